@@ -1,0 +1,53 @@
+# make demo and make test do all their set-up by themselves, each in a virtual environment of its own.
+PYTHON ?= python3
+DEV := .venv
+DEMO := .venv-demo
+CLUSTERS ?= 2
+DEMO_ARGS ?=
+# Debian packages that the system tests use; installed where that is possible, else those tests are skipped and say so.
+TEST_PACKAGES := prometheus chromium
+BENCH_PACKAGES := mtail
+
+.PHONY: help demo test check format generate bench lock clean
+help:
+	@echo 'make demo   a whole clusterset on this machine, a failover and a leak caught on it (CLUSTERS=3, DEMO_ARGS=--keep)'
+	@echo 'make test   all checks and tests'
+	@echo 'make check  ruff, formatting, mypy, generated files'
+	@echo 'make bench  the figures of docs/benchmarks.md, measured beside their peers'
+
+# A venv is as new as the lock file it was made from. The build back end is in the lock file too, so nothing unpinned is fetched.
+$(DEV)/.made: requirements/dev.txt
+	$(PYTHON) -m venv --clear $(DEV)
+	$(DEV)/bin/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: --no-binary forbiddenfruit -r requirements/dev.txt
+	$(DEV)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(DEMO)/.made: requirements/demo.txt
+	$(PYTHON) -m venv --clear $(DEMO)
+	$(DEMO)/bin/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements/demo.txt
+	@touch $@
+
+demo: $(DEMO)/.made
+	@$(DEMO)/bin/python -m exporter demo --clusters $(CLUSTERS) $(DEMO_ARGS)
+
+test: $(DEV)/.made check test-tools
+	$(DEV)/bin/pytest -n auto
+
+check: $(DEV)/.made
+	$(DEV)/bin/ruff check .
+	$(DEV)/bin/ruff format --check .
+	$(DEV)/bin/mypy
+
+format: $(DEV)/.made
+	$(DEV)/bin/ruff check --fix .
+	$(DEV)/bin/ruff format .
+
+.PHONY: test-tools bench-tools
+test-tools:
+	@sh tests/install-tools $(TEST_PACKAGES)
+
+bench-tools:
+	@sh tests/install-tools $(BENCH_PACKAGES)
+
+clean:
+	rm -rf $(DEV) $(DEMO) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

@@ -1,0 +1,1 @@
+"""Shows it: counts and verdicts in, /metrics, JSON and a page out; it never asks a network."""

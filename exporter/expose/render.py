@@ -1,0 +1,209 @@
+"""
+The values of the series, and their text.
+
+Fast for many series: each keeps its rendered name and labels, so a scrape only writes numbers;
+and text is made in pieces with a turn for everybody else between them, so that a probe in flight
+is not measured too long because of a scrape. `prometheus_client.generate_latest` takes about 90 ms
+for 10,000 series in one go.
+"""
+
+import asyncio
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
+
+from exporter.expose.series import FAMILIES, Family, Kind
+
+Labels = tuple[str, ...]
+PIECE = 500
+"""Children rendered between two turns of the event loop: below 1 ms of work."""
+
+
+class Room:
+    """How many children may still be made, over all families that share it."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.used = 0
+        self.dropped = 0
+
+    def take(self, share: float = 1.0) -> bool:
+        """Take one place, unless *share* of all places is taken."""
+        if self.used >= self.limit * share:
+            return False
+        self.used += 1
+        return True
+
+
+class Series:
+    """The children of one counter or gauge."""
+
+    def __init__(self, family: Family, room: Room) -> None:
+        self.family = family
+        self._room = room
+        self._values: dict[Labels, float] = {}
+        self._prefixes: dict[Labels, str] = {}
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def inc(self, labels: Labels = (), amount: float = 1) -> None:
+        """Add *amount* to a child, which is made if there is room."""
+        if labels in self._values:
+            self._values[labels] += amount
+        elif self._room.take():
+            self._values[labels] = amount
+        else:
+            self._room.dropped += 1
+
+    def prepare(self, labels: Labels) -> None:
+        """Let a child begin at 0, while half of the room is free: what happens goes first."""
+        if labels not in self._values and self._room.take(0.5):
+            self._values[labels] = 0
+
+    def set(self, labels: Labels, value: float) -> None:
+        """Set a child, which is made if there is room."""
+        self.inc(labels, 0)
+        if labels in self._values:
+            self._values[labels] = value
+
+    def get(self, labels: Labels) -> float:
+        """Return the value of a child, 0 if there is none."""
+        return self._values.get(labels, 0)
+
+    def items(self) -> list[tuple[Labels, float]]:
+        """Return all children and their values."""
+        return list(self._values.items())
+
+    def keep(self, wanted: Callable[[Labels], bool]) -> None:
+        """Forget the children that are not *wanted*."""
+        for labels in [labels for labels in self._values if not wanted(labels)]:
+            del self._values[labels]
+            self._prefixes.pop(labels, None)
+            self._room.used -= 1
+
+    def lines(self) -> Iterator[str]:
+        """Yield a line a child."""
+        for labels, value in list(self._values.items()):
+            prefix = self._prefixes.get(labels)
+            if prefix is None:
+                prefix = f"{self.family.name}{label_text(self.family.labels, labels)} "
+                self._prefixes[labels] = prefix
+            yield f"{prefix}{value!r}\n"
+
+
+class Histogram:
+    """The children of one histogram."""
+
+    def __init__(self, family: Family, room: Room) -> None:
+        self.family = family
+        self._room = room
+        self._places = len(family.buckets) + 3
+        self._children: dict[Labels, list[float]] = {}
+        self._prefixes: dict[Labels, list[str]] = {}
+
+    def __len__(self) -> int:
+        return len(self._children) * self._places
+
+    def observe(self, labels: Labels, value: float) -> None:
+        """Count *value* in a child, which is made if there is room."""
+        child = self._children.get(labels) or self._make(labels, 1.0)
+        if child is None:
+            self._room.dropped += 1
+            return
+        child[bisect_left(self.family.buckets, value)] += 1
+        child[-1] += value
+
+    def prepare(self, labels: Labels) -> None:
+        """Let a child begin at 0, while half of the room is free."""
+        if labels not in self._children:
+            self._make(labels, 0.5)
+
+    def keep(self, wanted: Callable[[Labels], bool]) -> None:
+        """Forget the children that are not *wanted*."""
+        for labels in [labels for labels in self._children if not wanted(labels)]:
+            del self._children[labels]
+            self._prefixes.pop(labels, None)
+            self._room.used -= self._places
+
+    def lines(self) -> Iterator[str]:
+        """Yield the text of a child at a time, so that each is consistent in itself."""
+        for labels, child in list(self._children.items()):
+            prefixes = self._prefixes.get(labels) or self._name(labels)
+            text, count = [], 0
+            for prefix, bucket in zip(prefixes, child[:-1], strict=False):
+                count += int(bucket)
+                text.append(f"{prefix}{count}\n")
+            yield f"{''.join(text)}{prefixes[-2]}{count}\n{prefixes[-1]}{child[-1]!r}\n"
+
+    def _make(self, labels: Labels, share: float) -> list[float] | None:
+        if not self._room.take(share):
+            return None
+        self._room.used += self._places - 1
+        self._children[labels] = child = [0.0] * (len(self.family.buckets) + 2)
+        return child
+
+    def _name(self, labels: Labels) -> list[str]:
+        name, names = self.family.name, (*self.family.labels, "le")
+        bounds = [*map(repr, self.family.buckets), "+Inf"]
+        self._prefixes[labels] = prefixes = [
+            *(f"{name}_bucket{label_text(names, (*labels, bound))} " for bound in bounds),
+            f"{name}_count{label_text(self.family.labels, labels)} ",
+            f"{name}_sum{label_text(self.family.labels, labels)} ",
+        ]
+        return prefixes
+
+
+def label_text(names: Iterable[str], values: Iterable[str]) -> str:
+    """Return `{name="value",...}`, escaped; nothing without labels. Empty values are left out."""
+    pairs = [
+        f'{name}="{_escape(value)}"' for name, value in zip(names, values, strict=True) if value
+    ]
+    return f"{{{','.join(pairs)}}}" if pairs else ""
+
+
+def _escape(value: str) -> str:
+    return value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
+
+
+def head(family: Family, *, openmetrics: bool) -> str:
+    """Return the HELP and TYPE lines of *family*."""
+    name = family.name
+    if openmetrics and family.kind is Kind.COUNTER:
+        name = name.removesuffix("_total")
+    return f"# HELP {name} {family.help}\n# TYPE {name} {family.kind}\n"
+
+
+class Registry:
+    """All series of the exporter, by family."""
+
+    def __init__(self, limit: int) -> None:
+        self.room = Room(limit)
+        self.series: Mapping[Family, Series] = {
+            family: Series(family, self.room)
+            for family in FAMILIES
+            if family.kind is not Kind.HISTOGRAM
+        }
+        self.histograms: Mapping[Family, Histogram] = {
+            family: Histogram(family, self.room)
+            for family in FAMILIES
+            if family.kind is Kind.HISTOGRAM
+        }
+
+    def held(self, family: Family) -> Series | Histogram:
+        """Return the children of *family*."""
+        return self.series[family] if family in self.series else self.histograms[family]
+
+    async def render(self, *, openmetrics: bool) -> list[str]:
+        """Return the text of all families that have children, in pieces."""
+        text = []
+        for family in FAMILIES:
+            held = self.held(family)
+            if not len(held):
+                continue
+            text.append(head(family, openmetrics=openmetrics))
+            lines = held.lines()
+            while piece := "".join(islice(lines, PIECE)):
+                text.append(piece)
+                await asyncio.sleep(0)
+        return text

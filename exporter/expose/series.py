@@ -1,0 +1,255 @@
+"""Every series, declared once: its name, kind, help, labels and buckets."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """
+    The metric types we expose.
+
+    State sets and infos are gauges: OpenMetrics would force the metric's name upon the label.
+    """
+
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """One metric family."""
+
+    name: str
+    kind: Kind
+    help: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+
+
+_SERVICE = ("destination_service_namespace", "destination_service_name")
+_SOURCE = ("source_cluster", *_SERVICE)
+_DESTINATION = ("destination_cluster", *_SERVICE)
+_BOTH = ("source_cluster", "destination_cluster", *_SERVICE)
+_PROBE = (*_BOTH, "protocol", "name")
+_LATENCY = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+_FAILOVER = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0)
+_LAG = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
+
+FAMILIES: list[Family] = []
+
+
+def _declare(
+    kind: Kind, name: str, text: str, labels: tuple[str, ...] = (), buckets: tuple[float, ...] = ()
+) -> Family:
+    family = Family(name, kind, text, labels, buckets)
+    FAMILIES.append(family)
+    return family
+
+
+def _counter(name: str, text: str, *labels: str) -> Family:
+    return _declare(Kind.COUNTER, name, text, labels)
+
+
+def _gauge(name: str, text: str, *labels: str) -> Family:
+    return _declare(Kind.GAUGE, name, text, labels)
+
+
+def _histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Family:
+    return _declare(Kind.HISTOGRAM, name, text, labels, buckets)
+
+
+# What the logs of this cluster say: destination_cluster is always this cluster.
+REQUESTS = _counter(
+    "clusterset_requests_total",
+    "Client requests served by this cluster, by the cluster of the client.",
+    *_BOTH,
+    "locality",
+)
+REQUEST_FAILURES = _counter(
+    "clusterset_request_failures_total",
+    "Client requests answered with a 5xx status.",
+    *_BOTH,
+    "locality",
+)
+RESPONSE_BYTES = _counter(
+    "clusterset_response_bytes_total",
+    "Bytes of the response bodies sent to clients.",
+    *_BOTH,
+    "locality",
+)
+PROBE_HITS = _counter(
+    "clusterset_probe_hits_total",
+    "Probes of exporters seen in the logs of this cluster.",
+    *_BOTH,
+    "verified",
+)
+ATTRIBUTION_CHECKS = _counter(
+    "clusterset_attribution_checks_total",
+    "Probes seen in the logs, by the cluster they claim and the one their address belongs to.",
+    "destination_cluster",
+    "claimed_cluster",
+    "attributed_cluster",
+)
+
+# What the probes of this cluster saw: source_cluster is always this cluster.
+PROBES = _counter(
+    "clusterset_probes_total",
+    "Probes made; destination_cluster is where the answer pointed, empty without an answer.",
+    *_PROBE,
+)
+PROBE_FAILURES = _counter(
+    "clusterset_probe_failures_total", "Probes that failed, by reason.", *_PROBE, "reason"
+)
+PROBE_DURATION = _histogram(
+    "clusterset_probe_duration_seconds",
+    "Time of each phase of the probes that did not fail in it.",
+    _LATENCY,
+    "source_cluster",
+    "destination_cluster",
+    "phase",
+)
+DNS_ANSWERS = _counter(
+    "clusterset_dns_answers_total",
+    "Answers to the plain name, by the cluster they pointed to.",
+    *_BOTH,
+    "vantage",
+)
+SERVICE_MODE = _gauge(
+    "clusterset_service_mode",
+    "1 for what a client in this cluster gets now from the service, 0 for all else.",
+    *_SOURCE,
+    "mode",
+)
+STANDBYS = _gauge(
+    "clusterset_service_standby_clusters",
+    "Clusters that would serve if the one that serves stopped.",
+    *_SOURCE,
+)
+RULE_CHECKS = _counter(
+    "clusterset_rule_checks_total", "Probes that could check a promise.", *_SOURCE, "rule"
+)
+RULE_VIOLATIONS = _counter(
+    "clusterset_rule_violations_total", "Probes that found a promise broken.", *_SOURCE, "rule"
+)
+FAILOVERS = _counter(
+    "clusterset_failovers_total",
+    "Moves of a service from one cluster to another, failbacks included.",
+    *_SOURCE,
+    "from_cluster",
+    "to_cluster",
+    "reason",
+)
+FAILOVER_DURATION = _histogram(
+    "clusterset_failover_duration_seconds",
+    "From the cause of a move, else its first failure, to the new answer (dns) and the first good "
+    "reply (served); from the first failure to that reply (outage).",
+    _FAILOVER,
+    *_SOURCE,
+    "stage",
+)
+FAILOVER_TIMESTAMP = _gauge(
+    "clusterset_failover_last_timestamp_seconds",
+    "When the newest move was over, unix time.",
+    *_SOURCE,
+)
+FAILOVER_LAST_DURATION = _gauge(
+    "clusterset_failover_last_duration_seconds", "Durations of the newest move.", *_SOURCE, "stage"
+)
+OUTAGE = _counter(
+    "clusterset_service_outage_seconds_total",
+    "Seconds for which confirmed probes of the plain name found nobody serving.",
+    *_SOURCE,
+)
+
+# What the inventory says.
+EXPORTED = _gauge(
+    "clusterset_service_exported", "1 if this cluster exports the service.", *_DESTINATION
+)
+READY = _gauge(
+    "clusterset_service_ready",
+    "1 if this cluster sees the service ready in the destination cluster.",
+    *_BOTH,
+)
+CONNECTED = _gauge(
+    "clusterset_gateway_connected",
+    "1 if this cluster has a live tunnel to the destination cluster.",
+    "source_cluster",
+    "destination_cluster",
+    "view",
+)
+INFO = _gauge(
+    "clusterset_info",
+    "What is known of this cluster; always 1.",
+    "source_cluster",
+    "karmada_cluster",
+    "submariner_version",
+    "globalnet",
+)
+
+# The exporter itself.
+BUILD_INFO = _gauge(
+    "clusterset_exporter_build_info", "Version of the exporter; always 1.", "version", "python"
+)
+CONFIG_RELOAD_OK = _gauge(
+    "clusterset_exporter_config_last_reload_successful",
+    "1 if the newest configuration file is the one in use.",
+)
+CONFIG_RELOAD_TIME = _gauge(
+    "clusterset_exporter_config_last_reload_success_timestamp_seconds",
+    "When the configuration in use was loaded, unix time.",
+)
+INVENTORY_OK = _gauge(
+    "clusterset_exporter_inventory_last_reload_successful",
+    "1 if the newest inventory file is the one in use.",
+)
+INVENTORY_TIME = _gauge(
+    "clusterset_exporter_inventory_last_reload_success_timestamp_seconds",
+    "When the inventory in use was loaded, unix time.",
+)
+INVENTORY_FAILURES = _counter(
+    "clusterset_exporter_inventory_reload_failures_total",
+    "Versions of the inventory file that were broken and not taken.",
+)
+LOG_LINES = _counter(
+    "clusterset_exporter_log_lines_total",
+    "Log lines read: access lines, ignored access lines, other lines, lines cut for their length.",
+    "outcome",
+)
+LOG_SLOW_BLOCKS = _counter(
+    "clusterset_exporter_log_slow_blocks_total",
+    "Blocks of log lines that had to be read line by line to be exact.",
+)
+LOG_BEHIND = _gauge(
+    "clusterset_exporter_log_bytes_behind", "Bytes in the log files that are not read yet."
+)
+LOG_ROTATIONS = _counter("clusterset_exporter_log_rotations_total", "Log files rotated away.")
+LOG_TRUNCATIONS = _counter("clusterset_exporter_log_truncations_total", "Log files truncated.")
+LOG_ERRORS = _counter(
+    "clusterset_exporter_log_errors_total", "Log files that could not be read, once each cause."
+)
+FORGERIES = _counter(
+    "clusterset_exporter_probe_forgeries_total",
+    "Log lines that claim to be a probe and are not believed.",
+    "reason",
+)
+SKIPPED = _counter(
+    "clusterset_exporter_probes_skipped_total",
+    "Probes not started since the one before still ran, or too many did.",
+)
+START_DELAY = _histogram(
+    "clusterset_exporter_probe_start_delay_seconds",
+    "How much later than planned probes started.",
+    _LAG,
+)
+LOOP_LAG = _histogram(
+    "clusterset_exporter_event_loop_lag_seconds",
+    "How much later than asked the event loop woke a task up, tried twice a second.",
+    _LAG,
+)
+SERIES = _gauge("clusterset_exporter_series", "Series of services and clusters held.")
+SERIES_LIMIT = _gauge("clusterset_exporter_series_limit", "Series that may be held.")
+SERIES_DROPPED = _counter(
+    "clusterset_exporter_series_dropped_total",
+    "Updates of series that were not made since the limit is reached.",
+)

@@ -1,0 +1,273 @@
+"""What is known of every service, put together from inventories and probes as they come."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+
+from exporter.judge.expect import SPREAD_ANSWERS_EACH, Expectation, Outcome, check, expect, is_fair
+from exporter.judge.failover import Cause, FailoverJudge, Try
+from exporter.judge.locality import Graces, Standing, crossing, first_standing, locality, move
+from exporter.judge.mode import ModeJudge, Serving
+from exporter.model import (
+    UNKNOWN,
+    Failure,
+    Inventory,
+    Judged,
+    Locality,
+    Mode,
+    NameKind,
+    Policy,
+    Probe,
+    Question,
+    Reason,
+    Rule,
+    Service,
+    ServiceName,
+    ServiceView,
+)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Track:
+    """One service over time."""
+
+    policy: Policy
+    mode: ModeJudge
+    failover: FailoverJudge
+    right: frozenset[str]
+    settled: float
+    """When *right* last changed."""
+    standings: dict[str, Standing] = field(default_factory=dict)
+    pinned: dict[str, Probe] = field(default_factory=dict)
+    plain: Probe | None = None
+    served: str | None = None
+    answers: Counter[str] = field(default_factory=Counter)
+    """Plain answers by cluster since the last spread check."""
+
+
+class State:
+    """
+    The verdicts on every service of one inventory after the other.
+
+    Args:
+        confirm: Probes in a row that make a change believed.
+        pinned: Whether pinned names are probed, so that a standby can be put to the test.
+        graces: What is forgiven after a change.
+        policy_of: Whether a service's clients are meant to stay in their cluster.
+    """
+
+    def __init__(
+        self,
+        *,
+        confirm: int,
+        pinned: bool,
+        graces: Graces,
+        policy_of: Callable[[ServiceName], Policy],
+    ) -> None:
+        self._confirm = confirm
+        self._pinned = pinned
+        self._graces = graces
+        self._policy_of = policy_of
+        self._tracks: dict[ServiceName, _Track] = {}
+        self.inventory: Inventory | None = None
+
+    def set_inventory(self, inventory: Inventory, now: float) -> frozenset[ServiceName]:
+        """Take in a new inventory; return the services for which something changed."""
+        old, self.inventory = self.inventory, inventory
+        changed = {
+            service.name
+            for service in inventory.services.values()
+            if self._update(old, inventory, service, now)
+        }
+        for gone in self._tracks.keys() - inventory.services.keys():
+            del self._tracks[gone]
+        return frozenset(changed)
+
+    def probed(self, probe: Probe, now: float) -> Judged | None:
+        """Judge one probe; None if its service is gone or the fault was our own."""
+        inventory, track = self.inventory, self._tracks.get(probe.question.service)
+        if inventory is None or track is None or probe.failure is Failure.RESOURCE:
+            return None
+        service = inventory.services[probe.question.service]
+        destination = None
+        if probe.answer.addresses:
+            destination = service.owner_of(probe.answer.addresses[0]) or UNKNOWN
+        expected = expect(inventory, probe.question, track.policy)
+        judged = Judged(
+            destination=destination, checks=self._checks(track, expected, probe, destination, now)
+        )
+        if probe.question.pinned is not None:
+            if service.export_of(probe.question.pinned) is not None:
+                track.pinned[probe.question.pinned] = probe
+            return judged
+        return self._plain(track, judged, probe, now)
+
+    def locality(self, service: ServiceName, source: str, now: float) -> Locality:
+        """Judge hits of *source* that the local cluster served at the moment *now*."""
+        track = self._tracks.get(service)
+        standing = None if track is None else track.standings.get(source)
+        local = "" if self.inventory is None else self.inventory.local
+        return locality(source, local, standing, now=now, graces=self._graces)
+
+    def views(self) -> Iterator[ServiceView]:
+        """Yield how each service stands."""
+        inventory = self.inventory
+        for name, track in list(self._tracks.items()):
+            if inventory is not None and name in inventory.services:
+                yield self._view(inventory, inventory.services[name], track)
+
+    def _update(self, old: Inventory | None, new: Inventory, service: Service, now: float) -> bool:
+        policy = self._policy_of(service.name)
+        right = expect(new, Question(service.name), policy).clusters
+        track = self._tracks.get(service.name)
+        before = None if old is None else old.services.get(service.name)
+        if track is None or old is None or before is None:
+            self._tracks[service.name] = track = self._begin(service, policy, right, now)
+            self._place(track, service, now, first=True)
+            return True
+        track.policy = policy
+        self._place(track, service, now, first=False)
+        if right != track.right:
+            reason = _reason(track.right ^ right, before, service, old, new)
+            track.failover.changed(Cause(now, reason, right))
+            track.right, track.settled = right, now
+            track.answers.clear()
+        track.mode.reclassify(exported=self._exported_here(track, now), now=now)
+        return before != service or _reach(old, before) != _reach(new, service)
+
+    def _begin(self, service: Service, policy: Policy, right: frozenset[str], now: float) -> _Track:
+        local = self.inventory.local if self.inventory else ""
+        return _Track(
+            policy=policy,
+            mode=ModeJudge(local=local, confirm=self._confirm),
+            failover=FailoverJudge(service=service.name, confirm=self._confirm),
+            right=right,
+            settled=now,
+        )
+
+    def _place(self, track: _Track, service: Service, now: float, *, first: bool) -> None:
+        exports = {export.cluster: export for export in service.exports}
+        for cluster in track.standings.keys() | exports.keys():
+            export = exports.get(cluster)
+            exported, ready = export is not None, export is not None and export.ready
+            # A cluster that joins a service known already is known not to have exported it before.
+            known = track.standings.get(cluster) or first_standing(
+                exported=first and exported, ready=first and ready, now=now
+            )
+            track.standings[cluster] = move(
+                known, exported=exported, ready=ready, now=now, graces=self._graces
+            )
+        for gone in track.pinned.keys() - exports.keys():
+            del track.pinned[gone]
+
+    def _exported_here(self, track: _Track, now: float) -> bool:
+        standing = track.standings.get(track.mode.local)
+        if standing is None:
+            return False
+        return standing.exported or (
+            crossing(standing, now=now, graces=self._graces) is Locality.FAILOVER
+        )
+
+    def _checks(
+        self,
+        track: _Track,
+        expected: Expectation,
+        probe: Probe,
+        destination: str | None,
+        now: float,
+    ) -> tuple[tuple[Rule, bool], ...]:
+        inventory = self.inventory
+        # While a change is under way caches may still be right to answer the old way.
+        if inventory is None or now - track.settled <= self._graces.leak:
+            return ()
+        checks = list(check(inventory, expected, probe, destination))
+        if probe.question.kind is NameKind.PLAIN and expected.outcome is Outcome.ANSWER:
+            checks += _spread_check(track.answers, expected.clusters, destination)
+        return tuple(checks)
+
+    def _plain(self, track: _Track, judged: Judged, probe: Probe, now: float) -> Judged:
+        destination = judged.destination
+        served = destination if probe.failure is None else None
+        seen = Try(
+            at=probe.at,
+            answered_at=probe.at + probe.answer.took,
+            ended=probe.ended,
+            unix=probe.unix + probe.ended - probe.at,
+            answered=destination,
+            served=served,
+        )
+        outage = track.failover.outage
+        failover = track.failover.probed(seen, track.right)
+        track.mode.probed(
+            Serving(probe.at, served), right=track.right, exported=self._exported_here(track, now)
+        )
+        restless = (
+            track.plain is not None
+            and served != track.served
+            and not (served in track.right and track.served in track.right)
+        )
+        track.plain, track.served = probe, served
+        return replace(
+            judged, failover=failover, outage=track.failover.outage - outage, restless=restless
+        )
+
+    def _view(self, inventory: Inventory, service: Service, track: _Track) -> ServiceView:
+        dark = track.mode.mode in {Mode.BLACKOUT, Mode.UNKNOWN}
+        serving = None if dark else track.failover.serving
+        standbys = frozenset(
+            export.cluster
+            for export in service.exports
+            if export.cluster != serving
+            and export.ready
+            and export.cluster in inventory.connected
+            and (not self._pinned or _answers(track.pinned.get(export.cluster)))
+        )
+        return ServiceView(
+            service=service,
+            policy=track.policy,
+            mode=track.mode.mode,
+            since=track.mode.since,
+            serving=serving,
+            expected=track.right,
+            standbys=standbys,
+            pinned=track.pinned,
+            plain=track.plain,
+        )
+
+
+def _answers(probe: Probe | None) -> bool:
+    return probe is not None and probe.failure is None
+
+
+def _spread_check(
+    answers: Counter[str], eligible: frozenset[str], destination: str | None
+) -> list[tuple[Rule, bool]]:
+    if len(eligible) < 2 or destination not in eligible:  # noqa: PLR2004 - it takes two to spread
+        return []
+    answers[destination] += 1
+    if answers.total() < SPREAD_ANSWERS_EACH * len(eligible):
+        return []
+    fair = is_fair([answers[cluster] for cluster in sorted(eligible)])
+    answers.clear()
+    return [(Rule.SPREADS, fair)]
+
+
+def _reach(inventory: Inventory, service: Service) -> frozenset[str]:
+    return inventory.connected & {export.cluster for export in service.exports}
+
+
+def _reason(
+    moved: frozenset[str], before: Service, after: Service, old: Inventory, new: Inventory
+) -> Reason:
+    """Say what changed about the clusters that came to be, or ceased to be, right."""
+    reasons = set()
+    for cluster in moved:
+        was, now = before.export_of(cluster), after.export_of(cluster)
+        if was is None or now is None:
+            reasons.add(Reason.UNEXPORT if was is not now else Reason.UNKNOWN)
+        elif was.ready != now.ready:
+            reasons.add(Reason.READINESS)
+        elif (cluster in old.connected) != (cluster in new.connected):
+            reasons.add(Reason.CONNECTION)
+    order = (Reason.UNEXPORT, Reason.READINESS, Reason.CONNECTION)
+    return next((reason for reason in order if reason in reasons), Reason.UNKNOWN)

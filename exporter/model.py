@@ -1,0 +1,406 @@
+"""
+The nouns that every stage shares. Values only: nothing here reads, writes, waits or logs.
+
+Clocks: a field called `at` is seconds of the event loop's monotonic clock, good for differences;
+`unix` is seconds since 1970, good for people. Durations are seconds.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from typing import NamedTuple
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+EXTERNAL = "external"
+"""A source that no cluster owns."""
+UNKNOWN = "unknown"
+"""A source that could not be told: not an address."""
+VTEP = "vtep"
+"""A source in 240/8 or 241/8: an address of Submariner's own tunnels, so SNAT is broken."""
+NOT_CLUSTERS = frozenset({EXTERNAL, UNKNOWN, VTEP})
+"""Label values beside the cluster ids, hence no cluster's id."""
+
+
+class ServiceName(NamedTuple):
+    """A service by namespace and name, the same in every cluster."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        """As kubectl writes it."""
+        return f"{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cluster:
+    """One member of the clusterset, as the local cluster knows it."""
+
+    id: str
+    pod_cidrs: tuple[Network, ...] = ()
+    service_cidrs: tuple[Network, ...] = ()
+    global_cidrs: tuple[Network, ...] = ()
+    """Globalnet's addresses of this cluster; empty where Globalnet is off."""
+    node_addresses: tuple[Address, ...] = ()
+    connected: bool = True
+    """The local gateway has a live tunnel to it; says nothing about the local cluster."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Port:
+    """A port of a service."""
+
+    name: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Export:
+    """One cluster's share of a service: a ServiceExport and what Lighthouse knows about it."""
+
+    cluster: str
+    addresses: tuple[Address, ...]
+    ready: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """A service of the clusterset and who exports it."""
+
+    name: ServiceName
+    ports: tuple[Port, ...] = ()
+    exports: tuple[Export, ...] = ()
+
+    def export_of(self, cluster: str) -> Export | None:
+        """Return the export of *cluster*, or None if it has none."""
+        return next((export for export in self.exports if export.cluster == cluster), None)
+
+    def owner_of(self, address: Address) -> str | None:
+        """Return the cluster that exports this service with *address*, or None."""
+        return next((e.cluster for e in self.exports if address in e.addresses), None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inventory:
+    """All that is known of the clusterset at one moment, as the cluster *local* sees it."""
+
+    local: str
+    clusters: Mapping[str, Cluster] = field(default_factory=dict)
+    services: Mapping[ServiceName, Service] = field(default_factory=dict)
+
+    @cached_property
+    def connected(self) -> frozenset[str]:
+        """Clusters that can be reached from here; the local one always can."""
+        return frozenset({self.local} | {c.id for c in self.clusters.values() if c.connected})
+
+
+class NameKind(StrEnum):
+    """Which of a service's clusterset names was asked."""
+
+    PLAIN = "plain"
+    PINNED = "pinned"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A name to ask for: a service's plain name, or the one pinned to a cluster."""
+
+    service: ServiceName
+    pinned: str | None = None
+
+    @property
+    def kind(self) -> NameKind:
+        """Return which kind of name it is."""
+        return NameKind.PLAIN if self.pinned is None else NameKind.PINNED
+
+    def dns_name(self, domain: str) -> str:
+        """Return the absolute name, without the final dot."""
+        prefix = "" if self.pinned is None else f"{self.pinned}."
+        return f"{prefix}{self.service.name}.{self.service.namespace}.svc.{domain}"
+
+
+class Protocol(StrEnum):
+    """What a probe speaks; each is counted by itself."""
+
+    DNS = "dns"
+    HTTP = "http"
+
+
+class Phase(StrEnum):
+    """A timed part of a probe."""
+
+    DNS = "dns"
+    CONNECT = "connect"
+    REPLY = "reply"
+
+
+class Failure(StrEnum):
+    """Why a probe failed: a closed set, since each is a label value."""
+
+    # of the DNS part
+    TIMEOUT = "timeout"
+    NXDOMAIN = "nxdomain"
+    NODATA = "nodata"
+    SERVFAIL = "servfail"
+    REFUSED = "refused"
+    RCODE = "rcode"
+    """Any other error code of a name server, such as NOTIMP."""
+    TRUNCATED = "truncated"
+    """Truncated over UDP, and TCP gave no whole answer either."""
+    MALFORMED = "malformed"
+    UNREACHABLE = "unreachable"
+    """No name server could be sent to."""
+    # of the HTTP part
+    NO_PORT = "no_port"
+    CONNECT_TIMEOUT = "connect_timeout"
+    CONNECT_REFUSED = "connect_refused"
+    CONNECT_UNREACHABLE = "connect_unreachable"
+    REPLY_TIMEOUT = "reply_timeout"
+    REPLY_CLOSED = "reply_closed"
+    """The connection ended before the reply did."""
+    REPLY_MALFORMED = "reply_malformed"
+    REPLY_TOO_LARGE = "reply_too_large"
+    """The reply's head passed the limit."""
+    REPLY_STATUS = "reply_status"
+    """A whole reply, with a status that was not expected."""
+    # of both
+    RESOURCE = "resource"
+    """This process ran out of file descriptors, ports or buffers: says nothing about the target."""
+
+
+DNS_FAILURES = (
+    Failure.TIMEOUT,
+    Failure.NXDOMAIN,
+    Failure.NODATA,
+    Failure.SERVFAIL,
+    Failure.REFUSED,
+    Failure.RCODE,
+    Failure.TRUNCATED,
+    Failure.MALFORMED,
+    Failure.UNREACHABLE,
+    Failure.RESOURCE,
+)
+HTTP_FAILURES = (
+    Failure.NO_PORT,
+    Failure.CONNECT_TIMEOUT,
+    Failure.CONNECT_REFUSED,
+    Failure.CONNECT_UNREACHABLE,
+    Failure.REPLY_TIMEOUT,
+    Failure.REPLY_CLOSED,
+    Failure.REPLY_MALFORMED,
+    Failure.REPLY_TOO_LARGE,
+    Failure.REPLY_STATUS,
+    Failure.RESOURCE,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What one look-up saw. A failed look-up is an answer too, not an exception."""
+
+    addresses: tuple[Address, ...] = ()
+    ttl: int | None = None
+    """Seconds, the smallest of the records used."""
+    rcode: str = ""
+    """The name server's code, such as NOERROR; empty where none came."""
+    resolver: str = ""
+    """host:port of the name server that answered, or that was tried last."""
+    took: float
+    """From the first question to the answer, or to giving up."""
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What one HTTP request saw. A failed request is a reply too."""
+
+    address: Address
+    port: int
+    status: int | None = None
+    server: str = ""
+    """The Server header: what said that it answered, cut to 64 characters."""
+    connect: float | None = None
+    """Time of the TCP handshake; None if it did not succeed."""
+    took: float | None = None
+    """From the request to the reply's last byte; None if it did not get that far."""
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """One question, its answer, and the reply of the address answered."""
+
+    question: Question
+    at: float
+    ended: float
+    unix: float
+    answer: Answer
+    reply: Reply | None = None
+    """None if there was nothing to ask, or HTTP probing is off for the service."""
+    http: bool
+    """Whether a reply was wanted."""
+
+    @property
+    def failure(self) -> Failure | None:
+        """Return the first thing that failed, or None if all is well."""
+        if self.answer.failure is not None or self.reply is None:
+            return self.answer.failure
+        return self.reply.failure
+
+
+@dataclass(slots=True)
+class Hits:
+    """Client requests of one source, summed."""
+
+    requests: int = 0
+    failures: int = 0
+    """Answered with 5xx."""
+    bytes: int = 0
+
+    def add(self, other: "Hits") -> None:
+        """Add *other* to this sum."""
+        self.requests += other.requests
+        self.failures += other.failures
+        self.bytes += other.bytes
+
+
+class ProbeHit(NamedTuple):
+    """A probe of some exporter, seen in a log."""
+
+    source: str
+    """The cluster that the client address belongs to."""
+    user_agent: str
+
+
+@dataclass(slots=True)
+class LogCounts:
+    """What some blocks of one service's access log hold."""
+
+    read: int = 0
+    access: int = 0
+    """Lines that are access lines: clients', probes' and ignored ones."""
+    other: int = 0
+    ignored: int = 0
+    truncated: int = 0
+    """Lines cut since they were longer than the limit."""
+    slow_blocks: int = 0
+    """Blocks that had to be read line by line to be exact."""
+    clients: dict[str, Hits] = field(default_factory=dict)
+    """By source: a cluster id, or one of NOT_CLUSTERS."""
+    probes: list[ProbeHit] = field(default_factory=list)
+    first: float | None = None
+    """The oldest access line's own time stamp, unix seconds; None without one."""
+    last: float | None = None
+
+
+class Locality(StrEnum):
+    """How right it is that a hit was served here."""
+
+    LOCAL = "local"
+    FAILOVER = "failover"
+    LEAK = "leak"
+    PINNED = "pinned"
+    REMOTE = "remote"
+    EXTERNAL = "external"
+    UNKNOWN = "unknown"
+
+
+class Mode(StrEnum):
+    """What a client in this cluster gets now from a service."""
+
+    LOCAL = "local"
+    REMOTE = "remote"
+    FAILOVER = "failover"
+    MIXED = "mixed"
+    BLACKOUT = "blackout"
+    UNKNOWN = "unknown"
+
+
+class Rule(StrEnum):
+    """A promise of the clusterset that a probe can check."""
+
+    LOCAL_FIRST = "local_first"
+    FAILS_OVER = "fails_over"
+    CONNECTED_ONLY = "connected_only"
+    SPREADS = "spreads"
+    PINS = "pins"
+    RESOLVES = "resolves"
+    REACHABLE = "reachable"
+
+
+class Reason(StrEnum):
+    """What made a service move."""
+
+    READINESS = "readiness"
+    CONNECTION = "connection"
+    UNEXPORT = "unexport"
+    UNKNOWN = "unknown"
+
+
+class Stage(StrEnum):
+    """A duration of a failover."""
+
+    DNS = "dns"
+    SERVED = "served"
+    OUTAGE = "outage"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failover:
+    """A service moved from one cluster to another, for the clients of this cluster."""
+
+    service: ServiceName
+    from_cluster: str
+    to_cluster: str
+    reason: Reason
+    unix: float
+    """When the first good reply came from the new cluster."""
+    durations: Mapping[Stage, float]
+
+
+class Policy(StrEnum):
+    """Whether a service's clients are meant to stay in their cluster."""
+
+    LOCAL = "local"
+    SPREAD = "spread"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """What one probe showed."""
+
+    destination: str | None
+    """The cluster that the answer pointed to; UNKNOWN for an address nobody exports."""
+    checks: tuple[tuple[Rule, bool], ...] = ()
+    """Each promise that could be checked, and whether it was kept."""
+    failover: Failover | None = None
+    """The move that this probe completed."""
+    outage: float = 0.0
+    """Seconds of outage that this probe added."""
+    restless: bool = False
+    """Another outcome than the last time: worth a closer look."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceView:
+    """How a service stands now, as seen from the local cluster."""
+
+    service: Service
+    policy: Policy
+    mode: Mode
+    since: float | None
+    """When the mode began, on the monotonic clock."""
+    serving: str | None
+    """The cluster that serves, confirmed; None in a blackout."""
+    expected: frozenset[str]
+    """Clusters that should."""
+    standbys: frozenset[str]
+    """Clusters that would serve if the one that serves stopped."""
+    pinned: Mapping[str, Probe]
+    """The newest pinned probe of each exporting cluster."""
+    plain: Probe | None
+    """The newest plain probe."""

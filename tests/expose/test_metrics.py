@@ -1,0 +1,259 @@
+import asyncio
+import subprocess
+from collections.abc import Iterator
+from dataclasses import replace
+from shutil import which
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client.openmetrics import parser as openmetrics
+from prometheus_client.parser import text_string_to_metric_families
+
+from exporter.expose import series
+from exporter.expose.metrics import Metrics
+from exporter.expose.render import PIECE, Registry, label_text
+from exporter.model import (
+    Failover,
+    Failure,
+    Hits,
+    Judged,
+    Locality,
+    LogCounts,
+    Mode,
+    Policy,
+    Reason,
+    Rule,
+    ServiceView,
+    Stage,
+)
+from tests.fakes.nouns import NGINX, inventory, probe
+
+
+def begun(limit=50_000, **words) -> tuple[Registry, Metrics]:
+    registry = Registry(limit)
+    metrics = Metrics(registry, "a", pinned=True)
+    where = inventory(**words)
+    metrics.set_inventory(where, where.services.keys())
+    return registry, metrics
+
+
+def text(registry: Registry, *, openmetrics: bool = False) -> str:
+    return "".join(asyncio.run(registry.render(openmetrics=openmetrics)))
+
+
+def samples(registry: Registry, name: str) -> dict[tuple[str, ...], float]:
+    """Return the samples of a series that are not 0, by their label values."""
+    return {
+        tuple(sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(text(registry))
+        for sample in family.samples
+        if sample.name == name and sample.value
+    }
+
+
+def everything() -> Registry:
+    registry, metrics = begun(ready="ab")
+    metrics.show(
+        ServiceView(
+            service=inventory().services[NGINX],
+            policy=Policy.LOCAL,
+            mode=Mode.FAILOVER,
+            since=1.0,
+            serving="b",
+            expected=frozenset("b"),
+            standbys=frozenset(),
+            pinned={},
+            plain=None,
+        )
+    )
+    moved = Failover(
+        service=NGINX,
+        from_cluster="a",
+        to_cluster="b",
+        reason=Reason.READINESS,
+        unix=1_790_000_000.5,
+        durations={Stage.DNS: 0.2, Stage.SERVED: 0.25, Stage.OUTAGE: 0.5},
+    )
+    checks = ((Rule.RESOLVES, True), (Rule.REACHABLE, False))
+    metrics.probed(
+        probe(1.0, by="b"), Judged(destination="b", checks=checks, failover=moved, outage=0.5)
+    )
+    metrics.probed(probe(2.0), Judged(destination=None))
+    metrics.probed(
+        probe(3.0, by="b", pinned="b", reply=Failure.CONNECT_REFUSED), Judged(destination="b")
+    )
+    metrics.hit(NGINX, "b", Locality.LEAK, Hits(requests=3, failures=1, bytes=1845))
+    metrics.probe_hit(NGINX, claimed="b", attributed="b", verified=True)
+    metrics.forged("replayed")
+    metrics.logged(LogCounts(read=9, access=5, other=3, ignored=1, truncated=1))
+    metrics.observe(series.LOOP_LAG, 0.002)
+    return registry
+
+
+def test_a_probe_is_counted_with_what_it_showed():
+    registry = everything()
+    b = ("a", "b", *NGINX)
+    assert samples(registry, "clusterset_probes_total") == {
+        (*b, "dns", "plain"): 1,
+        (*b, "http", "plain"): 1,
+        ("a", *NGINX, "dns", "plain"): 1,
+        (*b, "dns", "pinned"): 1,
+        (*b, "http", "pinned"): 1,
+    }
+    assert samples(registry, "clusterset_probe_failures_total") == {
+        ("a", *NGINX, "dns", "plain", "nodata"): 1,
+        (*b, "http", "pinned", "connect_refused"): 1,
+    }
+    assert samples(registry, "clusterset_rule_violations_total") == {("a", *NGINX, "reachable"): 1}
+    assert samples(registry, "clusterset_failovers_total") == {
+        ("a", *NGINX, "a", "b", "readiness"): 1
+    }
+    assert samples(registry, "clusterset_failover_last_duration_seconds") == {
+        ("a", *NGINX, "dns"): 0.2,
+        ("a", *NGINX, "served"): 0.25,
+        ("a", *NGINX, "outage"): 0.5,
+    }
+    assert samples(registry, "clusterset_service_outage_seconds_total") == {("a", *NGINX): 0.5}
+    assert samples(registry, "clusterset_service_mode") == {("a", *NGINX, "failover"): 1}
+
+
+def test_hits_are_counted_as_the_destination_sees_them():
+    registry = everything()
+    leak = ("b", "a", *NGINX, "leak")
+    assert samples(registry, "clusterset_requests_total") == {leak: 3}
+    assert samples(registry, "clusterset_request_failures_total") == {leak: 1}
+    assert samples(registry, "clusterset_response_bytes_total") == {leak: 1845}
+    assert samples(registry, "clusterset_exporter_log_lines_total") == {
+        ("access",): 4,
+        ("ignored",): 1,
+        ("other",): 3,
+        ("truncated",): 1,
+    }
+
+
+def test_children_begin_at_zero():
+    registry, _ = begun()
+    begins = registry.series[series.REQUESTS].items()
+    assert {labels[0::4]: value for labels, value in begins} == {
+        ("a", "local"): 0,
+        ("b", "failover"): 0,
+        ("b", "leak"): 0,
+        ("c", "remote"): 0,
+        ("d", "remote"): 0,
+        ("external", "external"): 0,
+        ("unknown", "unknown"): 0,
+    }
+    assert registry.series[series.PROBE_FAILURES].items()
+
+
+def test_what_is_gone_leaves_no_series_behind():
+    registry = everything()
+    metrics = Metrics(registry, "a", pinned=True)
+    gone = inventory()
+    metrics.set_inventory(replace(gone, services={}), ())
+    left = [line for line in text(registry).splitlines() if "nginx" in line]
+    assert left == []
+    metrics.set_inventory(replace(gone, services={}, clusters={"a": gone.clusters["a"]}), ())
+    assert 'destination_cluster="b"' not in text(registry)
+    assert registry.room.used == sum(len(registry.held(family)) for family in series.FAMILIES)
+
+
+def test_an_export_that_is_gone_is_not_shown_as_not_ready():
+    registry, metrics = begun()
+    service = inventory().services[NGINX]
+    shown = ServiceView(
+        service=service,
+        policy=Policy.LOCAL,
+        mode=Mode.LOCAL,
+        since=None,
+        serving="a",
+        expected=frozenset("a"),
+        standbys=frozenset(),
+        pinned={},
+        plain=None,
+    )
+    metrics.show(shown)
+    assert len(registry.series[series.READY]) == 2
+    less = inventory(ready="a", exported="a")
+    metrics.set_inventory(less, less.services.keys())
+    metrics.show(replace(shown, service=less.services[NGINX]))
+    assert samples(registry, "clusterset_service_ready") == {("a", "a", *NGINX): 1}
+    assert len(registry.series[series.READY]) == 1
+
+
+def test_no_more_series_than_the_limit_and_events_come_before_zeros():
+    registry, metrics = begun(limit=40)
+    assert registry.room.used == 20
+    for n in range(40):
+        metrics.forged(str(n))
+    assert (registry.room.used, registry.room.dropped) == (40, 20)
+
+
+@pytest.mark.parametrize("openmetrics_wanted", [False, True])
+def test_the_text_is_what_prometheus_client_reads(openmetrics_wanted):
+    registry = everything()
+    shown = text(registry, openmetrics=openmetrics_wanted)
+    parse = text_string_to_metric_families
+    if openmetrics_wanted:
+        shown, parse = shown + "# EOF\n", openmetrics.text_string_to_metric_families
+    read = {
+        (sample.name, *sample.labels.items()): sample.value
+        for family in parse(shown)
+        for sample in family.samples
+    }
+    assert len(read) == sum(len(registry.held(family)) for family in series.FAMILIES)
+    duration = "clusterset_failover_duration_seconds_bucket"
+    where = ("source_cluster", "a"), *zip(series.OUTAGE.labels[1:], NGINX, strict=True)
+    assert read[(duration, *where, ("stage", "served"), ("le", "0.1"))] == 0
+    assert read[(duration, *where, ("stage", "served"), ("le", "0.25"))] == 1
+    assert read[(duration, *where, ("stage", "served"), ("le", "+Inf"))] == 1
+
+
+@pytest.mark.skipif(which("promtool") is None, reason="promtool (Debian: prometheus) is missing")
+def test_promtool_finds_nothing_to_say():
+    shown = text(everything())
+    ran = subprocess.run(
+        ["promtool", "check", "metrics"], input=shown, capture_output=True, text=True, check=False
+    )
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
+
+
+@given(st.text(max_size=30))
+def test_label_values_survive(value):
+    line = f"x{label_text(['l', 'm'], [value or 'v', 'w'])} 1\n"
+    # The text format ends a line at a line feed only; everything else may stand in a value.
+    (family,) = text_string_to_metric_families(line)
+    assert family.samples[0].labels == {"l": value or "v", "m": "w"}
+
+
+async def test_rendering_lets_others_run():
+    registry, metrics = begun(limit=100_000)
+    for n in range(10 * PIECE):
+        metrics.forged(str(n))
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(other())
+    await registry.render(openmetrics=False)
+    task.cancel()
+    assert turns >= 10
+
+
+def names() -> Iterator[str]:
+    return (family.name for family in series.FAMILIES)
+
+
+def test_names_are_ours_and_unique():
+    assert len(set(names())) == len(series.FAMILIES)
+    assert all(name.startswith("clusterset_") for name in names())
+
+
+def test_no_label_clashes_with_what_prometheus_adds():
+    taken = {"cluster", "namespace", "service", "pod", "instance", "job", "endpoint", "container"}
+    assert [f.name for f in series.FAMILIES if taken & set(f.labels)] == []

@@ -1,0 +1,71 @@
+"""Short ways to write the model's nouns in tests."""
+
+from ipaddress import ip_address, ip_network
+
+from exporter.model import (
+    Answer,
+    Cluster,
+    Export,
+    Failure,
+    Inventory,
+    Port,
+    Probe,
+    Question,
+    Reply,
+    Service,
+    ServiceName,
+)
+
+NGINX = ServiceName("nginx-test", "nginx")
+ADDRESSES = {"a": "100.1.0.10", "b": "100.2.0.10", "c": "100.3.0.10", "d": "100.4.0.10"}
+
+
+def inventory(
+    *, local: str = "a", ready: str = "ab", exported: str = "", connected: str = "abcd"
+) -> Inventory:
+    """Return clusters a to d with nginx; each letter of a word names a cluster."""
+    clusters = {
+        id_: Cluster(
+            id=id_,
+            pod_cidrs=(ip_network(f"10.{n}.0.0/16"),),
+            node_addresses=(ip_address(f"172.18.0.{n}"),),
+            connected=id_ in connected,
+        )
+        for n, id_ in enumerate("abcd", 1)
+    }
+    exports = tuple(
+        Export(cluster=id_, addresses=(ip_address(ADDRESSES[id_]),), ready=id_ in ready)
+        for id_ in sorted(set(exported or "ab") | set(ready))
+    )
+    service = Service(name=NGINX, ports=(Port(name="http", port=8080),), exports=exports)
+    return Inventory(local=local, clusters=clusters, services={NGINX: service})
+
+
+def probe(
+    at: float,
+    *,
+    by: str | None = None,
+    pinned: str | None = None,
+    answer: Failure | None = None,
+    reply: Failure | None = None,
+    took: float = 0.1,
+) -> Probe:
+    """Return a probe that cluster *by* answered and served, or that failed as said."""
+    addresses = () if by is None else (ip_address(ADDRESSES.get(by, by)),)
+    if by is None and answer is None:
+        answer = Failure.NODATA
+    replied = None
+    if by is not None:
+        status = None if reply else 200
+        replied = Reply(
+            address=addresses[0], port=8080, status=status, took=took / 4, failure=reply
+        )
+    return Probe(
+        question=Question(NGINX, pinned),
+        at=at,
+        ended=at + took,
+        unix=1_000_000 + at,
+        answer=Answer(addresses=addresses, took=took / 2, failure=answer),
+        reply=replied,
+        http=True,
+    )

@@ -1,0 +1,155 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.judge.failover import Cause, FailoverJudge, Try
+from exporter.model import Reason, Stage
+from tests.fakes.nouns import NGINX
+
+
+class Play:
+    """One probe a second, each a tenth of a second long, its answer half-way."""
+
+    def __init__(self, right="a"):
+        self.judge = FailoverJudge(service=NGINX, confirm=2)
+        self.right = frozenset(right)
+        self.now = 0.0
+        self.moves = []
+
+    def becomes(self, right, reason=Reason.READINESS):
+        self.right = frozenset(right)
+        self.judge.changed(Cause(self.now, reason, self.right))
+        return self
+
+    def see(self, story):
+        """Letters serve; capitals are answered and give no reply; a dot has no answer."""
+        for letter in story:
+            cluster = None if letter == "." else letter.lower()
+            seen = Try(
+                at=self.now,
+                answered_at=self.now + 0.05,
+                ended=self.now + 0.1,
+                unix=self.now + 0.1,
+                answered=cluster,
+                served=letter if letter.islower() else None,
+            )
+            self.moves += [m for m in [self.judge.probed(seen, self.right)] if m]
+            self.now += 1
+        return self
+
+    def told(self):
+        return [
+            (
+                m.from_cluster + m.to_cluster,
+                m.reason,
+                *(round(m.durations[stage], 3) for stage in Stage),
+            )
+            for m in self.moves
+        ]
+
+
+@pytest.mark.parametrize(
+    ("play", "told", "outage"),
+    [
+        pytest.param(Play().see("aaa"), [], 0, id="rest"),
+        pytest.param(Play().see("aab"), [], 0, id="one probe proves nothing"),
+        pytest.param(
+            Play().see("aa").becomes("b").see("bb"),
+            [("ab", Reason.READINESS, 0.05, 0.1, 0)],
+            0,
+            id="a cause and no failed probe",
+        ),
+        pytest.param(
+            Play().see("aaAA").becomes("b").see("Abb"),
+            [("ab", Reason.READINESS, 1.05, 1.1, 3.1)],
+            3.1,
+            id="failure first, then its cause",
+        ),
+        pytest.param(
+            Play().see("aa").becomes("b", Reason.CONNECTION).see("aBBbb"),
+            [("ab", Reason.CONNECTION, 1.05, 3.1, 2.1)],
+            2.1,
+            id="the new answer does not serve at once",
+        ),
+        pytest.param(
+            Play().see("aa..bb"),
+            [("ab", Reason.UNKNOWN, 2.05, 2.1, 2.1)],
+            2.1,
+            id="no cause seen: from the first failure",
+        ),
+        pytest.param(
+            Play().see("aabb"),
+            [("ab", Reason.UNKNOWN, 0, 0.05, 0)],
+            0,
+            id="neither cause nor failure: from the new answer",
+        ),
+        pytest.param(
+            Play().see("aa").becomes("b").see("bb").becomes("a").see("aa"),
+            [("ab", Reason.READINESS, 0.05, 0.1, 0), ("ba", Reason.READINESS, 0.05, 0.1, 0)],
+            0,
+            id="and back",
+        ),
+        pytest.param(Play().see("aa.a"), [], 0, id="one lost probe is no outage"),
+        pytest.param(Play().see("aa...aa"), [], 3.1, id="an outage without a move"),
+        pytest.param(Play().see("aa..."), [], 2.1, id="an outage counts while it grows"),
+        pytest.param(
+            Play().see("aa").becomes("b").see("bb").becomes("").see("...").becomes("a").see("aa"),
+            [("ab", Reason.READINESS, 0.05, 0.1, 0), ("ba", Reason.READINESS, 0.05, 0.1, 3.1)],
+            3.1,
+            id="through a blackout",
+        ),
+        pytest.param(
+            Play().see("aa").becomes("bc").see("bcbc").becomes("a").see("aa"),
+            [("ab", Reason.READINESS, 0.05, 0.1, 0), ("ca", Reason.READINESS, 0.05, 0.1, 0)],
+            0,
+            id="two standbys take turns: one move, not many",
+        ),
+        pytest.param(
+            Play("bc").see("bcbc").becomes("c").see("cccc"), [], 0, id="one of two goes: no move"
+        ),
+        pytest.param(
+            Play().see("aa").becomes("b").see("b").becomes("c").see("cc"),
+            [("ac", Reason.READINESS, 0.05, 0.1, 0)],
+            0,
+            id="to a second standby while the first move is under way",
+        ),
+        pytest.param(
+            Play().see("aa").becomes("b").see("b").becomes("a").see("aaa"),
+            [],
+            0,
+            id="back before it was confirmed",
+        ),
+        pytest.param(
+            Play().see("aa").becomes("c").see("bb"),
+            [("ab", Reason.UNKNOWN, 0, 0.05, 0)],
+            0,
+            id="a change that does not explain the move is not its cause",
+        ),
+        pytest.param(
+            Play().see("aa").becomes("b").see("a" * 121 + "bb"),
+            [("ab", Reason.UNKNOWN, 0, 0.05, 0)],
+            0,
+            id="a change too long ago is not its cause",
+        ),
+    ],
+)
+def test_moves(play, told, outage):
+    # Stage's order is dns, served, outage.
+    assert play.told() == told
+    assert play.judge.outage == pytest.approx(outage)
+
+
+@given(
+    st.lists(st.one_of(st.sampled_from("abcABC."), st.sets(st.sampled_from("abc"))), max_size=60)
+)
+def test_any_order_of_events_is_taken_and_comes_to_rest(events):
+    play = Play()
+    for event in events:
+        play.see(event) if isinstance(event, str) else play.becomes("".join(event))
+    assert all(m.from_cluster != m.to_cluster for m in play.moves)
+    assert all(seconds >= 0 for m in play.moves for seconds in m.durations.values())
+    assert play.judge.outage <= play.now
+    play.becomes("a").see("aa")
+    moves = len(play.moves)
+    play.see("aaaa")
+    assert (play.judge.serving, len(play.moves)) == ("a", moves)

@@ -1,0 +1,47 @@
+import pytest
+
+from exporter.judge.mode import ModeJudge, Serving
+from exporter.model import Mode
+
+
+def played(story, right="a", exported=True, confirm=2):
+    """Judge one probe a second; each letter is the cluster that served, a dot nobody."""
+    judge = ModeJudge(local="a", confirm=confirm)
+    for at, cluster in enumerate(story):
+        serving = Serving(float(at), None if cluster == "." else cluster)
+        judge.probed(serving, right=frozenset(right), exported=exported)
+    return judge.mode, judge.since
+
+
+@pytest.mark.parametrize(
+    ("story", "right", "exported", "mode"),
+    [
+        pytest.param("", "a", True, (Mode.UNKNOWN, None), id="no probe yet"),
+        pytest.param("a", "a", True, (Mode.UNKNOWN, None), id="one probe proves nothing"),
+        pytest.param("aa", "a", True, (Mode.LOCAL, 0.0), id="two do, from the first on"),
+        pytest.param("aab", "b", True, (Mode.LOCAL, 0.0), id="one elsewhere proves nothing"),
+        pytest.param("aabb", "b", True, (Mode.FAILOVER, 2.0), id="two elsewhere"),
+        pytest.param("bb", "b", False, (Mode.REMOTE, 0.0), id="elsewhere by design"),
+        pytest.param("aa.a", "a", True, (Mode.LOCAL, 0.0), id="one lost probe"),
+        pytest.param("aa..", "a", True, (Mode.BLACKOUT, 2.0), id="two lost probes"),
+        pytest.param("aa..bb", "b", True, (Mode.FAILOVER, 4.0), id="out of a blackout"),
+        pytest.param("aabcbc", "bc", True, (Mode.FAILOVER, 2.0), id="spread over two remotes"),
+        pytest.param("aabab", "a", True, (Mode.MIXED, 3.0), id="to and fro, one of them wrong"),
+        pytest.param("aababaa", "a", True, (Mode.LOCAL, 5.0), id="and back to rest"),
+        pytest.param("abababab", "ab", True, (Mode.LOCAL, 0.0), id="to and fro, both right"),
+    ],
+)
+def test_mode(story, right, exported, mode):
+    assert played(story, right, exported) == mode
+
+
+def test_confirmation_takes_as_many_probes_as_asked_for():
+    assert played("aaabb", "b", confirm=3) == (Mode.LOCAL, 0.0)
+    assert played("aaabbb", "b", confirm=3) == (Mode.FAILOVER, 3.0)
+
+
+def test_remote_becomes_failover_when_the_local_export_appears():
+    judge = ModeJudge(local="a", confirm=1)
+    judge.probed(Serving(0.0, "b"), right=frozenset("b"), exported=False)
+    judge.reclassify(exported=True, now=5.0)
+    assert (judge.mode, judge.since) == (Mode.FAILOVER, 5.0)

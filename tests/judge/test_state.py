@@ -1,0 +1,166 @@
+from dataclasses import replace
+
+import pytest
+
+from exporter.judge.locality import Graces
+from exporter.judge.state import State
+from exporter.model import Failure, Locality, Mode, Policy, Reason, Rule
+from tests.fakes.nouns import NGINX, inventory, probe
+
+GRACES = Graces(leak=30.0, export=600.0)
+
+
+def state(*, pinned=True, policy=Policy.LOCAL):
+    return State(confirm=2, pinned=pinned, graces=GRACES, policy_of=lambda _: policy)
+
+
+def begun(**words):
+    told = state()
+    told.set_inventory(inventory(**words), 0.0)
+    return told
+
+
+def see(told, start, *servers, pinned=None):
+    """Probe once a second; return what each probe showed."""
+    probes = [
+        probe(start + n, by=by, pinned=pinned)
+        if by not in {None, "A"}
+        else probe(start + n, by="a" if by else None, reply=by and Failure.CONNECT_REFUSED)
+        for n, by in enumerate(servers)
+    ]
+    return [told.probed(each, each.ended) for each in probes]
+
+
+def view(told):
+    (only,) = told.views()
+    return only
+
+
+def test_a_failover_and_back():
+    told = begun()
+    see(told, 1.0, "a", "a", "A")
+    told.set_inventory(inventory(ready="b"), 3.5)
+    seen = see(told, 4.0, "b", "b")
+    assert [each.failover and each.failover.reason for each in seen] == [None, Reason.READINESS]
+    assert (view(told).mode, view(told).serving) == (Mode.FAILOVER, "b")
+    told.set_inventory(inventory(ready="ab"), 9.5)
+    back = see(told, 10.0, "a", "a")[1].failover
+    assert (back.from_cluster, back.to_cluster) == ("b", "a")
+    assert (view(told).mode, view(told).since) == (Mode.LOCAL, 10.0)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        pytest.param({"ready": "b"}, Reason.READINESS, id="not ready"),
+        pytest.param({"ready": "b", "exported": "b"}, Reason.UNEXPORT, id="not exported"),
+    ],
+)
+def test_the_reason_is_what_changed_about_the_cluster_left(change, reason):
+    told = begun()
+    see(told, 0.0, "a", "a")
+    told.set_inventory(inventory(**change), 2.0)
+    assert see(told, 3.0, "b", "b")[1].failover.reason is reason
+
+
+def test_a_dropped_link_is_the_reason_to_leave_a_remote():
+    told = begun(ready="bc")
+    see(told, 0.0, "b", "b")
+    told.set_inventory(inventory(ready="bc", connected="acd"), 2.0)
+    see(told, 3.0, "c", "c")
+    # b and c took turns all along, so leaving one of them is no move ...
+    assert view(told).serving == "c"
+    told.set_inventory(inventory(ready="bc", connected="abd"), 6.0)
+    # ... but c was the only one that was right, and now it is not.
+    assert see(told, 7.0, "b", "b")[1].failover.reason is Reason.CONNECTION
+
+
+def test_only_what_changed_is_hurried():
+    told = state()
+    assert told.set_inventory(inventory(), 0.0) == {NGINX}
+    assert told.set_inventory(inventory(), 1.0) == frozenset()
+    assert told.set_inventory(inventory(connected="bcd"), 2.0) == frozenset()
+    assert told.set_inventory(inventory(connected="acd"), 3.0) == {NGINX}
+    assert told.set_inventory(inventory(ready="a"), 4.0) == {NGINX}
+
+
+def test_another_outcome_than_last_time_is_restless():
+    told = begun()
+    seen = see(told, 0.0, "a", "a", None, None, "a")
+    assert [each.restless for each in seen] == [False, False, True, False, True]
+
+
+def test_promises_are_not_checked_while_a_change_settles():
+    told = begun()
+    assert see(told, 29.0, "b")[0].checks == ()
+    assert dict(see(told, 31.0, "b")[0].checks)[Rule.LOCAL_FIRST] is False
+    told.set_inventory(inventory(ready="b"), 40.0)
+    assert see(told, 41.0, "a")[0].checks == ()
+
+
+def test_a_spread_is_checked_once_there_are_answers_enough():
+    told = begun(ready="bc")
+    fair = see(told, 100.0, *"bc" * 25)
+    unfair = see(told, 200.0, *"b" * 50)
+    spreads = [value for each in fair + unfair for rule, value in each.checks if rule == "spreads"]
+    assert spreads == [True, False]
+
+
+def test_a_standby_is_exported_ready_connected_and_answers_its_pinned_name():
+    told = begun(ready="abc", connected="ab")
+    see(told, 0.0, "a", "a")
+    assert view(told).standbys == frozenset()
+    see(told, 2.0, "b", pinned="b")
+    see(told, 2.0, "c", pinned="c")
+    assert view(told).standbys == {"b"}
+    told.probed(probe(3.0, by="b", pinned="b", reply=Failure.CONNECT_TIMEOUT), 3.1)
+    assert view(told).standbys == frozenset()
+
+
+def test_without_pinned_probes_a_standby_is_taken_at_its_word():
+    told = state(pinned=False)
+    told.set_inventory(inventory(), 0.0)
+    see(told, 0.0, "a", "a")
+    assert view(told).standbys == {"b"}
+
+
+def test_in_a_blackout_nobody_serves():
+    told = begun()
+    see(told, 0.0, "a", "a", None, None)
+    assert (view(told).mode, view(told).serving) == (Mode.BLACKOUT, None)
+
+
+def test_our_own_fault_says_nothing():
+    told = begun()
+    assert told.probed(probe(0.0, answer=Failure.RESOURCE), 0.1) is None
+
+
+def test_a_service_that_is_gone_is_forgotten():
+    told = begun()
+    told.set_inventory(replace(inventory(), services={}), 1.0)
+    assert list(told.views()) == []
+    assert see(told, 2.0, "a") == [None]
+    assert told.locality(NGINX, "b", 2.0) is Locality.REMOTE
+
+
+def test_an_answer_that_nobody_exports_is_served_by_unknown():
+    told = begun()
+    see(told, 0.0, "192.0.2.9", "192.0.2.9")
+    assert (view(told).mode, view(told).serving) == (Mode.FAILOVER, "unknown")
+
+
+def test_locality_follows_readiness():
+    told = begun()
+    assert told.locality(NGINX, "b", 31.0) is Locality.LEAK
+    told.set_inventory(inventory(ready="a"), 32.0)
+    assert told.locality(NGINX, "b", 33.0) is Locality.FAILOVER
+    assert told.locality(NGINX, "a", 33.0) is Locality.LOCAL
+    assert told.locality(NGINX, "c", 33.0) is Locality.REMOTE
+
+
+def test_a_spread_service_has_no_failovers_while_both_serve():
+    told = state(policy=Policy.SPREAD)
+    told.set_inventory(inventory(), 0.0)
+    seen = see(told, 0.0, *"ababab")
+    assert [each.failover for each in seen] == [None] * 6
+    assert view(told).mode is Mode.LOCAL
