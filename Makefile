@@ -4,6 +4,7 @@ DEV := .venv
 DEMO := .venv-demo
 CLUSTERS ?= 2
 DEMO_ARGS ?=
+LOCK = $(DEV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links
 # Debian packages that the system tests use; installed where that is possible, else those tests are skipped and say so.
 TEST_PACKAGES := prometheus chromium
 BENCH_PACKAGES := mtail
@@ -37,10 +38,24 @@ check: $(DEV)/.made
 	$(DEV)/bin/ruff check .
 	$(DEV)/bin/ruff format --check .
 	$(DEV)/bin/mypy
+	$(DEV)/bin/python docs/generate.py --check
 
 format: $(DEV)/.made
 	$(DEV)/bin/ruff check --fix .
 	$(DEV)/bin/ruff format .
+
+generate: $(DEV)/.made
+	$(DEV)/bin/python docs/generate.py
+
+# Locks what pyproject.toml asks for, with hashes.
+lock: $(DEV)/.made
+	$(LOCK) pyproject.toml -o requirements/run.txt
+	$(LOCK) --extra demo pyproject.toml -o requirements/demo.txt
+	$(LOCK) --extra demo --group dev pyproject.toml -o requirements/dev.txt
+
+bench: $(DEV)/.made bench-tools
+	$(DEV)/bin/python bench/logs.py
+	$(DEV)/bin/python bench/daemon.py
 
 .PHONY: test-tools bench-tools
 test-tools:

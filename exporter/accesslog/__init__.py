@@ -1,1 +1,1 @@
-"""Reads what was served: log files in, counts by source out; it never judges and never keeps a line."""
+"""Reads what was served: log files in, counts by source out; keeps no line and judges nothing."""

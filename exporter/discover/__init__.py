@@ -1,1 +1,1 @@
-"""Where the inventory comes from: files or API objects in, immutable snapshots out; it never probes or judges."""
+"""Finds the inventory: files in, immutable snapshots out; it never probes or judges."""

@@ -64,12 +64,14 @@ class State:
         graces: Graces,
         policy_of: Callable[[ServiceName], Policy],
     ) -> None:
-        self._confirm = confirm
-        self._pinned = pinned
-        self._graces = graces
         self._policy_of = policy_of
+        self.configure(confirm=confirm, pinned=pinned, graces=graces)
         self._tracks: dict[ServiceName, _Track] = {}
         self.inventory: Inventory | None = None
+
+    def configure(self, *, confirm: int, pinned: bool, graces: Graces) -> None:
+        """Judge by other settings from now on; *confirm* holds for services that come new."""
+        self._confirm, self._pinned, self._graces = confirm, pinned, graces
 
     def set_inventory(self, inventory: Inventory, now: float) -> frozenset[ServiceName]:
         """Take in a new inventory; return the services for which something changed."""
@@ -84,10 +86,13 @@ class State:
         return frozenset(changed)
 
     def probed(self, probe: Probe, now: float) -> Judged | None:
-        """Judge one probe; None if its service is gone or the fault was our own."""
+        """Judge one probe; None if its service is gone."""
         inventory, track = self.inventory, self._tracks.get(probe.question.service)
-        if inventory is None or track is None or probe.failure is Failure.RESOURCE:
+        if inventory is None or track is None:
             return None
+        if probe.failure is Failure.RESOURCE:
+            # Our own fault says nothing about the service.
+            return Judged(destination=None)
         service = inventory.services[probe.question.service]
         destination = None
         if probe.answer.addresses:
@@ -101,6 +106,11 @@ class State:
                 track.pinned[probe.question.pinned] = probe
             return judged
         return self._plain(track, judged, probe, now)
+
+    def mode(self, service: ServiceName) -> Mode:
+        """Return what clients here get now from *service*."""
+        track = self._tracks.get(service)
+        return Mode.UNKNOWN if track is None else track.mode.mode
 
     def locality(self, service: ServiceName, source: str, now: float) -> Locality:
         """Judge hits of *source* that the local cluster served at the moment *now*."""

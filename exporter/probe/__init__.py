@@ -1,1 +1,1 @@
-"""Asks as a client would: targets in, one Probe value for each try out; it never retries, judges or counts."""
+"""Asks as a client would: targets in, one Probe for each try out; no retries, no verdicts."""

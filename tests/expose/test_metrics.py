@@ -2,7 +2,6 @@ import asyncio
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
-from shutil import which
 
 import pytest
 from hypothesis import given
@@ -28,6 +27,7 @@ from exporter.model import (
     Stage,
 )
 from tests.fakes.nouns import NGINX, inventory, probe
+from tests.fakes.tools import need
 
 
 def begun(limit=50_000, **words) -> tuple[Registry, Metrics]:
@@ -210,11 +210,14 @@ def test_the_text_is_what_prometheus_client_reads(openmetrics_wanted):
     assert read[(duration, *where, ("stage", "served"), ("le", "+Inf"))] == 1
 
 
-@pytest.mark.skipif(which("promtool") is None, reason="promtool (Debian: prometheus) is missing")
 def test_promtool_finds_nothing_to_say():
     shown = text(everything())
     ran = subprocess.run(
-        ["promtool", "check", "metrics"], input=shown, capture_output=True, text=True, check=False
+        [need("promtool"), "check", "metrics"],
+        input=shown,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
 

@@ -4,7 +4,7 @@ import pytest
 
 from exporter.judge.locality import Graces
 from exporter.judge.state import State
-from exporter.model import Failure, Locality, Mode, Policy, Reason, Rule
+from exporter.model import Failure, Judged, Locality, Mode, Policy, Reason, Rule
 from tests.fakes.nouns import NGINX, inventory, probe
 
 GRACES = Graces(leak=30.0, export=600.0)
@@ -132,7 +132,10 @@ def test_in_a_blackout_nobody_serves():
 
 def test_our_own_fault_says_nothing():
     told = begun()
-    assert told.probed(probe(0.0, answer=Failure.RESOURCE), 0.1) is None
+    see(told, 0.0, "a", "a")
+    for at in (2.0, 3.0):
+        assert told.probed(probe(at, answer=Failure.RESOURCE), at) == Judged(destination=None)
+    assert view(told).mode is Mode.LOCAL
 
 
 def test_a_service_that_is_gone_is_forgotten():

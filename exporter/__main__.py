@@ -1,0 +1,249 @@
+"""The command line: run, demo, analyze, config."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from exporter import __version__
+
+PROGRAM = "clusterset-exporter"
+T = TypeVar("T")
+_CONFIG_HELP = "The configuration file; docs/configuration.md describes it."
+
+
+class Usage(click.ClickException):
+    """What the user asked for cannot be done as written: exit code 2, one line."""
+
+    exit_code = 2
+
+    def show(self, file: Any = None) -> None:  # noqa: ANN401 - click's own signature
+        """Print the message the way compilers and linters do."""
+        click.echo(f"{PROGRAM}: {self.format_message()}", file=file or sys.stderr)
+
+
+def _config_option(*, required: bool) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    return click.option(
+        "--config.file",
+        "config_file",
+        required=required,
+        type=click.Path(path_type=Path),
+        envvar="CLUSTERSET_EXPORTER_CONFIG_FILE",
+        show_envvar=True,
+        help=_CONFIG_HELP,
+    )
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name=PROGRAM)
+def cli() -> None:
+    """Measure who is served where in a Kubernetes clusterset, and whether that is right."""
+
+
+@cli.command()
+@_config_option(required=True)
+@click.option(
+    "--cluster",
+    envvar=["CLUSTERSET_EXPORTER_CLUSTER", "CLUSTER_NAME"],
+    show_envvar=True,
+    help="Id of the cluster this runs in; goes before `cluster:` in the file.",
+)
+@click.option(
+    "--web.listen-address",
+    "listen",
+    multiple=True,
+    default=[":9877"],
+    show_default=True,
+    envvar="CLUSTERSET_EXPORTER_WEB_LISTEN_ADDRESS",
+    show_envvar=True,
+    help="Address to serve on, host:port; may be given more than once.",
+)
+@click.option(
+    "--web.telemetry-path",
+    "telemetry_path",
+    default="/metrics",
+    show_default=True,
+    envvar="CLUSTERSET_EXPORTER_WEB_TELEMETRY_PATH",
+    show_envvar=True,
+    help="Path of the metrics.",
+)
+@click.option(
+    "--log.level",
+    "log_level",
+    type=click.Choice(["debug", "info", "warn", "error"]),
+    default="info",
+    show_default=True,
+    envvar="CLUSTERSET_EXPORTER_LOG_LEVEL",
+    show_envvar=True,
+    help="The least severe messages to log.",
+)
+@click.option(
+    "--log.format",
+    "log_format",
+    type=click.Choice(["logfmt", "json"]),
+    default="logfmt",
+    show_default=True,
+    envvar="CLUSTERSET_EXPORTER_LOG_FORMAT",
+    show_envvar=True,
+    help="How to write messages, on standard error.",
+)
+def run(
+    config_file: Path,
+    cluster: str | None,
+    listen: Sequence[str],
+    telemetry_path: str,
+    log_level: str,
+    log_format: str,
+) -> None:
+    """
+    Run the exporter until SIGTERM or SIGINT.
+
+    SIGHUP and POST /-/reload read the configuration again.
+    """
+    from exporter import daemon, settings  # noqa: PLC0415 - analyze starts without them
+
+    daemon.log_to_stderr(log_level, log_format)
+    options = daemon.Options(
+        config_file=config_file,
+        cluster=cluster,
+        listen=tuple(_host_port(each) for each in listen),
+        telemetry_path=telemetry_path,
+    )
+    try:
+        asyncio.run(daemon.run(options))
+    except settings.SettingsError as error:
+        raise Usage(str(error)) from error
+
+
+@cli.command()
+@click.option(
+    "--clusters", type=click.IntRange(2, 3), default=2, show_default=True, help="How many."
+)
+@click.option("--keep", is_flag=True, help="Stay up afterwards and print the URLs; Ctrl-C ends it.")
+@click.option("--prometheus", is_flag=True, help="Also start prometheus (from PATH), scraping all.")
+def demo(*, clusters: int, keep: bool, prometheus: bool) -> None:
+    """
+    Play a failover, a leak and a blackout on this machine, and check what is reported.
+
+    Needs no Kubernetes and no root: each cluster is a real nginx, a DNS server that answers as
+    Submariner's Lighthouse does, and this exporter, on addresses of the loopback network.
+    The exit code is 0 if the exporters reported exactly what was staged.
+    """
+    from rich.console import Console  # noqa: PLC0415 - analyze starts without it
+
+    from exporter.demo import story  # noqa: PLC0415
+
+    played = story.play(
+        clusters=clusters, keep=keep, prometheus=prometheus, console=Console(highlight=False)
+    )
+    sys.exit(asyncio.run(played))
+
+
+@cli.command()
+@click.option(
+    "--inventory",
+    "inventory_file",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="The static inventory: which addresses belong to which cluster.",
+)
+@click.option("--cluster", required=True, help="The cluster that the logs come from.")
+@click.option("--service", metavar="NS/NAME", help="The service that the logs belong to.")
+@click.option(
+    "--format",
+    "log_format",
+    type=click.Choice(["combined", "main"]),
+    default="main",
+    show_default=True,
+    help="nginx's combined, or the docker image's main.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@click.argument("files", metavar="FILE...", nargs=-1, required=True)
+def analyze(
+    inventory_file: Path,
+    cluster: str,
+    service: str | None,
+    log_format: str,
+    as_json: bool,
+    files: Sequence[str],
+) -> None:
+    """
+    Say who was served from where, by the access logs in FILE...
+
+    Files may be compressed with gzip; - is standard input.
+    """
+    from exporter import analyze as analysis  # noqa: PLC0415 - run starts without it
+
+    try:
+        report = analysis.analyze(
+            inventory_file=inventory_file,
+            cluster=cluster,
+            service=service,
+            log_format=log_format,
+            files=files,
+        )
+    except analysis.AnalyzeError as error:
+        raise Usage(str(error)) from error
+    click.echo(json.dumps(report, indent=1) if as_json else analysis.table(report), nl=as_json)
+
+
+@cli.group()
+def config() -> None:
+    """Check, describe and show the configuration."""
+
+
+@config.command()
+@_config_option(required=True)
+def check(config_file: Path) -> None:
+    """Read the configuration and the inventory it names; exit code 2 if there is a mistake."""
+    from exporter import daemon  # noqa: PLC0415
+
+    loaded = _loaded(config_file, daemon.check)
+    click.echo(f"{config_file}: {loaded}")
+
+
+@config.command()
+def schema() -> None:
+    """Print the JSON Schema of the configuration file, for editors."""
+    from exporter import settings  # noqa: PLC0415
+
+    click.echo(json.dumps(settings.schema(), indent=2))
+
+
+@config.command()
+@_config_option(required=True)
+def show(config_file: Path) -> None:
+    """Print the configuration as it takes effect, defaults and all."""
+    from exporter import settings  # noqa: PLC0415
+
+    click.echo(settings.show(_loaded(config_file, settings.load)), nl=False)
+
+
+def _loaded(path: Path, load: Callable[[Path], T]) -> T:
+    from exporter import settings  # noqa: PLC0415
+
+    try:
+        return load(path)
+    except settings.SettingsError as error:
+        raise Usage(str(error)) from error
+
+
+def _host_port(text: str) -> tuple[str, int]:
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isascii() or not port.isdigit() or not 0 <= int(port) <= 65535:  # noqa: PLR2004 - ports are 16 bits
+        msg = f"--web.listen-address: {text!r} is not host:port; for example :9877 or [::1]:9877"
+        raise Usage(msg)
+    return host.strip("[]"), int(port)
+
+
+def main() -> None:
+    """Run the command line."""
+    cli(prog_name=PROGRAM)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,454 @@
+"""What an operator may set: frozen, strict, with one error type."""
+
+import re
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import msgspec
+import yaml
+from msgspec import UNSET, Meta, Struct, UnsetType, field
+
+from exporter.model import Address, Network, Policy, ServiceName
+from exporter.yamlfile import SettingsError, read_struct
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?")
+_CODE = re.compile(r"[1-5](?:xx|\d\d)")
+_TOKEN = re.compile(r"[!-~]+")
+_DNS_PORT = 53
+_MAX_PORT = 65535
+
+
+def _wants(condition: object, message: str) -> None:
+    if not condition:
+        raise SettingsError(message)
+
+
+def _wants_port(port: int | None) -> None:
+    _wants(port is None or 0 < port <= _MAX_PORT, f"port {port} is not between 1 and {_MAX_PORT}")
+
+
+def _default(value: Any, name: str | None = None) -> Any:  # noqa: ANN401 - as msgspec's field
+    # A factory, since msgspec cannot write a default of our own types into a schema; ours can.
+    return field(default_factory=lambda: value, name=name)
+
+
+def _refuse(given: object, key: str) -> None:
+    _wants(not given, f"{key} is not supported by this version; leave it out")
+
+
+class Duration(float):
+    """Seconds, written as Prometheus does: `250ms`, `15s`, `5m`, `1h30m`."""
+
+    @classmethod
+    def parse(cls, text: object) -> "Duration":
+        """Read a duration; ValueError if it is none."""
+        matched = _DURATION.fullmatch(text) if isinstance(text, str) and text else None
+        if matched is None:
+            msg = f"{text!r} is no duration; write for example 250ms, 15s or 5m"
+            raise ValueError(msg)
+        units = (_UNITS["d"], _UNITS["h"], _UNITS["m"], _UNITS["s"], _UNITS["ms"])
+        parts = zip(matched.groups(), units, strict=True)
+        seconds = sum(int(number) * unit for number, unit in parts if number)
+        if not 0 < seconds < 366 * _UNITS["d"]:
+            msg = f"{text} should be more than 0 and less than a year; write for example 15s"
+            raise ValueError(msg)
+        return cls(seconds)
+
+    def __str__(self) -> str:
+        """Write it as it is read."""
+        left, text = round(self * 1000), ""
+        for unit in ("d", "h", "m", "s", "ms"):
+            number, left = divmod(left, round(_UNITS[unit] * 1000))
+            text += f"{number}{unit}" if number else ""
+        return text
+
+
+class Cidr(str):
+    """A network without host bits."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: object) -> "Cidr":
+        """Read a network; ValueError if it is none."""
+        try:
+            network = ip_network(str(text), strict=False)
+        except ValueError as error:
+            msg = f"{text!r} is no network; write for example 10.1.0.0/16"
+            raise ValueError(msg) from error
+        try:
+            ip_network(str(text))
+        except ValueError as error:
+            msg = f"{text} has host bits set; write {network}"
+            raise ValueError(msg) from error
+        return cls(network)
+
+    @property
+    def network(self) -> Network:
+        """Return it as a network."""
+        return ip_network(str(self))
+
+
+class HostPort(str):
+    """An address and a port, `127.0.0.1:53` or `[::1]:53`; without a port 53."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: object) -> "HostPort":
+        """Read an address and a port; ValueError if it is none."""
+        matched = re.fullmatch(r"(?:\[([^\[\]]+)\]|([^:\[\]]+))(?::(\d{1,5}))?", str(text))
+        port = int(matched[3] or _DNS_PORT) if matched else 0
+        try:
+            host = ip_address((matched[1] or matched[2]) if matched else "")
+        except ValueError as error:
+            msg = f"{text!r} is no address and port; write for example 10.96.0.10:53 or [::1]:53"
+            raise ValueError(msg) from error
+        if not 0 < port <= _MAX_PORT:
+            msg = f"port {port} of {text} is not between 1 and {_MAX_PORT}"
+            raise ValueError(msg)
+        return cls(f"[{host}]:{port}" if host.version == 6 else f"{host}:{port}")  # noqa: PLR2004
+
+    @property
+    def pair(self) -> tuple[str, int]:
+        """Return host and port."""
+        host, _, port = self.rpartition(":")
+        return host.strip("[]"), int(port)
+
+
+class IpAddress(str):
+    """An IP address."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: object) -> "IpAddress":
+        """Read an address; ValueError if it is none."""
+        try:
+            return cls(ip_address(str(text)))
+        except ValueError as error:
+            msg = f"{text!r} is no IP address; write for example 10.1.0.7"
+            raise ValueError(msg) from error
+
+    @property
+    def address(self) -> Address:
+        """Return it as an address."""
+        return ip_address(str(self))
+
+
+_SCHEMAS: Mapping[type, dict[str, Any]] = {
+    Duration: {
+        "type": "string",
+        "pattern": r"^(\d+d)?(\d+h)?(\d+m)?(\d+s)?(\d+ms)?$",
+        "minLength": 2,
+    },
+    Cidr: {"type": "string", "description": "A network, such as 10.1.0.0/16."},
+    HostPort: {"type": "string", "description": "address:port, such as 10.96.0.10:53."},
+    IpAddress: {"type": "string", "description": "An IP address."},
+}
+
+
+class HttpSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The HTTP part of a probe."""
+
+    scheme: Annotated[str, Meta(description="http; https is not supported by this version.")] = (
+        "http"
+    )
+    port: Annotated[
+        int | None, Meta(description="null: the port named http, else the service's first.")
+    ] = None
+    path: Annotated[str, Meta(description="What is asked for.")] = "/"
+    method: Annotated[str, Meta(description="GET or HEAD.")] = "GET"
+    expect_status: Annotated[
+        tuple[str, ...], Meta(description="Codes or classes that are well, such as 200 or 2xx.")
+    ] = ("2xx", "3xx")
+    host: Annotated[
+        str | None, Meta(description="The Host header; null: the clusterset name asked for.")
+    ] = None
+
+    def __post_init__(self) -> None:
+        """Refuse what no server would understand."""
+        _wants(self.scheme == "http", f"scheme {self.scheme} is not supported; write http")
+        _wants_port(self.port)
+        path_ok = self.path.startswith("/") and _TOKEN.fullmatch(self.path)
+        _wants(path_ok, f"path {self.path!r} should begin with / and hold no spaces")
+        _wants(self.method in {"GET", "HEAD"}, f"method {self.method} should be GET or HEAD")
+        host_ok = self.host is None or _TOKEN.fullmatch(self.host)
+        _wants(host_ok, f"host {self.host!r} should be a host name")
+        for code in self.expect_status:
+            _wants(_CODE.fullmatch(code), f"expect_status {code!r} is no status; write 200 or 2xx")
+        _wants(self.expect_status, "expect_status is empty; write for example [2xx]")
+
+    def expected(self) -> frozenset[int]:
+        """Return all status codes that are well."""
+        codes: set[int] = set()
+        for code in self.expect_status:
+            first = int(code[0]) * 100
+            codes |= set(range(first, first + 100)) if code.endswith("xx") else {int(code)}
+        return frozenset(codes)
+
+
+class HttpChange(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What is different about the HTTP part for some services."""
+
+    scheme: str | UnsetType = UNSET
+    port: int | UnsetType | None = UNSET
+    path: str | UnsetType = UNSET
+    method: str | UnsetType = UNSET
+    expect_status: tuple[str, ...] | UnsetType = UNSET
+    host: str | UnsetType | None = UNSET
+
+    def __post_init__(self) -> None:
+        """Refuse what the base would refuse."""
+        self.of(HttpSettings())
+
+    def of(self, base: HttpSettings) -> HttpSettings:
+        """Return *base* with the changes made."""
+        given = {n: getattr(self, n) for n in self.__struct_fields__}
+        changes = {name: value for name, value in given.items() if value is not UNSET}
+        return msgspec.structs.replace(base, **changes)
+
+
+class ServiceRule(
+    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
+):
+    """What is different about some services."""
+
+    match: Annotated[str, Meta(description="A glob on namespace/name, such as shop/*.")]
+    http: Annotated[
+        HttpChange | UnsetType | None, Meta(description="Changed keys; null: DNS only.")
+    ] = UNSET
+    policy: Annotated[
+        Policy | UnsetType, Meta(description="spread: clients need not stay in their cluster.")
+    ] = UNSET
+    enabled: Annotated[bool | UnsetType, Meta(description="false: not probed.")] = UNSET
+
+    def __post_init__(self) -> None:
+        """Refuse a match that can never match."""
+        _wants("/" in self.match, f"match {self.match!r} should be namespace/name; * is allowed")
+
+
+class ServiceProbe(NamedTuple):
+    """How one service is probed."""
+
+    enabled: bool
+    http: HttpSettings | None
+    policy: Policy
+
+
+class FastSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a service is probed after something changed."""
+
+    interval: Duration = _default(Duration(0.2))
+    for_: Duration = _default(Duration(30), name="for")
+
+
+class ProbeSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the clusterset names are probed."""
+
+    interval: Annotated[Duration, Meta(description="Each name is probed once per interval.")] = (
+        _default(Duration(15))
+    )
+    timeout: Annotated[Duration, Meta(description="For a whole probe, DNS and HTTP.")] = _default(
+        Duration(2)
+    )
+    confirm: Annotated[
+        int, Meta(ge=1, le=100, description="Probes in a row that make a change believed.")
+    ] = 2
+    fast: Annotated[FastSettings, Meta(description="After a change.")] = _default(FastSettings())
+    resolvers: Annotated[
+        tuple[HostPort, ...], Meta(description="Name servers; default: those of resolv.conf.")
+    ] = ()
+    lighthouse: Annotated[
+        tuple[HostPort, ...], Meta(description="Not supported by this version.")
+    ] = ()
+    source_address: Annotated[
+        IpAddress | None, Meta(description="Local address that probes are sent from.")
+    ] = None
+    pinned: Annotated[bool, Meta(description="Also probe each cluster by its pinned name.")] = True
+    http: Annotated[HttpSettings | None, Meta(description="null: DNS only.")] = HttpSettings()
+    services: Annotated[
+        tuple[ServiceRule, ...], Meta(description="Exceptions; a later match goes first.")
+    ] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse times that contradict each other."""
+        fast, interval = self.fast.interval, self.interval
+        _wants(fast <= interval, f"fast.interval {fast} should be at most interval {interval}")
+        told = f"timeout {self.timeout} should be at most interval {interval}"
+        _wants(self.timeout <= interval, told)
+        _refuse(self.lighthouse, "lighthouse")
+
+    def for_service(self, service: ServiceName) -> ServiceProbe:
+        """Return how *service* is probed: of several rules that match, a later one goes first."""
+        enabled, http, policy = True, self.http, Policy.LOCAL
+        for rule in self.services:
+            if not fnmatchcase(str(service), rule.match):
+                continue
+            if rule.http is None:
+                http = None
+            elif rule.http is not UNSET:
+                http = rule.http.of(http or HttpSettings())
+            policy = policy if rule.policy is UNSET else rule.policy
+            enabled = enabled if rule.enabled is UNSET else rule.enabled
+        return ServiceProbe(enabled, http, policy)
+
+
+class InventorySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the inventory comes from."""
+
+    static: Annotated[str | None, Meta(description="Path of the inventory file.")] = None
+    kubernetes: Annotated[
+        dict[str, str] | None, Meta(description="Not supported by this version.")
+    ] = None
+
+    def __post_init__(self) -> None:
+        """Want one source."""
+        _refuse(self.kubernetes is not None, "kubernetes")
+        _wants(self.static, "static is missing; write static: inventory.yaml")
+
+
+class LogSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One source of access logs."""
+
+    files: Annotated[tuple[str, ...], Meta(description="Paths and globs.")] = ()
+    syslog: Annotated[str | None, Meta(description="Not supported by this version.")] = None
+    pods: Annotated[dict[str, str] | None, Meta(description="Not supported by this version.")] = (
+        None
+    )
+    format: Annotated[str, Meta(description="combined or main.")] = "main"
+    wrapper: Annotated[str, Meta(description="none.")] = "none"
+    service: Annotated[
+        str | dict[str, bool], Meta(description="namespace/name that the logs belong to.")
+    ]
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be read."""
+        _refuse(self.syslog is not None, "syslog")
+        _refuse(self.pods is not None, "pods")
+        _wants(self.files, "files is missing; write files: [/var/log/nginx/access.log]")
+        known = self.format in {"combined", "main"}
+        _wants(known, f"format {self.format!r} is not supported; write combined or main")
+        plain = self.wrapper == "none"
+        _wants(plain, f"wrapper {self.wrapper!r} is not supported by this version; write none")
+        told = f"service {{host: true}} needs $host, which {self.format} does not log"
+        _wants(isinstance(self.service, str), f"{told}; write namespace/name")
+        parts = str(self.service).split("/")
+        named = len(parts) == 2 and all(parts)  # noqa: PLR2004
+        _wants(named, f"service {self.service!r} should be namespace/name")
+
+    @property
+    def service_name(self) -> ServiceName:
+        """Return the service that the logs belong to."""
+        namespace, _, name = str(self.service).partition("/")
+        return ServiceName(namespace, name)
+
+
+class IgnoreSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Requests that are no client traffic."""
+
+    user_agents: Annotated[tuple[str, ...], Meta(description="Beginnings of user agents.")] = (
+        "kube-probe/",
+    )
+    paths: Annotated[tuple[str, ...], Meta(description="Exact paths.")] = ()
+
+
+class AttributionSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a client is told."""
+
+    trusted_proxies: Annotated[
+        tuple[Cidr, ...], Meta(description="Networks whose X-Forwarded-For is believed.")
+    ] = ()
+    ignore: IgnoreSettings = IgnoreSettings()
+
+
+class LimitSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Bounds of the process."""
+
+    series: Annotated[int, Meta(ge=100, description="Series that may be held.")] = 50_000
+
+
+class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The configuration file."""
+
+    cluster: Annotated[str | None, Meta(description="Id of the cluster this runs in.")] = None
+    clusterset_domain: Annotated[str, Meta(description="Zone of the clusterset names.")] = (
+        "clusterset.local"
+    )
+    inventory: InventorySettings
+    probe: ProbeSettings = _default(ProbeSettings())
+    logs: Annotated[tuple[LogSettings, ...], Meta(description="Access logs.")] = ()
+    attribution: AttributionSettings = _default(AttributionSettings())
+    leak_grace: Annotated[
+        Duration, Meta(description="Clients may be served elsewhere for so long after a change.")
+    ] = _default(Duration(30))
+    export_grace: Annotated[
+        Duration, Meta(description="Hits count as failover for so long after an export vanished.")
+    ] = _default(Duration(600))
+    probe_key_file: Annotated[
+        str | None, Meta(description="Key that signs probes, the same for all exporters.")
+    ] = None
+    limits: LimitSettings = LimitSettings()
+    state_directory: Annotated[str | None, Meta(description="Not supported by this version.")] = (
+        None
+    )
+
+    def __post_init__(self) -> None:
+        """Refuse names that are none."""
+        label = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+        told = f"cluster {self.cluster!r} should be a DNS label, such as east-1"
+        _wants(self.cluster is None or re.fullmatch(label, self.cluster), told)
+        told = f"clusterset_domain {self.clusterset_domain!r} should be a DNS name"
+        _wants(re.fullmatch(rf"{label}(\.{label})*", self.clusterset_domain), told)
+        _refuse(self.state_directory is not None, "state_directory")
+
+
+def load(path: Path) -> Settings:
+    """
+    Read the configuration file; paths in it are relative to its folder.
+
+    Raises:
+        SettingsError: With one line that says what is wrong, where, and what would work.
+    """
+    settings = read_struct(path, Settings, dec_hook=_decode)
+    folder = path.parent
+
+    def beside(name: str) -> str:
+        return str(folder / name)
+
+    key = settings.probe_key_file
+    return msgspec.structs.replace(
+        settings,
+        inventory=InventorySettings(static=beside(settings.inventory.static or "")),
+        logs=tuple(
+            msgspec.structs.replace(entry, files=tuple(map(beside, entry.files)))
+            for entry in settings.logs
+        ),
+        probe_key_file=None if key is None else beside(key),
+    )
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema of the configuration file."""
+    made = msgspec.json.schema(Settings, schema_hook=_SCHEMAS.__getitem__)
+    parts = made["$defs"]
+    for kind in (Settings, ProbeSettings, FastSettings):
+        for each in msgspec.structs.fields(kind):
+            if each.default_factory is not msgspec.NODEFAULT:
+                default = msgspec.to_builtins(each.default_factory(), enc_hook=str)
+                parts[kind.__name__]["properties"][each.encode_name]["default"] = default
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made}
+
+
+def show(settings: Settings) -> str:
+    """Return the configuration as YAML, with all defaults; it has no secrets, only their paths."""
+    plain = msgspec.to_builtins(settings, enc_hook=str)
+    return yaml.safe_dump(plain, sort_keys=False, default_flow_style=None, width=100)
+
+
+def _decode(kind: type, value: object) -> object:
+    return kind.parse(value)  # type: ignore[attr-defined]
