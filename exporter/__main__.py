@@ -177,6 +177,8 @@ def analyze(
     Files may be compressed with gzip; - is standard input.
     """
     from exporter import analyze as analysis  # noqa: PLC0415 - run starts without it
+    from exporter.accesslog.read import ReadError  # noqa: PLC0415
+    from exporter.yamlfile import SettingsError  # noqa: PLC0415
 
     try:
         report = analysis.analyze(
@@ -186,9 +188,12 @@ def analyze(
             log_format=log_format,
             files=files,
         )
-    except analysis.AnalyzeError as error:
+    except (SettingsError, ReadError) as error:
         raise Usage(str(error)) from error
-    click.echo(json.dumps(report, indent=1) if as_json else analysis.table(report), nl=as_json)
+    if as_json:
+        click.echo(json.dumps(report, indent=1))
+    else:
+        analysis.table(report)
 
 
 @cli.group()

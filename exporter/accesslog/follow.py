@@ -1,0 +1,240 @@
+"""
+Log files followed while they grow, are rotated, truncated, deleted and made anew.
+
+Polling: cheaper than inotify at any real rate, works on every file system, cannot overflow. A file
+is known by device and inode, not by its path, and is kept open for a while after its path shows
+another: nginx's workers write on into the old one until they notice. Before a file that changed is
+read, the bytes before our place are compared with those read last, which catches one that was
+truncated and filled again past that place between two looks.
+"""
+
+import asyncio
+import os
+import stat
+from collections.abc import AsyncIterable, Callable, Sequence
+from dataclasses import dataclass, field
+from glob import glob, has_magic
+
+BLOCK = 128 << 10
+MAX_LINE = 64 << 10
+MAX_FILE = 1 << 20
+"""Bytes read of one file in one poll: one that is far behind does not starve the others."""
+MAX_POLL = 8 << 20
+LINGER = 5.0
+"""Seconds for which a file is read on after its path is gone or shows another."""
+PATHS_EVERY = 1.0
+"""Seconds between two looks at the paths; the open files are looked at in each poll."""
+FINGERPRINT = 64
+_COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
+
+_Id = tuple[int, int]
+
+
+@dataclass(slots=True)
+class Poll:
+    """What one poll brought."""
+
+    blocks: list[bytes] = field(default_factory=list)
+    """Whole lines."""
+    behind: int = 0
+    """Bytes that are there and were not read in this poll."""
+    rotations: int = 0
+    truncations: int = 0
+    truncated: int = 0
+    """Lines longer than MAX_LINE, of which nothing is kept."""
+    partial: int = 0
+    """Last lines without an end, of files that were let go."""
+    errors: list[str] = field(default_factory=list)
+    """Each cause once, until it is over."""
+
+
+@dataclass(slots=True)
+class _File:
+    """One open file."""
+
+    descriptor: int
+    offset: int
+    held: bytes = b""
+    """The beginning of a line that is not whole yet."""
+    tail: bytes = b""
+    """What was read last, up to FINGERPRINT bytes before *offset*."""
+    changed: int = 0
+    """Its mtime when it was last looked at, nanoseconds."""
+    skipping: bool = False
+    """Inside a line that was too long."""
+    gone: float | None = None
+    """When no path showed it any more."""
+
+
+class Follower:
+    """
+    Follows files by path or glob.
+
+    Files that are there at the first poll are read from their end on, those that appear later from
+    their beginning. Compressed files are left alone.
+    """
+
+    def __init__(self, patterns: Sequence[str]) -> None:
+        self._patterns = patterns
+        self._files: dict[_Id, _File] = {}
+        self._paths: dict[str, _Id] = {}
+        self._troubled: set[str] = set()
+        self._look_at = float("-inf")
+        self._first = True
+
+    def poll(self, now: float) -> Poll:
+        """Look once at the moment *now*, in seconds of any clock; blocks while files are read."""
+        poll = Poll()
+        if now >= self._look_at:
+            self._look_at = now + PATHS_EVERY
+            self._look(now, poll)
+            self._first = False
+        room = MAX_POLL
+        for id_, file in list(self._files.items()):
+            room -= self._read(file, min(room, MAX_FILE), poll)
+            if file.gone is not None and now - file.gone > LINGER:
+                self._let_go(id_, poll)
+        # Whoever came last goes first when there was not room for all.
+        if room <= 0:
+            self._files = dict(reversed(self._files.items()))
+        return poll
+
+    def close(self) -> None:
+        """Let go of all files."""
+        for file in self._files.values():
+            os.close(file.descriptor)
+        self._files.clear()
+        self._paths.clear()
+
+    def _look(self, now: float, poll: Poll) -> None:
+        """Find which file each path shows."""
+        shown: dict[str, _Id] = {}
+        for path in self._expand():
+            try:
+                seen = os.stat(path)  # noqa: PTH116 - called often
+                id_ = (seen.st_dev, seen.st_ino)
+                if id_ not in self._files:
+                    self._open(path, id_)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                self._trouble(path, error, poll)
+                if path in self._paths:
+                    shown[path] = self._paths[path]
+                continue
+            self._troubled.discard(path)
+            shown[path] = id_
+            poll.rotations += path in self._paths and self._paths[path] != id_
+        self._paths = shown
+        visible = set(shown.values())
+        for id_, file in self._files.items():
+            if id_ in visible:
+                file.gone = None
+            elif file.gone is None:
+                file.gone = now
+
+    def _expand(self) -> list[str]:
+        paths: dict[str, None] = {}
+        for pattern in self._patterns:
+            found = sorted(glob(pattern)) if has_magic(pattern) else [pattern]  # noqa: PTH207
+            paths.update(dict.fromkeys(p for p in found if not p.endswith(_COMPRESSED)))
+        return list(paths)
+
+    def _open(self, path: str, id_: _Id) -> None:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        seen = os.fstat(descriptor)
+        if not stat.S_ISREG(seen.st_mode):
+            os.close(descriptor)
+            msg = "is not a regular file"
+            raise OSError(msg)
+        if (seen.st_dev, seen.st_ino) != id_:
+            # It was rotated between the two looks; the next one finds it.
+            os.close(descriptor)
+            raise FileNotFoundError
+        offset = _last_line_end(descriptor, seen.st_size) if self._first else 0
+        self._files[id_] = _File(descriptor, offset)
+
+    def _trouble(self, path: str, error: OSError, poll: Poll) -> None:
+        if path not in self._troubled:
+            self._troubled.add(path)
+            poll.errors.append(f"{path}: {error.strerror or error}")
+
+    def _read(self, file: _File, room: int, poll: Poll) -> int:
+        """Read what is new, at most *room* bytes; return how many were read."""
+        seen = os.fstat(file.descriptor)
+        if seen.st_size < file.offset or (
+            seen.st_mtime_ns != file.changed and not _is_as_read(file)
+        ):
+            poll.truncations += 1
+            file.offset, file.held, file.tail, file.skipping = 0, b"", b"", False
+        file.changed = seen.st_mtime_ns
+        wanted, got = min(room, seen.st_size - file.offset), 0
+        while got < wanted:
+            part = os.pread(file.descriptor, min(BLOCK, wanted - got), file.offset)
+            if not part:
+                break
+            got += len(part)
+            file.offset += len(part)
+            file.tail = (file.tail + part[-FINGERPRINT:])[-FINGERPRINT:]
+            _split(file, part, poll)
+        poll.behind += max(0, seen.st_size - file.offset)
+        return got
+
+    def _let_go(self, id_: _Id, poll: Poll) -> None:
+        file = self._files.pop(id_)
+        poll.partial += bool(file.held)
+        os.close(file.descriptor)
+
+
+async def follow(
+    follower: Follower,
+    ticks: AsyncIterable[object],
+    *,
+    block: Callable[[bytes], None],
+    polled: Callable[[Poll], None],
+) -> None:
+    """
+    Poll at each of *ticks*; hand blocks over one at a time, with a turn for others between them.
+
+    Files are read in a thread: a file system that hangs stops the reading of logs and nothing else.
+    """
+    clock = asyncio.get_running_loop().time
+    async for _ in ticks:
+        behind = True
+        while behind:
+            poll = await asyncio.to_thread(follower.poll, clock())
+            for each in poll.blocks:
+                block(each)
+                await asyncio.sleep(0)
+            polled(poll)
+            behind = poll.behind > BLOCK
+
+
+def _split(file: _File, part: bytes, poll: Poll) -> None:
+    """Add the whole lines of *part* to the blocks and hold the rest."""
+    if file.skipping:
+        feed = part.find(b"\n")
+        if feed < 0:
+            return
+        part, file.skipping = part[feed + 1 :], False
+    end = part.rfind(b"\n") + 1
+    if end:
+        poll.blocks.append(file.held + part[:end])
+        file.held = part[end:]
+    else:
+        file.held += part
+    if len(file.held) > MAX_LINE:
+        poll.truncated += 1
+        file.held, file.skipping = b"", True
+
+
+def _is_as_read(file: _File) -> bool:
+    length = len(file.tail)
+    return os.pread(file.descriptor, length, file.offset - length) == file.tail
+
+
+def _last_line_end(descriptor: int, size: int) -> int:
+    """Return the place after the last line feed, so that a half line at the start is not torn."""
+    start = max(0, size - MAX_LINE)
+    feed = os.pread(descriptor, size - start, start).rfind(b"\n")
+    return size if feed < 0 and start else start + feed + 1

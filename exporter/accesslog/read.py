@@ -1,0 +1,98 @@
+"""Log files of the past, read once from beginning to end."""
+
+import gzip
+import io
+import sys
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+BLOCK = 128 << 10
+"""Fits the processor's cache with all that is made of it."""
+MAX_LINE = 64 << 10
+_GZIP = b"\x1f\x8b"
+
+
+class ReadError(Exception):
+    """A file cannot be read; the message says which and why."""
+
+
+def read_blocks(
+    files: Sequence[str], *, read: Callable[[int], None], cut: Callable[[], None]
+) -> Iterator[bytes]:
+    """
+    Yield blocks of whole lines of all *files*, one after the other.
+
+    A last line without its end counts as a line. Of a line longer than MAX_LINE nothing is kept.
+
+    Args:
+        files: Paths; gzip is seen by its first bytes, `-` is standard input.
+        read: Told how many bytes were read of the file as it is on disk.
+        cut: Told of each line that was too long.
+
+    Raises:
+        ReadError: If a file cannot be opened or read.
+    """
+    for name in files:
+        try:
+            if name == "-":
+                yield from _blocks(sys.stdin.buffer, read, cut)
+                continue
+            with Path(name).open("rb", buffering=0) as raw:
+                yield from _file_blocks(raw, read, cut)
+        except (OSError, EOFError, zlib.error) as error:
+            told = getattr(error, "strerror", None) or str(error)
+            msg = f"{name}: {told[:1].lower()}{told[1:]}"
+            raise ReadError(msg) from error
+
+
+def _file_blocks(
+    raw: io.FileIO, read: Callable[[int], None], cut: Callable[[], None]
+) -> Iterator[bytes]:
+    start = raw.read(len(_GZIP))
+    if raw.seekable():
+        raw.seek(0)
+        start_left = b""
+    else:
+        start_left = start
+    if start != _GZIP:
+        yield from _blocks(raw, read, cut, start_left)
+        return
+    seen = 0
+
+    def unpacked(_: int) -> None:
+        nonlocal seen
+        read(raw.tell() - seen)
+        seen = raw.tell()
+
+    with gzip.open(raw) as file:
+        yield from _blocks(file, unpacked, cut)
+
+
+def _blocks(
+    file: BinaryIO | io.RawIOBase | gzip.GzipFile,
+    read: Callable[[int], None],
+    cut: Callable[[], None],
+    held: bytes = b"",
+) -> Iterator[bytes]:
+    skipping = False
+    while part := file.read(BLOCK):
+        read(len(part))
+        end = part.rfind(b"\n") + 1
+        if skipping and end:
+            # The rest of a line that was too long.
+            part, skipping = part[part.find(b"\n") + 1 :], False
+            end = part.rfind(b"\n") + 1
+        if skipping:
+            continue
+        if end:
+            yield held + part[:end]
+            held = part[end:]
+        else:
+            held += part
+        if len(held) > MAX_LINE:
+            cut()
+            held, skipping = b"", True
+    if held:
+        yield held + b"\n"
