@@ -3,39 +3,46 @@
 import asyncio
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from exporter import __version__
 
 PROGRAM = "clusterset-exporter"
-T = TypeVar("T")
-_CONFIG_HELP = "The configuration file; docs/configuration.md describes it."
 
 
-class Usage(click.ClickException):
-    """What the user asked for cannot be done as written: exit code 2, one line."""
-
-    exit_code = 2
+class Failed(click.ClickException):
+    """What the user asked for did not work: exit code 1, one line."""
 
     def show(self, file: Any = None) -> None:  # noqa: ANN401 - click's own signature
         """Print the message the way compilers and linters do."""
         click.echo(f"{PROGRAM}: {self.format_message()}", file=file or sys.stderr)
 
 
-def _config_option(*, required: bool) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    return click.option(
-        "--config.file",
-        "config_file",
-        required=required,
-        type=click.Path(path_type=Path),
-        envvar="CLUSTERSET_EXPORTER_CONFIG_FILE",
-        show_envvar=True,
-        help=_CONFIG_HELP,
-    )
+class Usage(Failed):
+    """What the user asked for cannot be done as written: exit code 2, one line."""
+
+    exit_code = 2
+
+
+_config_option = click.option(
+    "--config.file",
+    "config_file",
+    required=True,
+    type=click.Path(path_type=Path),
+    envvar="CLUSTERSET_EXPORTER_CONFIG_FILE",
+    show_envvar=True,
+    help="The configuration file; docs/configuration.md describes it.",
+)
+_cluster_option = click.option(
+    "--cluster",
+    envvar=["CLUSTERSET_EXPORTER_CLUSTER", "CLUSTER_NAME"],
+    show_envvar=True,
+    help="Id of the cluster this runs in; goes before `cluster:` in the file.",
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -45,13 +52,8 @@ def cli() -> None:
 
 
 @cli.command()
-@_config_option(required=True)
-@click.option(
-    "--cluster",
-    envvar=["CLUSTERSET_EXPORTER_CLUSTER", "CLUSTER_NAME"],
-    show_envvar=True,
-    help="Id of the cluster this runs in; goes before `cluster:` in the file.",
-)
+@_config_option
+@_cluster_option
 @click.option(
     "--web.listen-address",
     "listen",
@@ -104,7 +106,8 @@ def run(
 
     SIGHUP and POST /-/reload read the configuration again.
     """
-    from exporter import daemon, settings  # noqa: PLC0415 - analyze starts without them
+    from exporter import daemon  # noqa: PLC0415 - analyze starts without it
+    from exporter.yamlfile import SettingsError  # noqa: PLC0415
 
     daemon.log_to_stderr(log_level, log_format)
     options = daemon.Options(
@@ -115,8 +118,10 @@ def run(
     )
     try:
         asyncio.run(daemon.run(options))
-    except settings.SettingsError as error:
+    except SettingsError as error:
         raise Usage(str(error)) from error
+    except daemon.ListenError as error:
+        raise Failed(str(error)) from error
 
 
 @cli.command()
@@ -202,13 +207,18 @@ def config() -> None:
 
 
 @config.command()
-@_config_option(required=True)
-def check(config_file: Path) -> None:
-    """Read the configuration and the inventory it names; exit code 2 if there is a mistake."""
+@_config_option
+@_cluster_option
+def check(config_file: Path, cluster: str | None) -> None:
+    """Read the configuration and all that it names; exit code 2 if there is a mistake."""
     from exporter import daemon  # noqa: PLC0415
+    from exporter.yamlfile import SettingsError  # noqa: PLC0415
 
-    loaded = _loaded(config_file, daemon.check)
-    click.echo(f"{config_file}: {loaded}")
+    try:
+        found = daemon.check(config_file, cluster)
+    except SettingsError as error:
+        raise Usage(str(error)) from error
+    click.echo(f"{config_file}: {found}")
 
 
 @config.command()
@@ -220,20 +230,15 @@ def schema() -> None:
 
 
 @config.command()
-@_config_option(required=True)
+@_config_option
 def show(config_file: Path) -> None:
     """Print the configuration as it takes effect, defaults and all."""
     from exporter import settings  # noqa: PLC0415
-
-    click.echo(settings.show(_loaded(config_file, settings.load)), nl=False)
-
-
-def _loaded(path: Path, load: Callable[[Path], T]) -> T:
-    from exporter import settings  # noqa: PLC0415
+    from exporter.yamlfile import SettingsError  # noqa: PLC0415
 
     try:
-        return load(path)
-    except settings.SettingsError as error:
+        click.echo(settings.show(settings.load(config_file)), nl=False)
+    except SettingsError as error:
         raise Usage(str(error)) from error
 
 

@@ -2,38 +2,47 @@
 
 import asyncio
 import logging
+import secrets
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import structlog
 
 from exporter import __version__, settings
 from exporter.accesslog.count import Counter
-from exporter.accesslog.follow import Follower
+from exporter.accesslog.follow import Follower, Poll, follow
 from exporter.accesslog.format import compile_format
 from exporter.discover.static import StaticInventory, read_inventory
 from exporter.expose import series
-from exporter.expose.server import serve
+from exporter.expose.page.render import page
+from exporter.expose.server import Pages, serve
 from exporter.expose.status import Moment
 from exporter.flow import Flow
-from exporter.model import Inventory, LogCounts, Question, ServiceName
-from exporter.probe.http import Request
-from exporter.probe.resolve import Server, system_resolvers
-from exporter.probe.schedule import Schedule, Target
-from exporter.settings import LogSettings, Settings, SettingsError
+from exporter.model import Address, Inventory, Question, Reply, Service
+from exporter.probe.http import Request, get
+from exporter.probe.origin import user_agent
+from exporter.probe.resolve import Server, resolve, system_resolvers
+from exporter.probe.schedule import Pace, Schedule, Target
+from exporter.settings import AttributionSettings, HttpSettings, LogSettings, Settings
+from exporter.yamlfile import SettingsError, read_text
 
 LOOP_CHECK = 0.5
-"""Seconds between two tries of how late the event loop is."""
+"""Seconds between two tries of how late the event loop wakes a task up."""
 LOG_CHECK = 0.25
 INVENTORY_CHECK = 0.1
 
 Stage = Callable[[], Awaitable[None]]
 log = structlog.get_logger()
+
+
+class ListenError(Exception):
+    """An address cannot be served on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +53,61 @@ class Options:
     cluster: str | None
     listen: tuple[tuple[str, int], ...]
     telemetry_path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """A configuration and what it names, read together so that a mistake in any stops all."""
+
+    settings: Settings
+    local: str
+    key: bytes | None
+    """What probes are signed with."""
+    resolvers: tuple[Server, ...]
+
+    @property
+    def inventory_file(self) -> Path:
+        """Return where the inventory is."""
+        return Path(self.settings.inventory.static or "")
+
+
+def load(path: Path, cluster: str | None) -> Loaded:
+    """
+    Read the configuration, and all that it names but the inventory.
+
+    Args:
+        path: The configuration file.
+        cluster: The cluster that this is for; goes before the one in the file.
+
+    Raises:
+        SettingsError: With one line that says what is wrong, where, and what would work.
+    """
+    read = settings.load(path)
+    local = cluster or read.cluster
+    if local is None:
+        msg = (
+            f"{path}: cluster: it is not said which cluster this is; set `cluster:` in the file, "
+            "--cluster, or CLUSTER_NAME in the environment"
+        )
+        raise SettingsError(msg)
+    key = None
+    if read.probe_key_file is not None:
+        key = read_text(Path(read.probe_key_file)).strip().encode()
+        if not key:
+            msg = f"{read.probe_key_file}: is empty; write the key that all exporters share"
+            raise SettingsError(msg)
+    resolvers = tuple(Server(*each.pair) for each in read.probe.resolvers) or system_resolvers()
+    return Loaded(settings=read, local=local, key=key, resolvers=resolvers)
+
+
+def check(path: Path, cluster: str | None) -> str:
+    """Read the configuration and the inventory as `run` would; return what was found, in a line."""
+    loaded = load(path, cluster)
+    inventory = read_inventory(loaded.inventory_file, loaded.local)
+    return (
+        f"well: cluster {loaded.local} of {len(inventory.clusters)}, "
+        f"{len(inventory.services)} services, {len(loaded.settings.logs)} log sources"
+    )
 
 
 def log_to_stderr(level: str, form: str) -> None:
@@ -67,29 +131,293 @@ def log_to_stderr(level: str, form: str) -> None:
     )
 
 
-class Loaded:
-    """A configuration and all that it names, read together so that a mistake in any stops all."""
-
-    def __init__(self, path: Path, cluster: str | None) -> None:
-        self.settings = settings.load(path)
-        self.local = cluster or self.settings.cluster
-        if self.local is None:
-            msg = (
-                f"{path}: cluster: this exporter does not know which cluster it is in; set "
-                "`cluster:` in the file, --cluster, or CLUSTER_NAME in the environment"
-            )
-            raise SettingsError(msg)
-
-
 async def run(options: Options) -> None:
     """
     Run one exporter until SIGTERM or SIGINT.
 
     Raises:
-        SettingsError: If the configuration or what it names is wrong at the start.
+        SettingsError: If the configuration or the inventory is wrong at the start.
+        ListenError: If an address cannot be served on.
     """
-    stop, reload_asked = asyncio.Event(), asyncio.Event()
+    stop, hangup = asyncio.Event(), asyncio.Event()
+    with _signals({signal.SIGTERM: stop, signal.SIGINT: stop, signal.SIGHUP: hangup}):
+        loaded = await asyncio.to_thread(load, options.config_file, options.cluster)
+        inventory = await asyncio.to_thread(read_inventory, loaded.inventory_file, loaded.local)
+        daemon = Daemon(options, loaded, inventory)
+        try:
+            async with (
+                serve(
+                    daemon.pages, options.listen, telemetry_path=options.telemetry_path
+                ) as addresses,
+                asyncio.TaskGroup() as group,
+            ):
+                daemon.start(group)
+                hangups = group.create_task(_on(hangup, daemon.reload), name="reload")
+                listen = ", ".join(f"{host}:{port}" for host, port in addresses)
+                log.info("started", version=__version__, cluster=loaded.local, listen=listen)
+                await stop.wait()
+                log.info("stopping")
+                hangups.cancel()
+                daemon.stop()
+        except OSError as error:
+            told = " or ".join(f"{host}:{port}" for host, port in options.listen)
+            msg = f"cannot listen on {told}: {error.strerror or error}"
+            raise ListenError(msg) from error
+
+
+class Daemon:
+    """
+    The stages of one exporter.
+
+    Each stage is known by what makes it what it is; a reload stops those that are not wanted any
+    more, starts those that are new, and leaves the others alone: places in log files are kept.
+
+    Args:
+        options: What the command line says.
+        loaded: The configuration to start with.
+        inventory: The inventory to start with.
+    """
+
+    def __init__(self, options: Options, loaded: Loaded, inventory: Inventory) -> None:
+        self._options = options
+        self._loaded = loaded
+        self._schedule: Schedule | None = None
+        self._counters: set[Counter] = set()
+        self._group: asyncio.TaskGroup | None = None
+        self._stages: dict[Hashable, asyncio.Task[None]] = {}
+        self._reloading = asyncio.Lock()
+        self.flow = Flow(
+            loaded.settings,
+            local=loaded.local,
+            key=loaded.key,
+            moment=_moment,
+            hurry=lambda service: self._schedule.hurry(service) if self._schedule else None,
+        )
+        self.pages = Pages(
+            metrics=self.flow.render,
+            status=self.flow.status,
+            page=page,
+            not_ready=self.flow.not_ready,
+            reload=self.reload,
+        )
+        self._inventory_changed(inventory)
+
+    def start(self, group: asyncio.TaskGroup) -> None:
+        """Start all stages as tasks of *group*."""
+        self._group = group
+        self._arrange()
+
+    def stop(self) -> None:
+        """Cancel all stages."""
+        self._group = None
+        for task in self._stages.values():
+            task.cancel()
+
+    async def reload(self) -> str | None:
+        """Take the newest configuration into use; return what is wrong with it, or None."""
+        async with self._reloading:
+            try:
+                await self._reload()
+            except SettingsError as error:
+                log.error("configuration not taken", error=str(error))  # noqa: TRY400 - one line
+                self.flow.configuration_failed(str(error))
+                return str(error)
+            log.info("configuration taken", file=str(self._options.config_file))
+            return None
+
+    async def _reload(self) -> None:
+        loaded = await asyncio.to_thread(load, self._options.config_file, self._options.cluster)
+        if loaded.local != self.flow.local:
+            msg = f"cluster: cannot change from {self.flow.local} to {loaded.local}; restart"
+            raise SettingsError(msg)
+        inventory = None
+        if loaded.inventory_file != self._loaded.inventory_file:
+            inventory = await asyncio.to_thread(read_inventory, loaded.inventory_file, loaded.local)
+        self._loaded = loaded
+        self.flow.configure(loaded.settings, loaded.key)
+        self._arrange()
+        if inventory is not None:
+            self._inventory_changed(inventory)
+
+    def _arrange(self) -> None:
+        """Make the stages those that the configuration wants."""
+        wanted = dict(self._wanted())
+        for key in self._stages.keys() - wanted.keys():
+            self._stages.pop(key).cancel()
+        for key in wanted.keys() - self._stages.keys():
+            if self._group is not None:
+                self._stages[key] = self._group.create_task(_endless(wanted[key], str(key)))
+
+    def _wanted(self) -> Iterator[tuple[Hashable, Stage]]:
+        wanted = self._loaded.settings
+        yield "event loop", self._watch_loop
+        yield ("inventory", self._loaded.inventory_file), self._watch_inventory
+        yield ("probes", wanted.probe, self._loaded.resolvers, self._loaded.key), self._probe
+        for entry in wanted.logs:
+            yield (
+                ("log", entry, wanted.attribution),
+                partial(self._follow, entry, wanted.attribution),
+            )
+
+    async def _watch_loop(self) -> None:
+        clock = asyncio.get_running_loop().time
+        while True:
+            due = clock() + LOOP_CHECK
+            await asyncio.sleep(LOOP_CHECK)
+            self.flow.metrics.observe(series.LOOP_LAG, max(0.0, clock() - due))
+
+    async def _watch_inventory(self) -> None:
+        watcher = StaticInventory(
+            self._loaded.inventory_file,
+            self._loaded.local,
+            changed=self._inventory_changed,
+            failed=self.flow.inventory_failed,
+        )
+        await watcher.watch(_every(INVENTORY_CHECK))
+
+    def _inventory_changed(self, inventory: Inventory) -> None:
+        if self._schedule is not None:
+            self._schedule.set_targets(targets(inventory, self._loaded.settings))
+        self.flow.inventory_changed(inventory)
+        for counter in self._counters:
+            counter.forget()
+
+    async def _probe(self) -> None:
+        loaded = self._loaded
+        probe = loaded.settings.probe
+        source = None if probe.source_address is None else probe.source_address.address
+        pace = Pace(
+            interval=probe.interval,
+            timeout=probe.timeout,
+            fast_interval=probe.fast.interval,
+            fast_for=probe.fast.for_,
+        )
+
+        def ask(
+            address: Address,
+            port: int,
+            *,
+            request: Request,
+            name: str,
+            within: float,
+            question: Question,
+        ) -> Awaitable[Reply]:
+            origin = user_agent(
+                loaded.local,
+                question.service,
+                version=__version__,
+                key=loaded.key,
+                unix_ms=time.time_ns() // 1_000_000,
+                nonce=secrets.token_hex(6),
+            )
+            return get(
+                address,
+                port,
+                request=request,
+                name=name,
+                user_agent=origin,
+                within=within,
+                source=source,
+            )
+
+        metrics = self.flow.metrics
+        schedule = Schedule(
+            pace,
+            resolve=partial(resolve, servers=loaded.resolvers, source=source),
+            get=ask,
+            emit=self.flow.probed,
+            skipped=lambda: metrics.count(series.SKIPPED),
+            delayed=partial(metrics.observe, series.START_DELAY),
+        )
+        if self.flow.inventory is not None:
+            schedule.set_targets(targets(self.flow.inventory, loaded.settings))
+        self._schedule = schedule
+        await schedule.run()
+
+    async def _follow(self, entry: LogSettings, attribution: AttributionSettings) -> None:
+        log_format = compile_format(
+            entry.format,
+            ignore_user_agents=attribution.ignore.user_agents,
+            ignore_paths=attribution.ignore.paths,
+            forwarded=bool(attribution.trusted_proxies),
+        )
+        service, source = entry.service_name, ", ".join(entry.files)
+        counter = Counter(log_format, self.flow.source_of)
+        self._counters.add(counter)
+
+        def polled(poll: Poll) -> None:
+            self.flow.polled(source, poll)
+
+        def block(lines: bytes) -> None:
+            self.flow.logged(service, counter.count(lines))
+
+        with ExitStack() as stack:
+            stack.callback(self._counters.discard, counter)
+            follower = Follower(entry.files)
+            stack.callback(follower.close)
+            stack.callback(self.flow.log_gone, source)
+            await follow(follower, _every(LOG_CHECK), block=block, polled=polled)
+
+
+def targets(inventory: Inventory, wanted: Settings) -> Iterator[Target]:
+    """Yield the names to probe: of each service the plain one and one per exporting cluster."""
+    for service in inventory.services.values():
+        how = wanted.probe.for_service(service.name)
+        if not how.enabled:
+            continue
+        pinned = [export.cluster for export in service.exports] if wanted.probe.pinned else []
+        for cluster in (None, *pinned):
+            question = Question(service.name, cluster)
+            yield Target(
+                question=question,
+                name=question.dns_name(wanted.clusterset_domain),
+                port=_port(service, how.http),
+                request=None if how.http is None else _request(how.http),
+            )
+
+
+def _port(service: Service, http: HttpSettings | None) -> int | None:
+    if http is not None and http.port is not None:
+        return http.port
+    by_name = {port.name: port.port for port in reversed(service.ports)}
+    return by_name.get("http", service.ports[0].port if service.ports else None)
+
+
+def _request(http: HttpSettings) -> Request:
+    return Request(method=http.method, path=http.path, expected=http.expected(), host=http.host)
+
+
+def _moment() -> Moment:
+    return Moment(at=asyncio.get_running_loop().time(), unix=time.time())
+
+
+async def _endless(stage: Stage, name: str) -> None:
+    await stage()
+    msg = f"stage {name} ended by itself"
+    raise RuntimeError(msg)
+
+
+async def _on(event: asyncio.Event, act: Callable[[], Awaitable[object]]) -> None:
+    while True:
+        await event.wait()
+        event.clear()
+        await act()
+
+
+async def _every(seconds: float) -> AsyncIterator[None]:
+    while True:
+        yield
+        await asyncio.sleep(seconds)
+
+
+@contextmanager
+def _signals(events: Mapping[signal.Signals, asyncio.Event]) -> Iterator[None]:
+    """Set an event for each signal."""
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    loop.add_signal_handler(signal.SIGHUP, reload_asked.set)
+    for number, event in events.items():
+        loop.add_signal_handler(number, event.set)
+    try:
+        yield
+    finally:
+        for number in events:
+            loop.remove_signal_handler(number)

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, ProcessCollector, generate_late
 from prometheus_client.openmetrics.exposition import generate_latest as openmetrics_text
 
 from exporter import __version__
+from exporter.accesslog.follow import Poll
 from exporter.expose import series, status
 from exporter.expose.metrics import Metrics
 from exporter.expose.render import Registry
@@ -57,11 +58,13 @@ class Flow:
         self._modes: dict[ServiceName, Mode] = {}
         self._history = status.History()
         self._lines: LogCounts | None = None
+        self._behind: dict[str, int] = {}
         self._attribution: Attribution | None = None
+        self._origins = Origins(key)
         self._process = CollectorRegistry()
         ProcessCollector(registry=self._process)
         self.registry = Registry(settings.limits.series)
-        self.metrics = Metrics(self.registry, local, pinned=settings.probe.pinned)
+        self.metrics = Metrics(self.registry, local)
         self.metrics.note(series.BUILD_INFO, 1, (__version__, platform.python_version()))
         self.state = State(policy_of=self._policy_of, **_judging(settings))
         self._settings = settings
@@ -75,8 +78,9 @@ class Flow:
     def configure(self, settings: Settings, key: bytes | None) -> None:
         """Take a configuration into use; what is known already stays."""
         self._settings = settings
-        self._origins = Origins(key)
+        self._origins.key = key
         self.registry.room.limit = settings.limits.series
+        self.metrics.configure(pinned=settings.probe.pinned)
         self.state.configure(**_judging(settings))
         self.metrics.note(series.CONFIG_RELOAD_OK, 1)
         self.metrics.note(series.CONFIG_RELOAD_TIME, self._moment().unix)
@@ -93,7 +97,8 @@ class Flow:
         """Take a new inventory into use."""
         now, first = self._moment(), self.inventory is None
         changed = self.state.set_inventory(inventory, now.at)
-        self._attribution = Attribution(inventory, self._settings.attribution.trusted_proxies)
+        proxies = self._settings.attribution.trusted_proxies
+        self._attribution = Attribution(inventory, [proxy.network for proxy in proxies])
         self.metrics.set_inventory(inventory, changed)
         self.metrics.note(series.INVENTORY_OK, 1)
         self.metrics.note(series.INVENTORY_TIME, now.unix)
@@ -123,19 +128,38 @@ class Flow:
     def logged(self, service: ServiceName, counts: LogCounts) -> None:
         """Judge and count what a service's access log says."""
         self.metrics.logged(counts)
-        self._lines = self._lines or LogCounts()
-        for name in ("read", "access", "other", "ignored", "truncated"):
-            setattr(self._lines, name, getattr(self._lines, name) + getattr(counts, name))
+        self._sum(counts)
         if self.inventory is None or service not in self.inventory.services:
             message = f"{service} has an access log here and is not in the inventory: not counted"
-            self.problem(f"log of {service}", message)
+            self.problem(f"service {service}", message)
             return
-        self.solved(f"log of {service}")
+        self.solved(f"service {service}")
         now = self._moment()
         for source, hits in counts.clients.items():
             self.metrics.hit(service, source, self.state.locality(service, source, now.at), hits)
         for hit in counts.probes:
             self._probe_hit(service, hit, self.inventory, now.unix)
+
+    def polled(self, source: str, poll: Poll) -> None:
+        """Count what happened to the files of a log source, called *source*."""
+        self._behind[source] = poll.behind
+        self.metrics.note(series.LOG_BEHIND, sum(self._behind.values()))
+        self.metrics.count(series.LOG_ROTATIONS, (), poll.rotations)
+        self.metrics.count(series.LOG_TRUNCATIONS, (), poll.truncations)
+        self.metrics.count(series.LOG_ERRORS, (), len(poll.errors))
+        self.metrics.logged(LogCounts(read=poll.truncated, truncated=poll.truncated))
+        self._sum(LogCounts(read=poll.truncated, truncated=poll.truncated))
+        for error in poll.errors:
+            log.error("log not read", error=error)
+        if poll.troubled:
+            self.problem(f"log {source}", "; ".join(poll.troubled))
+        else:
+            self.solved(f"log {source}")
+
+    def log_gone(self, source: str) -> None:
+        """Forget a log source."""
+        self._behind.pop(source, None)
+        self.solved(f"log {source}")
 
     def source_of(self, remote: str, forwarded: str) -> str:
         """Return the cluster that a client address belongs to, by the inventory in use."""
@@ -168,7 +192,9 @@ class Flow:
         dropped = self.registry.room.dropped - self.registry.series[series.SERIES_DROPPED].get(())
         self.metrics.count(series.SERIES_DROPPED, (), dropped)
         text = await self.registry.render(openmetrics=openmetrics)
-        generate = openmetrics_text if openmetrics else generate_latest
+        generate: Callable[[CollectorRegistry], bytes] = (
+            openmetrics_text if openmetrics else generate_latest
+        )
         # It reads files of /proc.
         process = await asyncio.to_thread(generate, self._process)
         return "".join(text).encode() + process
@@ -197,6 +223,11 @@ class Flow:
                 now=now,
             ),
         }
+
+    def _sum(self, counts: LogCounts) -> None:
+        self._lines = self._lines or LogCounts()
+        for name in ("read", "access", "other", "ignored", "truncated"):
+            setattr(self._lines, name, getattr(self._lines, name) + getattr(counts, name))
 
     def _policy_of(self, service: ServiceName) -> Policy:
         return self._settings.probe.for_service(service).policy

@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 
 import pytest
-from blockbuster import BlockBuster, blockbuster_ctx
+from blockbuster import blockbuster_ctx
 
 
 @pytest.fixture(autouse=True)
 def _no_blocking_calls() -> Iterator[None]:
     """Fail a test in which the exporter blocks the event loop (reads a file, sleeps, connects)."""
-    with blockbuster_ctx("exporter") as detector:
-        detector: BlockBuster
+    with blockbuster_ctx("exporter"):
         yield

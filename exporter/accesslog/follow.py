@@ -11,6 +11,7 @@ truncated and filled again past that place between two looks.
 import asyncio
 import os
 import stat
+import threading
 from collections.abc import AsyncIterable, Callable, Sequence
 from dataclasses import dataclass, field
 from glob import glob, has_magic
@@ -45,7 +46,9 @@ class Poll:
     partial: int = 0
     """Last lines without an end, of files that were let go."""
     errors: list[str] = field(default_factory=list)
-    """Each cause once, until it is over."""
+    """What hinders reading since this poll."""
+    troubled: list[str] = field(default_factory=list)
+    """What hinders reading, as long as it does."""
 
 
 @dataclass(slots=True)
@@ -78,13 +81,24 @@ class Follower:
         self._patterns = patterns
         self._files: dict[_Id, _File] = {}
         self._paths: dict[str, _Id] = {}
-        self._troubled: set[str] = set()
+        self._troubled: dict[str, str] = {}
         self._look_at = float("-inf")
         self._first = True
+        self._lock = threading.Lock()
+        self._closed = False
 
     def poll(self, now: float) -> Poll:
         """Look once at the moment *now*, in seconds of any clock; blocks while files are read."""
+        with self._lock:
+            poll = self._poll(now)
+        if self._closed:
+            self._close_if_idle()
+        return poll
+
+    def _poll(self, now: float) -> Poll:
         poll = Poll()
+        if self._closed:
+            return poll
         if now >= self._look_at:
             self._look_at = now + PATHS_EVERY
             self._look(now, poll)
@@ -97,32 +111,43 @@ class Follower:
         # Whoever came last goes first when there was not room for all.
         if room <= 0:
             self._files = dict(reversed(self._files.items()))
+        poll.troubled = list(self._troubled.values())
         return poll
 
     def close(self) -> None:
-        """Let go of all files."""
-        for file in self._files.values():
-            os.close(file.descriptor)
-        self._files.clear()
-        self._paths.clear()
+        """Let go of all files; if a poll runs in another thread, when that is over."""
+        self._closed = True
+        self._close_if_idle()
+
+    def _close_if_idle(self) -> None:
+        if self._lock.acquire(blocking=False):
+            try:
+                for file in self._files.values():
+                    os.close(file.descriptor)
+                self._files.clear()
+            finally:
+                self._lock.release()
 
     def _look(self, now: float, poll: Poll) -> None:
         """Find which file each path shows."""
         shown: dict[str, _Id] = {}
-        for path in self._expand():
+        paths = self._expand()
+        self._troubled = {path: self._troubled[path] for path in paths if path in self._troubled}
+        for path in paths:
             try:
                 seen = os.stat(path)  # noqa: PTH116 - called often
                 id_ = (seen.st_dev, seen.st_ino)
                 if id_ not in self._files:
                     self._open(path, id_)
             except FileNotFoundError:
+                self._troubled.pop(path, None)
                 continue
             except OSError as error:
                 self._trouble(path, error, poll)
                 if path in self._paths:
                     shown[path] = self._paths[path]
                 continue
-            self._troubled.discard(path)
+            self._troubled.pop(path, None)
             shown[path] = id_
             poll.rotations += path in self._paths and self._paths[path] != id_
         self._paths = shown
@@ -155,9 +180,10 @@ class Follower:
         self._files[id_] = _File(descriptor, offset)
 
     def _trouble(self, path: str, error: OSError, poll: Poll) -> None:
-        if path not in self._troubled:
-            self._troubled.add(path)
-            poll.errors.append(f"{path}: {error.strerror or error}")
+        message = f"{path}: {error.strerror or error}"
+        if self._troubled.get(path) != message:
+            self._troubled[path] = message
+            poll.errors.append(message)
 
     def _read(self, file: _File, room: int, poll: Poll) -> int:
         """Read what is new, at most *room* bytes; return how many were read."""

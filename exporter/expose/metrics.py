@@ -54,14 +54,17 @@ class Metrics:
     Args:
         registry: Where the values are kept.
         local: The cluster that this exporter runs in.
-        pinned: Whether pinned names are probed.
     """
 
-    def __init__(self, registry: Registry, local: str, *, pinned: bool) -> None:
+    def __init__(self, registry: Registry, local: str) -> None:
         self._registry = registry
         self._local = local
-        self._kinds = tuple(NameKind) if pinned else (NameKind.PLAIN,)
+        self._kinds: tuple[NameKind, ...] = (NameKind.PLAIN,)
         self._shape: object = None
+
+    def configure(self, *, pinned: bool) -> None:
+        """Let children of pinned names begin at 0 too, or not, from the next inventory on."""
+        self._kinds, self._shape = tuple(NameKind) if pinned else (NameKind.PLAIN,), None
 
     # What happens.
 

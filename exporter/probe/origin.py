@@ -59,10 +59,15 @@ def user_agent(
 
 
 class Origins:
-    """Reads User-Agents of probes, each at most once."""
+    """
+    Reads User-Agents of probes, each at most once.
+
+    Args:
+        key: What they are signed with; may be set anew.
+    """
 
     def __init__(self, key: bytes | None) -> None:
-        self._key = key
+        self.key = key
         self._seen: OrderedDict[str, float] = OrderedDict()
         self._forgotten = 0.0
 
@@ -88,7 +93,7 @@ class Origins:
             return Forgery.TOO_OLD
         if made > now_unix + MAX_AGE:
             return Forgery.FROM_FUTURE
-        signed, key = matched["sig"], self._key
+        signed, key = matched["sig"], self.key
         if key is None or signed is None:
             verified = False
         elif hmac.compare_digest(signed, _sign(key, cluster, service, id_)):

@@ -32,7 +32,8 @@ from tests.fakes.tools import need
 
 def begun(limit=50_000, **words) -> tuple[Registry, Metrics]:
     registry = Registry(limit)
-    metrics = Metrics(registry, "a", pinned=True)
+    metrics = Metrics(registry, "a")
+    metrics.configure(pinned=True)
     where = inventory(**words)
     metrics.set_inventory(where, where.services.keys())
     return registry, metrics
@@ -149,7 +150,8 @@ def test_children_begin_at_zero():
 
 def test_what_is_gone_leaves_no_series_behind():
     registry = everything()
-    metrics = Metrics(registry, "a", pinned=True)
+    metrics = Metrics(registry, "a")
+    metrics.configure(pinned=True)
     gone = inventory()
     metrics.set_inventory(replace(gone, services={}), ())
     left = [line for line in text(registry).splitlines() if "nginx" in line]
