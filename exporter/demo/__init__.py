@@ -1,1 +1,1 @@
-"""A clusterset on one machine: a story in, a table of what was staged and what was reported out."""
+"""A story in; a clusterset on loopback addresses, and a table of what was staged and reported."""

@@ -1,0 +1,142 @@
+"""
+A name server that answers as Submariner's Lighthouse 0.15 to 0.20 does, for ClusterIP services.
+
+Written from Lighthouse's documented and measured behaviour, apart from `judge.expect`, which it
+is there to contradict if that is wrong.
+
+Source: lighthouse 0.19, coredns/plugin/handler.go and coredns/resolver/resolver.go.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from exporter.discover.static import StaticInventory
+from exporter.model import Address, Inventory, ServiceName
+from exporter.probe import dns
+
+TTL = 5
+"""Seconds, Lighthouse's default."""
+LOOK_EVERY = 0.02
+_SRV = 33
+
+
+class Lighthouse:
+    """
+    The name server of one cluster.
+
+    Args:
+        inventory: The cluster's inventory file.
+        local: The cluster.
+        domain: The zone.
+        delay: Seconds from a change of the file until answers follow.
+    """
+
+    def __init__(self, inventory: Path, local: str, *, domain: str, delay: float) -> None:
+        self._domain = domain
+        self._delay = delay
+        self._inventory: Inventory | None = None
+        self._watch = StaticInventory(inventory, local, changed=self._later, failed=self._fail)
+        self._turns: Counter[ServiceName] = Counter()
+
+    def answer(self, query: dns.Query) -> bytes:
+        """Return the response to *query*."""
+        rcode, addresses = self._resolve(query)
+        if query.type != dns.Type.A:
+            addresses = ()
+        return dns.encode_response(query, rcode, addresses, ttl=TTL)  # type: ignore[arg-type]
+
+    async def follow(self) -> None:
+        """Follow the inventory file, until cancelled."""
+        while True:
+            await self._watch.look()
+            await asyncio.sleep(LOOK_EVERY)
+
+    def _later(self, inventory: Inventory) -> None:
+        if self._inventory is None:
+            self._inventory = inventory
+        asyncio.get_running_loop().call_later(self._delay, self._take, inventory)
+
+    def _take(self, inventory: Inventory) -> None:
+        self._inventory = inventory
+
+    def _fail(self, message: str) -> None:
+        raise RuntimeError(message)
+
+    def _resolve(  # noqa: PLR0911 - a return for each case of the source
+        self, query: dns.Query
+    ) -> tuple[int, tuple[Address, ...]]:
+        inventory = self._inventory
+        if not query.name.endswith(f".{self._domain}") or inventory is None:
+            # CoreDNS has no server block for it.
+            return dns.Rcode.REFUSED, ()
+        if query.type not in {dns.Type.A, dns.Type.AAAA, _SRV}:
+            return dns.Rcode.NOTIMP, ()
+        labels = query.name.removesuffix(f".{self._domain}").split(".")
+        if len(labels) < 3 or labels[-1] != "svc":  # noqa: PLR2004 - service, namespace, svc
+            return dns.Rcode.NXDOMAIN, ()
+        *prefix, name, namespace, _ = labels
+        service = inventory.services.get(ServiceName(namespace, name))
+        if service is None or not service.exports:
+            return dns.Rcode.NXDOMAIN, ()
+        exports = {export.cluster: export for export in service.exports}
+        if prefix:
+            pinned = exports.get(prefix[-1])
+            return (dns.Rcode.NXDOMAIN, ()) if pinned is None else (0, pinned.addresses[:1])
+        local = exports.get(inventory.local)
+        if local is not None and local.ready:
+            return dns.Rcode.NOERROR, local.addresses[:1]
+        eligible = [
+            export
+            for export in service.exports
+            if export.ready and inventory.clusters[export.cluster].connected
+        ]
+        if not eligible:
+            return dns.Rcode.NOERROR, ()
+        self._turns[service.name] += 1
+        return 0, eligible[self._turns[service.name] % len(eligible)].addresses[:1]
+
+
+class _Udp(asyncio.DatagramProtocol):
+    def __init__(self, server: Lighthouse) -> None:
+        self._server = server
+        self._transport: asyncio.DatagramTransport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport  # type: ignore[assignment]
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        try:
+            query = dns.decode_query(data)
+        except dns.MalformedError:
+            return
+        if self._transport is not None:
+            self._transport.sendto(self._server.answer(query), addr)
+
+
+@asynccontextmanager
+async def serve(server: Lighthouse, host: str, port: int) -> AsyncIterator[None]:
+    """Let *server* answer over UDP and TCP, and follow its file, for as long as this is open."""
+
+    async def stream(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            length = int.from_bytes(await reader.readexactly(2))
+            answer = server.answer(dns.decode_query(await reader.readexactly(length)))
+            writer.write(len(answer).to_bytes(2) + answer)
+            await writer.drain()
+        except (dns.MalformedError, EOFError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+    loop = asyncio.get_running_loop()
+    udp, _ = await loop.create_datagram_endpoint(lambda: _Udp(server), local_addr=(host, port))
+    try:
+        async with await asyncio.start_server(stream, host, port), asyncio.TaskGroup() as group:
+            following = group.create_task(server.follow(), name=f"lighthouse {host}")
+            yield
+            following.cancel()
+    finally:
+        udp.close()
