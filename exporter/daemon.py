@@ -341,7 +341,7 @@ class Daemon:
             ignore_paths=attribution.ignore.paths,
             forwarded=bool(attribution.trusted_proxies),
         )
-        service, source = entry.service_name, ", ".join(entry.files)
+        service, source = entry.service_name, entry.title
         counter = Counter(log_format, self.flow.source_of)
         self._counters.add(counter)
 

@@ -59,6 +59,7 @@ class Flow:
         self._history = status.History()
         self._lines: LogCounts | None = None
         self._behind: dict[str, int] = {}
+        self._unread = {entry.title for entry in settings.logs}
         self._attribution: Attribution | None = None
         self._origins = Origins(key)
         self._process = CollectorRegistry()
@@ -143,6 +144,7 @@ class Flow:
     def polled(self, source: str, poll: Poll) -> None:
         """Count what happened to the files of a log source, called *source*."""
         self._behind[source] = poll.behind
+        self._unread.discard(source)
         self.metrics.note(series.LOG_BEHIND, sum(self._behind.values()))
         self.metrics.count(series.LOG_ROTATIONS, (), poll.rotations)
         self.metrics.count(series.LOG_TRUNCATIONS, (), poll.truncations)
@@ -159,6 +161,7 @@ class Flow:
     def log_gone(self, source: str) -> None:
         """Forget a log source."""
         self._behind.pop(source, None)
+        self._unread.discard(source)
         self.solved(f"log {source}")
 
     def source_of(self, remote: str, forwarded: str) -> str:
@@ -179,7 +182,11 @@ class Flow:
 
     def not_ready(self) -> str | None:
         """Return why there is nothing to scrape yet, or None."""
-        return None if self.inventory is not None else "the inventory has not been read yet"
+        if self.inventory is None:
+            return "the inventory has not been read yet"
+        if self._unread:
+            return f"logs have not been looked at yet: {', '.join(sorted(self._unread))}"
+        return None
 
     async def render(self, openmetrics: bool) -> bytes:
         """Return the text of `/metrics`."""

@@ -342,6 +342,11 @@ class LogSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         _wants(named, f"service {self.service!r} should be namespace/name")
 
     @property
+    def title(self) -> str:
+        """Return what people know this source by."""
+        return ", ".join(self.files)
+
+    @property
     def service_name(self) -> ServiceName:
         """Return the service that the logs belong to."""
         namespace, _, name = str(self.service).partition("/")

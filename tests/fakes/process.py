@@ -1,0 +1,99 @@
+"""The exporter as a process of its own, on free ports, for tests."""
+
+import asyncio
+import json
+import re
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+
+LIMIT = 20
+LISTENS = re.compile(r"event=started .*listen=([\d.]+):(\d+)")
+
+
+class Exporter:
+    """A running `clusterset-exporter run`."""
+
+    def __init__(self, process, session):
+        self.process = process
+        self.session = session
+        self.lines = []
+        self.url = ""
+        self._reading = asyncio.create_task(self._read())
+        self._started = asyncio.Event()
+
+    async def _read(self):
+        async for line in self.process.stderr:
+            self.lines.append(line.decode().rstrip())
+            if started := LISTENS.search(self.lines[-1]):
+                self.url = f"http://{started[1]}:{started[2]}"
+                self._started.set()
+
+    async def started(self):
+        async with asyncio.timeout(LIMIT):
+            await self._started.wait()
+            await self.until(self.ready)
+
+    async def ready(self):
+        return (await self.get("/-/ready"))[0] == 200
+
+    async def get(self, path, method="GET", **headers):
+        async with self.session.request(method, self.url + path, headers=headers) as reply:
+            return reply.status, await reply.text()
+
+    async def status(self):
+        return json.loads((await self.get("/api/v1/status"))[1])
+
+    async def value(self, name, **labels):
+        """Return the sum of the samples of a series that have these labels."""
+        text = (await self.get("/metrics"))[1]
+        total = 0.0
+        for line in text.splitlines():
+            if re.match(rf"{name}(\{{| )", line) and all(
+                f'{key}="{value}"' in line for key, value in labels.items()
+            ):
+                total += float(line.rsplit(" ", 1)[1])
+        return total
+
+    async def until(self, holds):
+        async with asyncio.timeout(LIMIT):
+            while not await holds():  # noqa: ASYNC110 - another process has no Event
+                await asyncio.sleep(0.02)
+
+    async def until_value(self, value, name, **labels):
+        async def holds():
+            return await self.value(name, **labels) == value
+
+        await self.until(holds)
+
+    async def end(self):
+        async with asyncio.timeout(LIMIT):
+            code = await self.process.wait()
+            await self._reading
+        return code
+
+
+@asynccontextmanager
+async def exporter(config: Path, *arguments: str) -> AsyncIterator[Exporter]:
+    """Run the exporter on a free port of 127.0.0.1."""
+    command = [sys.executable, "-m", "exporter", "run", "--config.file", str(config)]
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        "--web.listen-address",
+        "127.0.0.1:0",
+        *arguments,
+        stderr=asyncio.subprocess.PIPE,
+        stdin=asyncio.subprocess.DEVNULL,
+    )
+    async with aiohttp.ClientSession() as session:
+        made = Exporter(process, session)
+        try:
+            await made.started()
+            yield made
+        finally:
+            if process.returncode is None:
+                process.kill()
+            await made.end()

@@ -1,0 +1,161 @@
+"""The demo's story, seen by a real Prometheus, and counted again by awk."""
+
+import asyncio
+import io
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+
+import aiohttp
+import pytest
+from rich.console import Console
+
+from exporter.demo import parts
+from exporter.demo.clusterset import clusterset, until
+from exporter.demo.layout import claim
+from exporter.demo.story import SLACK, Story
+from tests.fakes.tools import need
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
+
+# Client address and user agent are the first and the sixth part between quotes or spaces.
+AWK = r"""
+{ split($0, quoted, "\""); if (quoted[6] ~ /^clusterset-exporter\//) next
+  split($1, octet, "."); requests[octet[2]]++; bytes[octet[2]] += $10 }
+END { for (net in requests) print net, requests[net], bytes[net] }
+"""
+
+
+def count_with_awk(log):
+    """Return requests and bytes by the client's second octet."""
+    made = subprocess.run([need("awk"), AWK, log], capture_output=True, text=True, check=True)
+    rows = (row.split() for row in made.stdout.splitlines())
+    return {int(net): (int(requests), int(size)) for net, requests, size in rows}
+
+
+async def query(session, url, expression):
+    async with session.get(f"{url}api/v1/query", params={"query": expression}) as reply:
+        return (await reply.json())["data"]["result"]
+
+
+async def test_prometheus_awk_and_the_story_agree(tmp_path):
+    need("prometheus")
+    with claim(["k8s-node4", "k8s-node5"], tmp_path) as sites:
+        part, url = parts.prometheus(sites, tmp_path)
+        async with (
+            clusterset(sites, tmp_path) as made,
+            parts.running([part]),
+            aiohttp.ClientSession() as session,
+        ):
+            story = Story(made, Console(file=io.StringIO()))
+            await story.play()
+            assert [row for row in story.rows if not row.equal] == []
+            wanted = made.requests.total()
+
+            async def scraped():
+                part.check()
+                try:
+                    result = await query(session, url, "sum(clusterset_requests_total)")
+                except aiohttp.ClientConnectionError:
+                    return False
+                return bool(result) and float(result[0]["value"][1]) == wanted
+
+            await until(scraped, f"prometheus has {wanted} requests")
+            series = await query(session, url, "clusterset_requests_total > 0")
+            size = await query(session, url, "clusterset_response_bytes_total > 0")
+            moves = await query(session, url, "clusterset_failovers_total > 0")
+            newest = await query(session, url, "clusterset_failover_last_timestamp_seconds")
+            by_others = {
+                site.id: await asyncio.to_thread(count_with_awk, site.access_log) for site in sites
+            }
+    ids = {site.net: site.id for site in sites}
+    requests, sizes = Counter(), Counter()
+    for sample in series:
+        at = sample["metric"]
+        requests[at["source_cluster"], at["destination_cluster"]] += int(sample["value"][1])
+        key = (at["source_cluster"], at["destination_cluster"], at["locality"])
+        assert made.requests[key] == int(sample["value"][1])
+    for sample in size:
+        at = sample["metric"]
+        sizes[at["source_cluster"], at["destination_cluster"]] += int(sample["value"][1])
+    assert {
+        (ids[net], id_): both for id_, counted in by_others.items() for net, both in counted.items()
+    } == {pair: (requests[pair], sizes[pair]) for pair in requests}
+    # One failover for each change that was staged, and none besides.
+    a, b = (site.id for site in sites)
+    assert {
+        (each["metric"]["from_cluster"], each["metric"]["to_cluster"], each["metric"]["reason"]): (
+            each["value"][1]
+        )
+        for each in moves
+    } == {(a, b, "readiness"): "2", (b, a, "readiness"): "2"}
+    assert {each["metric"]["source_cluster"] for each in moves} == {a}
+    (last,) = (float(each["value"][1]) for each in newest)
+    assert last == pytest.approx(story.moves[-1].served, abs=SLACK)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_an_interrupted_demo_leaves_no_process_and_no_file(tmp_path, number):
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "exporter", "demo"),
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+        stdout=asyncio.subprocess.PIPE,
+        start_new_session=True,
+    )
+    async with asyncio.timeout(60):
+        async for told in process.stdout:
+            if b"fails" in told:
+                break
+    (folder,) = tmp_path.iterdir()
+    process.send_signal(number)
+    process.send_signal(number)
+    rest = await process.stdout.read()
+    assert await process.wait() == 130
+    assert b"interrupted; all is stopped and removed" in rest
+    assert list(tmp_path.iterdir()) == []
+    running = await asyncio.to_thread(
+        subprocess.run, ["ps", "-eo", "args"], capture_output=True, text=True, check=True
+    )
+    assert str(folder) not in running.stdout
+
+
+async def test_a_killed_demo_takes_its_processes_along(tmp_path):
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "exporter", "demo"),
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    async with asyncio.timeout(60):
+        async for told in process.stdout:
+            if b"All is well" in told:
+                break
+    (folder,) = tmp_path.iterdir()
+    process.kill()
+    await process.wait()
+
+    async def gone():
+        made = await asyncio.to_thread(
+            subprocess.run, ["ps", "-eo", "args"], capture_output=True, text=True, check=True
+        )
+        return str(folder) not in made.stdout
+
+    await until(gone, "all processes are gone")
+
+
+async def test_the_story_shows_what_was_not_reported_as_staged(tmp_path):
+    """A client that nobody staged: the table must say so."""
+    with claim(["k8s-node4", "k8s-node5"], tmp_path) as sites:
+        async with clusterset(sites, tmp_path) as made:
+            story = Story(made, Console(file=io.StringIO()))
+            with sites[1].access_log.open("a") as log:
+                log.write(
+                    f"{sites[0].client} - - [07/Jul/2022:07:42:11 +0000] "
+                    '"GET / HTTP/1.1" 200 615 "-" "curl/7.69.1" "-"\n'
+                )
+            await story.play()
+    wrong = [row for row in story.rows if not row.equal]
+    assert not story.equal
+    assert {row.exporter for row in wrong} == {sites[1].id}
+    assert all(row.staged == "0 requests" for row in wrong)
