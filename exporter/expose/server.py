@@ -19,7 +19,8 @@ SHUTDOWN = 0.3
 SEND_LIMIT = 30.0
 """Seconds for which a slow scraper is waited for."""
 _CSP = (
-    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'"
+    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
+    "connect-src 'self'; img-src data:"
 )
 _PAGE_HEADERS = {
     "Content-Security-Policy": f"{_CSP}; frame-ancestors 'none'; base-uri 'none'",

@@ -149,6 +149,7 @@ def _template() -> Any:  # noqa: ANN401 - jinja2's own
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
         undefined=StrictUndefined,
+        auto_reload=False,
         trim_blocks=True,
         lstrip_blocks=True,
     )

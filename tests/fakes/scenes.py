@@ -1,0 +1,69 @@
+"""An exporter's knowledge in three situations, brought about by events."""
+
+from exporter.expose.status import Moment
+from exporter.flow import Flow
+from exporter.model import Failure, Hits, LogCounts
+from exporter.settings import InventorySettings, Settings
+from tests.fakes.nouns import NGINX, inventory, probe
+
+START = 1_794_000_000.0
+
+
+class Scene:
+    """A flow whose clock is set by hand, in seconds since the start."""
+
+    def __init__(self, **settings):
+        self.now = 0.0
+        self.hurried = []
+        self.flow = Flow(
+            Settings(inventory=InventorySettings(static="inventory.yaml"), **settings),
+            local="a",
+            key=None,
+            moment=lambda: Moment(at=self.now, unix=START + self.now),
+            hurry=self.hurried.append,
+        )
+
+    def inventory(self, **words):
+        self.flow.inventory_changed(inventory(**words))
+
+    def probe(self, **words):
+        """Let a second pass and a probe end."""
+        self.now += 1
+        self.flow.probed(probe(self.now - 0.1, **words))
+
+    def probes(self, *who):
+        for each in who:
+            self.probe(**({"by": each} if isinstance(each, str) else each))
+
+    def hits(self, **requests):
+        clients = {id_: Hits(requests=n, bytes=615 * n) for id_, n in requests.items()}
+        total = sum(requests.values())
+        self.flow.logged(NGINX, LogCounts(read=total + 18, access=total, other=18, clients=clients))
+
+
+def steady():
+    """All is well: a serves, b stands by."""
+    scene = Scene()
+    scene.inventory()
+    scene.probes("a", "a", {"by": "a", "pinned": "a"}, {"by": "b", "pinned": "b"})
+    scene.hits(a=1234, external=3)
+    scene.now += 60
+    return scene
+
+
+def failover():
+    """The readiness of a went, b serves."""
+    scene = steady()
+    refused = {"by": "a", "reply": Failure.CONNECT_REFUSED}
+    scene.probes(refused, refused)
+    scene.inventory(ready="b", exported="ab")
+    scene.probes("b", "b", {"by": "a", "pinned": "a", "reply": Failure.CONNECT_REFUSED})
+    return scene
+
+
+def blackout():
+    """After the failover the tunnel to b dropped."""
+    scene = failover()
+    scene.inventory(ready="b", exported="ab", connected="a")
+    scene.probes({}, {})
+    return scene
