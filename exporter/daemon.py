@@ -1,6 +1,7 @@
 """One exporter as a process: the stages side by side, and their start, reload and stop."""
 
 import asyncio
+import gc
 import logging
 import secrets
 import signal
@@ -144,6 +145,9 @@ async def run(options: Options) -> None:
         loaded = await asyncio.to_thread(load, options.config_file, options.cluster)
         inventory = await asyncio.to_thread(read_inventory, loaded.inventory_file, loaded.local)
         daemon = Daemon(options, loaded, inventory)
+        # What is here by now stays. Looking through it again and again for garbage would hold up
+        # probes: 15 ms each time with 10,000 series.
+        gc.freeze()
         try:
             async with (
                 serve(

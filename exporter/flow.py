@@ -2,7 +2,7 @@
 
 import asyncio
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 import structlog
@@ -188,8 +188,8 @@ class Flow:
             return f"logs have not been looked at yet: {', '.join(sorted(self._unread))}"
         return None
 
-    async def render(self, openmetrics: bool) -> bytes:
-        """Return the text of `/metrics`."""
+    async def render(self, openmetrics: bool) -> AsyncIterator[bytes]:
+        """Yield the text of `/metrics` in pieces; others get their turn between them."""
         for n, view in enumerate(self.state.views()):
             self.metrics.show(view)
             if n % VIEWS_A_TURN == 0:
@@ -198,13 +198,14 @@ class Flow:
         self.metrics.note(series.SERIES_LIMIT, self.registry.room.limit)
         dropped = self.registry.room.dropped - self.registry.series[series.SERIES_DROPPED].get(())
         self.metrics.count(series.SERIES_DROPPED, (), dropped)
-        text = await self.registry.render(openmetrics=openmetrics)
+        for piece in self.registry.pieces(openmetrics=openmetrics):
+            yield piece.encode()
+            await asyncio.sleep(0)
         generate: Callable[[CollectorRegistry], bytes] = (
             openmetrics_text if openmetrics else generate_latest
         )
         # It reads files of /proc.
-        process = await asyncio.to_thread(generate, self._process)
-        return "".join(text).encode() + process
+        yield await asyncio.to_thread(generate, self._process)
 
     def status(self) -> Mapping[str, Any]:
         """Return what the page and `/api/v1/status` show."""

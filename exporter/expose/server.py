@@ -1,7 +1,7 @@
 """The HTTP server: metrics, JSON, page, health and reload."""
 
 import asyncio
-import gzip
+import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -18,6 +18,7 @@ SHUTDOWN = 0.3
 """Seconds for answers under way when the exporter stops."""
 SEND_LIMIT = 30.0
 """Seconds for which a slow scraper is waited for."""
+_GZIP = 16 + zlib.MAX_WBITS
 _CSP = (
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
     "connect-src 'self'; img-src data:"
@@ -35,8 +36,8 @@ _PAGE_HEADERS = {
 class Pages:
     """Where the answers come from."""
 
-    metrics: Callable[[bool], Awaitable[bytes]]
-    """Given whether OpenMetrics is wanted."""
+    metrics: Callable[[bool], AsyncIterator[bytes]]
+    """Given whether OpenMetrics is wanted, yields the text in pieces."""
     status: Callable[[], Mapping[str, Any]]
     page: Callable[[Mapping[str, Any]], str]
     not_ready: Callable[[], str | None]
@@ -117,19 +118,22 @@ class _Answers:
 
     async def _scrape(self, request: web.Request) -> web.StreamResponse:
         openmetrics = negotiate.wants_openmetrics(request.headers.get("Accept", ""))
-        body = await self._pages.metrics(openmetrics)
-        headers = {
-            "Content-Type": negotiate.OPENMETRICS if openmetrics else negotiate.TEXT,
-            "Vary": "Accept, Accept-Encoding",
-        }
+        response = web.StreamResponse(
+            headers={
+                "Content-Type": negotiate.OPENMETRICS if openmetrics else negotiate.TEXT,
+                "Vary": "Accept, Accept-Encoding",
+            }
+        )
+        packer = None
         if negotiate.accepts_gzip(request.headers.get("Accept-Encoding", "")):
-            # Level 1 saves nearly as much as 6 for a third of the time; zlib runs beside the loop.
-            body = await asyncio.to_thread(gzip.compress, body, 1)
-            headers["Content-Encoding"] = "gzip"
-        response = web.Response(body=body, headers=headers)
+            # Level 1 saves nearly as much as 6 for a third of the time.
+            packer = zlib.compressobj(1, wbits=_GZIP)
+            response.headers["Content-Encoding"] = "gzip"
         async with asyncio.timeout(SEND_LIMIT):
             await response.prepare(request)
-            await response.write_eof()
+            async for piece in self._pages.metrics(openmetrics):
+                await response.write(piece if packer is None else packer.compress(piece))
+            await response.write_eof(b"" if packer is None else packer.flush())
         return response
 
     async def status(self, _: web.Request) -> web.Response:

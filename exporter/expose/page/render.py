@@ -76,7 +76,7 @@ def headline(status: Mapping[str, Any], services: Sequence[Mapping[str, Any]]) -
     text = (
         f"{name} {_served(worst)}" if mode == Mode.UNKNOWN else f"{name}: {mode}, {_served(worst)}"
     )
-    more = f"; {_many(others, 'more is', 'more are')} not served in this cluster" if others else ""
+    more = f"; {others} more not served in this cluster" if others else ""
     return Headline(mode, f"{text}{more}.")
 
 

@@ -1,0 +1,195 @@
+"""How soon the exporter can be scraped, how soon it ends, and how long a scrape holds it up."""
+
+import asyncio
+import gc
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+from statistics import median
+
+from measure import Bars, machine
+
+from exporter.expose.page.render import page
+from exporter.expose.server import Pages, serve
+from exporter.expose.status import Moment
+from exporter.flow import Flow
+from exporter.model import Cluster, Export, Inventory, Port, Service, ServiceName
+from exporter.settings import InventorySettings, Settings
+
+ROUNDS = 7
+SERIES = 10_000
+SCRAPES = 60
+CONFIG = """\
+cluster: east
+inventory: {{static: inventory.yaml}}
+probe:
+  {{interval: 250ms, timeout: 250ms, fast: {{interval: 200ms, for: 30s}}, resolvers: ["{dns}"]}}
+"""
+INVENTORY = """\
+clusters: [{id: east, pod_cidrs: [10.1.0.0/16]}, {id: west, pod_cidrs: [10.2.0.0/16]}]
+services:
+  - namespace: shop
+    name: cart
+    ports: [{name: http, port: 8080}]
+    exports:
+      - {cluster: east, addresses: [127.0.0.1], ready: true}
+      - {cluster: west, addresses: [127.0.0.2], ready: true}
+"""
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        return held.getsockname()[1]
+
+
+def one_life(folder, silent):
+    """Start the exporter, scrape it, end it; return both times in seconds."""
+    port, began = free_port(), time.monotonic()
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "exporter", "run", "--config.file", folder / "config.yaml"),
+            *("--web.listen-address", f"127.0.0.1:{port}", "--log.level", "error"),
+        ]
+    )
+    while True:
+        try:
+            url = f"http://127.0.0.1:{port}/metrics"
+            with urllib.request.urlopen(url, timeout=5) as reply:
+                text = reply.read().decode()
+                break
+        except urllib.error.URLError:
+            time.sleep(0.005)
+    started = time.monotonic() - began
+    assert 'clusterset_service_ready{source_cluster="east"' in text
+    assert "process_start_time_seconds" in text
+    # Two questions that nobody will answer are under way.
+    silent.recv(512)
+    silent.recv(512)
+    began = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(10) == 0
+    return started, time.monotonic() - began
+
+
+def lives():
+    """Return the times of several lives."""
+    with (
+        tempfile.TemporaryDirectory() as name,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent,
+    ):
+        silent.bind(("127.0.0.1", 0))
+        dns = f"127.0.0.1:{silent.getsockname()[1]}"
+        (Path(name) / "config.yaml").write_text(CONFIG.format(dns=dns))
+        (Path(name) / "inventory.yaml").write_text(INVENTORY)
+        return zip(*(one_life(Path(name), silent) for _ in range(ROUNDS)), strict=True)
+
+
+def large_flow():
+    """Return a flow that holds SERIES series."""
+    clusters = {
+        id_: Cluster(id=id_, pod_cidrs=(ip_network(f"10.{n}.0.0/16"),))
+        for n, id_ in enumerate(("east", "west", "north"), 1)
+    }
+    services = {}
+    for n in range(200):
+        exports = tuple(
+            Export(
+                cluster=id_, addresses=(ip_address(f"100.{at}.{n // 250}.{n % 250}"),), ready=True
+            )
+            for at, id_ in enumerate(clusters, 1)
+        )
+        name = ServiceName("shop", f"service-{n}")
+        services[name] = Service(name=name, ports=(Port(name="http", port=80),), exports=exports)
+    flow = Flow(
+        Settings(inventory=InventorySettings(static="none")),
+        local="east",
+        key=None,
+        moment=lambda: Moment(at=time.monotonic(), unix=time.time()),
+        hurry=lambda _: None,
+    )
+    flow.inventory_changed(Inventory(local="east", clusters=clusters, services=services))
+    while flow.registry.room.used > SERIES:
+        services.popitem()
+        flow.inventory_changed(Inventory(local="east", clusters=clusters, services=dict(services)))
+    return flow
+
+
+async def stalls(flow):
+    """Return how long the loop was held up at most, in ms: at rest, and with a scraper at work."""
+
+    async def nothing():
+        return None
+
+    pages = Pages(
+        metrics=flow.render, status=flow.status, page=page, not_ready=flow.not_ready, reload=nothing
+    )
+    worst = 0.0
+
+    async def beat():
+        nonlocal worst
+        while True:
+            due = time.monotonic() + 0.001
+            await asyncio.sleep(0.001)
+            worst = max(worst, time.monotonic() - due)
+
+    async with serve(pages, [("127.0.0.1", 0)], telemetry_path="/metrics") as addresses:
+        beating = asyncio.create_task(beat())
+        url = "http://{}:{}/metrics".format(*addresses[0])
+        at_rest, at_work, cpu = [], [], []
+        code = (
+            "import sys, urllib.request as u; r = u.Request(sys.argv[1], "
+            "headers={'Accept-Encoding': 'gzip'}); u.urlopen(r).read()"
+        )
+        for _ in range(SCRAPES):
+            worst = 0.0
+            await asyncio.sleep(0.2)
+            at_rest.append(worst * 1000)
+            process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, url)
+            # The start of the scraper's process is no part of this.
+            await asyncio.sleep(0.03)
+            worst, used = 0.0, time.process_time()
+            await process.wait()
+            at_work.append(worst * 1000)
+            cpu.append((time.process_time() - used) * 1000)
+        beating.cancel()
+    return at_rest, at_work, cpu
+
+
+def main():
+    """Measure and print."""
+    bars = Bars()
+    print(f"daemon: {machine()}")
+    started, ended = lives()
+    bars.show(
+        "start to first complete scrape, slowest",
+        f"{max(started):.2f} s",
+        "< 1 s",
+        well=max(started) < 1,
+    )
+    bars.show(
+        "SIGTERM to exit with probes in flight, slowest",
+        f"{max(ended):.2f} s",
+        "< 1 s",
+        well=max(ended) < 1,
+    )
+    flow = large_flow()
+    # As exporter.daemon.run does.
+    gc.freeze()
+    at_rest, at_work, cpu = asyncio.run(stalls(flow))
+    print(f"  a scrape of {flow.registry.room.used:,} series, gzip, {SCRAPES} times:")
+    print(f"  CPU, with all else in the process: median {median(cpu):.1f} ms")
+    print(f"  loop late at rest: median {median(at_rest):.2f} ms, most {max(at_rest):.2f} ms")
+    most = max(at_work)
+    told = f"{most:.2f} ms"
+    bars.show("most that a scrape holds up a probe", told, "<= 5 ms", well=most <= 5)
+    bars.end()
+
+
+main()

@@ -1,0 +1,50 @@
+"""Processes measured, and figures printed."""
+
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+
+class Run:
+    """A command that has ended: its output, and what it cost."""
+
+    def __init__(self, command, **options):
+        with tempfile.TemporaryFile() as out:
+            process = subprocess.Popen(command, stdout=out, stderr=subprocess.PIPE, **options)
+            error = process.stderr.read()
+            _, status, used = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+            process.stderr.close()
+            out.seek(0)
+            self.output = out.read().decode()
+        assert process.returncode == 0, (command, error.decode()[-2000:])
+        self.cpu = used.ru_utime + used.ru_stime
+        self.peak_mb = used.ru_maxrss / 1024
+
+
+def machine():
+    """Return what this was measured on, in a line."""
+    rows = Path("/proc/cpuinfo").read_text().splitlines()
+    models = [row.split(":")[1].strip() for row in rows if row.startswith("model name")]
+    day = datetime.now(UTC).date()
+    return f"{day}, {len(models)} x {models[0]}, Python {platform.python_version()}"
+
+
+class Bars:
+    """Figures beside their bars."""
+
+    def __init__(self):
+        self.missed = False
+
+    def show(self, what, figure, bar, *, well):
+        """Print one figure and whether it is well."""
+        self.missed |= not well
+        print(f"{what:<58} {figure:>16}   {bar:<14} {'yes' if well else 'NO'}", flush=True)
+
+    def end(self):
+        """End the process: with code 1 if a bar was missed."""
+        sys.exit(self.missed)

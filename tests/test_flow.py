@@ -1,0 +1,174 @@
+import asyncio
+
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
+from prometheus_client.parser import text_string_to_metric_families as plain
+from structlog.testing import capture_logs
+
+from exporter.accesslog.follow import Poll
+from exporter.model import Hits, LogCounts, Mode, ProbeHit, ServiceName
+from exporter.probe.origin import user_agent
+from tests.fakes import scenes
+from tests.fakes.nouns import NGINX, inventory
+
+
+async def text(flow, *, om=False):
+    return b"".join([piece async for piece in flow.render(om)]).decode()
+
+
+async def samples(flow, name):
+    found = {}
+    for family in plain(await text(flow)):
+        for sample in family.samples:
+            if sample.name == name and sample.value:
+                found[tuple(sample.labels.values())] = sample.value
+    return found
+
+
+async def test_both_formats_parse_and_end_as_they_should():
+    flow = scenes.failover().flow
+    assert "process_cpu_seconds_total" in {
+        sample.name for family in plain(await text(flow)) for sample in family.samples
+    }
+    whole = await text(flow, om=True)
+    assert whole.endswith("# EOF\n")
+    assert whole.count("# EOF") == 1
+    assert len(list(openmetrics(whole))) > 20
+
+
+async def test_others_get_their_turn_while_many_series_are_rendered():
+    scene = scenes.Scene()
+    scene.inventory()
+    for n in range(5_000):
+        scene.flow.metrics.forged(f"{n:0100}")
+    turns = 0
+
+    async def other():
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(other())
+    await text(scene.flow)
+    task.cancel()
+    assert turns > 10
+
+
+async def test_a_failover_is_counted_logged_and_hurried():
+    with capture_logs() as logs:
+        scene = scenes.failover()
+    assert await samples(scene.flow, "clusterset_failovers_total") == {
+        ("a", "nginx-test", "nginx", "a", "b", "readiness"): 1
+    }
+    (moved,) = (each for each in logs if each["event"] == "failover")
+    assert (moved["from_cluster"], moved["to_cluster"]) == ("a", "b")
+    assert scene.hurried[:2] == [NGINX, NGINX]
+
+
+async def test_modes_are_logged_once_each():
+    with capture_logs() as logs:
+        scenes.blackout()
+    modes = [each["mode"] for each in logs if each["event"] == "mode changed"]
+    assert modes == [Mode.LOCAL, Mode.BLACKOUT, Mode.FAILOVER, Mode.BLACKOUT]
+
+
+async def test_hits_are_judged_at_the_time_they_are_read():
+    scene = scenes.failover()
+    scene.hits(b=5)
+    scene.inventory(ready="ab")
+    scene.now += 100
+    # Now b has been ready for long, so its clients have no business here.
+    scene.hits(b=3)
+    assert await samples(scene.flow, "clusterset_requests_total") == {
+        ("a", "a", "nginx-test", "nginx", "local"): 1234,
+        ("external", "a", "nginx-test", "nginx", "external"): 3,
+        ("b", "a", "nginx-test", "nginx", "leak"): 8,
+    }
+
+
+async def test_a_log_of_an_unknown_service_is_a_problem_and_no_series():
+    scene = scenes.steady()
+    counts = LogCounts(read=1, access=1, clients={"a": Hits(requests=1)})
+    scene.flow.logged(ServiceName("shop", "cart"), counts)
+    (problem,) = scene.flow.status()["problems"]
+    assert problem["message"].startswith("shop/cart has an access log here and is not in the")
+    assert "cart" not in await text(scene.flow)
+
+
+async def test_probes_in_the_log_are_checked():
+    scene = scenes.Scene()
+    scene.flow.configure(scene.flow._settings, b"secret")
+    scene.inventory()
+    made = int((scenes.START + scene.now) * 1000)
+
+    def agent(cluster, key, nonce):
+        return user_agent(cluster, NGINX, version="0", key=key, unix_ms=made, nonce=nonce)
+
+    hits = [
+        ProbeHit("b", agent("b", b"secret", "1")),
+        ProbeHit("external", agent("b", b"secret", "2")),
+        ProbeHit("b", agent("b", None, "3")),
+        ProbeHit("b", agent("b", b"guessed", "4")),
+        ProbeHit("b", agent("mars", b"secret", "5")),
+        ProbeHit("b", agent("b", b"secret", "1")),
+    ]
+    scene.flow.logged(NGINX, LogCounts(read=6, access=6, probes=hits))
+    assert await samples(scene.flow, "clusterset_probe_hits_total") == {
+        ("b", "a", "nginx-test", "nginx", "true"): 2,
+        ("b", "a", "nginx-test", "nginx", "false"): 1,
+    }
+    assert await samples(scene.flow, "clusterset_attribution_checks_total") == {
+        ("a", "b", "b"): 2,
+        ("a", "b", "external"): 1,
+    }
+    assert await samples(scene.flow, "clusterset_exporter_probe_forgeries_total") == {
+        ("bad_signature",): 1,
+        ("unknown_cluster",): 1,
+        ("replayed",): 1,
+    }
+
+
+async def test_a_reload_keeps_counters_and_replays_known():
+    scene = scenes.steady()
+    before = await samples(scene.flow, "clusterset_requests_total")
+    scene.flow.configure(scene.flow._settings, None)
+    assert await samples(scene.flow, "clusterset_requests_total") == before
+
+
+async def test_troubled_logs_are_a_problem_until_they_are_not():
+    scene = scenes.steady()
+    scene.flow.polled("x.log", Poll(errors=["x.log: denied"], troubled=["x.log: denied"]))
+    scene.flow.polled("x.log", Poll(behind=7, troubled=["x.log: denied"]))
+    assert [each["message"] for each in scene.flow.status()["problems"]] == ["x.log: denied"]
+    assert await samples(scene.flow, "clusterset_exporter_log_errors_total") == {(): 1}
+    assert await samples(scene.flow, "clusterset_exporter_log_bytes_behind") == {(): 7}
+    scene.flow.polled("x.log", Poll(behind=1, truncated=2))
+    assert scene.flow.status()["problems"] == []
+    assert scene.flow.status()["logs"]["lines"]["truncated"] == 2
+    scene.flow.log_gone("x.log")
+
+
+async def test_a_gone_service_leaves_nothing_behind():
+    scene = scenes.failover()
+    gone = inventory()
+    scene.flow.inventory_changed(type(gone)(local="a", clusters=gone.clusters))
+    assert "nginx" not in await text(scene.flow)
+    status = scene.flow.status()
+    assert (status["services"], status["failovers"], status["failed_probes"]) == ([], [], [])
+
+
+async def test_it_is_not_ready_before_an_inventory():
+    flow = scenes.Scene().flow
+    assert flow.not_ready() == "the inventory has not been read yet"
+    assert flow.status()["ready"] is False
+    assert flow.status()["services"] == []
+
+
+async def test_a_problem_keeps_its_beginning():
+    scene = scenes.steady()
+    scene.flow.problem("x", "first")
+    since = scene.now
+    scene.now += 50
+    scene.flow.problem("x", "then")
+    (problem,) = scene.flow.status()["problems"]
+    assert problem == {"what": "x", "message": "then", "since": scenes.START + since}
