@@ -34,6 +34,7 @@ class _Reply:
     def __init__(self, *, head_only: bool) -> None:
         self.parser = httptools.HttpResponseParser(self)
         self.head_only = head_only
+        self.status: int | None = None
         self.server = ""
         self.body = 0
         self.headed = False
@@ -48,15 +49,20 @@ class _Reply:
         self.framed = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if self.done:  # what comes after the reply is none of it
+            return
         name = name.lower()
         self.framed |= name in {b"content-length", b"transfer-encoding"}
         if name == b"server":
             self.server = value[:MAX_SERVER].decode("latin-1")
 
     def on_headers_complete(self) -> None:
+        if self.done:
+            return
         status = self.parser.get_status_code()
         # 1xx are followed by the reply proper.
         self.headed = status >= _INFORMAL or status == _SWITCHING
+        self.status = status if self.headed else None
         if self.headed and (self.head_only or status in _NO_BODY):
             self.done = True
 
@@ -127,13 +133,12 @@ async def get(
         failure = Failure.REPLY_CLOSED
     except OSError as error:
         failure = Failure.RESOURCE if error.errno in OUR_ERRORS else phase.broken
-    status = seen.parser.get_status_code() if seen.headed else None
-    if failure is None and status not in request.expected:
+    if failure is None and seen.status not in request.expected:
         failure = Failure.REPLY_STATUS
     return Reply(
         address=address,
         port=port,
-        status=status,
+        status=seen.status,
         server=seen.server,
         connect=connect,
         took=took,

@@ -1,0 +1,181 @@
+"""The codec against dnspython, an implementation by others, and against garbage."""
+
+from contextlib import suppress
+from ipaddress import IPv4Address
+
+import dns.flags
+import dns.message
+import dns.name
+import dns.rdatatype
+import dns.rrset
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.probe.dns import (
+    MalformedError,
+    Rcode,
+    StrangerError,
+    Type,
+    decode_query,
+    decode_response,
+    encode_name,
+    encode_query,
+    encode_response,
+)
+
+NAME = "nginx.nginx-test.svc.clusterset.local"
+A = IPv4Address("100.1.0.10")
+labels = st.text("abcdefghijklmnopqrstuvwxyz0123456789-_", min_size=1, max_size=20)
+names = st.lists(labels, min_size=1, max_size=9).map(".".join)
+addresses = st.lists(st.ip_addresses(v=4), max_size=6, unique=True)
+
+
+def answered(query, rows, **changes):
+    """Return dnspython's response to our *query*, with the records in *rows*."""
+    message = dns.message.make_response(dns.message.from_wire(query))
+    for row in rows:
+        message.answer.append(dns.rrset.from_text(*row))
+    for name, value in changes.items():
+        setattr(message, name, value)
+    return message.to_wire()
+
+
+@given(names, st.integers(0, 65535))
+def test_dnspython_reads_our_queries(name, id_):
+    message = dns.message.from_wire(encode_query(name, id_))
+    (question,) = message.question
+    assert message.id == id_
+    assert message.flags == dns.flags.RD
+    assert question.name == dns.name.from_text(name)
+    assert question.rdtype == dns.rdatatype.A
+
+
+@given(names, addresses, st.integers(0, 2**31 - 1))
+def test_we_read_dnspythons_responses(name, found, ttl):
+    query = encode_query(name, 7)
+    rows = [(f"{name}.", ttl, "IN", "A", *map(str, found))] if found else []
+    response = decode_response(answered(query, rows), query)
+    assert (response.rcode, response.truncated) == (Rcode.NOERROR, False)
+    assert sorted(response.addresses) == sorted(found)
+    assert response.ttl == (ttl if found else None)
+
+
+@given(names, addresses, st.sampled_from(Rcode), st.booleans())
+def test_dnspython_reads_our_responses_and_so_do_we(name, found, rcode, truncated):
+    wire = encode_query(name, 9)
+    query = decode_query(wire)
+    assert (query.name, query.type, query.recursion) == (name, Type.A, True)
+    response = encode_response(query, rcode, found, ttl=5, truncated=truncated)
+    message = dns.message.from_wire(response)
+    assert message.rcode() == rcode
+    assert bool(message.flags & dns.flags.TC) is truncated
+    assert message.flags & dns.flags.AA
+    assert {str(a) for rrset in message.answer for a in rrset} == set(map(str, found))
+    read = decode_response(response, wire)
+    assert read.addresses == (() if truncated else tuple(found))
+
+
+def test_aliases_are_followed_and_the_smallest_ttl_counts():
+    query = encode_query(NAME, 1)
+    rows = [
+        (f"{NAME}.", 300, "IN", "CNAME", "one.example."),
+        ("two.example.", 90, "IN", "A", str(A)),
+        ("ONE.example.", 20, "IN", "CNAME", "two.EXAMPLE."),
+        ("unasked.example.", 1, "IN", "A", "192.0.2.1"),
+    ]
+    response = decode_response(answered(query, rows), query)
+    assert (response.addresses, response.ttl) == ((A,), 20)
+
+
+def test_an_alias_that_leads_nowhere_is_no_data():
+    query = encode_query(NAME, 1)
+    response = decode_response(answered(query, [(f"{NAME}.", 1, "IN", "CNAME", "x.y.")]), query)
+    assert (response.rcode, response.addresses, response.ttl) == (Rcode.NOERROR, (), None)
+
+
+def test_an_alias_loop_is_malformed():
+    query = encode_query(NAME, 1)
+    rows = [(f"{NAME}.", 1, "IN", "CNAME", "x.y."), ("x.y.", 1, "IN", "CNAME", f"{NAME}.")]
+    with pytest.raises(MalformedError):
+        decode_response(answered(query, rows), query)
+
+
+def test_a_truncated_response_says_so_and_nothing_else():
+    query = encode_query(NAME, 1)
+    wire = answered(query, [(f"{NAME}.", 1, "IN", "A", str(A))])
+    cut = bytes([*wire[:2], wire[2] | 0x02, *wire[3:-3]])
+    response = decode_response(cut, query)
+    assert (response.truncated, response.addresses) == (True, ())
+
+
+@pytest.mark.parametrize(
+    "wire",
+    [
+        pytest.param(lambda q: b"", id="nothing"),
+        pytest.param(lambda q: b"x" * 11, id="shorter than a header"),
+        pytest.param(lambda q: q, id="our own query"),
+        pytest.param(lambda q: b"\0\0" + answered(q, [])[2:], id="another id"),
+        pytest.param(
+            lambda q: answered(
+                encode_query("evil.example", 1), [("evil.example.", 1, "IN", "A", "1.2.3.4")]
+            ),
+            id="another question",
+        ),
+        pytest.param(lambda q: answered(encode_query(NAME, 1, Type.AAAA), []), id="another type"),
+    ],
+)
+def test_what_is_no_answer_to_us_is_a_strangers(wire):
+    query = encode_query(NAME, 1)
+    with pytest.raises(StrangerError):
+        decode_response(wire(query), query)
+
+
+def test_a_refusal_need_not_repeat_the_question():
+    query = encode_query(NAME, 1)
+    header = query[:2] + bytes([0x80, Rcode.SERVFAIL]) + bytes(8)
+    assert decode_response(header, query).rcode == Rcode.SERVFAIL
+    with pytest.raises(StrangerError):
+        decode_response(query[:2] + bytes([0x80, Rcode.NOERROR]) + bytes(8), query)
+
+
+def test_a_pointer_to_itself_ends():
+    query = encode_query(NAME, 1)
+    loop = query[:2] + b"\x80\x00\x00\x01\x00\x01\x00\x00\x00\x00" + b"\xc0\x0c" + bytes(20)
+    with pytest.raises(MalformedError):
+        decode_response(loop, query)
+
+
+@given(st.binary(max_size=600))
+def test_garbage_is_an_error_of_ours(wire):
+    query = encode_query(NAME, 1)
+    for decode in (lambda: decode_response(wire, query), lambda: decode_query(wire)):
+        with suppress(MalformedError, StrangerError):
+            decode()
+
+
+@given(st.data())
+def test_a_damaged_answer_is_read_or_refused(data):
+    query = encode_query(NAME, 1)
+    wire = bytearray(answered(query, [(f"{NAME}.", 5, "IN", "A", str(A), "100.2.0.10")]))
+    for _ in range(data.draw(st.integers(1, 4))):
+        wire[data.draw(st.integers(12, len(wire) - 1))] = data.draw(st.integers(0, 255))
+    cut = bytes(wire[: data.draw(st.integers(12, len(wire)))])
+    try:
+        response = decode_response(cut, query)
+    except (MalformedError, StrangerError):
+        return
+    assert len(response.addresses) <= 2
+
+
+@pytest.mark.parametrize("name", ["a..b", "a" * 64, ".".join(["a" * 60] * 5), ""])
+def test_a_name_that_cannot_be_asked_is_refused(name):
+    with pytest.raises(ValueError, match=r"has a label|is longer"):
+        encode_name(name)
+
+
+def test_a_query_of_another_class_or_kind_is_refused():
+    wire = encode_query(NAME, 1)
+    for bad in (wire[:-2] + b"\0\3", wire[:4] + b"\0\2" + wire[6:], wire[:2] + b"\x80" + wire[3:]):
+        with pytest.raises(MalformedError):
+            decode_query(bad)

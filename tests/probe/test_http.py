@@ -1,0 +1,229 @@
+"""Requests against real servers, well-behaved and hostile."""
+
+import asyncio
+import os
+import socket
+from ipaddress import ip_address
+
+import pytest
+
+from exporter.model import Failure
+from exporter.probe.http import MAX_BODY, MAX_HEAD, Request, get
+from tests.fakes.servers import HOST, open_files, tcp
+
+NAME = "nginx.nginx-test.svc.clusterset.local"
+AGENT = "clusterset-exporter/0 (test)"
+OK = frozenset(range(200, 400))
+WELL = b"HTTP/1.1 200 OK\r\nServer: nginx/1.25\r\nContent-Length: 2\r\n\r\nhi"
+
+
+def says(*parts, hold=False):
+    """Return a server that reads a request and then says this, byte strings one after the other."""
+
+    async def talk(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        for part in parts:
+            writer.write(part)
+            await writer.drain()
+            await asyncio.sleep(0)
+        if hold:
+            await asyncio.sleep(60)
+
+    return talk
+
+
+async def ask(port, *, within=2.0, source=None, **request):
+    return await get(
+        ip_address(HOST),
+        port,
+        request=Request(**{"expected": OK} | request),
+        name=NAME,
+        user_agent=AGENT,
+        within=within,
+        source=source,
+    )
+
+
+async def replied(talk, **words):
+    async with tcp(talk) as port:
+        return await ask(port, **words)
+
+
+async def test_a_reply():
+    reply = await replied(says(WELL))
+    assert (reply.status, reply.server, reply.failure) == (200, "nginx/1.25", None)
+    assert 0 < reply.connect < 1
+    assert 0 < reply.took < 1
+
+
+@pytest.mark.parametrize(
+    ("request_words", "line", "host"),
+    [
+        ({}, "GET / HTTP/1.1", f"{NAME}:%d"),
+        ({"method": "HEAD", "path": "/healthz?x=1"}, "HEAD /healthz?x=1 HTTP/1.1", f"{NAME}:%d"),
+        ({"host": "shop.example"}, "GET / HTTP/1.1", "shop.example"),
+    ],
+)
+async def test_what_is_asked(request_words, line, host):
+    heard = []
+
+    async def talk(reader, writer):
+        heard.append((await reader.readuntil(b"\r\n\r\n")).decode())
+        writer.write(WELL)
+
+    async with tcp(talk) as port:
+        assert (await ask(port, **request_words)).failure is None
+    first, *headers = heard[0].strip().split("\r\n")
+    assert first == line
+    assert headers == [
+        f"Host: {host % port if '%d' in host else host}",
+        f"User-Agent: {AGENT}",
+        "Accept: */*",
+        "Connection: close",
+    ]
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        pytest.param([bytes([byte]) for byte in WELL], id="byte by byte"),
+        pytest.param(
+            [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n"],
+            id="chunked",
+        ),
+        pytest.param([b"HTTP/1.1 100 Continue\r\n\r\n", WELL], id="after 100"),
+        pytest.param([b"HTTP/1.1 204 No Content\r\n\r\n"], id="204 without a length"),
+        pytest.param([b"HTTP/1.1 200 OK\r\n\r\n", b"until the end"], id="ended by hanging up"),
+        pytest.param([b"HTTP/1.0 200 OK\r\n\r\nold"], id="1.0"),
+        pytest.param([WELL + b"HTTP/1.1 500 No\r\n\r\n"], id="more than asked"),
+    ],
+)
+async def test_what_counts_as_a_whole_reply(parts):
+    reply = await replied(says(*parts))
+    assert reply.failure is None
+    assert reply.status in {200, 204}
+
+
+async def test_a_long_body_is_good_as_far_as_it_was_read():
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n"
+    reply = await replied(says(head, b"x" * (2 * MAX_BODY), hold=True))
+    assert (reply.status, reply.failure) == (200, None)
+
+
+async def test_head_has_no_body():
+    reply = await replied(
+        says(b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n", hold=True), method="HEAD"
+    )
+    assert reply.failure is None
+
+
+@pytest.mark.parametrize(
+    ("talk", "failure"),
+    [
+        pytest.param(
+            says(b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"), Failure.REPLY_STATUS, id="503"
+        ),
+        pytest.param(says(hold=True), Failure.REPLY_TIMEOUT, id="silence"),
+        pytest.param(
+            says(b"HTTP/1.1 200 OK\r\nContent-Le", hold=True),
+            Failure.REPLY_TIMEOUT,
+            id="half a head",
+        ),
+        pytest.param(says(), Failure.REPLY_CLOSED, id="hangs up"),
+        pytest.param(
+            says(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"),
+            Failure.REPLY_CLOSED,
+            id="half a body",
+        ),
+        pytest.param(says(b"SSH-2.0-OpenSSH_9.2\r\n"), Failure.REPLY_MALFORMED, id="no HTTP"),
+        pytest.param(
+            says(b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n"),
+            Failure.REPLY_MALFORMED,
+            id="a length below 0",
+        ),
+        pytest.param(
+            says(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * MAX_HEAD, hold=True),
+            Failure.REPLY_TOO_LARGE,
+            id="endless head",
+        ),
+        pytest.param(
+            says(b"HTTP/1.1 100 Continue\r\n\r\n" * 9), Failure.REPLY_CLOSED, id="only 100"
+        ),
+    ],
+)
+async def test_each_failure_has_its_reason(talk, failure):
+    reply = await replied(talk, within=0.3)
+    assert reply.failure is failure
+    assert reply.connect is not None
+
+
+async def test_a_redirect_is_not_followed():
+    moved = b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.2/\r\nContent-Length: 0\r\n\r\n"
+    assert (await replied(says(moved))).status == 302
+
+
+async def test_a_reset_is_a_closed_reply():
+    async def talk(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        linger = b"\1\0\0\0\0\0\0\0"
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        writer.transport.abort()
+
+    assert (await replied(talk)).failure is Failure.REPLY_CLOSED
+
+
+async def test_a_closed_port_is_refused():
+    async with tcp(says(WELL)) as port:
+        pass
+    reply = await ask(port)
+    assert (reply.failure, reply.connect, reply.took) == (Failure.CONNECT_REFUSED, None, None)
+
+
+async def test_a_full_backlog_is_a_connect_timeout():
+    with socket.socket() as full, socket.socket() as one, socket.socket() as two:
+        full.bind((HOST, 0))
+        full.listen(0)
+        for each in (one, two):
+            each.setblocking(False)
+            each.connect_ex(full.getsockname())
+        reply = await ask(full.getsockname()[1], within=0.2)
+    assert reply.failure is Failure.CONNECT_TIMEOUT
+
+
+async def test_a_server_header_is_cut():
+    long = b"HTTP/1.1 200 OK\r\nServer: " + b"s" * 500 + b"\r\nContent-Length: 0\r\n\r\n"
+    assert (await replied(says(long))).server == "s" * 64
+
+
+async def test_garbage_ends_in_a_reason():
+    for n in range(40):
+        garbage = (b"HTTP/1.1 200 OK\r\n" if n % 2 else b"") + os.urandom(200)
+        reply = await replied(says(garbage), within=0.5)
+        assert reply.failure is None or reply.failure in set(Failure)
+
+
+async def test_nothing_is_left_open():
+    async with tcp(says(hold=True)) as port:
+        await ask(port, within=0.02)
+        before, tasks = open_files(), len(asyncio.all_tasks())
+        for _ in range(5):
+            await ask(port, within=0.02)
+        asking = asyncio.create_task(ask(port))
+        await asyncio.sleep(0.01)
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        # The server's ends are its own.
+        assert len(asyncio.all_tasks()) - tasks == open_files() - before == 6
+
+
+async def test_a_source_address_is_used():
+    peers = []
+
+    async def talk(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        peers.append(writer.get_extra_info("peername")[0])
+        writer.write(WELL)
+
+    await replied(talk, source=ip_address("127.9.8.7"))
+    assert peers == ["127.9.8.7"]
