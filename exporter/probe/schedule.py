@@ -195,7 +195,9 @@ class Schedule:
         slot.fast = until > now
         step = self._pace.fast_interval if slot.fast else self._pace.interval
         start = slot.place * step
-        return start + ((now - start) // step + 1) * step
+        due = start + ((now - start) // step + 1) * step
+        # Division of floats may land on now itself, and once more would be twice at once.
+        return due if due > now else due + step
 
     def _push(self, slot: _Slot, due: float) -> None:
         slot.due = due
