@@ -106,8 +106,8 @@ def check(path: Path, cluster: str | None) -> str:
     loaded = load(path, cluster)
     inventory = read_inventory(loaded.inventory_file, loaded.local)
     return (
-        f"well: cluster {loaded.local} of {len(inventory.clusters)}, "
-        f"{len(inventory.services)} services, {len(loaded.settings.logs)} log sources"
+        f"well: cluster {loaded.local} (1 of {len(inventory.clusters)}), "
+        f"services: {len(inventory.services)}, log sources: {len(loaded.settings.logs)}"
     )
 
 

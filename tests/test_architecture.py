@@ -1,0 +1,88 @@
+"""The import contract of docs/architecture.md."""
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent / "exporter"
+STAGES = {"discover", "probe", "accesslog", "judge", "expose"}
+# Beside model.py and its own folder: what each room may import of ours.
+MAY = {
+    "model": set(),
+    "yamlfile": set(),
+    "settings": {"model", "yamlfile"},
+    "discover": {"model", "yamlfile"},
+    "probe": {"model"},
+    "accesslog": {"model"},
+    "judge": {"model"},
+    "expose": {"model"},
+    "demo": {"model", "discover", "probe"},
+    "analyze": {"model", "yamlfile", "discover", "accesslog", "judge"},
+    "flow": {"model", "settings", "accesslog", "judge", "probe", "expose"},
+    "daemon": {"model", "settings", "yamlfile", "flow", *STAGES},
+    "__main__": {"daemon", "settings", "yamlfile", "analyze", "accesslog", "demo"},
+    "__init__": set(),
+}
+PURE = ["model", "judge", "probe.dns", "probe.origin", "accesslog.format", "accesslog.count"]
+IMPURE_MODULES = {"asyncio", "os", "socket", "time", "logging", "structlog", "random", "threading"}
+
+
+def modules():
+    for path in sorted(ROOT.rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        yield ".".join(part for part in parts if part != "__init__") or "__init__", path
+
+
+def imports(path):
+    """Yield each module that a file imports, as far as the name tells."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def rooms(path):
+    for name in imports(path):
+        if name.startswith("exporter."):
+            room = name.split(".")[1]
+            if room.isidentifier() and ((ROOT / room).is_dir() or (ROOT / f"{room}.py").exists()):
+                yield room
+
+
+@pytest.mark.parametrize(("name", "path"), list(modules()))
+def test_each_room_knows_only_what_it_may(name, path):
+    room = name.split(".")[0]
+    assert set(rooms(path)) - {room} <= MAY[room]
+
+
+@pytest.mark.parametrize("name", PURE)
+def test_pure_modules_import_only_each_other_and_the_standard_library(name):
+    path = ROOT / name.replace(".", "/")
+    for file in sorted(path.glob("*.py")) if path.is_dir() else [path.with_suffix(".py")]:
+        for imported in imports(file):
+            top = imported.split(".")[0]
+            assert top == "exporter" or top in sys.stdlib_module_names, f"{file}: {imported}"
+            assert top not in IMPURE_MODULES, f"{file}: {imported}"
+
+
+def test_only_expose_knows_the_text_format():
+    for name, path in modules():
+        if name.startswith(("expose", "flow", "demo")):
+            continue
+        assert not any(each.startswith("prometheus_client") for each in imports(path)), name
+
+
+def test_only_main_knows_the_command_line():
+    for name, path in modules():
+        assert name == "__main__" or "click" not in set(imports(path)), name
+
+
+def test_folders_say_what_they_are_and_hold_no_code():
+    for path in ROOT.rglob("__init__.py"):
+        body = ast.parse(path.read_text()).body
+        assert isinstance(body[0], ast.Expr), path
+        assert path.parent == ROOT or len(body) == 1, path

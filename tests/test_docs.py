@@ -1,0 +1,92 @@
+"""The documentation speaks of what there is."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from exporter import __version__, settings
+from exporter.expose.series import FAMILIES
+from tests.fakes import scenes
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def blocks(page, language):
+    return re.findall(rf"```{language}\n(.*?)```", page.read_text(), re.DOTALL)
+
+
+def test_the_metrics_reference_is_up_to_date():
+    command = [sys.executable, ROOT / "docs" / "generate.py", "--check"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_every_series_that_is_spoken_of_exists():
+    names = {family.name for family in FAMILIES}
+    for page in PAGES:
+        for name in re.findall(r"clusterset_[a-z_]+[a-z]\b(?!\.)", page.read_text()):
+            known = name in names or any(each.startswith(name) for each in names)
+            assert known or name == "clusterset_domain", f"{page}: {name}"
+
+
+def test_every_key_of_the_configuration_is_explained():
+    text = (ROOT / "docs" / "configuration.md").read_text()
+    parts = settings.schema()["$defs"]
+    for kind in ("Settings", "ProbeSettings", "AttributionSettings", "LimitSettings"):
+        for key in parts[kind]["properties"]:
+            assert key in text, key
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
+        assert (page.parent / link).exists(), link
+
+
+def test_the_files_of_the_readme_work(tmp_path):
+    inventory, config, *_ = blocks(ROOT / "README.md", "yaml")
+    (tmp_path / "inventory.yaml").write_text(inventory)
+    (tmp_path / "config.yaml").write_text(config)
+    command = [sys.executable, "-m", "exporter", "config", "check"]
+    done = subprocess.run(
+        [*command, "--config.file", tmp_path / "config.yaml"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_yaml_of_all_pages_is_yaml():
+    for page in PAGES:
+        for block in blocks(page, "yaml"):
+            assert yaml.safe_load(block)
+
+
+def test_the_changelog_knows_this_version():
+    assert f"[{__version__}]" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_pictures_are_small():
+    assert all(path.stat().st_size < 150_000 for path in (ROOT / "docs").rglob("*.png"))
+
+
+def test_every_key_of_the_api_is_explained():
+    text = (ROOT / "docs" / "api.md").read_text()
+
+    def keys(value):
+        if isinstance(value, dict):
+            for key, inner in value.items():
+                yield key
+                yield from keys(inner)
+        elif isinstance(value, list):
+            for inner in value:
+                yield from keys(inner)
+
+    for key in set(keys(scenes.blackout().flow.status())):
+        assert f"`{key}`" in text or f"`{key}[]`" in text, key
