@@ -9,7 +9,7 @@ LOCK = $(DEV)/bin/uv pip compile --quiet --universal --python-version 3.11 --gen
 TEST_PACKAGES := prometheus chromium
 BENCH_PACKAGES := mtail
 
-.PHONY: help demo test check format generate bench lock clean
+.PHONY: help demo test check format generate picture bench lock clean
 help:
 	@echo 'make demo   a whole clusterset on this machine, a failover and a leak caught on it (CLUSTERS=3, DEMO_ARGS=--keep)'
 	@echo 'make test   all checks and tests'
@@ -46,6 +46,10 @@ format: $(DEV)/.made
 
 generate: $(DEV)/.made
 	$(DEV)/bin/python docs/generate.py
+
+# The status page as Chromium shows it during a failover of the demo.
+picture: $(DEV)/.made
+	PYTHONPATH=. $(DEV)/bin/python docs/picture.py
 
 # Locks what pyproject.toml asks for, with hashes.
 lock: $(DEV)/.made

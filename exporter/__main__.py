@@ -211,11 +211,11 @@ def config() -> None:
 @_cluster_option
 def check(config_file: Path, cluster: str | None) -> None:
     """Read the configuration and all that it names; exit code 2 if there is a mistake."""
-    from exporter import daemon  # noqa: PLC0415
+    from exporter import loading  # noqa: PLC0415
     from exporter.yamlfile import SettingsError  # noqa: PLC0415
 
     try:
-        found = daemon.check(config_file, cluster)
+        found = loading.check(config_file, cluster)
     except SettingsError as error:
         raise Usage(str(error)) from error
     click.echo(f"{config_file}: {found}")

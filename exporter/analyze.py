@@ -86,7 +86,7 @@ def table(report: dict[str, Any]) -> None:
         console.print(columns)
     counted = ", ".join(f"{number:,} {what}" for what, number in lines.items())
     span = f" from {report['from']} to {report['to']}" if report["from"] else ""
-    console.print(f"lines: {counted}{span}")
+    console.print(f"lines: {counted}{span}", soft_wrap=True)
 
 
 def _service(inventory: Inventory, path: Path, service: str | None) -> ServiceName:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import structlog
 
-from exporter import __version__, settings
+from exporter import __version__
 from exporter.accesslog.count import Counter
 from exporter.accesslog.follow import Follower, Poll, follow
 from exporter.accesslog.format import compile_format
@@ -25,13 +25,15 @@ from exporter.expose.page.render import page
 from exporter.expose.server import Pages, serve
 from exporter.expose.status import Moment
 from exporter.flow import Flow
-from exporter.model import Address, Inventory, Question, Reply, Service
+from exporter.loading import Loaded, load
+from exporter.model import Address, Inventory, Question, Reply
 from exporter.probe.http import Request, get
 from exporter.probe.origin import user_agent
-from exporter.probe.resolve import Server, resolve, system_resolvers
-from exporter.probe.schedule import Pace, Schedule, Target
-from exporter.settings import AttributionSettings, HttpSettings, LogSettings, Settings
-from exporter.yamlfile import SettingsError, read_text
+from exporter.probe.resolve import resolve
+from exporter.probe.schedule import Pace, Schedule
+from exporter.settings import AttributionSettings, LogSettings
+from exporter.targets import targets
+from exporter.yamlfile import SettingsError
 
 LOOP_CHECK = 0.5
 """Seconds between two tries of how late the event loop wakes a task up."""
@@ -54,61 +56,6 @@ class Options:
     cluster: str | None
     listen: tuple[tuple[str, int], ...]
     telemetry_path: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Loaded:
-    """A configuration and what it names, read together so that a mistake in any stops all."""
-
-    settings: Settings
-    local: str
-    key: bytes | None
-    """What probes are signed with."""
-    resolvers: tuple[Server, ...]
-
-    @property
-    def inventory_file(self) -> Path:
-        """Return where the inventory is."""
-        return Path(self.settings.inventory.static or "")
-
-
-def load(path: Path, cluster: str | None) -> Loaded:
-    """
-    Read the configuration, and all that it names but the inventory.
-
-    Args:
-        path: The configuration file.
-        cluster: The cluster that this is for; goes before the one in the file.
-
-    Raises:
-        SettingsError: With one line that says what is wrong, where, and what would work.
-    """
-    read = settings.load(path)
-    local = cluster or read.cluster
-    if local is None:
-        msg = (
-            f"{path}: cluster: it is not said which cluster this is; set `cluster:` in the file, "
-            "--cluster, or CLUSTER_NAME in the environment"
-        )
-        raise SettingsError(msg)
-    key = None
-    if read.probe_key_file is not None:
-        key = read_text(Path(read.probe_key_file)).strip().encode()
-        if not key:
-            msg = f"{read.probe_key_file}: is empty; write the key that all exporters share"
-            raise SettingsError(msg)
-    resolvers = tuple(Server(*each.pair) for each in read.probe.resolvers) or system_resolvers()
-    return Loaded(settings=read, local=local, key=key, resolvers=resolvers)
-
-
-def check(path: Path, cluster: str | None) -> str:
-    """Read the configuration and the inventory as `run` would; return what was found, in a line."""
-    loaded = load(path, cluster)
-    inventory = read_inventory(loaded.inventory_file, loaded.local)
-    return (
-        f"well: cluster {loaded.local} (1 of {len(inventory.clusters)}), "
-        f"services: {len(inventory.services)}, log sources: {len(loaded.settings.logs)}"
-    )
 
 
 def log_to_stderr(level: str, form: str) -> None:
@@ -157,14 +104,14 @@ async def run(options: Options) -> None:
             ):
                 daemon.start(group)
                 hangups = group.create_task(_on(hangup, daemon.reload), name="reload")
-                listen = ", ".join(f"{host}:{port}" for host, port in addresses)
+                listen = ", ".join(_url_host(host, port) for host, port in addresses)
                 log.info("started", version=__version__, cluster=loaded.local, listen=listen)
                 await stop.wait()
                 log.info("stopping")
                 hangups.cancel()
                 daemon.stop()
         except OSError as error:
-            told = " or ".join(f"{host}:{port}" for host, port in options.listen)
+            told = " or ".join(_url_host(host, port) for host, port in options.listen)
             msg = f"cannot listen on {told}: {error.strerror or error}"
             raise ListenError(msg) from error
 
@@ -363,32 +310,8 @@ class Daemon:
             await follow(follower, _every(LOG_CHECK), block=block, polled=polled)
 
 
-def targets(inventory: Inventory, wanted: Settings) -> Iterator[Target]:
-    """Yield the names to probe: of each service the plain one and one per exporting cluster."""
-    for service in inventory.services.values():
-        how = wanted.probe.for_service(service.name)
-        if not how.enabled:
-            continue
-        pinned = [export.cluster for export in service.exports] if wanted.probe.pinned else []
-        for cluster in (None, *pinned):
-            question = Question(service.name, cluster)
-            yield Target(
-                question=question,
-                name=question.dns_name(wanted.clusterset_domain),
-                port=_port(service, how.http),
-                request=None if how.http is None else _request(how.http),
-            )
-
-
-def _port(service: Service, http: HttpSettings | None) -> int | None:
-    if http is not None and http.port is not None:
-        return http.port
-    by_name = {port.name: port.port for port in reversed(service.ports)}
-    return by_name.get("http", service.ports[0].port if service.ports else None)
-
-
-def _request(http: HttpSettings) -> Request:
-    return Request(method=http.method, path=http.path, expected=http.expected(), host=http.host)
+def _url_host(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _moment() -> Moment:

@@ -12,7 +12,10 @@ STAGES = {"discover", "probe", "accesslog", "judge", "expose"}
 MAY = {
     "model": set(),
     "yamlfile": set(),
-    "settings": {"model", "yamlfile"},
+    "scalars": {"model"},
+    "settings": {"model", "scalars", "yamlfile"},
+    "loading": {"settings", "yamlfile", "discover", "probe"},
+    "targets": {"model", "settings", "probe"},
     "discover": {"model", "yamlfile"},
     "probe": {"model"},
     "accesslog": {"model"},
@@ -21,8 +24,8 @@ MAY = {
     "demo": {"model", "discover", "probe"},
     "analyze": {"model", "yamlfile", "discover", "accesslog", "judge"},
     "flow": {"model", "settings", "accesslog", "judge", "probe", "expose"},
-    "daemon": {"model", "settings", "yamlfile", "flow", *STAGES},
-    "__main__": {"daemon", "settings", "yamlfile", "analyze", "accesslog", "demo"},
+    "daemon": {"model", "settings", "yamlfile", "loading", "targets", "flow", *STAGES},
+    "__main__": {"daemon", "loading", "settings", "yamlfile", "analyze", "accesslog", "demo"},
     "__init__": set(),
 }
 PURE = ["model", "judge", "probe.dns", "probe.origin", "accesslog.format", "accesslog.count"]

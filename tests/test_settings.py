@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from exporter import settings
 from exporter.model import Policy, ServiceName
-from exporter.settings import Cidr, Duration, HostPort, IpAddress, Settings
+from exporter.scalars import Cidr, Duration, HostPort, IpAddress
+from exporter.settings import Settings
 from exporter.yamlfile import SettingsError
 from tests.fakes.files import CONFIG, write
 

@@ -1,6 +1,8 @@
 import gzip
 import io
+import os
 import sys
+import threading
 from types import SimpleNamespace
 
 import pytest
@@ -78,3 +80,11 @@ def test_what_cannot_be_read_is_named(tmp_path, make, told):
 
 def test_limits_are_what_the_docs_say():
     assert (read.BLOCK, read.MAX_LINE) == (131072, 65536)
+
+
+def test_a_pipe_is_read_to_its_end(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    writer = threading.Thread(target=(tmp_path / "pipe").write_bytes, args=(b"a\nb\n",))
+    writer.start()
+    assert blocks(tmp_path / "pipe")[0] == b"a\nb\n"
+    writer.join()

@@ -167,3 +167,12 @@ def test_a_spread_service_has_no_failovers_while_both_serve():
     seen = see(told, 0.0, *"ababab")
     assert [each.failover for each in seen] == [None] * 6
     assert view(told).mode is Mode.LOCAL
+
+
+def test_a_cluster_that_no_longer_exports_is_no_standby_and_its_probe_is_forgotten():
+    told = begun()
+    see(told, 0.0, "a", "a")
+    see(told, 2.0, "b", pinned="b")
+    assert view(told).standbys == {"b"}
+    told.set_inventory(inventory(ready="a", exported="a"), 5.0)
+    assert (view(told).standbys, dict(view(told).pinned)) == (frozenset(), {})

