@@ -4,6 +4,8 @@ import asyncio
 import json
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
+from glob import glob
 from pathlib import Path
 from typing import Any
 
@@ -156,49 +158,126 @@ def demo(*, clusters: int, keep: bool, prometheus: bool) -> None:
     type=click.Path(path_type=Path),
     help="The static inventory: which addresses belong to which cluster.",
 )
-@click.option("--cluster", required=True, help="The cluster that the logs come from.")
-@click.option("--service", metavar="NS/NAME", help="The service that the logs belong to.")
+@click.option(
+    "--cluster",
+    "clusters",
+    metavar="ID[=FILE]",
+    multiple=True,
+    required=True,
+    help="The cluster that the logs come from; or, once for each file, ID=FILE (globs too).",
+)
+@click.option(
+    "--service", metavar="NS/NAME", help="The service that the logs belong to, unless $host tells."
+)
 @click.option(
     "--format",
     "log_format",
-    type=click.Choice(["combined", "main"]),
     default="main",
     show_default=True,
-    help="nginx's combined, or the docker image's main.",
+    help="combined, main (of the nginx docker image), json, or a log_format string.",
 )
+@click.option(
+    "--nginx-conf",
+    type=click.Path(path_type=Path),
+    help="Take the log_format called --format from this nginx configuration.",
+)
+@click.option(
+    "--wrapper",
+    type=click.Choice(["none", "cri", "docker"]),
+    default="none",
+    show_default=True,
+    help="What is around each line.",
+)
+@click.option("--since", metavar="TIME", help="Only requests from then on, as 2022-07-07T07:42:00.")
+@click.option("--until", metavar="TIME", help="Only requests before then; UTC unless it says so.")
+@click.option("--every", metavar="DURATION", help="Also their course over time, in steps as 5m.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-@click.argument("files", metavar="FILE...", nargs=-1, required=True)
+@click.argument("files", metavar="[FILE]...", nargs=-1)
 def analyze(
     inventory_file: Path,
-    cluster: str,
+    clusters: Sequence[str],
     service: str | None,
     log_format: str,
+    nginx_conf: Path | None,
+    wrapper: str,
+    since: str | None,
+    until: str | None,
+    every: str | None,
     as_json: bool,
     files: Sequence[str],
 ) -> None:
     """
     Say who was served from where, by the access logs in FILE...
 
-    Files may be compressed with gzip; - is standard input.
+    With logs of several clusters: who was served by whom, and when that changed. Files may be
+    compressed with gzip; - is standard input.
     """
     from exporter import analyze as analysis  # noqa: PLC0415 - run starts without it
+    from exporter.accesslog.nginxconf import NginxConfError, read_nginx_conf  # noqa: PLC0415
     from exporter.accesslog.read import ReadError  # noqa: PLC0415
     from exporter.yamlfile import SettingsError  # noqa: PLC0415
 
     try:
+        if nginx_conf is not None:
+            chosen = click.get_current_context().get_parameter_source("log_format")
+            named = log_format if chosen is click.core.ParameterSource.COMMANDLINE else None
+            log_format = read_nginx_conf(nginx_conf, named).format
         report = analysis.analyze(
-            inventory_file=inventory_file,
-            cluster=cluster,
-            service=service,
-            log_format=log_format,
-            files=files,
+            analysis.Asked(
+                inventory_file=inventory_file,
+                logs=_logs(clusters, files),
+                service=service,
+                form=log_format,
+                wrapper=wrapper,
+                since=_moment("--since", since),
+                until=_moment("--until", until),
+                every=_duration("--every", every),
+            )
         )
-    except (SettingsError, ReadError) as error:
+    except (SettingsError, ReadError, NginxConfError) as error:
         raise Usage(str(error)) from error
     if as_json:
         click.echo(json.dumps(report, indent=1))
-    else:
-        analysis.table(report)
+        return
+    from exporter.tables import table  # noqa: PLC0415 - slow to import, and JSON needs none of it
+
+    table(report)
+
+
+def _logs(clusters: Sequence[str], files: Sequence[str]) -> dict[str, list[str]]:
+    """Return the files of each cluster."""
+    if len(clusters) == 1 and "=" not in clusters[0]:
+        if not files:
+            msg = "FILE is missing; name the access logs, - for standard input"
+            raise Usage(msg)
+        return {clusters[0]: list(files)}
+    logs: dict[str, list[str]] = {}
+    for each in clusters:
+        cluster, equals, name = each.partition("=")
+        if not equals or not cluster or not name or files:
+            msg = "with logs of several clusters name each file as --cluster ID=FILE"
+            raise Usage(msg)
+        logs.setdefault(cluster, []).extend(sorted(glob(name)) or [name])  # noqa: PTH207 - as typed
+    return logs
+
+
+def _moment(flag: str, text: str | None) -> float | None:
+    try:
+        at = None if text is None else datetime.fromisoformat(text)
+    except ValueError as error:
+        msg = f"{flag}: {text!r} is no time; write for example 2022-07-07T07:42:00"
+        raise Usage(msg) from error
+    return None if at is None else (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
+
+
+def _duration(flag: str, text: str | None) -> float | None:
+    from exporter.scalars import Duration  # noqa: PLC0415
+
+    try:
+        return None if text is None else Duration.parse(text)
+    except ValueError as error:
+        msg = f"{flag}: {error}"
+        raise Usage(msg) from error
 
 
 @cli.group()

@@ -7,8 +7,16 @@ import secrets
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Hashable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,22 +24,23 @@ from pathlib import Path
 import structlog
 
 from exporter import __version__
+from exporter.accesslog.checkpoint import Checkpoint, CheckpointError, Parts, Saver
 from exporter.accesslog.count import Counter
-from exporter.accesslog.follow import Follower, Poll, follow
-from exporter.accesslog.format import compile_format
+from exporter.accesslog.follow import Follower, Place, Poll, follow
+from exporter.accesslog.lines import Lines
+from exporter.accesslog.syslog import Inbox, receive
 from exporter.discover.static import StaticInventory, read_inventory
 from exporter.expose import series
 from exporter.expose.page.render import page
 from exporter.expose.server import Pages, serve
 from exporter.expose.status import Moment
 from exporter.flow import Flow
-from exporter.loading import Loaded, load
-from exporter.model import Address, Inventory, Question, Reply
+from exporter.loading import Loaded, LogSource, compile_source, load
+from exporter.model import Address, Inventory, Question, Reply, ServiceName
 from exporter.probe.http import Request, get
 from exporter.probe.origin import user_agent
 from exporter.probe.resolve import resolve
 from exporter.probe.schedule import Pace, Schedule
-from exporter.settings import AttributionSettings, LogSettings
 from exporter.targets import targets
 from exporter.yamlfile import SettingsError
 
@@ -102,7 +111,7 @@ async def run(options: Options) -> None:
                 ) as addresses,
                 asyncio.TaskGroup() as group,
             ):
-                daemon.start(group)
+                await daemon.start(group)
                 hangups = group.create_task(_on(hangup, daemon.reload), name="reload")
                 listen = ", ".join(_url_host(host, port) for host, port in addresses)
                 log.info("started", version=__version__, cluster=loaded.local, listen=listen)
@@ -133,12 +142,14 @@ class Daemon:
         self._options = options
         self._loaded = loaded
         self._schedule: Schedule | None = None
-        self._counters: set[Counter] = set()
+        self._lines: set[Lines] = set()
+        self._read_to: dict[str, tuple[Sequence[Place], Parts]] = {}
         self._group: asyncio.TaskGroup | None = None
         self._stages: dict[Hashable, asyncio.Task[None]] = {}
         self._reloading = asyncio.Lock()
         self.flow = Flow(
             loaded.settings,
+            logs=[source.title for source in loaded.logs],
             local=loaded.local,
             key=loaded.key,
             moment=_moment,
@@ -153,10 +164,10 @@ class Daemon:
         )
         self._inventory_changed(inventory)
 
-    def start(self, group: asyncio.TaskGroup) -> None:
+    async def start(self, group: asyncio.TaskGroup) -> None:
         """Start all stages as tasks of *group*."""
         self._group = group
-        self._arrange()
+        await self._arrange()
 
     def stop(self) -> None:
         """Cancel all stages."""
@@ -186,15 +197,19 @@ class Daemon:
             inventory = await asyncio.to_thread(read_inventory, loaded.inventory_file, loaded.local)
         self._loaded = loaded
         self.flow.configure(loaded.settings, loaded.key)
-        self._arrange()
+        await self._arrange()
         if inventory is not None:
             self._inventory_changed(inventory)
 
-    def _arrange(self) -> None:
+    async def _arrange(self) -> None:
         """Make the stages those that the configuration wants."""
         wanted = dict(self._wanted())
-        for key in self._stages.keys() - wanted.keys():
-            self._stages.pop(key).cancel()
+        gone = [self._stages.pop(key) for key in self._stages.keys() - wanted.keys()]
+        for task in gone:
+            task.cancel()
+        if gone:
+            # A log source that only changed goes on where it stopped, so it has to stop first.
+            await asyncio.wait(gone)
         for key in wanted.keys() - self._stages.keys():
             if self._group is not None:
                 self._stages[key] = self._group.create_task(_endless(wanted[key], str(key)))
@@ -204,10 +219,11 @@ class Daemon:
         yield "event loop", self._watch_loop
         yield ("inventory", self._loaded.inventory_file), self._watch_inventory
         yield ("probes", wanted.probe, self._loaded.resolvers, self._loaded.key), self._probe
-        for entry in wanted.logs:
+        for source in self._loaded.logs:
+            read = self._follow if source.syslog is None else self._receive
             yield (
-                ("log", entry, wanted.attribution),
-                partial(self._follow, entry, wanted.attribution),
+                ("log", source, wanted.attribution, wanted.state_directory),
+                partial(read, source, self._loaded),
             )
 
     async def _watch_loop(self) -> None:
@@ -230,8 +246,8 @@ class Daemon:
         if self._schedule is not None:
             self._schedule.set_targets(targets(inventory, self._loaded.settings))
         self.flow.inventory_changed(inventory)
-        for counter in self._counters:
-            counter.forget()
+        for lines in self._lines:
+            lines.forget()
 
     async def _probe(self) -> None:
         loaded = self._loaded
@@ -285,29 +301,86 @@ class Daemon:
         self._schedule = schedule
         await schedule.run()
 
-    async def _follow(self, entry: LogSettings, attribution: AttributionSettings) -> None:
-        log_format = compile_format(
-            entry.format,
-            ignore_user_agents=attribution.ignore.user_agents,
-            ignore_paths=attribution.ignore.paths,
-            forwarded=bool(attribution.trusted_proxies),
-        )
-        service, source = entry.service_name, entry.title
-        counter = Counter(log_format, self.flow.source_of)
-        self._counters.add(counter)
+    @contextmanager
+    def _counting(self, source: LogSource, loaded: Loaded) -> Iterator[Lines]:
+        def service_of(host: str) -> tuple[ServiceName, bool] | None:
+            return self.flow.service_of(host, source.service)
 
-        def polled(poll: Poll) -> None:
-            self.flow.polled(source, poll)
+        log_format = compile_source(source, loaded.settings.attribution)
+        lines = Lines(Counter(log_format, self.flow.source_of, service_of), source.wrapper)
+        self._lines.add(lines)
+        try:
+            yield lines
+        finally:
+            self._lines.discard(lines)
 
-        def block(lines: bytes) -> None:
-            self.flow.logged(service, counter.count(lines))
+    async def _follow(self, source: LogSource, loaded: Loaded) -> None:
+        directory, title = loaded.settings.state_directory, source.title
+        keeper = None if directory is None else Checkpoint(Path(directory), title)
+        with self._counting(source, loaded) as lines:
+            places, parts = await self._places(title, keeper)
+            for path, held in parts.items():
+                lines.restore(path, held)
+            follower = Follower(source.files, places)
+            saver = Saver(keeper, partial(self.flow.checkpoint_failed, title))
 
-        with ExitStack() as stack:
-            stack.callback(self._counters.discard, counter)
-            follower = Follower(entry.files)
-            stack.callback(follower.close)
-            stack.callback(self.flow.log_gone, source)
-            await follow(follower, _every(LOG_CHECK), block=block, polled=polled)
+            def block(path: str, text: bytes) -> None:
+                self.flow.logged(title, lines.count(path, text))
+
+            def polled(poll: Poll) -> None:
+                self.flow.polled(title, poll)
+                lines.keep(follower.paths)
+                if saver.is_due():
+                    saver.note(follower.places(), lines.all_parts())
+
+            try:
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(saver.run(), name=f"checkpoint of {title}")
+                    await follow(follower, _every(LOG_CHECK), block=block, polled=polled)
+            finally:
+                self._read_to[title] = follower.places(), lines.all_parts()
+                follower.close()
+                saver.note(*self._read_to[title])
+                await saver.save()
+                self._let_go(title)
+
+    def _let_go(self, title: str) -> None:
+        """Forget a log source, unless it is only read in another way from now on."""
+        if title not in {source.title for source in self._loaded.logs}:
+            self.flow.log_gone(title)
+
+    async def _places(
+        self, title: str, keeper: Checkpoint | None
+    ) -> tuple[Sequence[Place] | None, Parts]:
+        """Return how far a source was read before: by this process, else by the one before."""
+        if title in self._read_to:
+            return self._read_to[title]
+        try:
+            saved = None if keeper is None else await asyncio.to_thread(keeper.load)
+        except CheckpointError as error:
+            self.flow.checkpoint_failed(title, str(error))
+            return None, {}
+        return (None, {}) if saved is None else saved
+
+    async def _receive(self, source: LogSource, loaded: Loaded) -> None:
+        title, inbox = source.title, Inbox()
+        if source.syslog is None:
+            msg = f"{title} is no syslog source"
+            raise ValueError(msg)
+        with self._counting(source, loaded) as lines:
+            try:
+                async with receive(source.syslog, inbox):
+                    self.flow.received(title, 0, 0)
+                    await inbox.drain(
+                        lambda text: self.flow.logged(title, lines.count("", text)),
+                        partial(self.flow.received, title),
+                    )
+            except OSError as error:
+                # The rest of the exporter is worth more than one log.
+                self.flow.log_failed(title, f"cannot listen: {error.strerror or error}")
+                await asyncio.Event().wait()
+            finally:
+                self._let_go(title)
 
 
 def _url_host(host: str, port: int) -> str:

@@ -2,7 +2,7 @@
 
 import asyncio
 import platform
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Any
 
 import structlog
@@ -35,6 +35,7 @@ class Flow:
 
     Args:
         settings: The configuration in use; `configure` replaces it.
+        logs: What the log sources are called that are looked at before this is ready.
         local: The cluster that this exporter runs in.
         key: What probes are signed with, if there is a key.
         moment: Tells the time on both clocks.
@@ -45,6 +46,7 @@ class Flow:
         self,
         settings: Settings,
         *,
+        logs: Iterable[str] = (),
         local: str,
         key: bytes | None,
         moment: Callable[[], status.Moment],
@@ -58,8 +60,8 @@ class Flow:
         self._modes: dict[ServiceName, Mode] = {}
         self._history = status.History()
         self._lines: LogCounts | None = None
-        self._behind: dict[str, int] = {}
-        self._unread = {entry.title for entry in settings.logs}
+        self._fresh: set[str] = set()
+        self._unread = set(logs)
         self._attribution: Attribution | None = None
         self._origins = Origins(key)
         self._process = CollectorRegistry()
@@ -126,31 +128,36 @@ class Flow:
         if judged.restless:
             self._hurry(probe.question.service)
 
-    def logged(self, service: ServiceName, counts: LogCounts) -> None:
-        """Judge and count what a service's access log says."""
-        self.metrics.logged(counts)
+    def logged(self, source: str, counts: LogCounts) -> None:
+        """Judge and count what the access logs of the source called *source* say."""
+        self.metrics.logged(source, counts)
         self._sum(counts)
-        if self.inventory is None or service not in self.inventory.services:
-            message = f"{service} has an access log here and is not in the inventory: not counted"
-            self.problem(f"service {service}", message)
-            return
-        self.solved(f"service {service}")
         now = self._moment()
-        for source, hits in counts.clients.items():
-            self.metrics.hit(service, source, self.state.locality(service, source, now.at), hits)
+        if counts.last is not None:
+            self._fresh.add(source)
+            lag = max(0.0, now.unix - counts.last)
+            self.metrics.note(series.LOG_SECONDS_BEHIND, lag, (source,))
+        for client, hits in counts.clients.items():
+            service = client.service
+            if self._is_known(service):
+                locality = self.state.locality(service, client.source, now.at, pinned=client.pinned)
+                self.metrics.hit(service, client.source, locality, hits)
         for hit in counts.probes:
-            self._probe_hit(service, hit, self.inventory, now.unix)
+            if self.inventory is not None and self._is_known(hit.service):
+                self._probe_hit(hit, self.inventory, now.unix)
 
     def polled(self, source: str, poll: Poll) -> None:
-        """Count what happened to the files of a log source, called *source*."""
-        self._behind[source] = poll.behind
+        """Count what happened to the files of the log source called *source*."""
         self._unread.discard(source)
-        self.metrics.note(series.LOG_BEHIND, sum(self._behind.values()))
-        self.metrics.count(series.LOG_ROTATIONS, (), poll.rotations)
-        self.metrics.count(series.LOG_TRUNCATIONS, (), poll.truncations)
-        self.metrics.count(series.LOG_ERRORS, (), len(poll.errors))
-        self.metrics.logged(LogCounts(read=poll.truncated, truncated=poll.truncated))
-        self._sum(LogCounts(read=poll.truncated, truncated=poll.truncated))
+        if source not in self._fresh:
+            self.metrics.note(series.LOG_SECONDS_BEHIND, 0, (source,))
+        self._fresh.discard(source)
+        self.metrics.note(series.LOG_BEHIND, poll.behind, (source,))
+        self.metrics.count(series.LOG_ROTATIONS, (source,), poll.rotations)
+        self.metrics.count(series.LOG_TRUNCATIONS, (source,), poll.truncations)
+        self.metrics.count(series.LOG_ERRORS, (source,), len(poll.errors))
+        self.metrics.count(series.LOG_LINES, (source, "partial"), poll.partial)
+        self.truncated(source, poll.truncated)
         for error in poll.errors:
             log.error("log not read", error=error)
         if poll.troubled:
@@ -158,11 +165,57 @@ class Flow:
         else:
             self.solved(f"log {source}")
 
+    def received(self, source: str, dropped: int, truncated: int) -> None:
+        """Count what was lost of the syslog messages of the source called *source*."""
+        self._unread.discard(source)
+        self.metrics.count(series.LOG_DROPS, (source,), dropped)
+        self.truncated(source, truncated)
+
+    def truncated(self, source: str, lines: int) -> None:
+        """Count lines that were too long."""
+        counts = LogCounts(read=lines, truncated=lines)
+        self.metrics.logged(source, counts)
+        self._sum(counts)
+
+    def log_failed(self, source: str, message: str) -> None:
+        """Remember that a log source cannot be read at all."""
+        self._unread.discard(source)
+        log.error("log not read", error=f"{source}: {message}")
+        self.metrics.count(series.LOG_ERRORS, (source,))
+        self.problem(f"log {source}", message)
+
+    def checkpoint_failed(self, source: str, message: str) -> None:
+        """Remember that places in logs are not kept, or not found again."""
+        if self._problems.get(f"checkpoint of {source}", ("",))[0] != message:
+            log.error("checkpoint", error=message)
+        self.metrics.count(series.CHECKPOINT_FAILURES, (source,))
+        self.problem(f"checkpoint of {source}", message)
+
     def log_gone(self, source: str) -> None:
         """Forget a log source."""
-        self._behind.pop(source, None)
         self._unread.discard(source)
+        self.metrics.log_gone(source)
         self.solved(f"log {source}")
+        self.solved(f"checkpoint of {source}")
+
+    def service_of(self, host: str, fixed: ServiceName | None) -> tuple[ServiceName, bool] | None:
+        """
+        Return the service that a request was for, and whether its host names this cluster.
+
+        Args:
+            host: The request's host, empty if it was not logged.
+            fixed: The service that the log belongs to; None if the host has to tell.
+        """
+        name = host.lower().partition(":")[0].removesuffix(".")
+        labels = name.removesuffix(f".svc.{self._settings.clusterset_domain}").split(".")
+        if labels == [name] or len(labels) not in {2, 3}:
+            return None if fixed is None else (fixed, False)
+        service = ServiceName(labels[-1], labels[-2])
+        pinned = len(labels) == 3 and labels[0] == self.local  # noqa: PLR2004 - cluster first
+        if fixed is not None:
+            return fixed, pinned and service == fixed
+        known = self.inventory is not None and service in self.inventory.services
+        return (service, pinned) if known else None
 
     def source_of(self, remote: str, forwarded: str) -> str:
         """Return the cluster that a client address belongs to, by the inventory in use."""
@@ -232,6 +285,14 @@ class Flow:
             ),
         }
 
+    def _is_known(self, service: ServiceName) -> bool:
+        if self.inventory is not None and service in self.inventory.services:
+            self.solved(f"service {service}")
+            return True
+        message = f"{service} has an access log here and is not in the inventory: not counted"
+        self.problem(f"service {service}", message)
+        return False
+
     def _sum(self, counts: LogCounts) -> None:
         self._lines = self._lines or LogCounts()
         for name in ("read", "access", "other", "ignored", "truncated"):
@@ -257,15 +318,13 @@ class Flow:
                 **{f"{stage}_seconds": round(s, 3) for stage, s in moved.durations.items()},
             )
 
-    def _probe_hit(
-        self, service: ServiceName, hit: ProbeHit, inventory: Inventory, unix: float
-    ) -> None:
+    def _probe_hit(self, hit: ProbeHit, inventory: Inventory, unix: float) -> None:
         origin = self._origins.read(hit.user_agent, now_unix=unix, clusters=inventory.clusters)
         if isinstance(origin, Forgery):
             self.metrics.forged(origin)
             return
         self.metrics.probe_hit(
-            service, claimed=origin.cluster, attributed=hit.source, verified=origin.verified
+            hit.service, claimed=origin.cluster, attributed=hit.source, verified=origin.verified
         )
 
 

@@ -4,10 +4,37 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from exporter import settings
+from exporter.accesslog.compile import compile_log
+from exporter.accesslog.format import FormatError, LogFormat
+from exporter.accesslog.nginxconf import NginxConfError, read_nginx_conf
+from exporter.accesslog.syslog import Endpoint
 from exporter.discover.static import read_inventory
+from exporter.model import ServiceName
 from exporter.probe.resolve import Server, system_resolvers
-from exporter.settings import Settings
+from exporter.settings import AttributionSettings, LogSettings, Settings
 from exporter.yamlfile import SettingsError, read_text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogSource:
+    """One source of access logs, ready to be read."""
+
+    files: tuple[str, ...]
+    syslog: Endpoint | None
+    """Where messages are received; None for files."""
+    form: str
+    """As `exporter.accesslog.compile.compile_log` takes it."""
+    wrapper: str
+    service: ServiceName | None
+    """None if the host tells."""
+
+    @property
+    def title(self) -> str:
+        """Return what people know this source by."""
+        if self.syslog is not None:
+            kind, host, port, path = self.syslog
+            return f"{kind}://{path}" if path else f"{kind}://{host}:{port}"
+        return ", ".join(self.files)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +46,7 @@ class Loaded:
     key: bytes | None
     """What probes are signed with."""
     resolvers: tuple[Server, ...]
+    logs: tuple[LogSource, ...]
 
     @property
     def inventory_file(self) -> Path:
@@ -52,7 +80,51 @@ def load(path: Path, cluster: str | None) -> Loaded:
             msg = f"{read.probe_key_file}: is empty; write the key that all exporters share"
             raise SettingsError(msg)
     resolvers = tuple(Server(*each.pair) for each in read.probe.resolvers) or system_resolvers()
-    return Loaded(settings=read, local=local, key=key, resolvers=resolvers)
+    logs = tuple(_source(f"{path}: logs[{n}]", entry, read) for n, entry in enumerate(read.logs))
+    titles = [source.title for source in logs]
+    for n, title in enumerate(titles):
+        if title in titles[:n]:
+            msg = f"{path}: logs[{n}]: {title} is given twice; keep one"
+            raise SettingsError(msg)
+    return Loaded(settings=read, local=local, key=key, resolvers=resolvers, logs=logs)
+
+
+def compile_source(source: LogSource, attribution: AttributionSettings) -> LogFormat:
+    """Compile the format of a log source; FormatError if it cannot be read without guessing."""
+    return compile_log(
+        source.form,
+        ignore_user_agents=attribution.ignore.user_agents,
+        ignore_paths=attribution.ignore.paths,
+        forwarded=bool(attribution.trusted_proxies),
+        host=source.service is None,
+    )
+
+
+def _source(where: str, entry: LogSettings, read: Settings) -> LogSource:
+    files, form = entry.files, entry.format
+    try:
+        endpoint = None if entry.syslog is None else Endpoint.parse(entry.syslog)
+        if not isinstance(form, str):
+            found = read_nginx_conf(Path(form.nginx_conf), form.name)
+            form, files = found.format, files or found.files
+            if not files and endpoint is None:
+                msg = f"{entry.format} writes no file; name the files"
+                raise SettingsError(msg)
+        made = LogSource(
+            files=() if endpoint else files,
+            syslog=endpoint,
+            form=form,
+            wrapper=entry.wrapper,
+            service=entry.service_name,
+        )
+        compile_source(made, read.attribution)
+    except FormatError as error:
+        msg = f"{where}.format: {error}"
+        raise SettingsError(msg) from error
+    except (NginxConfError, ValueError) as error:
+        msg = f"{where}: {error}"
+        raise SettingsError(msg) from error
+    return made
 
 
 def check(path: Path, cluster: str | None) -> str:

@@ -252,25 +252,50 @@ class Probe:
         return self.reply.failure
 
 
+LATENCIES = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+"""Upper bounds of the histograms of probes and requests, seconds."""
+
+
+class Client(NamedTuple):
+    """Whose requests are summed together."""
+
+    service: ServiceName
+    source: str
+    """A cluster id, or one of NOT_CLUSTERS."""
+    pinned: bool = False
+    """The request's Host names the cluster that served it."""
+    at: float | None = None
+    """When the span of time began in which they were served, unix seconds; None for all time."""
+
+
 @dataclass(slots=True)
 class Hits:
-    """Client requests of one source, summed."""
+    """Client requests, summed."""
 
     requests: int = 0
     failures: int = 0
     """Answered with 5xx."""
     bytes: int = 0
+    seconds: float = 0.0
+    """Time that those took whose time was logged."""
+    durations: list[int] = field(default_factory=list)
+    """How many took up to each bound of LATENCIES, and longer; empty if no time was logged."""
 
     def add(self, other: "Hits") -> None:
         """Add *other* to this sum."""
         self.requests += other.requests
         self.failures += other.failures
         self.bytes += other.bytes
+        self.seconds += other.seconds
+        if other.durations:
+            mine = self.durations or [0] * len(other.durations)
+            self.durations = [a + b for a, b in zip(mine, other.durations, strict=True)]
 
 
 class ProbeHit(NamedTuple):
     """A probe of some exporter, seen in a log."""
 
+    service: ServiceName
     source: str
     """The cluster that the client address belongs to."""
     user_agent: str
@@ -278,19 +303,20 @@ class ProbeHit(NamedTuple):
 
 @dataclass(slots=True)
 class LogCounts:
-    """What some blocks of one service's access log hold."""
+    """What some blocks of an access log hold."""
 
     read: int = 0
     access: int = 0
-    """Lines that are access lines: clients', probes' and ignored ones."""
+    """Lines that are access lines: clients', probes', ignored ones, foreign ones."""
     other: int = 0
     ignored: int = 0
+    foreign: int = 0
+    """Access lines whose host is no service of the clusterset, or outside the time asked for."""
     truncated: int = 0
     """Lines cut since they were longer than the limit."""
     slow_blocks: int = 0
     """Blocks that had to be read line by line to be exact."""
-    clients: dict[str, Hits] = field(default_factory=dict)
-    """By source: a cluster id, or one of NOT_CLUSTERS."""
+    clients: dict[Client, Hits] = field(default_factory=dict)
     probes: list[ProbeHit] = field(default_factory=list)
     first: float | None = None
     """The oldest access line's own time stamp, unix seconds; None without one."""

@@ -195,44 +195,69 @@ class InventorySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields
         _wants(self.static, "static is missing; write static: inventory.yaml")
 
 
+class NginxFormat(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A format out of an nginx configuration."""
+
+    nginx_conf: Annotated[str, Meta(description="Such as /etc/nginx/nginx.conf.")]
+    name: Annotated[
+        str | None, Meta(description="Of the log_format; null: the only one, else combined.")
+    ] = None
+
+
+class HostService(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The service is what the request's host names."""
+
+    host: bool
+
+    def __post_init__(self) -> None:
+        """Refuse what says nothing."""
+        _wants(self.host, "host should be true; or write namespace/name instead")
+
+
 class LogSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One source of access logs."""
 
     files: Annotated[tuple[str, ...], Meta(description="Paths and globs.")] = ()
-    syslog: Annotated[str | None, Meta(description="Not supported by this version.")] = None
+    syslog: Annotated[
+        str | None,
+        Meta(description="udp://host:port, tcp://host:port, unix:///path or unix-stream:///path."),
+    ] = None
     pods: Annotated[dict[str, str] | None, Meta(description="Not supported by this version.")] = (
         None
     )
-    format: Annotated[str, Meta(description="combined or main.")] = "main"
-    wrapper: Annotated[str, Meta(description="none.")] = "none"
+    format: Annotated[
+        str | NginxFormat,
+        Meta(description="combined, main, json, a log_format string, or {nginx_conf: path}."),
+    ] = "main"
+    wrapper: Annotated[str, Meta(description="What is around each line: none, cri or docker.")] = (
+        "none"
+    )
     service: Annotated[
-        str | dict[str, bool], Meta(description="namespace/name that the logs belong to.")
+        str | HostService,
+        Meta(description="namespace/name that the logs belong to, or {host: true}."),
     ]
 
     def __post_init__(self) -> None:
         """Refuse what cannot be read."""
-        _refuse(self.syslog is not None, "syslog")
         _refuse(self.pods is not None, "pods")
-        _wants(self.files, "files is missing; write files: [/var/log/nginx/access.log]")
-        known = self.format in {"combined", "main"}
-        _wants(known, f"format {self.format!r} is not supported; write combined or main")
-        plain = self.wrapper == "none"
-        _wants(plain, f"wrapper {self.wrapper!r} is not supported by this version; write none")
-        told = f"service {{host: true}} needs $host, which {self.format} does not log"
-        _wants(isinstance(self.service, str), f"{told}; write namespace/name")
-        parts = str(self.service).split("/")
-        named = len(parts) == 2 and all(parts)  # noqa: PLR2004
-        _wants(named, f"service {self.service!r} should be namespace/name")
+        from_conf = isinstance(self.format, NginxFormat)
+        some = self.files or self.syslog or from_conf
+        _wants(some, "files is missing; write files: [/var/log/nginx/access.log]")
+        _wants(not (self.files and self.syslog), "files and syslog are two sources; write two")
+        wrappers = {"none", "cri", "docker"}
+        told = f"wrapper {self.wrapper!r} should be none, cri or docker"
+        _wants(self.wrapper in wrappers, told)
+        if isinstance(self.service, str):
+            parts = self.service.split("/")
+            named = len(parts) == 2 and all(parts)  # noqa: PLR2004
+            _wants(named, f"service {self.service!r} should be namespace/name")
 
     @property
-    def title(self) -> str:
-        """Return what people know this source by."""
-        return ", ".join(self.files)
-
-    @property
-    def service_name(self) -> ServiceName:
-        """Return the service that the logs belong to."""
-        namespace, _, name = str(self.service).partition("/")
+    def service_name(self) -> ServiceName | None:
+        """Return the service that the logs belong to; None if the host tells."""
+        if not isinstance(self.service, str):
+            return None
+        namespace, _, name = self.service.partition("/")
         return ServiceName(namespace, name)
 
 
@@ -281,9 +306,9 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         str | None, Meta(description="Key that signs probes, the same for all exporters.")
     ] = None
     limits: LimitSettings = LimitSettings()
-    state_directory: Annotated[str | None, Meta(description="Not supported by this version.")] = (
-        None
-    )
+    state_directory: Annotated[
+        str | None, Meta(description="Where to keep how far logs were read; null: nowhere.")
+    ] = None
 
     def __post_init__(self) -> None:
         """Refuse names that are none."""
@@ -292,7 +317,6 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         _wants(self.cluster is None or re.fullmatch(label, self.cluster), told)
         told = f"clusterset_domain {self.clusterset_domain!r} should be a DNS name"
         _wants(re.fullmatch(rf"{label}(\.{label})*", self.clusterset_domain), told)
-        _refuse(self.state_directory is not None, "state_directory")
 
 
 def load(path: Path) -> Settings:
@@ -308,15 +332,19 @@ def load(path: Path) -> Settings:
     def beside(name: str) -> str:
         return str(folder / name)
 
-    key = settings.probe_key_file
+    def log_beside(entry: LogSettings) -> LogSettings:
+        form = entry.format
+        if isinstance(form, NginxFormat):
+            form = msgspec.structs.replace(form, nginx_conf=beside(form.nginx_conf))
+        return msgspec.structs.replace(entry, files=tuple(map(beside, entry.files)), format=form)
+
+    key, state = settings.probe_key_file, settings.state_directory
     return msgspec.structs.replace(
         settings,
         inventory=InventorySettings(static=beside(settings.inventory.static or "")),
-        logs=tuple(
-            msgspec.structs.replace(entry, files=tuple(map(beside, entry.files)))
-            for entry in settings.logs
-        ),
+        logs=tuple(map(log_beside, settings.logs)),
         probe_key_file=None if key is None else beside(key),
+        state_directory=None if state is None else beside(state),
     )
 
 

@@ -14,7 +14,8 @@ MAY = {
     "yamlfile": set(),
     "scalars": {"model"},
     "settings": {"model", "scalars", "yamlfile"},
-    "loading": {"settings", "yamlfile", "discover", "probe"},
+    "loading": {"model", "settings", "yamlfile", "discover", "probe", "accesslog"},
+    "tables": set(),
     "targets": {"model", "settings", "probe"},
     "discover": {"model", "yamlfile"},
     "probe": {"model"},
@@ -24,11 +25,30 @@ MAY = {
     "demo": {"model", "discover", "probe"},
     "analyze": {"model", "yamlfile", "discover", "accesslog", "judge"},
     "flow": {"model", "settings", "accesslog", "judge", "probe", "expose"},
-    "daemon": {"model", "settings", "yamlfile", "loading", "targets", "flow", *STAGES},
-    "__main__": {"daemon", "loading", "settings", "yamlfile", "analyze", "accesslog", "demo"},
+    "daemon": {"model", "settings", "yamlfile", "loading", "targets", "flow"} | STAGES,
+    "__main__": {
+        "daemon",
+        "loading",
+        "settings",
+        "yamlfile",
+        "analyze",
+        "tables",
+        "scalars",
+        "accesslog",
+        "demo",
+    },
     "__init__": set(),
 }
-PURE = ["model", "judge", "probe.dns", "probe.origin", "accesslog.format", "accesslog.count"]
+PURE = [
+    "model",
+    "judge",
+    "probe.dns",
+    "probe.origin",
+    "accesslog.format",
+    "accesslog.count",
+    "accesslog.wrap",
+    "accesslog.lines",
+]
 IMPURE_MODULES = {"asyncio", "os", "socket", "time", "logging", "structlog", "random", "threading"}
 
 

@@ -5,7 +5,7 @@ from prometheus_client.parser import text_string_to_metric_families as plain
 from structlog.testing import capture_logs
 
 from exporter.accesslog.follow import Poll
-from exporter.model import Hits, LogCounts, Mode, ProbeHit, ServiceName
+from exporter.model import Client, Hits, LogCounts, Mode, ProbeHit, ServiceName
 from exporter.probe.origin import user_agent
 from tests.fakes import scenes
 from tests.fakes.nouns import NGINX, inventory
@@ -88,11 +88,12 @@ async def test_hits_are_judged_at_the_time_they_are_read():
 
 async def test_a_log_of_an_unknown_service_is_a_problem_and_no_series():
     scene = scenes.steady()
-    counts = LogCounts(read=1, access=1, clients={"a": Hits(requests=1)})
-    scene.flow.logged(ServiceName("shop", "cart"), counts)
+    cart = ServiceName("shop", "cart")
+    counts = LogCounts(read=1, access=1, clients={Client(cart, "a"): Hits(requests=1)})
+    scene.flow.logged("cart.log", counts)
     (problem,) = scene.flow.status()["problems"]
     assert problem["message"].startswith("shop/cart has an access log here and is not in the")
-    assert "cart" not in await text(scene.flow)
+    assert "shop" not in await text(scene.flow)
 
 
 async def test_probes_in_the_log_are_checked():
@@ -105,14 +106,14 @@ async def test_probes_in_the_log_are_checked():
         return user_agent(cluster, NGINX, version="0", key=key, unix_ms=made, nonce=nonce)
 
     hits = [
-        ProbeHit("b", agent("b", b"secret", "1")),
-        ProbeHit("external", agent("b", b"secret", "2")),
-        ProbeHit("b", agent("b", None, "3")),
-        ProbeHit("b", agent("b", b"guessed", "4")),
-        ProbeHit("b", agent("mars", b"secret", "5")),
-        ProbeHit("b", agent("b", b"secret", "1")),
+        ProbeHit(NGINX, "b", agent("b", b"secret", "1")),
+        ProbeHit(NGINX, "external", agent("b", b"secret", "2")),
+        ProbeHit(NGINX, "b", agent("b", None, "3")),
+        ProbeHit(NGINX, "b", agent("b", b"guessed", "4")),
+        ProbeHit(NGINX, "b", agent("mars", b"secret", "5")),
+        ProbeHit(NGINX, "b", agent("b", b"secret", "1")),
     ]
-    scene.flow.logged(NGINX, LogCounts(read=6, access=6, probes=hits))
+    scene.flow.logged(scenes.LOG, LogCounts(read=6, access=6, probes=hits))
     assert await samples(scene.flow, "clusterset_probe_hits_total") == {
         ("b", "a", "nginx-test", "nginx", "true"): 2,
         ("b", "a", "nginx-test", "nginx", "false"): 1,
@@ -140,8 +141,8 @@ async def test_troubled_logs_are_a_problem_until_they_are_not():
     scene.flow.polled("x.log", Poll(errors=["x.log: denied"], troubled=["x.log: denied"]))
     scene.flow.polled("x.log", Poll(behind=7, troubled=["x.log: denied"]))
     assert [each["message"] for each in scene.flow.status()["problems"]] == ["x.log: denied"]
-    assert await samples(scene.flow, "clusterset_exporter_log_errors_total") == {(): 1}
-    assert await samples(scene.flow, "clusterset_exporter_log_bytes_behind") == {(): 7}
+    assert await samples(scene.flow, "clusterset_exporter_log_errors_total") == {("x.log",): 1}
+    assert await samples(scene.flow, "clusterset_exporter_log_bytes_behind") == {("x.log",): 7}
     scene.flow.polled("x.log", Poll(behind=1, truncated=2))
     assert scene.flow.status()["problems"] == []
     assert scene.flow.status()["logs"]["lines"]["truncated"] == 2

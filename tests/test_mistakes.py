@@ -60,7 +60,10 @@ CONFIG_MISTAKES = {
     ),
     "unknown format": (
         CONFIG.replace("format: main", "format: jsno"),
-        "config.yaml:5: logs[0]: format 'jsno' is not supported; write combined or main",
+        (
+            "config.yaml: logs[0].format: 'jsno' is no format; write combined, main, json or a "
+            "log_format string"
+        ),
     ),
     "timeout longer than the interval": (
         CONFIG.replace("timeout: 1s", "timeout: 5s"),

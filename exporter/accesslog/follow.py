@@ -26,17 +26,37 @@ LINGER = 5.0
 PATHS_EVERY = 1.0
 """Seconds between two looks at the paths; the open files are looked at in each poll."""
 FINGERPRINT = 64
+BOM = b"\xef\xbb\xbf"
+STOP_LIMIT = 0.5
+"""Seconds that a poll under way is waited for when reading stops."""
 _COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
 
 _Id = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """How far a file has been read: enough to go on there after a restart."""
+
+    path: str
+    """Under which it was found; by now it may have another name."""
+    device: int
+    inode: int
+    offset: int
+    tail: bytes
+    """The last bytes before *offset*."""
+    held: bytes
+    """The beginning of a line that is not whole yet."""
+    skipping: bool
+    """Inside a line that was too long."""
 
 
 @dataclass(slots=True)
 class Poll:
     """What one poll brought."""
 
-    blocks: list[bytes] = field(default_factory=list)
-    """Whole lines."""
+    blocks: list[tuple[str, bytes]] = field(default_factory=list)
+    """Paths, and whole lines of the files that were found there."""
     behind: int = 0
     """Bytes that are there and were not read in this poll."""
     rotations: int = 0
@@ -55,6 +75,8 @@ class Poll:
 class _File:
     """One open file."""
 
+    path: str
+    """Under which it was found first."""
     descriptor: int
     offset: int
     held: bytes = b""
@@ -75,10 +97,17 @@ class Follower:
 
     Files that are there at the first poll are read from their end on, those that appear later from
     their beginning. Compressed files are left alone.
+
+    Args:
+        patterns: Paths and globs.
+        places: How far files had been read when reading stopped, or None if it never began. With
+            them, each file is read on from its place, also if it was renamed within its folder
+            meanwhile, and any other file from its beginning.
     """
 
-    def __init__(self, patterns: Sequence[str]) -> None:
+    def __init__(self, patterns: Sequence[str], places: Sequence[Place] | None = None) -> None:
         self._patterns = patterns
+        self._resume = places
         self._files: dict[_Id, _File] = {}
         self._paths: dict[str, _Id] = {}
         self._troubled: dict[str, str] = {}
@@ -101,6 +130,8 @@ class Follower:
             return poll
         if now >= self._look_at:
             self._look_at = now + PATHS_EVERY
+            for place in self._resume if self._first and self._resume else ():
+                self._go_on(place, poll)
             self._look(now, poll)
             self._first = False
         room = MAX_POLL
@@ -113,6 +144,26 @@ class Follower:
             self._files = dict(reversed(self._files.items()))
         poll.troubled = list(self._troubled.values())
         return poll
+
+    def places(self) -> list[Place]:
+        """Return how far each file has been read; only between two polls."""
+        return [
+            Place(
+                path=file.path,
+                device=device,
+                inode=inode,
+                offset=file.offset,
+                tail=file.tail,
+                held=file.held,
+                skipping=file.skipping,
+            )
+            for (device, inode), file in self._files.items()
+        ]
+
+    @property
+    def paths(self) -> set[str]:
+        """Return under which paths the open files were found."""
+        return {file.path for file in self._files.values()}
 
     def close(self) -> None:
         """Let go of all files; if a poll runs in another thread, when that is over."""
@@ -158,6 +209,29 @@ class Follower:
             elif file.gone is None:
                 file.gone = now
 
+    def _go_on(self, place: Place, poll: Poll) -> None:
+        """Open the file of *place* wherever in its folder it is now."""
+        wanted = (place.device, place.inode)
+        try:
+            folder = os.path.dirname(place.path) or "."  # noqa: PTH120 - plain text, as patterns are
+            with os.scandir(folder) as entries:
+                near = [entry.path for entry in entries if entry.inode() == place.inode]
+            for path in [place.path, *near]:
+                if _id_of(path) == wanted:
+                    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+                    break
+            else:
+                raise FileNotFoundError
+        except OSError:
+            poll.errors.append(
+                f"{place.path}: what was written after it was read last is gone; not counted"
+            )
+            return
+        file = _File(place.path, descriptor, place.offset, place.held, place.tail)
+        file.skipping = place.skipping
+        # Another file may have its number by now, or it was written anew; _read finds out.
+        self._files[wanted] = file
+
     def _expand(self) -> list[str]:
         paths: dict[str, None] = {}
         for pattern in self._patterns:
@@ -176,8 +250,9 @@ class Follower:
             # It was rotated between the two looks; the next one finds it.
             os.close(descriptor)
             raise FileNotFoundError
-        offset = _last_line_end(descriptor, seen.st_size) if self._first else 0
-        self._files[id_] = _File(descriptor, offset)
+        from_end = self._first and self._resume is None
+        offset = _last_line_end(descriptor, seen.st_size) if from_end else 0
+        self._files[id_] = _File(path, descriptor, offset)
 
     def _trouble(self, path: str, error: OSError, poll: Poll) -> None:
         message = f"{path}: {error.strerror or error}"
@@ -199,9 +274,13 @@ class Follower:
             part = os.pread(file.descriptor, min(BLOCK, wanted - got), file.offset)
             if not part:
                 break
+            file.tail = (file.tail + part[-FINGERPRINT:])[-FINGERPRINT:]
+            if file.offset == 0 and part.startswith(BOM):
+                part = part[len(BOM) :]
+                got += len(BOM)
+                file.offset += len(BOM)
             got += len(part)
             file.offset += len(part)
-            file.tail = (file.tail + part[-FINGERPRINT:])[-FINGERPRINT:]
             _split(file, part, poll)
         poll.behind += max(0, seen.st_size - file.offset)
         return got
@@ -216,24 +295,59 @@ async def follow(
     follower: Follower,
     ticks: AsyncIterable[object],
     *,
-    block: Callable[[bytes], None],
+    block: Callable[[str, bytes], None],
     polled: Callable[[Poll], None],
 ) -> None:
     """
     Poll at each of *ticks*; hand blocks over one at a time, with a turn for others between them.
 
     Files are read in a thread: a file system that hangs stops the reading of logs and nothing else.
+    When this is cancelled, what was read by then is still handed over, so that places and counts
+    agree.
     """
     clock = asyncio.get_running_loop().time
     async for _ in ticks:
         behind = True
         while behind:
-            poll = await asyncio.to_thread(follower.poll, clock())
-            for each in poll.blocks:
-                block(each)
-                await asyncio.sleep(0)
-            polled(poll)
+            polling = asyncio.ensure_future(asyncio.to_thread(follower.poll, clock()))
+            try:
+                poll = await asyncio.shield(polling)
+            except asyncio.CancelledError:
+                await asyncio.wait([polling], timeout=STOP_LIMIT)
+                if polling.done() and not polling.cancelled():
+                    _hand_over(polling.result(), block, polled)
+                raise
+            await _hand_over_in_turns(poll, block, polled)
             behind = poll.behind > BLOCK
+
+
+async def _hand_over_in_turns(
+    poll: Poll, block: Callable[[str, bytes], None], polled: Callable[[Poll], None]
+) -> None:
+    poll.blocks.reverse()
+    try:
+        while poll.blocks:
+            block(*poll.blocks.pop())
+            await asyncio.sleep(0)
+    finally:
+        poll.blocks.reverse()
+        _hand_over(poll, block, polled)
+
+
+def _hand_over(
+    poll: Poll, block: Callable[[str, bytes], None], polled: Callable[[Poll], None]
+) -> None:
+    for path, lines in poll.blocks:
+        block(path, lines)
+    polled(poll)
+
+
+def _id_of(path: str) -> _Id | None:
+    try:
+        seen = os.stat(path)  # noqa: PTH116 - called often
+    except OSError:
+        return None
+    return (seen.st_dev, seen.st_ino)
 
 
 def _split(file: _File, part: bytes, poll: Poll) -> None:
@@ -245,7 +359,7 @@ def _split(file: _File, part: bytes, poll: Poll) -> None:
         part, file.skipping = part[feed + 1 :], False
     end = part.rfind(b"\n") + 1
     if end:
-        poll.blocks.append(file.held + part[:end])
+        poll.blocks.append((file.path, file.held + part[:end]))
         file.held = part[end:]
     else:
         file.held += part

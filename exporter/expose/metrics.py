@@ -94,6 +94,9 @@ class Metrics:
         self._inc(series.REQUESTS, labels, hits.requests)
         self._inc(series.REQUEST_FAILURES, labels, hits.failures)
         self._inc(series.RESPONSE_BYTES, labels, hits.bytes)
+        if hits.durations:
+            held = self._registry.histograms[series.REQUEST_DURATION]
+            held.merge((source, self._local, *service), hits.durations, hits.seconds)
 
     def probe_hit(
         self, service: ServiceName, *, claimed: str, attributed: str, verified: bool
@@ -107,16 +110,24 @@ class Metrics:
         """Count a probe that is not believed."""
         self._inc(series.FORGERIES, (reason,))
 
-    def logged(self, counts: LogCounts) -> None:
-        """Count log lines by what they are."""
+    def logged(self, log: str, counts: LogCounts) -> None:
+        """Count the lines of a log source by what they are."""
+        access = counts.access - counts.ignored - counts.foreign
         for outcome, lines in (
-            ("access", counts.access - counts.ignored),
+            ("access", access),
             ("ignored", counts.ignored),
+            ("foreign", counts.foreign),
             ("other", counts.other),
             ("truncated", counts.truncated),
         ):
-            self._inc(series.LOG_LINES, (outcome,), lines)
-        self._inc(series.LOG_SLOW_BLOCKS, (), counts.slow_blocks)
+            self._inc(series.LOG_LINES, (log, outcome), lines)
+        self._inc(series.LOG_SLOW_BLOCKS, (log,), counts.slow_blocks)
+
+    def log_gone(self, log: str) -> None:
+        """Forget a log source."""
+        for family in FAMILIES:
+            if family.labels[:1] == ("log",):
+                self._registry.held(family).keep(lambda labels: labels[0] != log)
 
     def count(self, family: Family, labels: Labels = (), amount: float = 1) -> None:
         """Count an event of the exporter itself."""

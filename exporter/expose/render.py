@@ -112,6 +112,15 @@ class Histogram:
         child[bisect_left(self.family.buckets, value)] += 1
         child[-1] += value
 
+    def merge(self, labels: Labels, counts: Iterable[int], total: float) -> None:
+        """Add what was counted elsewhere: a number for each bucket and beyond, and the sum."""
+        child = self._children.get(labels) or self._make(labels, 1.0)
+        if child is None:
+            self._room.dropped += 1
+            return
+        child[:-1] = [held + more for held, more in zip(child[:-1], counts, strict=True)]
+        child[-1] += total
+
     def prepare(self, labels: Labels) -> None:
         """Let a child begin at 0, while half of the room is free."""
         if labels not in self._children:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from exporter.model import LATENCIES
+
 
 class Kind(StrEnum):
     """
@@ -32,7 +34,6 @@ _SOURCE = ("source_cluster", *_SERVICE)
 _DESTINATION = ("destination_cluster", *_SERVICE)
 _BOTH = ("source_cluster", "destination_cluster", *_SERVICE)
 _PROBE = (*_BOTH, "protocol", "name")
-_LATENCY = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 _FAILOVER = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0)
 _LAG = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
 
@@ -78,6 +79,12 @@ RESPONSE_BYTES = _counter(
     *_BOTH,
     "locality",
 )
+REQUEST_DURATION = _histogram(
+    "clusterset_request_duration_seconds",
+    "Time of the client requests, where the log tells it.",
+    LATENCIES,
+    *_BOTH,
+)
 PROBE_HITS = _counter(
     "clusterset_probe_hits_total",
     "Probes of exporters seen in the logs of this cluster.",
@@ -104,7 +111,7 @@ PROBE_FAILURES = _counter(
 PROBE_DURATION = _histogram(
     "clusterset_probe_duration_seconds",
     "Time of each phase of the probes that did not fail in it.",
-    _LATENCY,
+    LATENCIES,
     "source_cluster",
     "destination_cluster",
     "phase",
@@ -213,20 +220,44 @@ INVENTORY_FAILURES = _counter(
 )
 LOG_LINES = _counter(
     "clusterset_exporter_log_lines_total",
-    "Log lines read: access lines, ignored access lines, other lines, lines cut for their length.",
+    "Log lines read, by what they are: access; ignored (health checks); foreign (another host); "
+    "other (no access line); truncated (too long); partial (without an end).",
+    "log",
     "outcome",
 )
 LOG_SLOW_BLOCKS = _counter(
     "clusterset_exporter_log_slow_blocks_total",
     "Blocks of log lines that had to be read line by line to be exact.",
+    "log",
 )
 LOG_BEHIND = _gauge(
-    "clusterset_exporter_log_bytes_behind", "Bytes in the log files that are not read yet."
+    "clusterset_exporter_log_bytes_behind", "Bytes in log files that are not read yet.", "log"
 )
-LOG_ROTATIONS = _counter("clusterset_exporter_log_rotations_total", "Log files rotated away.")
-LOG_TRUNCATIONS = _counter("clusterset_exporter_log_truncations_total", "Log files truncated.")
+LOG_SECONDS_BEHIND = _gauge(
+    "clusterset_exporter_log_seconds_behind",
+    "Age of the newest line when it was read, by its own time stamp; 0 while no lines come.",
+    "log",
+)
+LOG_ROTATIONS = _counter(
+    "clusterset_exporter_log_rotations_total", "Log files rotated away.", "log"
+)
+LOG_TRUNCATIONS = _counter(
+    "clusterset_exporter_log_truncations_total", "Log files truncated.", "log"
+)
 LOG_ERRORS = _counter(
-    "clusterset_exporter_log_errors_total", "Log files that could not be read, once each cause."
+    "clusterset_exporter_log_errors_total",
+    "Log files that could not be read, once each cause.",
+    "log",
+)
+LOG_DROPS = _counter(
+    "clusterset_exporter_log_drops_total",
+    "Syslog messages dropped since too many waited to be counted.",
+    "log",
+)
+CHECKPOINT_FAILURES = _counter(
+    "clusterset_exporter_checkpoint_failures_total",
+    "Checkpoints that could not be used or written.",
+    "log",
 )
 FORGERIES = _counter(
     "clusterset_exporter_probe_forgeries_total",

@@ -56,7 +56,13 @@ def crossing(standing: Standing, *, now: float, graces: Graces) -> Locality:
 
 
 def locality(
-    source: str, local: str, standing: Standing | None, *, now: float, graces: Graces
+    source: str,
+    local: str,
+    standing: Standing | None,
+    *,
+    pinned: bool = False,
+    now: float,
+    graces: Graces,
 ) -> Locality:
     """
     Judge the hits of *source* on the cluster *local*.
@@ -65,6 +71,7 @@ def locality(
         source: A cluster id, or one of `exporter.model.NOT_CLUSTERS`.
         local: The cluster that served the hits.
         standing: How *source* stands to the service; None if it never exported it.
+        pinned: Whether they asked for *local* by name.
         now: Seconds on the clock of *standing*.
         graces: What is forgiven after a change.
     """
@@ -72,4 +79,5 @@ def locality(
         return Locality.EXTERNAL if source == EXTERNAL else Locality.UNKNOWN
     if source == local:
         return Locality.LOCAL
-    return Locality.REMOTE if standing is None else crossing(standing, now=now, graces=graces)
+    crossed = Locality.REMOTE if standing is None else crossing(standing, now=now, graces=graces)
+    return Locality.PINNED if pinned and crossed is Locality.LEAK else crossed

@@ -112,12 +112,14 @@ class State:
         track = self._tracks.get(service)
         return Mode.UNKNOWN if track is None else track.mode.mode
 
-    def locality(self, service: ServiceName, source: str, now: float) -> Locality:
+    def locality(
+        self, service: ServiceName, source: str, now: float, *, pinned: bool = False
+    ) -> Locality:
         """Judge hits of *source* that the local cluster served at the moment *now*."""
         track = self._tracks.get(service)
         standing = None if track is None else track.standings.get(source)
         local = "" if self.inventory is None else self.inventory.local
-        return locality(source, local, standing, now=now, graces=self._graces)
+        return locality(source, local, standing, pinned=pinned, now=now, graces=self._graces)
 
     def views(self) -> Iterator[ServiceView]:
         """Yield how each service stands."""

@@ -28,7 +28,7 @@ class Reader:
             setattr(self, name, getattr(self, name) + getattr(poll, name))
         self.behind, self.troubled = poll.behind, poll.troubled
         self.errors += poll.errors
-        return b"".join(poll.blocks).decode(errors="replace").splitlines()
+        return b"".join(lines for _, lines in poll.blocks).decode(errors="replace").splitlines()
 
 
 @pytest.fixture
@@ -276,9 +276,9 @@ async def test_follow_hands_blocks_over_one_at_a_time(log):
         await asyncio.to_thread(append, log, "a\n")
         yield
 
-    await follow(follower, ticks(), block=got.append, polled=polls.append)
+    await follow(follower, ticks(), block=lambda *each: got.append(each), polled=polls.append)
     follower.close()
-    assert got == [b"a\n"]
+    assert got == [(str(log), b"a\n")]
     assert len(polls) == 2
 
 

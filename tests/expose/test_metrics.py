@@ -86,7 +86,7 @@ def everything() -> Registry:
     metrics.hit(NGINX, "b", Locality.LEAK, Hits(requests=3, failures=1, bytes=1845))
     metrics.probe_hit(NGINX, claimed="b", attributed="b", verified=True)
     metrics.forged("replayed")
-    metrics.logged(LogCounts(read=9, access=5, other=3, ignored=1, truncated=1))
+    metrics.logged("x.log", LogCounts(read=9, access=5, other=3, ignored=1, truncated=1))
     metrics.observe(series.LOOP_LAG, 0.002)
     return registry
 
@@ -125,10 +125,10 @@ def test_hits_are_counted_as_the_destination_sees_them():
     assert samples(registry, "clusterset_request_failures_total") == {leak: 1}
     assert samples(registry, "clusterset_response_bytes_total") == {leak: 1845}
     assert samples(registry, "clusterset_exporter_log_lines_total") == {
-        ("access",): 4,
-        ("ignored",): 1,
-        ("other",): 3,
-        ("truncated",): 1,
+        ("x.log", "access"): 4,
+        ("x.log", "ignored"): 1,
+        ("x.log", "other"): 3,
+        ("x.log", "truncated"): 1,
     }
 
 

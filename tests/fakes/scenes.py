@@ -2,10 +2,11 @@
 
 from exporter.expose.status import Moment
 from exporter.flow import Flow
-from exporter.model import Failure, Hits, LogCounts
+from exporter.model import Client, Failure, Hits, LogCounts
 from exporter.settings import InventorySettings, Settings
 from tests.fakes.nouns import NGINX, inventory, probe
 
+LOG = "access.log"
 START = 1_794_000_000.0
 
 
@@ -36,9 +37,11 @@ class Scene:
             self.probe(**({"by": each} if isinstance(each, str) else each))
 
     def hits(self, **requests):
-        clients = {id_: Hits(requests=n, bytes=615 * n) for id_, n in requests.items()}
+        clients = {
+            Client(NGINX, id_): Hits(requests=n, bytes=615 * n) for id_, n in requests.items()
+        }
         total = sum(requests.values())
-        self.flow.logged(NGINX, LogCounts(read=total + 18, access=total, other=18, clients=clients))
+        self.flow.logged(LOG, LogCounts(read=total + 18, access=total, other=18, clients=clients))
 
 
 def steady():

@@ -1,0 +1,146 @@
+"""
+How far log files have been read, kept over restarts.
+
+One small JSON file for each log source, replaced as a whole. What is in it was counted; what was
+counted since it was written last is counted again after a crash, and nothing is lost by one.
+"""
+
+import asyncio
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from exporter.accesslog.follow import Place
+
+VERSION = 1
+SAVE_EVERY = 1.0
+"""Seconds between two savings while lines come."""
+_MAX_BYTES = 64 << 20
+
+
+Parts = dict[str, dict[str, bytes]]
+"""Of each path, by stream: parts of lines that wait for their rest."""
+
+
+class CheckpointError(Exception):
+    """A checkpoint cannot be used or written; says which, why, and what happens instead."""
+
+
+class _Saved(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    version: int
+    source: str
+    places: tuple[Place, ...]
+    parts: Parts
+
+
+class Checkpoint:
+    """
+    The checkpoint of one log source.
+
+    Args:
+        directory: Where checkpoints are.
+        source: What the source is called; another name is another checkpoint.
+    """
+
+    def __init__(self, directory: Path, source: str) -> None:
+        name = hashlib.sha256(source.encode()).hexdigest()[:16]
+        self._path = directory / f"log-{name}.json"
+        self._source = source
+
+    def load(self) -> tuple[tuple[Place, ...], Parts] | None:
+        """
+        Return places and parts; None if there is no checkpoint.
+
+        Raises:
+            CheckpointError: If there is one that cannot be used; it is set aside.
+        """
+        try:
+            if self._path.stat().st_size > _MAX_BYTES:
+                raise self._aside(why="is too large")
+            raw = self._path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            told = f"{self._path}: {error.strerror}; files are read from their end"
+            raise CheckpointError(told) from error
+        try:
+            saved = msgspec.json.decode(raw, type=_Saved)
+        except msgspec.DecodeError as error:
+            raise self._aside(why=f"is broken: {error}") from error
+        if saved.version != VERSION or saved.source != self._source:
+            raise self._aside(why="is of another version or source")
+        return saved.places, saved.parts
+
+    def save(self, places: Sequence[Place], parts: Parts) -> None:
+        """
+        Replace what was saved before.
+
+        Raises:
+            CheckpointError: If it cannot be written; the one before stays.
+        """
+        saved = _Saved(VERSION, self._source, tuple(places), parts)
+        fresh = self._path.with_suffix(f".{os.getpid()}.new")
+        try:
+            self._path.parent.mkdir(exist_ok=True)
+            fresh.write_bytes(msgspec.json.encode(saved))
+            fresh.replace(self._path)
+        except OSError as error:
+            told = (
+                f"{self._path}: cannot be written: {error.strerror}; a restart will not go on here"
+            )
+            raise CheckpointError(told) from error
+
+    def _aside(self, *, why: str) -> CheckpointError:
+        aside = self._path.with_suffix(".broken")
+        told = f"{self._path}: {why}; set aside as {aside.name}, files are read from their end"
+        try:
+            self._path.replace(aside)
+        except OSError as error:
+            told = f"{self._path}: {why}, and cannot be set aside: {error.strerror}"
+        return CheckpointError(told)
+
+
+class Saver:
+    """
+    Saves places while they change, beside the event loop.
+
+    Args:
+        keeper: Where; None to save nothing.
+        failed: Called with what went wrong.
+    """
+
+    def __init__(self, keeper: Checkpoint | None, failed: Callable[[str], None]) -> None:
+        self._keeper = keeper
+        self._failed = failed
+        self._newest: tuple[Sequence[Place], Parts] | None = None
+        self._saved: tuple[Sequence[Place], Parts] | None = None
+
+    def is_due(self) -> bool:
+        """Return whether there is something to note again."""
+        return self._keeper is not None and self._newest is self._saved
+
+    def note(self, places: Sequence[Place], parts: Parts) -> None:
+        """Take note of what to save next."""
+        newest = (places, parts)
+        if newest != self._saved:
+            self._newest = newest
+
+    async def run(self) -> None:
+        """Save every SAVE_EVERY seconds what is new, until cancelled."""
+        while True:
+            await asyncio.sleep(SAVE_EVERY)
+            await self.save()
+
+    async def save(self) -> None:
+        """Save now, if there is something new."""
+        newest = self._newest
+        if self._keeper is None or newest is None or newest is self._saved:
+            return
+        try:
+            await asyncio.to_thread(self._keeper.save, *newest)
+        except CheckpointError as error:
+            self._failed(str(error))
+        self._saved = newest

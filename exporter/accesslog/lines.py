@@ -1,0 +1,62 @@
+"""Blocks of whole lines, from whatever source, to counts: the seam between the two."""
+
+from collections.abc import Collection
+
+from exporter.accesslog.count import Counter
+from exporter.accesslog.wrap import Wrapper, wrapper
+from exporter.model import LogCounts
+
+
+class Lines:
+    """
+    Unwraps and counts the lines of several streams: files, pods, or one of syslog.
+
+    Args:
+        counter: Of their format.
+        wrapping: What is around each line, one of `exporter.accesslog.wrap.WRAPPERS`.
+    """
+
+    def __init__(self, counter: Counter, wrapping: str) -> None:
+        self._counter = counter
+        self._wrapping = wrapping
+        self._wrappers: dict[str, Wrapper] = {}
+
+    def count(self, stream: str, block: bytes, into: LogCounts | None = None) -> LogCounts:
+        """Count a block of whole lines of *stream*; return the counts, or add them to *into*."""
+        counts = LogCounts() if into is None else into
+        if self._wrapping != "none":
+            around = self._wrapper(stream)
+            before = around.truncated
+            block = around.unwrap(block)
+            counts.truncated += around.truncated - before
+            counts.read += around.truncated - before
+        return self._counter.count(block, counts) if block else counts
+
+    def forget(self) -> None:
+        """Ask for every source and service anew from now on."""
+        self._counter.forget()
+
+    def keep(self, streams: Collection[str]) -> None:
+        """Let go of all streams but these."""
+        for gone in self._wrappers.keys() - streams:
+            del self._wrappers[gone]
+
+    def all_parts(self) -> dict[str, dict[str, bytes]]:
+        """Return what is held of lines that are not whole yet, by stream and stream in it."""
+        held = {stream: around.parts for stream, around in self._wrappers.items()}
+        return {stream: parts for stream, parts in held.items() if parts}
+
+    def restore(self, stream: str, parts: dict[str, bytes]) -> None:
+        """Go on with what was held of *stream*."""
+        if parts and self._wrapping != "none":
+            self._wrapper(stream).parts = parts
+
+    def _wrapper(self, stream: str) -> Wrapper:
+        found = self._wrappers.get(stream)
+        if found is None:
+            made = wrapper(self._wrapping)
+            if made is None:
+                msg = "lines that are not wrapped need no wrapper"
+                raise ValueError(msg)
+            found = self._wrappers[stream] = made
+        return found

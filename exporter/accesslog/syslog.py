@@ -1,0 +1,233 @@
+"""
+Access logs that nginx sends by syslog: datagrams and streams to blocks of lines.
+
+Source: ngx_syslog.c (`<PRI>Mon dd hh:mm:ss host tag: text`, the host may be left out); RFC 3164;
+RFC 5424; RFC 6587 for streams (octets counted, or a line feed after each message).
+"""
+
+import asyncio
+import re
+import socket
+import stat
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple
+
+BLOCK = 128 << 10
+MAX_QUEUED = 8 << 20
+"""Bytes that wait to be counted; what comes beyond them is dropped and counted as such."""
+MAX_LINE = 64 << 10
+MAX_STREAMS = 100
+KINDS = ("udp", "tcp", "unix", "unix-stream")
+_BUFFER = 4 << 20
+
+_OLD = re.compile(
+    rb"<\d{1,3}>[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d (?:[^ ]+ )?[^ :\[]+(?:\[\d+\])?: "
+)
+_NEW = re.compile(
+    rb"<\d{1,3}>1 [^ ]+ [^ ]+ [^ ]+ [^ ]+ [^ ]+ "
+    rb'(?:-|(?:\[[^ \]]+(?: [^ =]+="(?:[^"\\\]]|\\.)*")*\])+)(?: (?:\xef\xbb\xbf)?|$)'
+)
+_COUNTED = re.compile(rb"(\d{1,6}) (?=<)")
+
+
+class Endpoint(NamedTuple):
+    """Where syslog messages are received."""
+
+    kind: str
+    """One of KINDS."""
+    host: str
+    port: int
+    path: str
+
+    @classmethod
+    def parse(cls, text: str) -> "Endpoint":
+        """Read `udp://127.0.0.1:5140` or `unix:///run/nginx.sock`; ValueError if it is none."""
+        kind, colon, rest = text.partition("://")
+        if not colon or kind not in KINDS:
+            msg = f"{text!r} is no syslog address; write for example udp://127.0.0.1:5140"
+            raise ValueError(msg)
+        if kind.startswith("unix"):
+            if not rest.startswith("/"):
+                msg = f"{text!r} should name a whole path, as unix:///run/nginx.sock"
+                raise ValueError(msg)
+            return cls(kind, "", 0, rest)
+        host, _, port = rest.rpartition(":")
+        if not host or not (port.isascii() and port.isdigit() and 0 <= int(port) < 1 << 16):
+            msg = f"{text!r} should end with host:port, as udp://127.0.0.1:5140"
+            raise ValueError(msg)
+        return cls(kind, host.strip("[]"), int(port), "")
+
+
+def text_of(message: bytes) -> bytes:
+    """Return the text of a syslog message: what follows its head, without its end."""
+    message = message.rstrip(b"\n\0")
+    head = _OLD.match(message) or _NEW.match(message)
+    # A line feed inside would be two lines.
+    return (message[head.end() :] if head else message).replace(b"\n", b" ")
+
+
+class Inbox:
+    """A bounded queue of lines."""
+
+    def __init__(self) -> None:
+        self.dropped = 0
+        """Lines that came while the queue was full."""
+        self.truncated = 0
+        """Lines that were longer than MAX_LINE."""
+        self._lines: list[bytes] = []
+        self._size = 0
+        self._came = asyncio.Event()
+
+    def put(self, message: bytes) -> None:
+        """Add the text of a message."""
+        text = text_of(message)
+        if len(text) > MAX_LINE:
+            self.truncated += 1
+        elif self._size + len(text) > MAX_QUEUED:
+            self.dropped += 1
+        else:
+            self._lines.append(text + b"\n")
+            self._size += len(text) + 1
+        self._came.set()
+
+    async def drain(self, block: Callable[[bytes], None], told: Callable[[int, int], None]) -> None:
+        """
+        Hand blocks of lines over as they come, with a turn for others between them, for ever.
+
+        Args:
+            block: Called with whole lines.
+            told: Called after them with the lines dropped and truncated since the last call.
+        """
+        while True:
+            await self._came.wait()
+            self._came.clear()
+            lines, self._lines, self._size = self._lines, [], 0
+            held, size = [], 0
+            for line in lines:
+                held.append(line)
+                size += len(line)
+                if size > BLOCK:
+                    block(b"".join(held))
+                    held, size = [], 0
+                    await asyncio.sleep(0)
+            if held:
+                block(b"".join(held))
+            dropped, self.dropped = self.dropped, 0
+            truncated, self.truncated = self.truncated, 0
+            told(dropped, truncated)
+
+
+class _Datagrams(asyncio.DatagramProtocol):
+    def __init__(self, inbox: Inbox) -> None:
+        self._inbox = inbox
+
+    def datagram_received(self, data: bytes, _: object) -> None:
+        self._inbox.put(data)
+
+
+@asynccontextmanager
+async def receive(endpoint: Endpoint, inbox: Inbox) -> AsyncIterator[tuple[str, int]]:
+    """
+    Receive messages into *inbox* for as long as this is open; yield the address.
+
+    Raises:
+        OSError: If the address cannot be listened on.
+    """
+    async with AsyncExitStack() as stack:
+        path = Path(endpoint.path)
+        if endpoint.path:
+            # One that was left behind by a process that is gone.
+            with suppress(OSError):
+                if stat.S_ISSOCK((await asyncio.to_thread(path.stat)).st_mode):
+                    await asyncio.to_thread(path.unlink)
+            stack.callback(path.unlink, missing_ok=True)
+        if endpoint.kind in {"udp", "unix"}:
+            yield await _receive_datagrams(endpoint, inbox, stack)
+        else:
+            yield await _receive_streams(endpoint, inbox, stack)
+
+
+async def _receive_datagrams(
+    endpoint: Endpoint, inbox: Inbox, stack: AsyncExitStack
+) -> tuple[str, int]:
+    if endpoint.path:
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        address: tuple[str, int] | str = endpoint.path
+    else:
+        family = socket.AF_INET6 if ":" in endpoint.host else socket.AF_INET
+        sock = socket.socket(family, socket.SOCK_DGRAM)
+        address = (endpoint.host, endpoint.port)
+    stack.callback(sock.close)
+    sock.setblocking(False)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
+    sock.bind(address)
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(inbox), sock=sock)
+    stack.callback(transport.close)
+    return (endpoint.path, 0) if endpoint.path else sock.getsockname()[:2]
+
+
+async def _receive_streams(
+    endpoint: Endpoint, inbox: Inbox, stack: AsyncExitStack
+) -> tuple[str, int]:
+    streams = set[asyncio.Task[None]]()
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        if task is None or len(streams) >= MAX_STREAMS:
+            writer.close()
+            return
+        streams.add(task)
+        try:
+            await _read(reader, inbox)
+        except (ConnectionError, asyncio.CancelledError):
+            pass  # the server below cancels what it owns
+        finally:
+            streams.discard(task)
+            writer.close()
+
+    if endpoint.path:
+        server = await asyncio.start_unix_server(connected, endpoint.path, limit=MAX_LINE)
+    else:
+        server = await asyncio.start_server(connected, endpoint.host, endpoint.port, limit=MAX_LINE)
+
+    async def close() -> None:
+        server.close()
+        for task in list(streams):
+            task.cancel()
+        if streams:
+            await asyncio.wait(streams)
+
+    stack.push_async_callback(close)
+    return (endpoint.path, 0) if endpoint.path else server.sockets[0].getsockname()[:2]
+
+
+async def _read(reader: asyncio.StreamReader, inbox: Inbox) -> None:
+    """Read messages until the stream ends."""
+    held, skipping = b"", False
+    while part := await reader.read(BLOCK):
+        held += part
+        while held:
+            message, rest = _next(held)
+            if message is None:
+                break
+            if not skipping:
+                inbox.put(message)
+            held, skipping = rest, False
+        if len(held) > 2 * MAX_LINE:
+            inbox.truncated += 1
+            held, skipping = b"", True
+    if held and not skipping:
+        inbox.put(held)
+
+
+def _next(held: bytes) -> tuple[bytes | None, bytes]:
+    """Return the first whole message of *held* and the rest, or None."""
+    counted = _COUNTED.match(held)
+    if counted:
+        end = counted.end() + int(counted[1])
+        return (held[counted.end() : end], held[end:]) if len(held) >= end else (None, held)
+    feed = held.find(b"\n")
+    return (None, held) if feed < 0 else (held[:feed], held[feed + 1 :])
