@@ -70,7 +70,7 @@ _EXACT = {
     "bytes_sent": rb"\d++",
     "msec": rb"\d++\.\d++",
     "request_time": rb"\d++\.\d++",
-    "upstream_response_time": rb"[-\d., :]*+",
+    "upstream_response_time": rb"(?:[-\d.]++(?:(?:, | : )[-\d.]++)*+)?+",
 }
 _VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})")
 _DIRECTIVE = re.compile(r"\s*log_format\s+\S+\s+(.*?);?\s*", re.DOTALL)
