@@ -135,18 +135,18 @@ async def receive(endpoint: Endpoint, inbox: Inbox) -> AsyncIterator[tuple[str, 
     Raises:
         OSError: If the address cannot be listened on.
     """
+    path = Path(endpoint.path)
+    if endpoint.path:
+        # One that was left behind by a process that is gone.
+        with suppress(OSError):
+            if stat.S_ISSOCK((await asyncio.to_thread(path.stat)).st_mode):
+                await asyncio.to_thread(path.unlink)
+    kind = _receive_datagrams if endpoint.kind in {"udp", "unix"} else _receive_streams
     async with AsyncExitStack() as stack:
-        path = Path(endpoint.path)
+        address = await kind(endpoint, inbox, stack)
         if endpoint.path:
-            # One that was left behind by a process that is gone.
-            with suppress(OSError):
-                if stat.S_ISSOCK((await asyncio.to_thread(path.stat)).st_mode):
-                    await asyncio.to_thread(path.unlink)
-            stack.callback(path.unlink, missing_ok=True)
-        if endpoint.kind in {"udp", "unix"}:
-            yield await _receive_datagrams(endpoint, inbox, stack)
-        else:
-            yield await _receive_streams(endpoint, inbox, stack)
+            stack.push_async_callback(asyncio.to_thread, path.unlink, missing_ok=True)
+        yield address
 
 
 async def _receive_datagrams(

@@ -1,0 +1,211 @@
+"""Reading goes on where it stopped."""
+
+import asyncio
+import json
+import os
+
+import pytest
+
+from exporter.accesslog.checkpoint import Checkpoint, CheckpointError, Saver
+from exporter.accesslog.follow import Follower, Place
+
+
+def place(**changes):
+    words = {
+        "path": "/var/log/x.log",
+        "device": 1,
+        "inode": 2,
+        "offset": 3,
+        "tail": b"\x00\xff",
+        "held": b"half",
+        "skipping": False,
+    }
+    return Place(**words | changes)
+
+
+def append(path, text):
+    with path.open("a") as file:
+        file.write(text)
+
+
+class Life:
+    """A follower that goes on where the one before stopped."""
+
+    def __init__(self, keeper, pattern):
+        saved = keeper.load()
+        self.keeper = keeper
+        self.follower = Follower([str(pattern)], None if saved is None else saved[0])
+        self.now = 0.0
+        self.truncations = 0
+        self.errors = []
+
+    def look(self):
+        self.now += 1
+        poll = self.follower.poll(self.now)
+        self.truncations += poll.truncations
+        self.errors += poll.errors
+        return b"".join(lines for _, lines in poll.blocks).decode().splitlines()
+
+    def end(self):
+        self.keeper.save(self.follower.places(), {})
+        self.follower.close()
+
+
+@pytest.fixture
+def log(tmp_path):
+    made = tmp_path / "logs" / "access.log"
+    made.parent.mkdir()
+    made.touch()
+    return made
+
+
+@pytest.fixture
+def live(tmp_path, log):
+    keeper = Checkpoint(tmp_path / "state", "x")
+    lives = []
+
+    def again(pattern=log):
+        if lives:
+            lives[-1].end()
+        lives.append(Life(keeper, pattern))
+        return lives[-1]
+
+    yield again
+    lives[-1].follower.close()
+
+
+def test_what_is_saved_is_loaded(tmp_path):
+    keeper = Checkpoint(tmp_path / "state", "x")
+    assert keeper.load() is None
+    parts = {"/var/log/x.log": {"stdout": b"\xff"}}
+    keeper.save([place(), place(inode=9)], parts)
+    assert keeper.load() == ((place(), place(inode=9)), parts)
+    assert [path.suffix for path in (tmp_path / "state").iterdir()] == [".json"]
+    assert Checkpoint(tmp_path / "state", "y").load() is None
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"\xff",
+        b'{"version":1}',
+        b'{"version":2,"source":"x","places":[],"parts":{}}',
+    ],
+)
+def test_one_that_cannot_be_used_is_set_aside(tmp_path, raw):
+    keeper = Checkpoint(tmp_path, "x")
+    keeper.save([], {})
+    (path,) = tmp_path.iterdir()
+    path.write_bytes(raw)
+    with pytest.raises(CheckpointError, match=r"set aside as log-.*broken, files are read from"):
+        keeper.load()
+    assert keeper.load() is None
+    assert path.with_suffix(".broken").read_bytes() == raw
+
+
+def test_one_of_another_source_is_set_aside(tmp_path):
+    keeper = Checkpoint(tmp_path, "x")
+    keeper.save([], {})
+    (path,) = tmp_path.iterdir()
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"source": "y"}))
+    with pytest.raises(CheckpointError, match="of another version or source"):
+        keeper.load()
+
+
+def test_one_that_cannot_be_written_is_an_error_of_ours(tmp_path):
+    (tmp_path / "state").write_text("in the way")
+    with pytest.raises(CheckpointError, match="cannot be written"):
+        Checkpoint(tmp_path / "state", "x").save([], {})
+
+
+def test_a_restart_goes_on(log, live):
+    append(log, "before\n")
+    life = live()
+    assert life.look() == []
+    append(log, "one\nhalf")
+    assert life.look() == ["one"]
+    life = live()
+    append(log, " and whole\ntwo\n")
+    assert life.look() == ["half and whole", "two"]
+    assert live().look() == []
+
+
+def test_a_file_that_was_rotated_meanwhile(log, live):
+    life = live()
+    life.look()
+    append(log, "one\n")
+    assert life.look() == ["one"]
+    life.end()
+    append(log, "late\n")
+    log.rename(log.with_suffix(".1"))
+    log.write_text("new\n")
+    again = Life(life.keeper, log)
+    assert again.look() == ["late", "new"]
+    append(log.with_suffix(".1"), "later\n")
+    assert again.look() == ["later"]
+    again.follower.close()
+
+
+def test_a_file_that_came_meanwhile_is_read_from_its_beginning(log, live):
+    life = live(log.parent / "*.log")
+    life.look()
+    life = live(log.parent / "*.log")
+    (log.parent / "b.log").write_text("new\n")
+    assert life.look() == ["new"]
+
+
+def test_a_file_that_is_gone_is_told(log, live):
+    life = live()
+    life.look()
+    append(log, "one\n")
+    life.look()
+    life = live()
+    log.unlink()
+    log.write_text("other\n")
+    # The file system may give the new file the old one's number.
+    assert life.look() == ["other"]
+    assert life.truncations or "is gone; not counted" in life.errors[0]
+
+
+def test_a_file_written_anew_in_place(log, live):
+    life = live()
+    life.look()
+    append(log, "one\ntwo\n")
+    life.look()
+    life = live()
+    log.write_text("other\nwith more than before\n")
+    assert life.look() == ["other", "with more than before"]
+    assert life.truncations == 1
+
+
+def test_a_file_cut_short(log, live):
+    life = live()
+    life.look()
+    append(log, "one\ntwo\n")
+    life.look()
+    life = live()
+    os.truncate(log, 0)
+    append(log, "new\n")
+    assert life.look() == ["new"]
+
+
+async def test_it_saves_once_in_a_while_and_tells_of_failures(tmp_path):
+    keeper, failures = Checkpoint(tmp_path / "state", "x"), []
+    saver = Saver(keeper, failures.append)
+    assert saver.is_due()
+    saver.note([place()], {})
+    assert not saver.is_due()
+    await saver.save()
+    assert saver.is_due()
+    assert await asyncio.to_thread(keeper.load) == ((place(),), {})
+    saver.note([place()], {})
+    assert saver.is_due()
+    (tmp_path / "state").rename(tmp_path / "away")
+    (tmp_path / "state").touch()
+    saver.note([place(offset=9)], {})
+    await saver.save()
+    assert "cannot be written" in failures[0]
+    assert not Saver(None, failures.append).is_due()
