@@ -178,3 +178,145 @@ def test_a_bar_shows_on_a_terminal_when_it_takes_long(tmp_path, inventory):
 def test_without_a_terminal_there_is_none():
     with analyze._progress(["x"]) as read:
         assert read(1) is None
+
+
+def at(minute, address, *, second=0, status=200, agent="curl"):
+    return (
+        f"{address} - - [07/Jul/2022:07:{minute:02}:{second:02} +0000] "
+        f'"GET / HTTP/1.1" {status} 10 "-" "{agent}" "-"\n'
+    )
+
+
+@pytest.fixture
+def two(tmp_path):
+    """Logs of two clusters: east's clients moved to west at 07:10, and back at 07:20."""
+    here = [at(m, "10.1.0.1") for m in range(10)] + [at(m, "10.1.0.1") for m in range(20, 30)]
+    there = [at(m, "10.2.0.1", second=5) for m in range(30)]
+    there += [at(m, "10.1.0.1", second=9, status=503) for m in range(10, 20)]
+    (tmp_path / "east.log").write_text("".join(here))
+    (tmp_path / "west.log").write_text(
+        "".join(sorted(there, key=lambda row: row[row.index("[") :]))
+    )
+    return [f"--cluster=east={tmp_path}/east.log", f"--cluster=west={tmp_path}/west*.log"]
+
+
+def several(inventory, *arguments):
+    return CliRunner().invoke(cli, ["analyze", "--inventory", str(inventory), *arguments])
+
+
+def test_logs_of_several_clusters_give_the_matrix_and_the_moves(inventory, two):
+    done = several(inventory, *two, "--json")
+    made = json.loads(done.stdout)
+    assert {
+        (each["source_cluster"], service["destination_cluster"]): each["requests"]
+        for service in made["services"]
+        for each in service["sources"]
+    } == {("east", "east"): 20, ("east", "west"): 10, ("west", "west"): 30}
+    assert [
+        (each["at"], each["source_cluster"], each["from_cluster"], each["to_cluster"], each["sure"])
+        for each in made["failovers"]
+    ] == [
+        ("2022-07-07T07:10:00+00:00", "east", "east", "west", True),
+        ("2022-07-07T07:20:00+00:00", "east", "west", "east", True),
+    ]
+    assert "course" not in made
+
+
+def test_for_a_person(inventory, two):
+    done = several(inventory, *two, "--every", "15m")
+    assert done.exit_code == 0
+    assert "20 (66.7%)" in done.stdout
+    assert "10 (33.3%)" in done.stdout
+    assert "requests by source (rows)" in done.stdout
+    assert "clients of east were served by west instead of east" in several(inventory, *two).stdout
+
+
+def test_their_course_over_time(inventory, two):
+    made = json.loads(several(inventory, *two, "--every", "15m", "--json").stdout)
+    assert [
+        (each["at"][11:16], each["source_cluster"], each["destination_cluster"], each["requests"])
+        for each in made["course"]
+    ] == [
+        ("07:00", "east", "east", 10),
+        ("07:00", "east", "west", 5),
+        ("07:00", "west", "west", 15),
+        ("07:15", "east", "east", 10),
+        ("07:15", "east", "west", 5),
+        ("07:15", "west", "west", 15),
+    ]
+
+
+def test_a_span_of_time(inventory, two):
+    span = ["--since", "2022-07-07T07:10:00", "--until", "2022-07-07T10:20:00+03:00"]
+    made = json.loads(several(inventory, *two, *span, "--json").stdout)
+    assert (
+        sum(each["requests"] for service in made["services"] for each in service["sources"]) == 20
+    )
+    assert made["lines"]["foreign"] == 40
+
+
+def test_a_move_where_a_log_begins_is_not_sure(tmp_path, inventory):
+    (tmp_path / "east.log").write_text("".join(at(m, "10.1.0.1") for m in range(5)))
+    (tmp_path / "west.log").write_text("".join(at(m, "10.1.0.1") for m in range(5, 9)))
+    logs = [f"--cluster={id_}={tmp_path}/{id_}.log" for id_ in ("east", "west")]
+    (move,) = json.loads(several(inventory, *logs, "--json").stdout)["failovers"]
+    assert move["sure"] is False
+    assert "(where its log begins)" in several(inventory, *logs).stdout
+
+
+def test_turns_are_no_move(tmp_path, inventory):
+    for id_, number in (("east", 2), ("west", 2)):
+        lines = [at(m, "10.1.0.1", second=s) for m in range(5) for s in range(number)]
+        (tmp_path / f"{id_}.log").write_text("".join(lines))
+    logs = [f"--cluster={id_}={tmp_path}/{id_}.log" for id_ in ("east", "west")]
+    assert json.loads(several(inventory, *logs, "--json").stdout)["failovers"] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--cluster=east", "--cluster=west"], "name each file as --cluster ID=FILE"),
+        (["--cluster=east=a", "b"], "name each file as --cluster ID=FILE"),
+        (["--cluster=east"], "FILE is missing; name the access logs, - for standard input"),
+        (["--cluster=east", "--since=now", "x"], "--since: 'now' is no time; write for example"),
+        (["--cluster=east", "--every=often", "x"], "--every: 'often' is no duration"),
+        (["--cluster=east", "--format=mian", "x"], "--format: 'mian' is no format"),
+        (
+            ["--cluster=east", "--format=$remote_addr $status", "--every=1m", "x"],
+            "--format: has no $time_local",
+        ),
+        (["--cluster=east", "--nginx-conf=none.conf", "x"], "none.conf: No such file"),
+    ],
+)
+def test_more_mistakes(inventory, arguments, told):
+    done = several(inventory, "--service=a/b", *arguments)
+    assert (done.exit_code, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert told in done.stderr
+
+
+def test_the_host_tells_the_service(tmp_path, inventory):
+    (tmp_path / "nginx.conf").write_text(
+        "http { log_format timed '$remote_addr $status $body_bytes_sent $host'; }\n"
+    )
+    (tmp_path / "log").write_text(
+        "10.1.0.1 200 5 cart.shop.svc.clusterset.local\n"
+        "10.2.0.1 200 5 east.nginx.nginx-test.svc.clusterset.local\n"
+        "10.2.0.1 200 5 example.com\n"
+    )
+    done = call(
+        inventory, "--nginx-conf", tmp_path / "nginx.conf", "--json", tmp_path / "log", service=None
+    )
+    made = json.loads(done.stdout)
+    assert [
+        (each["destination_service_name"], each["sources"][0]["source_cluster"])
+        for each in made["services"]
+    ] == [("nginx", "west"), ("cart", "east")]
+    assert made["lines"]["foreign"] == 1
+
+
+def test_containers_logs(tmp_path, inventory):
+    text = line("10.1.0.1", end="")
+    head = "2022-07-07T07:42:11.1Z stdout"
+    (tmp_path / "log").write_text(f"{head} P {text[:20]}\n{head} F {text[20:]}\n{head} F other\n")
+    made = report(inventory, "--wrapper", "cri", tmp_path / "log")
+    assert made["lines"]["access"] == made["lines"]["other"] == 1

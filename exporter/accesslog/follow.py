@@ -22,7 +22,7 @@ MAX_FILE = 1 << 20
 """Bytes read of one file in one poll: one that is far behind does not starve the others."""
 MAX_POLL = 8 << 20
 LINGER = 5.0
-"""Seconds for which a file is read on after its path is gone or shows another."""
+"""Seconds for which a file is read on after its path is gone or shows another, and no line came."""
 PATHS_EVERY = 1.0
 """Seconds between two looks at the paths; the open files are looked at in each poll."""
 FINGERPRINT = 64
@@ -136,7 +136,10 @@ class Follower:
             self._first = False
         room = MAX_POLL
         for id_, file in list(self._files.items()):
-            room -= self._read(file, min(room, MAX_FILE), poll)
+            got = self._read(file, min(room, MAX_FILE), poll)
+            room -= got
+            if got and file.gone is not None:
+                file.gone = now  # its writer has not noticed yet
             if file.gone is not None and now - file.gone > LINGER:
                 self._let_go(id_, poll)
         # Whoever came last goes first when there was not room for all.

@@ -1,10 +1,13 @@
 """Formats and log files out of an nginx configuration, read by nginx's own crossplane."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import crossplane
+
+_PREFIX = re.compile(r"^\[Errno \d+\] ")
 
 
 class NginxConfError(Exception):
@@ -37,7 +40,9 @@ def read_nginx_conf(path: Path, name: str | None) -> NginxLogs:
         msg = f"{path}: {told}"
         raise NginxConfError(msg) from error
     for wrong in parsed["errors"]:
-        msg = f"{wrong['file']}:{wrong.get('line')}: {wrong['error']}"
+        place = wrong["file"] if wrong["line"] is None else f"{wrong['file']}:{wrong['line']}"
+        told = _PREFIX.sub("", str(wrong["error"])).partition(" in /")[0].partition(": '/")[0]
+        msg = f"{place}: {told}"
         raise NginxConfError(msg)
     directives = [each for part in parsed["config"] for each in _all(part["parsed"])]
     formats = {

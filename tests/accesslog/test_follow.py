@@ -113,6 +113,18 @@ def test_an_old_file_is_let_go_after_a_while(log, reader):
     assert open_files() == held
 
 
+def test_an_old_file_is_kept_as_long_as_its_writer_has_not_noticed(log, reader):
+    log.touch()
+    reader.look()
+    with log.open("a") as old:
+        log.rename(log.with_suffix(".1"))
+        log.touch()
+        for n in range(10):
+            old.write(f"{n}\n")
+            old.flush()
+            assert reader.look(after=LINGER - 1) == [str(n)]
+
+
 def test_a_half_line_in_a_file_that_goes_is_told(log, reader):
     log.write_text("")
     reader.look()
