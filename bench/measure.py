@@ -5,6 +5,7 @@ import platform
 import subprocess
 import sys
 import tempfile
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,6 +25,38 @@ class Run:
         assert process.returncode == 0, (command, error.decode()[-2000:])
         self.cpu = used.ru_utime + used.ru_stime
         self.peak_mb = used.ru_maxrss / 1024
+
+
+class Live:
+    """A process that goes on: what it costs meanwhile."""
+
+    def __init__(self, command, **options):
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **options
+        )
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+
+    def cpu(self):
+        """Return the CPU seconds used so far."""
+        row = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(row[11]) + int(row[12])) / os.sysconf("SC_CLK_TCK")
+
+    def share(self, seconds):
+        """Return the share of a core used in the next *seconds*, in per cent."""
+        before, began = self.cpu(), time.monotonic()
+        time.sleep(seconds)
+        return 100 * (self.cpu() - before) / (time.monotonic() - began)
+
+    def rss_mb(self):
+        """Return the memory it holds."""
+        rows = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
+        return next(int(row.split()[1]) / 1024 for row in rows if row.startswith("VmRSS"))
 
 
 def machine():

@@ -47,7 +47,7 @@ from exporter.yamlfile import SettingsError
 LOOP_CHECK = 0.5
 """Seconds between two tries of how late the event loop wakes a task up."""
 LOG_CHECK = 0.25
-INVENTORY_CHECK = 0.1
+INVENTORY_CHECK = 0.25
 
 Stage = Callable[[], Awaitable[None]]
 log = structlog.get_logger()

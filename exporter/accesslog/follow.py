@@ -23,8 +23,11 @@ MAX_FILE = 1 << 20
 MAX_POLL = 8 << 20
 LINGER = 5.0
 """Seconds for which a file is read on after its path is gone or shows another, and no line came."""
-PATHS_EVERY = 1.0
-"""Seconds between two looks at the paths; the open files are looked at in each poll."""
+PATHS_EVERY = 2.0
+"""Seconds between two looks at the paths and at files that are idle; the others are looked at in
+each poll."""
+IDLE_AFTER = 10.0
+"""Seconds without a line after which a file is idle."""
 FINGERPRINT = 64
 BOM = b"\xef\xbb\xbf"
 STOP_LIMIT = 0.5
@@ -89,6 +92,8 @@ class _File:
     """Inside a line that was too long."""
     gone: float | None = None
     """When no path showed it any more."""
+    active: float = float("-inf")
+    """When it was seen to grow."""
 
 
 class Follower:
@@ -111,7 +116,7 @@ class Follower:
         self._files: dict[_Id, _File] = {}
         self._paths: dict[str, _Id] = {}
         self._troubled: dict[str, str] = {}
-        self._look_at = float("-inf")
+        self._look_at = self._busy_until = float("-inf")
         self._first = True
         self._lock = threading.Lock()
         self._closed = False
@@ -128,25 +133,29 @@ class Follower:
         poll = Poll()
         if self._closed:
             return poll
-        if now >= self._look_at:
+        looking = now >= self._look_at
+        if looking:
             self._look_at = now + PATHS_EVERY
             for place in self._resume if self._first and self._resume else ():
-                self._go_on(place, poll)
+                self._go_on(place, now, poll)
             self._look(now, poll)
             self._first = False
-        room = MAX_POLL
+        room, self._busy_until = MAX_POLL, now
         for id_, file in list(self._files.items()):
-            got = self._read(file, min(room, MAX_FILE), poll)
-            room -= got
-            if got and file.gone is not None:
-                file.gone = now  # its writer has not noticed yet
-            if file.gone is not None and now - file.gone > LINGER:
-                self._let_go(id_, poll)
+            if looking or now - file.active <= IDLE_AFTER:
+                room -= self._read(file, min(room, MAX_FILE), now, poll)
+                if file.gone is not None and now - max(file.gone, file.active) > LINGER:
+                    self._let_go(id_, poll)
+            self._busy_until = max(self._busy_until, file.active + IDLE_AFTER)
         # Whoever came last goes first when there was not room for all.
         if room <= 0:
             self._files = dict(reversed(self._files.items()))
         poll.troubled = list(self._troubled.values())
         return poll
+
+    def is_idle(self, now: float) -> bool:
+        """Return whether there is nothing to do at the moment *now*."""
+        return self._busy_until < now < self._look_at
 
     def places(self) -> list[Place]:
         """Return how far each file has been read; only between two polls."""
@@ -192,7 +201,7 @@ class Follower:
                 seen = os.stat(path)  # noqa: PTH116 - called often
                 id_ = (seen.st_dev, seen.st_ino)
                 if id_ not in self._files:
-                    self._open(path, id_)
+                    self._open(path, id_, now)
             except FileNotFoundError:
                 self._troubled.pop(path, None)
                 continue
@@ -212,7 +221,7 @@ class Follower:
             elif file.gone is None:
                 file.gone = now
 
-    def _go_on(self, place: Place, poll: Poll) -> None:
+    def _go_on(self, place: Place, now: float, poll: Poll) -> None:
         """Open the file of *place* wherever in its folder it is now."""
         wanted = (place.device, place.inode)
         try:
@@ -230,7 +239,7 @@ class Follower:
                 f"{place.path}: what was written after it was read last is gone; not counted"
             )
             return
-        file = _File(place.path, descriptor, place.offset, place.held, place.tail)
+        file = _File(place.path, descriptor, place.offset, place.held, place.tail, active=now)
         file.skipping = place.skipping
         # Another file may have its number by now, or it was written anew; _read finds out.
         self._files[wanted] = file
@@ -242,7 +251,7 @@ class Follower:
             paths.update(dict.fromkeys(p for p in found if not p.endswith(_COMPRESSED)))
         return list(paths)
 
-    def _open(self, path: str, id_: _Id) -> None:
+    def _open(self, path: str, id_: _Id, now: float) -> None:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         seen = os.fstat(descriptor)
         if not stat.S_ISREG(seen.st_mode):
@@ -255,7 +264,7 @@ class Follower:
             raise FileNotFoundError
         from_end = self._first and self._resume is None
         offset = _last_line_end(descriptor, seen.st_size) if from_end else 0
-        self._files[id_] = _File(path, descriptor, offset)
+        self._files[id_] = _File(path, descriptor, offset, active=now)
 
     def _trouble(self, path: str, error: OSError, poll: Poll) -> None:
         message = f"{path}: {error.strerror or error}"
@@ -263,7 +272,7 @@ class Follower:
             self._troubled[path] = message
             poll.errors.append(message)
 
-    def _read(self, file: _File, room: int, poll: Poll) -> int:
+    def _read(self, file: _File, room: int, now: float, poll: Poll) -> int:
         """Read what is new, at most *room* bytes; return how many were read."""
         seen = os.fstat(file.descriptor)
         if seen.st_size < file.offset or (
@@ -285,7 +294,10 @@ class Follower:
             got += len(part)
             file.offset += len(part)
             _split(file, part, poll)
-        poll.behind += max(0, seen.st_size - file.offset)
+        behind = max(0, seen.st_size - file.offset)
+        poll.behind += behind
+        if got or behind:
+            file.active = now
         return got
 
     def _let_go(self, id_: _Id, poll: Poll) -> None:
@@ -310,7 +322,7 @@ async def follow(
     """
     clock = asyncio.get_running_loop().time
     async for _ in ticks:
-        behind = True
+        behind = not follower.is_idle(clock())
         while behind:
             polling = asyncio.ensure_future(asyncio.to_thread(follower.poll, clock()))
             try:

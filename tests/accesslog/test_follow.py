@@ -20,7 +20,7 @@ class Reader:
         self.errors = []
         self.troubled = []
 
-    def look(self, after=1.0):
+    def look(self, after=2.0):
         """Poll and return the new lines."""
         self.now += after
         poll = self.follower.poll(self.now)

@@ -42,7 +42,7 @@ class Rotation(RuleBasedStateMachine):
         self.follower = Follower([str(self.log)], places)
         self.look()
 
-    def look(self, after=1.0):
+    def look(self, after=2.0):
         self.now += after
         poll = self.follower.poll(self.now)
         assert not poll.errors
@@ -94,7 +94,7 @@ class Rotation(RuleBasedStateMachine):
     @rule(data=st.data())
     def write_late(self, data):
         file, since = data.draw(st.sampled_from(self.old))
-        if self.now - since < LINGER - 2:
+        if self.now - since < LINGER - 3:
             self.write_to(file, whole=True)
 
     @rule()
