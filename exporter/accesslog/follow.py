@@ -24,8 +24,8 @@ MAX_POLL = 8 << 20
 LINGER = 5.0
 """Seconds for which a file is read on after its path is gone or shows another, and no line came."""
 PATHS_EVERY = 2.0
-"""Seconds between two looks at the paths and at files that are idle; the others are looked at in
-each poll."""
+"""Seconds between two looks at all paths and at files that are idle; busy ones and their paths are
+looked at in each poll."""
 IDLE_AFTER = 10.0
 """Seconds without a line after which a file is idle."""
 FINGERPRINT = 64
@@ -133,7 +133,7 @@ class Follower:
         poll = Poll()
         if self._closed:
             return poll
-        looking = now >= self._look_at
+        looking = now >= self._look_at or self._is_moving(now)
         if looking:
             self._look_at = now + PATHS_EVERY
             for place in self._resume if self._first and self._resume else ():
@@ -152,6 +152,14 @@ class Follower:
             self._files = dict(reversed(self._files.items()))
         poll.troubled = list(self._troubled.values())
         return poll
+
+    def _is_moving(self, now: float) -> bool:
+        """Return whether the path of a busy file shows another one by now, or none."""
+        return any(
+            file.gone is not None or _id_of(file.path) != id_
+            for id_, file in self._files.items()
+            if now - file.active <= IDLE_AFTER
+        )
 
     def is_idle(self, now: float) -> bool:
         """Return whether there is nothing to do at the moment *now*."""

@@ -349,6 +349,10 @@ class _Maker:
             any_ = b"[^ " + re.escape(end) + b"]*+"
         if self._json and end == b'"':
             any_ = rb'(?:[^"\\]|\\.)*+' if strict else rb'[^"\\]*+'
+            if not strict and after is not None and after.text.count('"') > 1:
+                # Faster. A quote inside the value is escaped, and so is any after it that somebody
+                # put there; the second one of what follows the value is not.
+                any_ = rb'[^"]*+'
         if name in self._special:
             return self._beginning(variable, name, any_, end)
         if name == "address":

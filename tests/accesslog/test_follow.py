@@ -6,7 +6,7 @@ import os
 import pytest
 
 from exporter.accesslog import follow as module
-from exporter.accesslog.follow import BLOCK, LINGER, MAX_LINE, Follower, follow
+from exporter.accesslog.follow import BLOCK, IDLE_AFTER, LINGER, MAX_LINE, Follower, follow
 from tests.fakes.servers import open_files
 
 
@@ -123,6 +123,30 @@ def test_an_old_file_is_kept_as_long_as_its_writer_has_not_noticed(log, reader):
             old.write(f"{n}\n")
             old.flush()
             assert reader.look(after=LINGER - 1) == [str(n)]
+
+
+def test_busy_files_are_followed_over_quick_rotations(log, reader):
+    log.touch()
+    reader.look()
+    for n in range(20):
+        append(log, f"{n}\n")
+        assert reader.look(after=0.25) == [str(n)]
+        log.rename(log.with_suffix(f".{n}"))
+        log.touch()
+        assert reader.look(after=0.25) == []
+    assert reader.rotations == 20
+
+
+def test_an_idle_file_costs_nothing_until_the_next_look(log, reader):
+    log.touch()
+    reader.look()
+    assert not reader.follower.is_idle(reader.now)
+    reader.look(after=IDLE_AFTER + 1)
+    append(log, "a\n")
+    assert reader.follower.is_idle(reader.now + 0.25)
+    assert reader.look(after=0.25) == []
+    assert reader.look() == ["a"]
+    assert not reader.follower.is_idle(reader.now + 0.25)
 
 
 def test_a_half_line_in_a_file_that_goes_is_told(log, reader):

@@ -105,6 +105,18 @@ def test_json_written_by_a_format():
     assert counts.first == counts.last == 1657179731.0
 
 
+def test_a_value_cannot_pretend_to_be_the_rest_of_a_json_line():
+    forged = r"x\",\"took\":\"9.000\",\"host\":\"evil\",\"request\":\"y"
+    (hits,) = count(JSON, json_line(forged)).clients.values()
+    assert (hits.requests, hits.seconds) == (1, 0.003)
+    bare = 'escape=json {"client":"$remote_addr","agent":"$http_user_agent",$status}'
+    line = r'{"client":"10.1.0.1","agent":"a\",500}","x",200}' + "\n"
+    assert count(bare, line).access == 0
+    line = r'{"client":"10.1.0.1","agent":"a\",500",200}' + "\n"
+    (hits,) = count(bare, line).clients.values()
+    assert hits.failures == 0
+
+
 OBJECT = (
     '{"status": "200", "remote_addr": "10.1.0.1", "http_user_agent": "curl", "extra": [1, {}],'
     ' "body_bytes_sent": 10, "request_time": 0.003, "time_iso8601": "2022-07-07T07:42:11+00:00",'
