@@ -28,6 +28,7 @@ from exporter.accesslog.checkpoint import Checkpoint, CheckpointError, Parts, Sa
 from exporter.accesslog.count import Counter
 from exporter.accesslog.follow import Follower, Place, Poll, follow
 from exporter.accesslog.lines import Lines
+from exporter.accesslog.pipe import read_pipe
 from exporter.accesslog.syslog import Inbox, receive
 from exporter.discover.static import StaticInventory, read_inventory
 from exporter.expose import series
@@ -35,7 +36,7 @@ from exporter.expose.page.render import page
 from exporter.expose.server import Pages, serve
 from exporter.expose.status import Moment
 from exporter.flow import Flow
-from exporter.loading import Loaded, LogSource, compile_source, load
+from exporter.loading import STDIN, Loaded, LogSource, compile_source, load
 from exporter.model import Address, Inventory, Question, Reply, ServiceName
 from exporter.probe.http import Request, get
 from exporter.probe.origin import user_agent
@@ -221,6 +222,7 @@ class Daemon:
         yield ("probes", wanted.probe, self._loaded.resolvers, self._loaded.key), self._probe
         for source in self._loaded.logs:
             read = self._follow if source.syslog is None else self._receive
+            read = self._read_stdin if source.files == (STDIN,) else read
             yield (
                 ("log", source, wanted.attribution, wanted.state_directory),
                 partial(read, source, self._loaded),
@@ -381,6 +383,18 @@ class Daemon:
                 await asyncio.Event().wait()
             finally:
                 self._let_go(title)
+
+    async def _read_stdin(self, source: LogSource, loaded: Loaded) -> None:
+        title = source.title
+        with self._counting(source, loaded) as lines:
+            self.flow.received(title, 0, 0)
+            await read_pipe(
+                sys.stdin.buffer,
+                lambda text: self.flow.logged(title, lines.count("", text)),
+                lambda: self.flow.truncated(title, 1),
+            )
+            log.info("log ended", log=title)
+            await asyncio.Event().wait()
 
 
 def _url_host(host: str, port: int) -> str:

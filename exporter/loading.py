@@ -14,6 +14,9 @@ from exporter.probe.resolve import Server, system_resolvers
 from exporter.settings import AttributionSettings, LogSettings, Settings
 from exporter.yamlfile import SettingsError, read_text
 
+STDIN = "-"
+"""Among files: standard input."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogSource:
@@ -34,7 +37,7 @@ class LogSource:
         if self.syslog is not None:
             kind, host, port, path = self.syslog
             return f"{kind}://{path}" if path else f"{kind}://{host}:{port}"
-        return ", ".join(self.files)
+        return "stdin" if self.files == (STDIN,) else ", ".join(self.files)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +113,9 @@ def _source(where: str, entry: LogSettings, read: Settings) -> LogSource:
             if not files and endpoint is None:
                 msg = f"{entry.format} writes no file; name the files"
                 raise SettingsError(msg)
+        if STDIN in files and len(files) > 1:
+            msg = "- is standard input, a source of its own; write another entry for the files"
+            raise SettingsError(msg)
         made = LogSource(
             files=() if endpoint else files,
             syslog=endpoint,

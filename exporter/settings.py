@@ -217,7 +217,9 @@ class HostService(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 class LogSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One source of access logs."""
 
-    files: Annotated[tuple[str, ...], Meta(description="Paths and globs.")] = ()
+    files: Annotated[
+        tuple[str, ...], Meta(description="Paths and globs; - is standard input.")
+    ] = ()
     syslog: Annotated[
         str | None,
         Meta(description="udp://host:port, tcp://host:port, unix:///path or unix-stream:///path."),
@@ -336,7 +338,8 @@ def load(path: Path) -> Settings:
         form = entry.format
         if isinstance(form, NginxFormat):
             form = msgspec.structs.replace(form, nginx_conf=beside(form.nginx_conf))
-        return msgspec.structs.replace(entry, files=tuple(map(beside, entry.files)), format=form)
+        files = tuple(name if name == "-" else beside(name) for name in entry.files)
+        return msgspec.structs.replace(entry, files=files, format=form)
 
     key, state = settings.probe_key_file, settings.state_directory
     return msgspec.structs.replace(

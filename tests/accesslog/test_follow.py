@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import tracemalloc
 
 import pytest
 
@@ -265,6 +266,56 @@ def test_a_line_that_is_too_long_costs_no_memory(log, reader):
     assert reader.look() == ["b"]
     assert reader.truncated == 1
     assert all(len(file.held) <= MAX_LINE for file in reader.follower._files.values())
+
+
+def test_a_line_of_50_megabytes(log, reader):
+    reader.look()
+    with log.open("w") as file:
+        for _ in range(50):
+            file.write("x" * 1_000_000)
+        file.write("\nnext\n")
+    tracemalloc.start()
+    lines = reader.look()
+    while reader.behind:
+        lines += reader.look(after=0.25)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (lines, reader.truncated) == (["next"], 1)
+    assert peak < 4_000_000
+
+
+def test_a_thousand_files(tmp_path):
+    reader = Reader(tmp_path / "*.log")
+    reader.look()
+    for n in range(1000):
+        (tmp_path / f"{n}.log").write_text(f"{n}\n")
+    assert sorted(map(int, reader.look())) == list(range(1000))
+    for n in range(1000):
+        (tmp_path / f"{n}.log").unlink()
+    reader.look()
+    reader.look(after=LINGER + 1)
+    assert reader.follower.paths == set()
+    reader.follower.close()
+
+
+def test_a_folder_replaced_by_another(tmp_path):
+    here = tmp_path / "logs"
+    here.mkdir()
+    (here / "a.log").touch()
+    reader = Reader(here / "a.log")
+    reader.look()
+    append(here / "a.log", "one\n")
+    here.rename(tmp_path / "old")
+    here.mkdir()
+    (here / "a.log").write_text("two\n")
+    assert sorted(reader.look()) == ["one", "two"]
+    reader.follower.close()
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_line(log, reader):
+    reader.look()
+    log.write_bytes(b"\xef\xbb\xbffirst\nsecond\n")
+    assert reader.look() == ["first", "second"]
 
 
 def test_nuls_and_other_bytes_pass(log, reader):

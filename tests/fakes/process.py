@@ -4,9 +4,7 @@ import asyncio
 import json
 import re
 import sys
-from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import aiohttp
 
@@ -77,7 +75,7 @@ class Exporter:
 
 
 @asynccontextmanager
-async def exporter(config: Path, *arguments: str) -> AsyncIterator[Exporter]:
+async def exporter(config, *arguments, stdin=asyncio.subprocess.DEVNULL):
     """Run the exporter on a free port of 127.0.0.1."""
     command = [sys.executable, "-m", "exporter", "run", "--config.file", str(config)]
     process = await asyncio.create_subprocess_exec(
@@ -86,7 +84,7 @@ async def exporter(config: Path, *arguments: str) -> AsyncIterator[Exporter]:
         "127.0.0.1:0",
         *arguments,
         stderr=asyncio.subprocess.PIPE,
-        stdin=asyncio.subprocess.DEVNULL,
+        stdin=stdin,
     )
     async with aiohttp.ClientSession() as session:
         made = Exporter(process, session)

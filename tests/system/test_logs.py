@@ -193,6 +193,26 @@ async def test_containers_logs_and_hosts(tmp_path):
         assert await running.value(f"{duration}_sum") == pytest.approx(0.008)
 
 
+@pytest.mark.parametrize("kind", ["pipe", "file"])
+async def test_standard_input(tmp_path, kind):
+    config = write(tmp_path, config=CONFIG.replace('"*.log"', '"-"'))
+    text = (line("10.1.0.1") * 3_000 + "x" * 200_000 + "\n" + line("10.1.0.1", end="")).encode()
+    stdin = asyncio.subprocess.PIPE
+    if kind == "file":
+        (tmp_path / "in").write_bytes(text)
+        stdin = (tmp_path / "in").open()
+    async with exporter(config, stdin=stdin) as running:
+        if kind == "pipe":
+            running.process.stdin.write(text)
+            running.process.stdin.close()
+        else:
+            stdin.close()
+        await running.until_value(3_001, REQUESTS)
+        assert await running.value("clusterset_exporter_log_lines_total", outcome="truncated") == 1
+        running.process.send_signal(signal.SIGTERM)
+        assert await running.end() == 0
+
+
 @pytest.mark.parametrize("kind", ["missing", "a folder", "a socket in use"])
 async def test_a_log_that_cannot_be_read_is_a_problem_and_no_end(tmp_path, kind):
     config = CONFIG
