@@ -9,7 +9,7 @@ LOCK = $(DEV)/bin/uv pip compile --quiet --universal --python-version 3.11 --gen
 TEST_PACKAGES := prometheus chromium logrotate
 BENCH_PACKAGES := mtail
 
-.PHONY: help demo test check format generate picture bench lock clean
+.PHONY: help demo test check format generate picture bench bench-daemon bench-logs lock clean
 help:
 	@echo 'make demo   a whole clusterset on this machine, a failover and a leak caught on it (CLUSTERS=3, DEMO_ARGS=--keep)'
 	@echo 'make test   all checks and tests'
@@ -57,9 +57,13 @@ lock: $(DEV)/.made
 	$(LOCK) --extra demo pyproject.toml -o requirements/demo.txt
 	$(LOCK) --extra demo --group dev pyproject.toml -o requirements/dev.txt
 
-bench: $(DEV)/.made bench-tools
-	$(DEV)/bin/python bench/logs.py
+bench: bench-daemon bench-logs
+
+bench-daemon: $(DEV)/.made
 	$(DEV)/bin/python bench/daemon.py
+
+bench-logs: $(DEV)/.made bench-tools
+	$(DEV)/bin/python bench/logs.py
 
 .PHONY: test-tools bench-tools
 test-tools:
