@@ -65,6 +65,39 @@ CONFIG_MISTAKES = {
             "log_format string"
         ),
     ),
+    "a format that needs guessing": (
+        CONFIG.replace("format: main", "format: '$remote_addr $request $status'"),
+        (
+            "config.yaml: logs[0].format: $request at character 14 may itself hold the ' ' that "
+            'ends it; put it in double quotes, as "$request"'
+        ),
+    ),
+    "a host that is not logged": (
+        CONFIG.replace("service: nginx-test/nginx", "service: {host: true}"),
+        "config.yaml: logs[0].format: has no $host; add it to the log_format in nginx",
+    ),
+    "no syslog address": (
+        CONFIG.replace('files: ["*.log"]', "syslog: localhost"),
+        (
+            "config.yaml: logs[0]: 'localhost' is no syslog address; "
+            "write for example udp://127.0.0.1:5140"
+        ),
+    ),
+    "two sources in one": (
+        CONFIG.replace("format: main", 'syslog: "udp://127.0.0.1:1"'),
+        "config.yaml:5: logs[0]: files and syslog are two sources; write two",
+    ),
+    "standard input among files": (
+        CONFIG.replace('"*.log"', '"-", x.log'),
+        (
+            "config.yaml: logs[0]: - is standard input, a source of its own; "
+            "write another entry for the files"
+        ),
+    ),
+    "unknown wrapper": (
+        CONFIG.replace("format: main", "wrapper: containerd"),
+        "config.yaml:5: logs[0]: wrapper 'containerd' should be none, cri or docker",
+    ),
     "timeout longer than the interval": (
         CONFIG.replace("timeout: 1s", "timeout: 5s"),
         "config.yaml:3: probe: timeout 5s should be at most interval 1s",
