@@ -1,5 +1,6 @@
 import asyncio
 
+import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 from prometheus_client.parser import text_string_to_metric_families as plain
 from structlog.testing import capture_logs
@@ -173,3 +174,64 @@ async def test_a_problem_keeps_its_beginning():
     scene.flow.problem("x", "then")
     (problem,) = scene.flow.status()["problems"]
     assert problem == {"what": "x", "message": "then", "since": scenes.START + since}
+
+
+@pytest.mark.parametrize(
+    ("host", "fixed", "named"),
+    [
+        ("", NGINX, (NGINX, False)),
+        ("example.com", NGINX, (NGINX, False)),
+        ("nginx.nginx-test.svc.clusterset.local", None, (NGINX, False)),
+        ("NGINX.nginx-test.svc.clusterset.local:8080", None, (NGINX, False)),
+        ("a.nginx.nginx-test.svc.clusterset.local.", None, (NGINX, True)),
+        ("b.nginx.nginx-test.svc.clusterset.local", None, (NGINX, False)),
+        ("a.nginx.nginx-test.svc.clusterset.local", NGINX, (NGINX, True)),
+        ("a.cart.shop.svc.clusterset.local", NGINX, (NGINX, False)),
+        ("cart.shop.svc.clusterset.local", None, None),
+        ("nginx.nginx-test.svc.cluster.local", None, None),
+        ("x.y.z.nginx.nginx-test.svc.clusterset.local", None, None),
+        ("", None, None),
+    ],
+)
+def test_what_a_host_names(host, fixed, named):
+    assert scenes.steady().flow.service_of(host, fixed) == named
+
+
+async def test_whoever_asked_for_this_cluster_by_name_is_no_leak():
+    scene = scenes.steady()
+    for pinned in (True, False):
+        clients = {Client(NGINX, "b", pinned): Hits(requests=2)}
+        scene.flow.logged(scenes.LOG, LogCounts(read=2, access=2, clients=clients))
+    found = await samples(scene.flow, "clusterset_requests_total")
+    assert found["b", "a", "nginx-test", "nginx", "pinned"] == 2
+    assert found["b", "a", "nginx-test", "nginx", "leak"] == 2
+
+
+async def test_request_times_become_a_histogram():
+    scene = scenes.steady()
+    durations = [0, 0, 3] + [0] * 10
+    hits = Hits(requests=3, seconds=0.012, durations=durations)
+    for _ in range(2):
+        counts = LogCounts(read=3, access=3, clients={Client(NGINX, "b"): hits})
+        scene.flow.logged(scenes.LOG, counts)
+    name = "clusterset_request_duration_seconds"
+    assert await samples(scene.flow, f"{name}_count") == {("b", "a", "nginx-test", "nginx"): 6}
+    assert await samples(scene.flow, f"{name}_sum") == {("b", "a", "nginx-test", "nginx"): 0.024}
+
+
+async def test_seconds_behind_are_those_of_the_newest_line():
+    scene = scenes.steady()
+    name = "clusterset_exporter_log_seconds_behind"
+    counts = LogCounts(read=1, access=1, last=scenes.START + scene.now - 40)
+    scene.flow.logged(scenes.LOG, counts)
+    scene.flow.polled(scenes.LOG, Poll())
+    assert await samples(scene.flow, name) == {(scenes.LOG,): 40}
+    scene.flow.polled(scenes.LOG, Poll())
+    assert await samples(scene.flow, name) == {}
+
+
+async def test_a_log_source_that_is_gone_leaves_no_series():
+    scene = scenes.steady()
+    assert await samples(scene.flow, "clusterset_exporter_log_lines_total")
+    scene.flow.log_gone(scenes.LOG)
+    assert scenes.LOG not in await text(scene.flow)
