@@ -198,6 +198,8 @@ class Daemon:
             inventory = await asyncio.to_thread(read_inventory, loaded.inventory_file, loaded.local)
         self._loaded = loaded
         self.flow.configure(loaded.settings, loaded.key)
+        for lines in self._lines:
+            lines.forget()
         await self._arrange()
         if inventory is not None:
             self._inventory_changed(inventory)
@@ -219,7 +221,8 @@ class Daemon:
         wanted = self._loaded.settings
         yield "event loop", self._watch_loop
         yield ("inventory", self._loaded.inventory_file), self._watch_inventory
-        yield ("probes", wanted.probe, self._loaded.resolvers, self._loaded.key), self._probe
+        probes = (wanted.probe, wanted.clusterset_domain, self._loaded.resolvers, self._loaded.key)
+        yield ("probes", probes), self._probe
         for source in self._loaded.logs:
             read = self._follow if source.syslog is None else self._receive
             read = self._read_stdin if source.files == (STDIN,) else read

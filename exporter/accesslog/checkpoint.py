@@ -8,6 +8,7 @@ counted since it was written last is counted again after a crash, and nothing is
 import asyncio
 import hashlib
 import os
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -49,6 +50,8 @@ class Checkpoint:
         name = hashlib.sha256(source.encode()).hexdigest()[:16]
         self._path = directory / f"log-{name}.json"
         self._source = source
+        self._lock = threading.Lock()
+        self._turn = 0
 
     def load(self) -> tuple[tuple[Place, ...], Parts] | None:
         """
@@ -74,24 +77,32 @@ class Checkpoint:
             raise self._aside(why="is of another version or source")
         return saved.places, saved.parts
 
-    def save(self, places: Sequence[Place], parts: Parts) -> None:
+    def save(self, places: Sequence[Place], parts: Parts, *, turn: int = 0) -> None:
         """
         Replace what was saved before.
+
+        Args:
+            places: How far each file was read.
+            parts: What is held of lines that are not whole yet.
+            turn: Of two savings that run side by side the one with the higher turn holds.
 
         Raises:
             CheckpointError: If it cannot be written; the one before stays.
         """
-        saved = _Saved(VERSION, self._source, tuple(places), parts)
+        raw = msgspec.json.encode(_Saved(VERSION, self._source, tuple(places), parts))
         fresh = self._path.with_suffix(f".{os.getpid()}.new")
-        try:
-            self._path.parent.mkdir(exist_ok=True)
-            fresh.write_bytes(msgspec.json.encode(saved))
-            fresh.replace(self._path)
-        except OSError as error:
-            told = (
-                f"{self._path}: cannot be written: {error.strerror}; a restart will not go on here"
-            )
-            raise CheckpointError(told) from error
+        with self._lock:
+            if turn < self._turn:
+                return
+            self._turn = turn
+            try:
+                self._path.parent.mkdir(exist_ok=True)
+                fresh.write_bytes(raw)
+                fresh.replace(self._path)
+            except OSError as error:
+                told = f"cannot be written: {error.strerror}; a restart cannot go on here"
+                msg = f"{self._path}: {told}"
+                raise CheckpointError(msg) from error
 
     def _aside(self, *, why: str) -> CheckpointError:
         aside = self._path.with_suffix(".broken")
@@ -117,6 +128,7 @@ class Saver:
         self._failed = failed
         self._newest: tuple[Sequence[Place], Parts] | None = None
         self._saved: tuple[Sequence[Place], Parts] | None = None
+        self._turn = 0
 
     def is_due(self) -> bool:
         """Return whether there is something to note again."""
@@ -139,8 +151,10 @@ class Saver:
         newest = self._newest
         if self._keeper is None or newest is None or newest is self._saved:
             return
+        self._turn += 1
         try:
-            await asyncio.to_thread(self._keeper.save, *newest)
+            # Cancelled, the thread goes on; the turn keeps it from undoing what comes after.
+            await asyncio.to_thread(self._keeper.save, *newest, turn=self._turn)
         except CheckpointError as error:
             self._failed(str(error))
         self._saved = newest

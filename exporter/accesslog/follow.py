@@ -116,6 +116,8 @@ class Follower:
         self._files: dict[_Id, _File] = {}
         self._paths: dict[str, _Id] = {}
         self._troubled: dict[str, str] = {}
+        self._lost: dict[_Id, Place] = {}
+        """Where files were that could not be read any more."""
         self._look_at = self._busy_until = float("-inf")
         self._first = True
         self._lock = threading.Lock()
@@ -143,7 +145,15 @@ class Follower:
         room, self._busy_until = MAX_POLL, now
         for id_, file in list(self._files.items()):
             if looking or now - file.active <= IDLE_AFTER:
-                room -= self._read(file, min(room, MAX_FILE), now, poll)
+                try:
+                    room -= self._read(file, min(room, MAX_FILE), now, poll)
+                except OSError as error:
+                    # Such as a network file system's; the next look opens it again.
+                    self._trouble(file.path, error, poll)
+                    self._lost[id_] = self._place(id_, file)
+                    self._let_go(id_, poll)
+                    continue
+                self._troubled.pop(file.path, None)
                 if file.gone is not None and now - max(file.gone, file.active) > LINGER:
                     self._let_go(id_, poll)
             self._busy_until = max(self._busy_until, file.active + IDLE_AFTER)
@@ -167,18 +177,20 @@ class Follower:
 
     def places(self) -> list[Place]:
         """Return how far each file has been read; only between two polls."""
-        return [
-            Place(
-                path=file.path,
-                device=device,
-                inode=inode,
-                offset=file.offset,
-                tail=file.tail,
-                held=file.held,
-                skipping=file.skipping,
-            )
-            for (device, inode), file in self._files.items()
-        ]
+        return [self._place(id_, file) for id_, file in self._files.items()]
+
+    @staticmethod
+    def _place(id_: _Id, file: _File) -> Place:
+        device, inode = id_
+        return Place(
+            path=file.path,
+            device=device,
+            inode=inode,
+            offset=file.offset,
+            tail=file.tail,
+            held=file.held,
+            skipping=file.skipping,
+        )
 
     @property
     def paths(self) -> set[str]:
@@ -218,11 +230,19 @@ class Follower:
                 if path in self._paths:
                     shown[path] = self._paths[path]
                 continue
-            self._troubled.pop(path, None)
             shown[path] = id_
             poll.rotations += path in self._paths and self._paths[path] != id_
         self._paths = shown
+        self._settle(shown, now)
+
+    def _settle(self, shown: dict[str, _Id], now: float) -> None:
+        """Take note of which files have a path still."""
+        for path, id_ in shown.items():
+            # Renamed within a glob.
+            if id_ in self._files and shown.get(self._files[id_].path) != id_:
+                self._files[id_].path = path
         visible = set(shown.values())
+        self._lost = {id_: place for id_, place in self._lost.items() if id_ in visible}
         for id_, file in self._files.items():
             if id_ in visible:
                 file.gone = None
@@ -247,10 +267,13 @@ class Follower:
                 f"{place.path}: what was written after it was read last is gone; not counted"
             )
             return
+        self._resume_at(place, descriptor, now)
+
+    def _resume_at(self, place: Place, descriptor: int, now: float) -> None:
         file = _File(place.path, descriptor, place.offset, place.held, place.tail, active=now)
         file.skipping = place.skipping
         # Another file may have its number by now, or it was written anew; _read finds out.
-        self._files[wanted] = file
+        self._files[place.device, place.inode] = file
 
     def _expand(self) -> list[str]:
         paths: dict[str, None] = {}
@@ -270,6 +293,9 @@ class Follower:
             # It was rotated between the two looks; the next one finds it.
             os.close(descriptor)
             raise FileNotFoundError
+        if id_ in self._lost:
+            self._resume_at(self._lost.pop(id_), descriptor, now)
+            return
         from_end = self._first and self._resume is None
         offset = _last_line_end(descriptor, seen.st_size) if from_end else 0
         self._files[id_] = _File(path, descriptor, offset, active=now)

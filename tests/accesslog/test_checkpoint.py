@@ -209,3 +209,10 @@ async def test_it_saves_once_in_a_while_and_tells_of_failures(tmp_path):
     await saver.save()
     assert "cannot be written" in failures[0]
     assert not Saver(None, failures.append).is_due()
+
+
+def test_a_saving_that_comes_late_does_not_undo_a_later_one(tmp_path):
+    keeper = Checkpoint(tmp_path, "x")
+    keeper.save([place(offset=9)], {}, turn=2)
+    keeper.save([place(offset=3)], {}, turn=1)
+    assert keeper.load() == ((place(offset=9),), {})

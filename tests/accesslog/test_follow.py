@@ -318,6 +318,40 @@ def test_a_byte_order_mark_is_no_part_of_the_first_line(log, reader):
     assert reader.look() == ["first", "second"]
 
 
+def test_a_file_system_that_fails_for_a_while(log, reader, monkeypatch):
+    log.touch()
+    reader.look()
+    append(log, "one\nhal")
+    assert reader.look() == ["one"]
+
+    def fail(*_):
+        raise OSError(5, "Input/output error")
+
+    append(log, "f\n")
+    with monkeypatch.context() as broken:
+        broken.setattr(module.os, "pread", fail)
+        for _ in range(3):
+            assert reader.look() == []
+    assert reader.errors == [f"{log}: Input/output error"]
+    append(log, "two\n")
+    assert reader.look() == ["half", "two"]
+    assert reader.troubled == []
+
+
+def test_a_file_renamed_within_a_glob_keeps_its_place(tmp_path):
+    reader = Reader(tmp_path / "*.log*")
+    (tmp_path / "a.log").touch()
+    reader.look()
+    append(tmp_path / "a.log", "one\n")
+    reader.look()
+    (tmp_path / "a.log").rename(tmp_path / "a.log.1")
+    append(tmp_path / "a.log.1", "two\n")
+    assert reader.look() == ["two"]
+    assert reader.follower.paths == {str(tmp_path / "a.log.1")}
+    assert not reader.follower._is_moving(reader.now)
+    reader.follower.close()
+
+
 def test_nuls_and_other_bytes_pass(log, reader):
     reader.look()
     log.write_bytes(b"a\0b\n\xff\xfe\r\n\n")

@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 
 from exporter import daemon
 from exporter.__main__ import PROGRAM
+from exporter.probe import dns
 from tests.fakes.files import CONFIG, INVENTORY, line, write
 from tests.fakes.process import exporter
 
@@ -139,6 +140,27 @@ async def test_a_log_source_comes_and_goes_by_reload(tmp_path):
         config.write_text(CONFIG.replace("*.log", "none.log"))
         assert (await running.get("/-/reload", "POST"))[0] == 200
         assert await running.value(REQUESTS) == 0
+
+
+async def test_another_domain_is_asked_for_after_a_reload(tmp_path):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.setblocking(False)
+        text = CONFIG.replace("127.0.0.1:1", "127.0.0.1:{}".format(silent.getsockname()[1]))
+        config = write(tmp_path, config=text)
+
+        async def asked(domain):
+            async with asyncio.timeout(10):
+                while True:
+                    query = await asyncio.get_running_loop().sock_recv(silent, 512)
+                    if dns.decode_query(query).name.endswith(domain):
+                        return
+
+        async with exporter(config) as running:
+            await asked(".svc.clusterset.local")
+            config.write_text(text + "clusterset_domain: other.example\n")
+            assert (await running.get("/-/reload", "POST"))[0] == 200
+            await asked(".svc.other.example")
 
 
 async def test_a_taken_port_is_one_clear_line(tmp_path):
