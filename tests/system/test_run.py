@@ -146,7 +146,7 @@ async def test_another_domain_is_asked_for_after_a_reload(tmp_path):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
         silent.bind(("127.0.0.1", 0))
         silent.setblocking(False)
-        text = CONFIG.replace("127.0.0.1:1", "127.0.0.1:{}".format(silent.getsockname()[1]))
+        text = CONFIG.replace("127.0.0.1:1", f"127.0.0.1:{silent.getsockname()[1]}")
         config = write(tmp_path, config=text)
 
         async def asked(domain):
