@@ -19,6 +19,7 @@ from collections.abc import (
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from math import floor
 from pathlib import Path
 
 import structlog
@@ -237,6 +238,7 @@ class Daemon:
             due = clock() + LOOP_CHECK
             await asyncio.sleep(LOOP_CHECK)
             self.flow.metrics.observe(series.LOOP_LAG, max(0.0, clock() - due))
+            self.flow.settle()
 
     async def _watch_inventory(self) -> None:
         watcher = StaticInventory(
@@ -311,13 +313,21 @@ class Daemon:
         def service_of(host: str) -> tuple[ServiceName, bool] | None:
             return self.flow.service_of(host, source.service)
 
-        log_format = compile_source(source, loaded.settings.attribution)
-        lines = Lines(Counter(log_format, self.flow.source_of, service_of), source.wrapper)
+        attribution, source_of = loaded.settings.attribution, self.flow.source_of
+        log_format = compile_source(source, attribution)
+        timed = None
+        if "stamp" in log_format.fields:
+            by_second = compile_source(source, attribution, stamps=True)
+            timed = Counter(by_second, source_of, service_of, floor)
+        lines = Lines(Counter(log_format, source_of, service_of), source.wrapper, timed)
         self._lines.add(lines)
         try:
             yield lines
         finally:
             self._lines.discard(lines)
+
+    def _count(self, title: str, lines: Lines, stream: str, text: bytes) -> None:
+        self.flow.logged(title, lines.count(stream, text), lines.by_second)
 
     async def _follow(self, source: LogSource, loaded: Loaded) -> None:
         directory, title = loaded.settings.state_directory, source.title
@@ -329,9 +339,6 @@ class Daemon:
             follower = Follower(source.files, places)
             saver = Saver(keeper, partial(self.flow.checkpoint_failed, title))
 
-            def block(path: str, text: bytes) -> None:
-                self.flow.logged(title, lines.count(path, text))
-
             def polled(poll: Poll) -> None:
                 self.flow.polled(title, poll)
                 lines.keep(follower.paths)
@@ -341,7 +348,12 @@ class Daemon:
             try:
                 async with asyncio.TaskGroup() as group:
                     group.create_task(saver.run(), name=f"checkpoint of {title}")
-                    await follow(follower, _every(LOG_CHECK), block=block, polled=polled)
+                    await follow(
+                        follower,
+                        _every(LOG_CHECK),
+                        block=partial(self._count, title, lines),
+                        polled=polled,
+                    )
             finally:
                 self._read_to[title] = follower.places(), lines.all_parts()
                 follower.close()
@@ -377,7 +389,9 @@ class Daemon:
                 async with receive(source.syslog, inbox):
                     self.flow.received(title, 0, 0)
                     await inbox.drain(
-                        lambda text: self.flow.logged(title, lines.count("", text)),
+                        lambda text: self.flow.logged(
+                            title, lines.count("", text), lines.by_second
+                        ),
                         partial(self.flow.received, title),
                     )
             except OSError as error:
@@ -393,7 +407,7 @@ class Daemon:
             self.flow.received(title, 0, 0)
             await read_pipe(
                 sys.stdin.buffer,
-                lambda text: self.flow.logged(title, lines.count("", text)),
+                partial(self._count, title, lines, ""),
                 lambda: self.flow.truncated(title, 1),
             )
             log.info("log ended", log=title)

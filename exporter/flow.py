@@ -2,7 +2,9 @@
 
 import asyncio
 import platform
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -17,7 +19,19 @@ from exporter.expose.render import Registry
 from exporter.judge.attribute import Attribution
 from exporter.judge.locality import Graces
 from exporter.judge.state import State
-from exporter.model import Inventory, Judged, LogCounts, Mode, Policy, Probe, ProbeHit, ServiceName
+from exporter.model import (
+    Client,
+    Hits,
+    Inventory,
+    Judged,
+    Locality,
+    LogCounts,
+    Mode,
+    Policy,
+    Probe,
+    ProbeHit,
+    ServiceName,
+)
 from exporter.probe.origin import Forgery, Origins
 from exporter.settings import Settings
 
@@ -25,6 +39,13 @@ log = structlog.get_logger()
 
 VIEWS_A_TURN = 50
 """Services whose gauges are set between two turns of the event loop: about 1 ms of work."""
+
+LEAK_SETTLES = 5.0
+"""Seconds for which a hit that looks like a leak waits to be counted: another cluster's change is
+known there, and answered by its name server, before it is known here."""
+MAX_DOUBTFUL = 10_000
+"""Such hits that wait at once, each for all of a client's hits in one block."""
+SECOND = 1.0
 
 Hurry = Callable[[ServiceName], None]
 
@@ -61,6 +82,7 @@ class Flow:
         self._history = status.History()
         self._lines: LogCounts | None = None
         self._fresh: set[str] = set()
+        self._doubtful: deque[_Hit] = deque()
         self._unread = set(logs)
         self._attribution: Attribution | None = None
         self._origins = Origins(key)
@@ -69,7 +91,12 @@ class Flow:
         self.registry = Registry(settings.limits.series)
         self.metrics = Metrics(self.registry, local)
         self.metrics.note(series.BUILD_INFO, 1, (__version__, platform.python_version()))
-        self.state = State(policy_of=self._policy_of, **_judging(settings))
+        self.state = State(
+            confirm=settings.probe.confirm,
+            pinned=settings.probe.pinned,
+            graces_of=self._graces_of,
+            policy_of=self._policy_of,
+        )
         self._settings = settings
         self.configure(settings, key)
 
@@ -84,7 +111,7 @@ class Flow:
         self._origins.key = key
         self.registry.room.limit = settings.limits.series
         self.metrics.configure(pinned=settings.probe.pinned)
-        self.state.configure(**_judging(settings))
+        self.state.configure(confirm=settings.probe.confirm, pinned=settings.probe.pinned)
         self.metrics.note(series.CONFIG_RELOAD_OK, 1)
         self.metrics.note(series.CONFIG_RELOAD_TIME, self._moment().unix)
         self.solved("configuration")
@@ -128,8 +155,18 @@ class Flow:
         if judged.restless:
             self._hurry(probe.question.service)
 
-    def logged(self, source: str, counts: LogCounts) -> None:
-        """Judge and count what the access logs of the source called *source* say."""
+    def logged(
+        self, source: str, counts: LogCounts, by_second: Callable[[], LogCounts] = LogCounts
+    ) -> None:
+        """
+        Judge and count what the access logs of the source called *source* say.
+
+        Args:
+            source: What the log source is called.
+            counts: Of some lines.
+            by_second: Counts the same lines again with the clients of each second apart; asked if
+                something changed while they were written.
+        """
         self.metrics.logged(source, counts)
         self._sum(counts)
         now = self._moment()
@@ -137,14 +174,45 @@ class Flow:
             self._fresh.add(source)
             lag = max(0.0, now.unix - counts.last)
             self.metrics.note(series.LOG_SECONDS_BEHIND, lag, (source,))
-        for client, hits in counts.clients.items():
-            service = client.service
-            if self._is_known(service):
-                locality = self.state.locality(service, client.source, now.at, pinned=client.pinned)
-                self.metrics.hit(service, client.source, locality, hits)
+        clients = counts.clients
+        if not all(self._is_steady(client, counts, now) for client in clients):
+            clients = by_second().clients or clients
+        for client, hits in clients.items():
+            if self._is_known(client.service):
+                start, end = _span(client, counts, now)
+                self._hit(_Hit(client, hits, start, end, now.at))
         for hit in counts.probes:
             if self.inventory is not None and self._is_known(hit.service):
                 self._probe_hit(hit, self.inventory, now.unix)
+
+    def settle(self) -> None:
+        """Count the hits that looked like leaks, once it would be known that they are none."""
+        now = self._moment().at
+        while self._doubtful and self._doubtful[0].read <= now - LEAK_SETTLES:
+            hit = self._doubtful.popleft()
+            if self._is_known(hit.client.service):
+                self._count(hit, self._locality(hit, hit.end + LEAK_SETTLES))
+
+    def _hit(self, hit: "_Hit") -> None:
+        locality = self._locality(hit, hit.end)
+        doubtful = locality in {Locality.LEAK, Locality.PINNED}
+        if doubtful and len(self._doubtful) < MAX_DOUBTFUL:
+            self._doubtful.append(hit)
+        else:
+            self._count(hit, locality)
+
+    def _locality(self, hit: "_Hit", end: float) -> Locality:
+        client = hit.client
+        return self.state.locality(
+            client.service, client.source, hit.start, end, pinned=client.pinned
+        )
+
+    def _count(self, hit: "_Hit", locality: Locality) -> None:
+        self.metrics.hit(hit.client.service, hit.client.source, locality, hit.hits)
+
+    def _is_steady(self, client: Client, counts: LogCounts, now: status.Moment) -> bool:
+        start, end = _span(client, counts, now)
+        return self.state.is_steady(client.service, client.source, start, end)
 
     def polled(self, source: str, poll: Poll) -> None:
         """Count what happened to the files of the log source called *source*."""
@@ -301,6 +369,10 @@ class Flow:
     def _policy_of(self, service: ServiceName) -> Policy:
         return self._settings.probe.for_service(service).policy
 
+    def _graces_of(self, service: ServiceName) -> Graces:
+        grace = self._settings.probe.for_service(service).leak_grace or self._settings.leak_grace
+        return Graces(leak=grace, export=self._settings.export_grace)
+
     def _tell(self, probe: Probe, judged: Judged) -> None:
         service = probe.question.service
         mode = self.state.mode(service)
@@ -328,9 +400,23 @@ class Flow:
         )
 
 
-def _judging(settings: Settings) -> dict[str, Any]:
-    return {
-        "confirm": settings.probe.confirm,
-        "pinned": settings.probe.pinned,
-        "graces": Graces(leak=settings.leak_grace, export=settings.export_grace),
-    }
+@dataclass(frozen=True, slots=True)
+class _Hit:
+    """Hits of one client, and when they were served, on the monotonic clock."""
+
+    client: Client
+    hits: Hits
+    start: float
+    end: float
+    read: float
+
+
+def _span(client: Client, counts: LogCounts, now: status.Moment) -> tuple[float, float]:
+    """Return when a client's hits were served: nginx cuts seconds off, clocks may be ahead."""
+    first = counts.first if client.at is None else client.at
+    last = counts.last if client.at is None else client.at
+    if first is None or last is None:
+        return now.at, now.at
+    offset = now.at - now.unix
+    start, end = first + offset, last + offset + SECOND
+    return min(start, now.at), min(end, now.at)

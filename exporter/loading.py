@@ -92,7 +92,9 @@ def load(path: Path, cluster: str | None) -> Loaded:
     return Loaded(settings=read, local=local, key=key, resolvers=resolvers, logs=logs)
 
 
-def compile_source(source: LogSource, attribution: AttributionSettings) -> LogFormat:
+def compile_source(
+    source: LogSource, attribution: AttributionSettings, *, stamps: bool = False
+) -> LogFormat:
     """Compile the format of a log source; FormatError if it cannot be read without guessing."""
     return compile_log(
         source.form,
@@ -100,6 +102,7 @@ def compile_source(source: LogSource, attribution: AttributionSettings) -> LogFo
         ignore_paths=attribution.ignore.paths,
         forwarded=bool(attribution.trusted_proxies),
         host=source.service is None,
+        stamps=stamps,
     )
 
 

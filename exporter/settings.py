@@ -109,6 +109,9 @@ class ServiceRule(
         Policy | UnsetType, Meta(description="spread: clients need not stay in their cluster.")
     ] = UNSET
     enabled: Annotated[bool | UnsetType, Meta(description="false: not probed.")] = UNSET
+    leak_grace: Annotated[
+        Duration | UnsetType, Meta(description="Instead of the one for all services.")
+    ] = UNSET
 
     def __post_init__(self) -> None:
         """Refuse a match that can never match."""
@@ -121,6 +124,8 @@ class ServiceProbe(NamedTuple):
     enabled: bool
     http: HttpSettings | None
     policy: Policy
+    leak_grace: float | None
+    """None: that of all services."""
 
 
 class FastSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -168,7 +173,7 @@ class ProbeSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     def for_service(self, service: ServiceName) -> ServiceProbe:
         """Return how *service* is probed: of several rules that match, a later one goes first."""
-        enabled, http, policy = True, self.http, Policy.LOCAL
+        enabled, http, policy, grace = True, self.http, Policy.LOCAL, None
         for rule in self.services:
             if not fnmatchcase(str(service), rule.match):
                 continue
@@ -178,7 +183,8 @@ class ProbeSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
                 http = rule.http.of(http or HttpSettings())
             policy = policy if rule.policy is UNSET else rule.policy
             enabled = enabled if rule.enabled is UNSET else rule.enabled
-        return ServiceProbe(enabled, http, policy)
+            grace = grace if rule.leak_grace is UNSET else rule.leak_grace
+        return ServiceProbe(enabled, http, policy, grace)
 
 
 class InventorySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -8,8 +8,12 @@ from structlog.testing import capture_logs
 from exporter.accesslog.follow import Poll
 from exporter.model import Client, Hits, LogCounts, Mode, ProbeHit, ServiceName
 from exporter.probe.origin import user_agent
+from exporter.settings import load
 from tests.fakes import scenes
+from tests.fakes.files import CONFIG, write
 from tests.fakes.nouns import NGINX, inventory
+
+RULE = 'probe: {services: [{match: "*/nginx", leak_grace: 2m}], '
 
 
 async def text(flow, *, om=False):
@@ -80,6 +84,7 @@ async def test_hits_are_judged_at_the_time_they_are_read():
     scene.now += 100
     # Now b has been ready for long, so its clients have no business here.
     scene.hits(b=3)
+    scene.settle()
     assert await samples(scene.flow, "clusterset_requests_total") == {
         ("a", "a", "nginx-test", "nginx", "local"): 1234,
         ("external", "a", "nginx-test", "nginx", "external"): 3,
@@ -202,6 +207,7 @@ async def test_whoever_asked_for_this_cluster_by_name_is_no_leak():
     for pinned in (True, False):
         clients = {Client(NGINX, "b", pinned): Hits(requests=2)}
         scene.flow.logged(scenes.LOG, LogCounts(read=2, access=2, clients=clients))
+    scene.settle()
     found = await samples(scene.flow, "clusterset_requests_total")
     assert found["b", "a", "nginx-test", "nginx", "pinned"] == 2
     assert found["b", "a", "nginx-test", "nginx", "leak"] == 2
@@ -214,6 +220,7 @@ async def test_request_times_become_a_histogram():
     for _ in range(2):
         counts = LogCounts(read=3, access=3, clients={Client(NGINX, "b"): hits})
         scene.flow.logged(scenes.LOG, counts)
+    scene.settle()
     name = "clusterset_request_duration_seconds"
     assert await samples(scene.flow, f"{name}_count") == {("b", "a", "nginx-test", "nginx"): 6}
     assert await samples(scene.flow, f"{name}_sum") == {("b", "a", "nginx-test", "nginx"): 0.024}
@@ -235,3 +242,86 @@ async def test_a_log_source_that_is_gone_leaves_no_series():
     assert await samples(scene.flow, "clusterset_exporter_log_lines_total")
     scene.flow.log_gone(scenes.LOG)
     assert scenes.LOG not in await text(scene.flow)
+
+
+def written(scene, source, *ages, number=1):
+    """Return counts of hits of a source that were served so many seconds ago, and by second."""
+    moments = [scenes.START + scene.now - age for age in ages]
+    total = Hits(requests=number * len(ages))
+    whole = LogCounts(clients={Client(NGINX, source): total}, first=min(moments), last=max(moments))
+    apart = {Client(NGINX, source, at=at): Hits(requests=number) for at in moments}
+    return whole, lambda: LogCounts(clients=apart)
+
+
+async def by_locality(flow, source):
+    found = await samples(flow, "clusterset_requests_total")
+    return {labels[-1]: value for labels, value in found.items() if labels[0] == source}
+
+
+async def test_a_leak_is_counted_once_it_would_be_known_to_be_none():
+    scene = scenes.steady()
+    scene.flow.logged(scenes.LOG, *written(scene, "b", 1))
+    assert await by_locality(scene.flow, "b") == {}
+    scene.settle()
+    assert await by_locality(scene.flow, "b") == {"leak": 1}
+
+
+async def test_a_change_that_is_known_here_a_little_later_makes_no_leak():
+    """The name server of b answered otherwise before this cluster knew of it."""
+    scene = scenes.steady()
+    scene.flow.logged(scenes.LOG, *written(scene, "b", 1))
+    scene.now += 2
+    scene.inventory(ready="a", exported="ab")
+    scene.settle()
+    assert await by_locality(scene.flow, "b") == {"failover": 1}
+
+
+async def test_hits_read_late_are_judged_as_of_then():
+    scene = scenes.steady()
+    scene.inventory(ready="a", exported="ab")
+    scene.now += 100
+    scene.inventory(ready="ab")
+    scene.now += 100
+    # Read 100 s late: some were served while b was down, some long after it came back.
+    scene.flow.logged(scenes.LOG, *written(scene, "b", 150, 140, 50, 40, 30))
+    scene.settle()
+    assert await by_locality(scene.flow, "b") == {"failover": 2, "leak": 3}
+
+
+async def test_hits_older_than_what_is_known_are_unknown():
+    scene = scenes.steady()
+    scene.flow.logged(scenes.LOG, *written(scene, "b", 10_000))
+    scene.settle()
+    assert await by_locality(scene.flow, "b") == {"unknown": 1}
+
+
+async def test_hits_of_the_future_are_of_now():
+    """The clock of the node that wrote them is ahead."""
+    scene = scenes.failover()
+    scene.flow.logged(scenes.LOG, *written(scene, "a", -500))
+    scene.flow.logged(scenes.LOG, *written(scene, "b", -500))
+    scene.settle()
+    assert await by_locality(scene.flow, "b") == {"leak": 1}
+
+
+async def test_doubtful_hits_are_bounded(monkeypatch):
+    monkeypatch.setattr("exporter.flow.MAX_DOUBTFUL", 3)
+    scene = scenes.steady()
+    for _ in range(10):
+        scene.flow.logged(scenes.LOG, *written(scene, "b", 1))
+    assert await by_locality(scene.flow, "b") == {"leak": 7}
+    scene.settle()
+    assert await by_locality(scene.flow, "b") == {"leak": 10}
+
+
+async def test_the_grace_of_one_service(tmp_path):
+    path = await asyncio.to_thread(lambda: write(tmp_path, config=CONFIG.replace("probe: {", RULE)))
+    scene = scenes.Scene(probe=(await asyncio.to_thread(load, path)).probe)
+    scene.inventory(ready="a", exported="ab")
+    scene.inventory(ready="ab")
+    scene.now += 100
+    scene.hits(b=1)
+    scene.now += 100
+    scene.hits(b=1)
+    scene.settle()
+    assert await by_locality(scene.flow, "b") == {"failover": 1, "leak": 1}

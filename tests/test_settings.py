@@ -117,15 +117,15 @@ def test_of_several_rules_the_later_goes_first_key_by_key(tmp_path):
         CONFIG.replace(
             "probe: {",
             'probe: {services: [{match: "shop/*", http: {path: /a, port: 1}, policy: spread}, '
-            '{match: "*/cart", http: {path: /b}}, {match: "a/b", enabled: false}, '
+            '{match: "*/cart", http: {path: /b}}, {match: "a/b", enabled: false, leak_grace: 1m}, '
             '{match: "a/*", http: null}], ',
         ),
     )
     cart = read.probe.for_service(CART)
     assert (cart.http.path, cart.http.port, cart.policy) == ("/b", 1, Policy.SPREAD)
     other = read.probe.for_service(ServiceName("a", "b"))
-    assert (other.enabled, other.http) == (False, None)
-    assert read.probe.for_service(NGINX) == (True, read.probe.http, Policy.LOCAL)
+    assert (other.enabled, other.http, other.leak_grace) == (False, None, 60)
+    assert read.probe.for_service(NGINX) == (True, read.probe.http, Policy.LOCAL, None)
 
 
 def test_expected_codes(tmp_path):

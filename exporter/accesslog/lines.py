@@ -14,27 +14,41 @@ class Lines:
     Args:
         counter: Of their format.
         wrapping: What is around each line, one of `exporter.accesslog.wrap.WRAPPERS`.
+        timed: Of the same format, with a second as span of time; None if it logs no time.
     """
 
-    def __init__(self, counter: Counter, wrapping: str) -> None:
+    def __init__(self, counter: Counter, wrapping: str, timed: Counter | None = None) -> None:
         self._counter = counter
+        self._timed = timed
+        self._text = b""
         self._wrapping = wrapping
         self._wrappers: dict[str, Wrapper] = {}
 
     def count(self, stream: str, block: bytes, into: LogCounts | None = None) -> LogCounts:
         """Count a block of whole lines of *stream*; return the counts, or add them to *into*."""
         counts = LogCounts() if into is None else into
-        if self._wrapping != "none":
-            around = self._wrapper(stream)
-            before = around.truncated
-            block = around.unwrap(block)
-            counts.truncated += around.truncated - before
-            counts.read += around.truncated - before
-        return self._counter.count(block, counts) if block else counts
+        self._text = self._unwrap(stream, block, counts)
+        return self._counter.count(self._text, counts) if self._text else counts
+
+    def by_second(self) -> LogCounts:
+        """Count the newest block again, the clients of each second apart."""
+        return self._timed.count(self._text) if self._timed and self._text else LogCounts()
+
+    def _unwrap(self, stream: str, block: bytes, counts: LogCounts) -> bytes:
+        if self._wrapping == "none":
+            return block
+        around = self._wrapper(stream)
+        before = around.truncated
+        block = around.unwrap(block)
+        counts.truncated += around.truncated - before
+        counts.read += around.truncated - before
+        return block
 
     def forget(self) -> None:
         """Ask for every source and service anew from now on."""
         self._counter.forget()
+        if self._timed is not None:
+            self._timed.forget()
 
     def keep(self, streams: Collection[str]) -> None:
         """Let go of all streams but these."""

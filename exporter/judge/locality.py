@@ -1,8 +1,13 @@
 """How right it is that a client of another cluster was served here."""
 
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from exporter.model import EXTERNAL, NOT_CLUSTERS, Locality
+
+MAX_PAST = 64
+"""Changes of a source's standing that are remembered. Hits older than that are unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,29 +60,75 @@ def crossing(standing: Standing, *, now: float, graces: Graces) -> Locality:
     return standing.before
 
 
+class Standings:
+    """
+    How a source cluster stood to a service over time: bounded, the newest changes are kept.
+
+    Args:
+        first: Its standing when it was seen first; nothing is known of the time before.
+    """
+
+    def __init__(self, first: Standing) -> None:
+        self._past = deque([first], maxlen=MAX_PAST)
+
+    @property
+    def now(self) -> Standing:
+        """Return the newest standing."""
+        return self._past[-1]
+
+    def move(self, *, exported: bool, ready: bool, now: float, graces: Graces) -> None:
+        """Take in what the inventory says at the moment *now*."""
+        moved = move(self.now, exported=exported, ready=ready, now=now, graces=graces)
+        if moved is not self.now:
+            self._past.append(moved)
+
+    def is_steady(self, start: float, end: float) -> bool:
+        """Return whether nothing changed after *start* and up to *end*."""
+        return not any(start < standing.since <= end for standing in self._past)
+
+    def crossings(self, start: float, end: float, graces: Graces) -> Iterator[Locality]:
+        """Yield the verdicts on hits on another cluster from *start* to *end*, newest first."""
+        for standing in reversed(self._past):
+            if standing.since <= end:
+                # As early as can be: what is forgiven after a change is forgiven.
+                yield crossing(standing, now=max(start, standing.since), graces=graces)
+            if standing.since <= start:
+                return
+        # Older than what is known.
+        yield Locality.UNKNOWN
+
+
 def locality(
     source: str,
     local: str,
-    standing: Standing | None,
+    standings: Standings | None,
     *,
+    start: float,
+    end: float,
     pinned: bool = False,
-    now: float,
     graces: Graces,
 ) -> Locality:
     """
-    Judge the hits of *source* on the cluster *local*.
+    Judge the hits of *source* on the cluster *local*, served at some time from *start* to *end*.
+
+    A leak is what is one at any time of that; else the newest other verdict holds, since a false
+    leak is worse than none.
 
     Args:
         source: A cluster id, or one of `exporter.model.NOT_CLUSTERS`.
         local: The cluster that served the hits.
-        standing: How *source* stands to the service; None if it never exported it.
+        standings: How *source* stood to the service; None if it never exported it.
+        start: Seconds on the clock of *standings*.
+        end: Not before *start*.
         pinned: Whether they asked for *local* by name.
-        now: Seconds on the clock of *standing*.
         graces: What is forgiven after a change.
     """
     if source in NOT_CLUSTERS:
         return Locality.EXTERNAL if source == EXTERNAL else Locality.UNKNOWN
     if source == local:
         return Locality.LOCAL
-    crossed = Locality.REMOTE if standing is None else crossing(standing, now=now, graces=graces)
-    return Locality.PINNED if pinned and crossed is Locality.LEAK else crossed
+    if standings is None:
+        return Locality.REMOTE
+    verdicts = standings.crossings(start, end, graces)
+    found = next((each for each in verdicts if each is not Locality.LEAK), Locality.LEAK)
+    return Locality.PINNED if pinned and found is Locality.LEAK else found

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from exporter.judge.expect import SPREAD_ANSWERS_EACH, Expectation, Outcome, check, expect, is_fair
 from exporter.judge.failover import Cause, FailoverJudge, Try
-from exporter.judge.locality import Graces, Standing, crossing, first_standing, locality, move
+from exporter.judge.locality import Graces, Standings, crossing, first_standing, locality
 from exporter.judge.mode import ModeJudge, Serving
 from exporter.model import (
     UNKNOWN,
@@ -37,7 +37,7 @@ class _Track:
     right: frozenset[str]
     settled: float
     """When *right* last changed."""
-    standings: dict[str, Standing] = field(default_factory=dict)
+    standings: dict[str, Standings] = field(default_factory=dict)
     pinned: dict[str, Probe] = field(default_factory=dict)
     plain: Probe | None = None
     served: str | None = None
@@ -52,7 +52,7 @@ class State:
     Args:
         confirm: Probes in a row that make a change believed.
         pinned: Whether pinned names are probed, so that a standby can be put to the test.
-        graces: What is forgiven after a change.
+        graces_of: What is forgiven after a change.
         policy_of: Whether a service's clients are meant to stay in their cluster.
     """
 
@@ -61,17 +61,18 @@ class State:
         *,
         confirm: int,
         pinned: bool,
-        graces: Graces,
+        graces_of: Callable[[ServiceName], Graces],
         policy_of: Callable[[ServiceName], Policy],
     ) -> None:
         self._policy_of = policy_of
-        self.configure(confirm=confirm, pinned=pinned, graces=graces)
+        self._graces_of = graces_of
+        self.configure(confirm=confirm, pinned=pinned)
         self._tracks: dict[ServiceName, _Track] = {}
         self.inventory: Inventory | None = None
 
-    def configure(self, *, confirm: int, pinned: bool, graces: Graces) -> None:
+    def configure(self, *, confirm: int, pinned: bool) -> None:
         """Judge by other settings from now on; *confirm* holds for services that come new."""
-        self._confirm, self._pinned, self._graces = confirm, pinned, graces
+        self._confirm, self._pinned = confirm, pinned
 
     def set_inventory(self, inventory: Inventory, now: float) -> frozenset[ServiceName]:
         """Take in a new inventory; return the services for which something changed."""
@@ -113,13 +114,31 @@ class State:
         return Mode.UNKNOWN if track is None else track.mode.mode
 
     def locality(
-        self, service: ServiceName, source: str, now: float, *, pinned: bool = False
+        self,
+        service: ServiceName,
+        source: str,
+        start: float,
+        end: float | None = None,
+        *,
+        pinned: bool = False,
     ) -> Locality:
-        """Judge hits of *source* that the local cluster served at the moment *now*."""
+        """Judge hits of *source* that were served here at some time from *start* to *end*."""
         track = self._tracks.get(service)
-        standing = None if track is None else track.standings.get(source)
-        local = "" if self.inventory is None else self.inventory.local
-        return locality(source, local, standing, pinned=pinned, now=now, graces=self._graces)
+        return locality(
+            source,
+            "" if self.inventory is None else self.inventory.local,
+            None if track is None else track.standings.get(source),
+            start=start,
+            end=start if end is None else end,
+            pinned=pinned,
+            graces=self._graces_of(service),
+        )
+
+    def is_steady(self, service: ServiceName, source: str, start: float, end: float) -> bool:
+        """Return whether *source* stood to *service* the same way all the time."""
+        track = self._tracks.get(service)
+        standings = None if track is None else track.standings.get(source)
+        return standings is None or standings.is_steady(start, end)
 
     def views(self) -> Iterator[ServiceView]:
         """Yield how each service stands."""
@@ -159,25 +178,27 @@ class State:
 
     def _place(self, track: _Track, service: Service, now: float, *, first: bool) -> None:
         exports = {export.cluster: export for export in service.exports}
+        graces = self._graces_of(service.name)
         for cluster in track.standings.keys() | exports.keys():
             export = exports.get(cluster)
             exported, ready = export is not None, export is not None and export.ready
             # A cluster that joins a service known already is known not to have exported it before.
-            known = track.standings.get(cluster) or first_standing(
-                exported=first and exported, ready=first and ready, now=now
-            )
-            track.standings[cluster] = move(
-                known, exported=exported, ready=ready, now=now, graces=self._graces
-            )
+            if cluster not in track.standings:
+                track.standings[cluster] = Standings(
+                    first_standing(exported=first and exported, ready=first and ready, now=now)
+                )
+            track.standings[cluster].move(exported=exported, ready=ready, now=now, graces=graces)
         for gone in track.pinned.keys() - exports.keys():
             del track.pinned[gone]
 
     def _exported_here(self, track: _Track, now: float) -> bool:
-        standing = track.standings.get(track.mode.local)
-        if standing is None:
+        standings = track.standings.get(track.mode.local)
+        if standings is None:
             return False
+        standing = standings.now
         return standing.exported or (
-            crossing(standing, now=now, graces=self._graces) is Locality.FAILOVER
+            crossing(standing, now=now, graces=self._graces_of(track.failover.service))
+            is Locality.FAILOVER
         )
 
     def _checks(
@@ -190,7 +211,7 @@ class State:
     ) -> tuple[tuple[Rule, bool], ...]:
         inventory = self.inventory
         # While a change is under way caches may still be right to answer the old way.
-        if inventory is None or now - track.settled <= self._graces.leak:
+        if inventory is None or now - track.settled <= self._graces_of(track.failover.service).leak:
             return ()
         checks = list(check(inventory, expected, probe, destination))
         if probe.question.kind is NameKind.PLAIN and expected.outcome is Outcome.ANSWER:

@@ -1,7 +1,7 @@
 """An exporter's knowledge in three situations, brought about by events."""
 
 from exporter.expose.status import Moment
-from exporter.flow import Flow
+from exporter.flow import LEAK_SETTLES, Flow
 from exporter.model import Client, Failure, Hits, LogCounts
 from exporter.settings import InventorySettings, Settings
 from tests.fakes.nouns import NGINX, inventory, probe
@@ -26,6 +26,11 @@ class Scene:
 
     def inventory(self, **words):
         self.flow.inventory_changed(inventory(**words))
+
+    def settle(self):
+        """Let what looks like a leak become one."""
+        self.now += LEAK_SETTLES
+        self.flow.settle()
 
     def probe(self, **words):
         """Let a second pass and a probe end."""

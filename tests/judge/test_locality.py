@@ -1,22 +1,33 @@
 import pytest
 
-from exporter.judge.locality import Graces, first_standing, locality, move
+from exporter.judge.locality import MAX_PAST, Graces, Standings, first_standing, locality
 from exporter.model import EXTERNAL, UNKNOWN, VTEP, Locality
 
 GRACES = Graces(leak=30.0, export=600.0)
 UP, DOWN, GONE = (True, True), (True, False), (False, False)
 
 
-def judged(story, now):
-    """Judge a hit from b on a at *now*, after a *story* of (moment, (exported, ready))."""
-    standing = None
+def told(story):
+    """Return the standings after a *story* of (moment, (exported, ready))."""
+    standings = None
     for at, (exported, ready) in story:
-        standing = (
-            first_standing(exported=exported, ready=ready, now=at)
-            if standing is None
-            else move(standing, exported=exported, ready=ready, now=at, graces=GRACES)
-        )
-    return locality("b", "a", standing, now=now, graces=GRACES)
+        if standings is None:
+            standings = Standings(first_standing(exported=exported, ready=ready, now=at))
+        standings.move(exported=exported, ready=ready, now=at, graces=GRACES)
+    return standings
+
+
+def judged(story, start, end=None, *, pinned=False):
+    """Judge a hit from b on a."""
+    return locality(
+        "b",
+        "a",
+        told(story),
+        start=start,
+        end=start if end is None else end,
+        pinned=pinned,
+        graces=GRACES,
+    )
 
 
 @pytest.mark.parametrize(
@@ -58,4 +69,46 @@ def test_crossing_hits(story, now, verdict):
     ],
 )
 def test_sources_that_need_no_standing(source, verdict):
-    assert locality(source, "a", None, now=0, graces=GRACES) is verdict
+    assert locality(source, "a", None, start=0, end=0, graces=GRACES) is verdict
+
+
+STORY = [(0, UP), (100, DOWN), (200, UP), (300, GONE), (1000, UP)]
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "verdict"),
+    [
+        pytest.param(-1, -1, Locality.UNKNOWN, id="before anything is known"),
+        pytest.param(-1, 50, Locality.UNKNOWN, id="perhaps before"),
+        pytest.param(50, 60, Locality.LEAK, id="long ago, while it was ready"),
+        pytest.param(99, 100, Locality.FAILOVER, id="perhaps when it failed"),
+        pytest.param(99, 99.9, Locality.LEAK, id="surely before it failed"),
+        pytest.param(150, 151, Locality.FAILOVER, id="while it was down"),
+        pytest.param(225, 235, Locality.FAILOVER, id="perhaps within the grace"),
+        pytest.param(231, 235, Locality.LEAK, id="surely after the grace"),
+        pytest.param(50, 250, Locality.FAILOVER, id="over several changes"),
+        pytest.param(299, 301, Locality.FAILOVER, id="perhaps when it was evicted"),
+        pytest.param(950, 951, Locality.REMOTE, id="long after it was evicted"),
+    ],
+)
+def test_hits_of_the_past_are_judged_as_of_then(start, end, verdict):
+    assert judged(STORY, start, end) is verdict
+
+
+def test_only_leaks_can_be_pinned():
+    assert judged(STORY, 50, pinned=True) is Locality.PINNED
+    assert judged(STORY, 150, pinned=True) is Locality.FAILOVER
+
+
+def test_the_past_is_bounded():
+    story = [(n, DOWN if n % 2 else UP) for n in range(1000)]
+    assert judged(story, 999.5) is Locality.FAILOVER
+    assert judged(story, 1000 - MAX_PAST - 1) is Locality.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "steady"),
+    [(50, 60, True), (99, 100, False), (100, 110, True), (50, 250, False), (1001, 9999, True)],
+)
+def test_whether_anything_changed(start, end, steady):
+    assert told(STORY).is_steady(start, end) is steady

@@ -11,7 +11,7 @@ GRACES = Graces(leak=30.0, export=600.0)
 
 
 def state(*, pinned=True, policy=Policy.LOCAL):
-    return State(confirm=2, pinned=pinned, graces=GRACES, policy_of=lambda _: policy)
+    return State(confirm=2, pinned=pinned, graces_of=lambda _: GRACES, policy_of=lambda _: policy)
 
 
 def begun(**words):
