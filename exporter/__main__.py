@@ -1,10 +1,11 @@
-"""The command line: run, demo, analyze, config."""
+"""The command line: run, demo, check, analyze, config."""
 
 import asyncio
 import json
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from glob import glob
 from pathlib import Path
 from typing import Any
@@ -278,6 +279,38 @@ def _duration(flag: str, text: str | None) -> float | None:
     except ValueError as error:
         msg = f"{flag}: {error}"
         raise Usage(msg) from error
+
+
+@cli.command(name="check")
+@_config_option
+@_cluster_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--watch", is_flag=True, help="Go on, and print each change; Ctrl-C ends it.")
+@click.argument("service", metavar="NS/NAME")
+def check_service(
+    *, config_file: Path, cluster: str | None, as_json: bool, watch: bool, service: str
+) -> None:
+    """
+    Ask now whether a service is served where it should be from here, and say why.
+
+    Exit code 0 if it is, maybe with warnings; 1 if it is not; 2 for wrong usage.
+    """
+    from exporter import check as checking  # noqa: PLC0415 - run starts without it
+    from exporter.yamlfile import SettingsError  # noqa: PLC0415
+
+    try:
+        asked = checking.service_name(service)
+        again = partial(checking.read, config_file, cluster)
+        if watch:
+            asyncio.run(checking.watch(again, asked, click.echo))
+        report = asyncio.run(checking.look(*again(), asked))
+    except SettingsError as error:
+        raise Usage(str(error)) from error
+    except KeyboardInterrupt:
+        sys.exit(130)
+    made = checking.as_json(report)
+    click.echo(json.dumps(made, indent=1) if as_json else checking.text(report))
+    sys.exit(report.level == "fail")
 
 
 @cli.group()

@@ -3,7 +3,6 @@
 import asyncio
 import gc
 import logging
-import secrets
 import signal
 import sys
 import time
@@ -38,11 +37,9 @@ from exporter.expose.server import Pages, serve
 from exporter.expose.status import Moment
 from exporter.flow import Flow
 from exporter.loading import STDIN, Loaded, LogSource, compile_source, load
-from exporter.model import Address, Inventory, Question, Reply, ServiceName
-from exporter.probe.http import Request, get
-from exporter.probe.origin import user_agent
-from exporter.probe.resolve import resolve
+from exporter.model import Inventory, ServiceName
 from exporter.probe.schedule import Pace, Schedule
+from exporter.prober import Prober
 from exporter.targets import targets
 from exporter.yamlfile import SettingsError
 
@@ -257,48 +254,19 @@ class Daemon:
             lines.forget()
 
     async def _probe(self) -> None:
-        loaded = self._loaded
+        loaded, prober = self._loaded, Prober(self._loaded)
         probe = loaded.settings.probe
-        source = None if probe.source_address is None else probe.source_address.address
         pace = Pace(
             interval=probe.interval,
             timeout=probe.timeout,
             fast_interval=probe.fast.interval,
             fast_for=probe.fast.for_,
         )
-
-        def ask(
-            address: Address,
-            port: int,
-            *,
-            request: Request,
-            name: str,
-            within: float,
-            question: Question,
-        ) -> Awaitable[Reply]:
-            origin = user_agent(
-                loaded.local,
-                question.service,
-                version=__version__,
-                key=loaded.key,
-                unix_ms=time.time_ns() // 1_000_000,
-                nonce=secrets.token_hex(6),
-            )
-            return get(
-                address,
-                port,
-                request=request,
-                name=name,
-                user_agent=origin,
-                within=within,
-                source=source,
-            )
-
         metrics = self.flow.metrics
         schedule = Schedule(
             pace,
-            resolve=partial(resolve, servers=loaded.resolvers, source=source),
-            get=ask,
+            resolve=prober.resolve,
+            get=prober.get,
             emit=self.flow.probed,
             skipped=lambda: metrics.count(series.SKIPPED),
             delayed=partial(metrics.observe, series.START_DELAY),

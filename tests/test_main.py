@@ -18,6 +18,7 @@ COMMANDS = [
     ["run"],
     ["demo"],
     ["analyze"],
+    ["check"],
     ["config"],
     *([["config", c] for c in ("check", "schema", "show")]),
 ]
@@ -93,3 +94,25 @@ def test_show_prints_what_takes_effect(tmp_path):
 def test_show_refuses_what_is_wrong(tmp_path):
     done = call("config", "show", "--config.file", write(tmp_path, config="x: 1\n"))
     assert (done.exit_code, done.stdout) == (2, "")
+
+
+@pytest.mark.parametrize(
+    ("service", "told"),
+    [
+        ("nginx", "nginx: should be namespace/name"),
+        ("shop/cart", "inventory.yaml; known are nginx-test/nginx"),
+        ("nginx-test/nginx", "nginx-test/nginx is not probed: probe.services says enabled: false"),
+    ],
+)
+def test_check_refuses_what_it_cannot_look_at(tmp_path, service, told):
+    off = CONFIG.replace("probe: {", 'probe: {services: [{match: "*/*", enabled: false}], ')
+    done = call("check", "--config.file", write(tmp_path, config=off), service)
+    assert (done.exit_code, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert told in done.stderr
+
+
+def test_check_of_a_service_that_nobody_serves(tmp_path):
+    done = call("check", "--config.file", write(tmp_path), "nginx-test/nginx")
+    assert done.exit_code == 1
+    assert done.stdout.splitlines()[-1] == "nginx-test/nginx is served to nobody in east."
+    assert "no address (unreachable, no reply)" in done.stdout

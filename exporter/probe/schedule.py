@@ -208,40 +208,45 @@ class Schedule:
 
     async def _probe(self, slot: _Slot) -> None:
         try:
-            probe = await self._try(slot.target)
+            probe = await probe_once(
+                slot.target,
+                resolve=self._resolve,
+                get=self._get,
+                within=self._pace.timeout,
+                clock=self._clock,
+            )
         finally:
             slot.running = False
             self._in_flight -= 1
         if not slot.gone:
             self._emit(probe)
 
-    async def _try(self, target: Target) -> Probe:
-        at, unix, timeout = self._clock.time(), self._clock.unix(), self._pace.timeout
-        answer = await self._resolve(target.name, within=timeout)
-        reply = None
-        if target.request is not None and answer.addresses and answer.failure is None:
-            left = max(0.001, timeout - (self._clock.time() - at))
-            reply = await self._ask(target, target.request, answer.addresses[0], left)
-        return Probe(
-            question=target.question,
-            at=at,
-            ended=self._clock.time(),
-            unix=unix,
-            answer=answer,
-            reply=reply,
-            http=target.request is not None,
-        )
 
-    async def _ask(
-        self, target: Target, request: Request, address: Address, within: float
-    ) -> Reply:
+async def probe_once(
+    target: Target, *, resolve: Resolve, get: Get, within: float, clock: Clock
+) -> Probe:
+    """Look a target's name up and ask the address answered, in at most *within* seconds."""
+    at, unix, request = clock.time(), clock.unix(), target.request
+    answer, reply = await resolve(target.name, within=within), None
+    if request is not None and answer.addresses and answer.failure is None:
+        address = answer.addresses[0]
         if target.port is None:
-            return Reply(address=address, port=0, failure=Failure.NO_PORT)
-        return await self._get(
-            address,
-            target.port,
-            request=request,
-            name=target.name,
-            within=within,
-            question=target.question,
-        )
+            reply = Reply(address=address, port=0, failure=Failure.NO_PORT)
+        else:
+            reply = await get(
+                address,
+                target.port,
+                request=request,
+                name=target.name,
+                within=max(0.001, within - (clock.time() - at)),
+                question=target.question,
+            )
+    return Probe(
+        question=target.question,
+        at=at,
+        ended=clock.time(),
+        unix=unix,
+        answer=answer,
+        reply=reply,
+        http=request is not None,
+    )

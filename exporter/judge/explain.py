@@ -1,0 +1,216 @@
+"""One look at a service, put in words: what is right, what is not, and why."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from exporter.judge.expect import check, expect
+from exporter.model import Inventory, Policy, Probe, Question, Rule, Service, ServiceName
+
+
+class Level(StrEnum):
+    """How bad a finding is."""
+
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+_ORDER = tuple(Level)
+_BROKEN = {
+    Rule.RESOLVES: "should have an answer",
+    Rule.LOCAL_FIRST: "should stay in this cluster",
+    Rule.FAILS_OVER: "should lead to a cluster that can serve",
+    Rule.CONNECTED_ONLY: "leads to a cluster without a tunnel",
+    Rule.PINS: "should lead to the cluster it names",
+    Rule.REACHABLE: "should be served there",
+    Rule.SPREADS: "should be spread evenly",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of a report."""
+
+    level: Level
+    about: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What one look at a service showed."""
+
+    service: ServiceName
+    findings: tuple[Finding, ...]
+    serving: str | None
+    """The cluster that served a client here; None if nobody did."""
+    standbys: frozenset[str]
+    verdict: str
+
+    @property
+    def level(self) -> Level:
+        """Return the worst of the findings."""
+        return max((each.level for each in self.findings), key=_ORDER.index, default=Level.OK)
+
+
+def explain(
+    inventory: Inventory,
+    service: Service,
+    policy: Policy,
+    *,
+    plain: Mapping[str, Probe],
+    pinned: Sequence[Probe],
+    domain: str,
+) -> Report:
+    """
+    Put one look at a service in words.
+
+    Args:
+        inventory: The clusterset as the local cluster sees it.
+        service: The service, of this inventory.
+        policy: Whether its clients are meant to stay in their cluster.
+        plain: A probe of the plain name by each vantage, a name server.
+        pinned: A probe of each pinned name; empty if they are not probed.
+        domain: The zone of the names.
+    """
+    findings = list(_exports(inventory, service))
+    answers = {probe.answer.addresses for probe in plain.values()}
+    for vantage, probe in plain.items():
+        findings += _plain(
+            inventory, service, policy, probe, f"{_name(probe, domain)} at {vantage}"
+        )
+    if len(answers) > 1 and len(expect(inventory, Question(service.name), policy).clusters) < 2:  # noqa: PLR2004 - of several that are right each may answer
+        findings.append(Finding(Level.WARN, "name servers", "do not agree"))
+    served = [probe for probe in plain.values() if probe.failure is None]
+    serving = service.owner_of(served[0].answer.addresses[0]) if served else None
+    standbys = set[str]()
+    for probe in pinned:
+        cluster = probe.question.pinned or ""
+        finding = _pinned(inventory, service, probe, _name(probe, domain))
+        findings.append(finding)
+        if (
+            finding.level is Level.OK
+            and cluster != serving
+            and _can_serve(inventory, service, cluster)
+        ):
+            standbys.add(cluster)
+    findings += _hazards(service, serving, standbys, asked=bool(pinned))
+    return Report(
+        service=service.name,
+        findings=tuple(findings),
+        serving=serving,
+        standbys=frozenset(standbys),
+        verdict=_verdict(inventory, service, policy, serving, standbys),
+    )
+
+
+def why(inventory: Inventory, service: Service, policy: Policy) -> str:
+    """Say what clients in the local cluster should get, and why."""
+    right = expect(inventory, Question(service.name), policy).clusters
+    export = service.export_of(inventory.local)
+    others = " or ".join(sorted(right)) or "nobody"
+    if policy is Policy.SPREAD:
+        return f"policy spread: {others} may answer"
+    if export is None:
+        return f"not exported here, so {others} should answer"
+    if export.ready:
+        return "exported here and ready, so clients should stay in this cluster"
+    if not right:
+        return "not ready here, and no ready cluster can be reached, so there should be no answer"
+    return f"not ready here, so {others} should answer"
+
+
+def _name(probe: Probe, domain: str) -> str:
+    return probe.question.dns_name(domain)
+
+
+def _can_serve(inventory: Inventory, service: Service, cluster: str) -> bool:
+    export = service.export_of(cluster)
+    return export is not None and export.ready and cluster in inventory.connected
+
+
+def _exports(inventory: Inventory, service: Service) -> Iterator[Finding]:
+    for cluster in inventory.clusters:
+        export, here = service.export_of(cluster), cluster == inventory.local
+        about = f"{cluster} (here)" if here else cluster
+        if export is None:
+            yield Finding(Level.OK, about, "does not export it")
+            continue
+        tunnel = cluster in inventory.connected
+        told = "exports it, " + ("ready" if export.ready else "not ready")
+        told += "" if here else ", connected" if tunnel else ", not connected"
+        yield Finding(Level.OK if export.ready and tunnel else Level.WARN, about, told)
+
+
+def _plain(
+    inventory: Inventory, service: Service, policy: Policy, probe: Probe, about: str
+) -> Iterator[Finding]:
+    question = Question(service.name)
+    expected = expect(inventory, question, policy)
+    owner = _owner(service, probe)
+    broken = [rule for rule, kept in check(inventory, expected, probe, owner) if not kept]
+    level = Level.OK if owner == inventory.local else Level.WARN
+    if broken or probe.failure is not None:
+        level = Level.FAIL
+    told = f"{_seen(service, probe)}; {why(inventory, service, policy)}"
+    told += "".join(f"; {_BROKEN[rule]} ({rule})" for rule in broken)
+    yield Finding(level, about, told)
+
+
+def _pinned(inventory: Inventory, service: Service, probe: Probe, about: str) -> Finding:
+    cluster = probe.question.pinned or ""
+    told = _seen(service, probe)
+    if probe.failure is None and _owner(service, probe) == cluster:
+        return Finding(Level.OK, about, told)
+    if _can_serve(inventory, service, cluster):
+        return Finding(Level.WARN, about, f"{told}; ready and connected, and would not serve")
+    return Finding(Level.OK, about, f"{told}; not expected to serve")
+
+
+def _hazards(
+    service: Service, serving: str | None, standbys: set[str], *, asked: bool
+) -> Iterator[Finding]:
+    if not asked:
+        yield Finding(Level.WARN, "no_pinned_names", "so no standby is put to the test")
+    elif len(service.exports) == 1:
+        yield Finding(Level.WARN, "single_cluster", "exports it; there is none to move to")
+    elif serving is not None and not standbys:
+        yield Finding(Level.WARN, "standby", "nobody would take over")
+
+
+def _owner(service: Service, probe: Probe) -> str | None:
+    addresses = probe.answer.addresses
+    return service.owner_of(addresses[0]) if addresses else None
+
+
+def _seen(service: Service, probe: Probe) -> str:
+    answer, reply = probe.answer, probe.reply
+    if not answer.addresses:
+        return f"no address ({answer.failure}, {answer.rcode or 'no reply'})"
+    owner = _owner(service, probe) or "nobody's"
+    told = f"{answer.addresses[0]} ({owner})"
+    if answer.failure is not None or reply is None:
+        return told if answer.failure is None else f"{told}, {answer.failure}"
+    return f"{told}, " + (
+        f"replied {reply.status}" if reply.failure is None else f"{reply.failure}"
+    )
+
+
+def _verdict(
+    inventory: Inventory, service: Service, policy: Policy, serving: str | None, standbys: set[str]
+) -> str:
+    name, right = service.name, expect(inventory, Question(service.name), policy).clusters
+    if serving is None:
+        return f"{name} is served to nobody in {inventory.local}."
+    then = (
+        f"{' and '.join(sorted(standbys))} would take over"
+        if standbys
+        else "nobody would take over"
+    )
+    if serving not in right:
+        should = " or ".join(sorted(right)) or "nobody"
+        return f"{name} is served by {serving} where {should} should serve; {then}."
+    moved = serving != inventory.local and service.export_of(inventory.local) is not None
+    how = "a failover" if moved and policy is Policy.LOCAL else "as it should be"
+    return f"{name} is served by {serving}, {how}; {then}."

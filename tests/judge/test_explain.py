@@ -1,0 +1,104 @@
+"""One look at a service, in words."""
+
+import pytest
+
+from exporter.judge.explain import Level, explain, why
+from exporter.model import Failure, Policy
+from tests.fakes.nouns import NGINX, inventory, probe
+
+DOMAIN = "clusterset.local"
+NAME = "nginx.nginx-test.svc.clusterset.local"
+
+
+def report(plain, pinned=(), *, policy=Policy.LOCAL, **words):
+    state = inventory(**words)
+    looks = plain if isinstance(plain, dict) else {"10.96.0.10:53": plain}
+    return explain(state, state.services[NGINX], policy, plain=looks, pinned=pinned, domain=DOMAIN)
+
+
+WELL = [probe(0, by="a", pinned="a"), probe(0, by="b", pinned="b")]
+
+
+def texts(made, level):
+    return [f"{each.about}: {each.text}" for each in made.findings if each.level is level]
+
+
+def test_all_is_well():
+    made = report(probe(0, by="a"), WELL)
+    assert made.level is Level.OK
+    assert (made.serving, made.standbys) == ("a", {"b"})
+    assert made.verdict == ("nginx-test/nginx is served by a, as it should be; b would take over.")
+
+
+@pytest.mark.parametrize(
+    ("words", "policy", "told"),
+    [
+        ({}, Policy.LOCAL, "exported here and ready, so clients should stay in this cluster"),
+        ({"ready": "b", "exported": "ab"}, Policy.LOCAL, "not ready here, so b should answer"),
+        (
+            {"ready": "bc", "exported": "abc"},
+            Policy.LOCAL,
+            "not ready here, so b or c should answer",
+        ),
+        ({"ready": "b", "exported": "b"}, Policy.LOCAL, "not exported here, so b should answer"),
+        (
+            {"ready": "b", "exported": "ab", "connected": "a"},
+            Policy.LOCAL,
+            "not ready here, and no ready cluster can be reached, so there should be no answer",
+        ),
+        ({}, Policy.SPREAD, "policy spread: a or b may answer"),
+    ],
+)
+def test_why(words, policy, told):
+    state = inventory(**words)
+    assert why(state, state.services[NGINX], policy) == told
+
+
+def test_an_answer_from_the_wrong_cluster():
+    made = report(probe(0, by="b"), WELL)
+    assert made.level is Level.FAIL
+    (line,) = texts(made, Level.FAIL)
+    assert line.endswith("; should stay in this cluster (local_first)")
+    assert (
+        made.verdict == "nginx-test/nginx is served by b where a should serve; a would take over."
+    )
+
+
+def test_name_servers_that_do_not_agree():
+    made = report({"one": probe(0, by="a"), "two": probe(0, by="b")}, WELL)
+    assert "name servers: do not agree" in texts(made, Level.WARN)
+    spread = report({"one": probe(0, by="a"), "two": probe(0, by="b")}, WELL, policy=Policy.SPREAD)
+    assert "name servers: do not agree" not in texts(spread, Level.WARN)
+
+
+def test_a_standby_that_would_not_serve():
+    pinned = [WELL[0], probe(0, by="b", pinned="b", reply=Failure.CONNECT_TIMEOUT)]
+    made = report(probe(0, by="a"), pinned)
+    assert made.standbys == frozenset()
+    assert made.verdict.endswith("as it should be; nobody would take over.")
+    assert any("ready and connected, and would not serve" in each for each in texts(made, "warn"))
+
+
+def test_nobody_to_move_to():
+    made = report(probe(0, by="a"), WELL[:1], ready="a", exported="a")
+    assert "single_cluster: exports it; there is none to move to" in texts(made, Level.WARN)
+
+
+def test_pinned_names_that_are_not_asked():
+    made = report(probe(0, by="a"))
+    assert "no_pinned_names: so no standby is put to the test" in texts(made, Level.WARN)
+
+
+@pytest.mark.parametrize(
+    ("look", "told"),
+    [
+        (probe(0), "no address (nodata, no reply)"),
+        (probe(0, answer=Failure.TIMEOUT), "no address (timeout, no reply)"),
+        (probe(0, by="9.9.9.9"), "9.9.9.9 (nobody's), replied 200"),
+        (probe(0, by="a", reply=Failure.REPLY_TIMEOUT), "100.1.0.10 (a), reply_timeout"),
+    ],
+)
+def test_what_was_seen(look, told):
+    made = report(look, WELL)
+    assert told in texts(made, Level.FAIL)[0]
+    assert made.level is Level.FAIL

@@ -1,0 +1,98 @@
+"""`check` on the demo's clusterset in each scene of its story, beside golden files."""
+
+import asyncio
+import json
+import os
+import re
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from exporter.demo.clusterset import clusterset, until
+from exporter.demo.layout import SERVICE, claim
+
+GOLDEN = Path(__file__).parent.parent / "data" / "check"
+pytestmark = pytest.mark.timeout(120)
+
+
+def command(site, *arguments):
+    config = str(site.folder / "config.yaml")
+    return [sys.executable, "-m", "exporter", "check", "--config.file", config, *arguments]
+
+
+async def check(site, *arguments):
+    process = await asyncio.create_subprocess_exec(
+        *command(site, str(SERVICE), *arguments),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, error = await process.communicate()
+    assert error == b""
+    return process.returncode, out.decode()
+
+
+def plain(text, sites):
+    """Return a text without what differs from run to run."""
+    for site, letter in zip(sites, "AB", strict=True):
+        text = text.replace(f"127.{site.net}.", f"127.{letter}.")
+    return re.sub(r" +\n", "\n", re.sub(r" {2,}", "  ", text))
+
+
+def golden(name, text):
+    path = GOLDEN / f"{name}.txt"
+    if os.environ.get("GOLDEN"):
+        path.write_text(text)
+    assert text == path.read_text()
+
+
+async def test_each_scene_of_the_story(tmp_path):
+    with claim(["k8s-node4", "k8s-node5"], tmp_path) as sites:
+        here, there = sites
+        async with clusterset(sites, tmp_path) as made:
+
+            async def answers(address):
+                return await made.ask(here) == address
+
+            async def shows(name, code):
+                done, text = await check(here)
+                await asyncio.to_thread(golden, name, plain(text, sites))
+                assert done == code
+
+            await shows("local", 0)
+            await made.stop_backend(here)
+            await shows("failing", 1)
+            made.set_ready(here, ready=False)
+            await until(lambda: answers(there.service), "the name servers follow")
+            await shows("failover", 0)
+            made.set_links(here, up=False)
+            await until(lambda: answers(None), "the name servers follow")
+            await shows("blackout", 1)
+            code, text = await check(here, "--json")
+            report = json.loads(text)
+            assert (code, report["level"], report["serving"]) == (1, "fail", None)
+            assert report["verdict"] == "nginx-test/nginx is served to nobody in k8s-node4."
+
+
+async def test_watching_tells_each_change(tmp_path):
+    with claim(["k8s-node4", "k8s-node5"], tmp_path) as sites:
+        here, _ = sites
+        async with clusterset(sites, tmp_path) as made:
+            process = await asyncio.create_subprocess_exec(
+                *command(here, str(SERVICE), "--watch"), stdout=asyncio.subprocess.PIPE
+            )
+
+            async def told():
+                async with asyncio.timeout(20):
+                    return (await process.stdout.readline()).decode()
+
+            assert (
+                "served by k8s-node4, as it should be; k8s-node5 would take over." in await told()
+            )
+            await made.stop_backend(here)
+            assert re.search(r"fail .* served to nobody in k8s-node4. \(after \d", await told())
+            made.set_ready(here, ready=False)
+            assert "served by k8s-node5, a failover; nobody would take over." in await told()
+            process.send_signal(signal.SIGINT)
+            assert await process.wait() == 130
