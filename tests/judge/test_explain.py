@@ -76,7 +76,9 @@ def test_a_standby_that_would_not_serve():
     made = report(probe(0, by="a"), pinned)
     assert made.standbys == frozenset()
     assert made.verdict.endswith("as it should be; nobody would take over.")
-    assert any("ready and connected, and would not serve" in each for each in texts(made, "warn"))
+    assert any(
+        "ready and connected, and would not serve" in each for each in texts(made, Level.WARN)
+    )
 
 
 def test_nobody_to_move_to():
