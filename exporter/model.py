@@ -48,6 +48,8 @@ class Cluster:
     node_addresses: tuple[Address, ...] = ()
     connected: bool = True
     """The local gateway has a live tunnel to it; says nothing about the local cluster."""
+    answered: bool | None = None
+    """Lighthouse counts it as connected; None if it sees no more than *connected* says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +66,11 @@ class Export:
 
     cluster: str
     addresses: tuple[Address, ...]
+    """One for a ClusterIP service; of a headless one all that its name answers."""
     ready: bool
+    """At least one endpoint is ready."""
+    backed: bool | None = None
+    """There is at least one endpoint, ready or not; None if no more is known than *ready*."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +80,11 @@ class Service:
     name: ServiceName
     ports: tuple[Port, ...] = ()
     exports: tuple[Export, ...] = ()
+    headless: bool = False
+    clusterset_ips: tuple[Address, ...] = ()
+    """Addresses of the service in the whole clusterset, which tell nothing of who serves."""
+    karmada_endpoints: tuple[str, ...] = ()
+    """Clusters whose endpoints Karmada's MultiClusterService put behind the local Service."""
 
     def export_of(self, cluster: str) -> Export | None:
         """Return the export of *cluster*, or None if it has none."""
@@ -84,6 +95,17 @@ class Service:
         return next((e.cluster for e in self.exports if address in e.addresses), None)
 
 
+class Profile(StrEnum):
+    """Whose name server answers clusterset names, and so by which rules."""
+
+    SUBMARINER = "submariner"
+    CILIUM = "cilium"
+    GKE = "gke"
+
+
+Version = tuple[int, int, int]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Inventory:
     """All that is known of the clusterset at one moment, as the cluster *local* sees it."""
@@ -91,11 +113,30 @@ class Inventory:
     local: str
     clusters: Mapping[str, Cluster] = field(default_factory=dict)
     services: Mapping[ServiceName, Service] = field(default_factory=dict)
+    profile: Profile = Profile.SUBMARINER
+    version: Version | None = None
+    """Submariner's; None if it is not known, then it counts as a current one."""
+    knows_local: bool = True
+    """Lighthouse knows which cluster it runs in; without that it prefers none."""
+    knows_gateways: bool = True
+    """Lighthouse found Submariner when it started; else it counts every cluster as connected."""
 
     @cached_property
     def connected(self) -> frozenset[str]:
         """Clusters that can be reached from here; the local one always can."""
         return frozenset({self.local} | {c.id for c in self.clusters.values() if c.connected})
+
+    @cached_property
+    def answered(self) -> frozenset[str]:
+        """Clusters that Lighthouse counts as connected: it forgets none that it does not see."""
+        if not self.knows_gateways:
+            return frozenset({self.local, *self.clusters})
+        told = {
+            c.id
+            for c in self.clusters.values()
+            if (c.connected if c.answered is None else c.answered)
+        }
+        return frozenset({self.local} | told)
 
 
 class NameKind(StrEnum):
