@@ -17,23 +17,25 @@ from exporter.expose import series, status
 from exporter.expose.metrics import Metrics
 from exporter.expose.render import Registry
 from exporter.judge.attribute import Attribution
-from exporter.judge.locality import Graces
+from exporter.judge.calibrate import Calibration
+from exporter.judge.locality import LEAKS, Graces
 from exporter.judge.state import State
 from exporter.model import (
     Client,
+    Failover,
     Hits,
     Inventory,
-    Judged,
     Locality,
     LogCounts,
     Mode,
+    Network,
     Policy,
     Probe,
     ProbeHit,
     ServiceName,
 )
 from exporter.probe.origin import Forgery, Origins
-from exporter.settings import Settings
+from exporter.settings import ProbeSettings, Settings
 
 log = structlog.get_logger()
 
@@ -46,6 +48,10 @@ known there, and answered by its name server, before it is known here."""
 MAX_DOUBTFUL = 10_000
 """Such hits that wait at once, each for all of a client's hits in one block."""
 SECOND = 1.0
+ASLEEP_AFTER = 5.0
+"""Seconds without a turn of `settle` after which this exporter was asleep: stopped, or starved."""
+STALE_INTERVALS = 3
+"""Intervals without a probe after which nothing is said of a service: this exporter was asleep."""
 
 Hurry = Callable[[ServiceName], None]
 
@@ -77,6 +83,7 @@ class Flow:
         self._moment = moment
         self._hurry = hurry
         self._started = moment()
+        self._settled = self._started.at
         self._problems: dict[str, tuple[str, float]] = {}
         self._modes: dict[ServiceName, Mode] = {}
         self._history = status.History()
@@ -86,6 +93,7 @@ class Flow:
         self._unread = set(logs)
         self._attribution: Attribution | None = None
         self._origins = Origins(key)
+        self._calibration = Calibration()
         self._process = CollectorRegistry()
         ProcessCollector(registry=self._process)
         self.registry = Registry(settings.limits.series)
@@ -94,6 +102,7 @@ class Flow:
         self.state = State(
             confirm=settings.probe.confirm,
             pinned=settings.probe.pinned,
+            stale_after=_stale_after(settings.probe),
             graces_of=self._graces_of,
             policy_of=self._policy_of,
         )
@@ -111,7 +120,11 @@ class Flow:
         self._origins.key = key
         self.registry.room.limit = settings.limits.series
         self.metrics.configure(pinned=settings.probe.pinned)
-        self.state.configure(confirm=settings.probe.confirm, pinned=settings.probe.pinned)
+        self.state.configure(
+            confirm=settings.probe.confirm,
+            pinned=settings.probe.pinned,
+            stale_after=_stale_after(settings.probe),
+        )
         self.metrics.note(series.CONFIG_RELOAD_OK, 1)
         self.metrics.note(series.CONFIG_RELOAD_TIME, self._moment().unix)
         self.solved("configuration")
@@ -129,6 +142,7 @@ class Flow:
         changed = self.state.set_inventory(inventory, now.at)
         proxies = self._settings.attribution.trusted_proxies
         self._attribution = Attribution(inventory, [proxy.network for proxy in proxies])
+        self._tell_conflicts(self._attribution.conflicts)
         self.metrics.set_inventory(inventory, changed)
         self.metrics.note(series.INVENTORY_OK, 1)
         self.metrics.note(series.INVENTORY_TIME, now.unix)
@@ -151,7 +165,9 @@ class Flow:
             return
         self.metrics.probed(probe, judged)
         self._history.add(probe, judged)
-        self._tell(probe, judged)
+        self._tell(probe)
+        for failover in judged.failovers:
+            self._moved(failover)
         if judged.restless:
             self._hurry(probe.question.service)
 
@@ -186,8 +202,14 @@ class Flow:
                 self._probe_hit(hit, self.inventory, now.unix)
 
     def settle(self) -> None:
-        """Count the hits that looked like leaks, once it would be known that they are none."""
+        """Count what waited to be known better: what looked like leaks, moves without a cause."""
         now = self._moment().at
+        if now - self._settled > ASLEEP_AFTER:
+            log.warning("was asleep", seconds=round(now - self._settled, 1))
+            self.state.was_blind(self._settled, now)
+        self._settled = now
+        for failover in self.state.settle(now):
+            self._moved(failover)
         while self._doubtful and self._doubtful[0].read <= now - LEAK_SETTLES:
             hit = self._doubtful.popleft()
             if self._is_known(hit.client.service):
@@ -195,7 +217,7 @@ class Flow:
 
     def _hit(self, hit: "_Hit") -> None:
         locality = self._locality(hit, hit.end)
-        doubtful = locality in {Locality.LEAK, Locality.PINNED}
+        doubtful = locality in LEAKS
         if doubtful and len(self._doubtful) < MAX_DOUBTFUL:
             self._doubtful.append(hit)
         else:
@@ -208,7 +230,12 @@ class Flow:
         )
 
     def _count(self, hit: "_Hit", locality: Locality) -> None:
-        self.metrics.hit(hit.client.service, hit.client.source, locality, hit.hits)
+        service, source = hit.client.service, hit.client.source
+        if locality in LEAKS and not self._calibration.trusts(source):
+            # A false leak is worse than none: somebody is paged by it.
+            self.metrics.withheld(service, source, hit.hits.requests)
+            locality = Locality.UNKNOWN
+        self.metrics.hit(service, source, locality, hit.hits)
 
     def _is_steady(self, client: Client, counts: LogCounts, now: status.Moment) -> bool:
         start, end = _span(client, counts, now)
@@ -311,7 +338,7 @@ class Flow:
 
     async def render(self, openmetrics: bool) -> AsyncIterator[bytes]:
         """Yield the text of `/metrics` in pieces; others get their turn between them."""
-        for n, view in enumerate(self.state.views()):
+        for n, view in enumerate(self.state.views(self._moment().at)):
             self.metrics.show(view)
             if n % VIEWS_A_TURN == 0:
                 await asyncio.sleep(0)
@@ -344,7 +371,7 @@ class Flow:
             ],
             **status.status(
                 inventory=self.inventory,
-                views=self.state.views(),
+                views=self.state.views(now.at),
                 requests=self.metrics.requests(),
                 history=self._history,
                 lines=self._lines,
@@ -373,28 +400,48 @@ class Flow:
         grace = self._settings.probe.for_service(service).leak_grace or self._settings.leak_grace
         return Graces(leak=grace, export=self._settings.export_grace)
 
-    def _tell(self, probe: Probe, judged: Judged) -> None:
+    def _tell(self, probe: Probe) -> None:
         service = probe.question.service
         mode = self.state.mode(service)
         if self._modes.get(service, Mode.UNKNOWN) is not mode:
             log.info("mode changed", service=str(service), mode=mode, why=probe.failure)
             self._modes[service] = mode
-        if judged.failover is not None:
-            moved = judged.failover
-            log.info(
-                "failover",
-                service=str(service),
-                from_cluster=moved.from_cluster,
-                to_cluster=moved.to_cluster,
-                reason=moved.reason,
-                **{f"{stage}_seconds": round(s, 3) for stage, s in moved.durations.items()},
-            )
+
+    def _moved(self, failover: Failover) -> None:
+        self.metrics.moved(failover)
+        self._history.moved(failover)
+        log.info(
+            "failover",
+            service=str(failover.service),
+            from_cluster=failover.from_cluster,
+            to_cluster=failover.to_cluster,
+            reason=failover.reason,
+            **{f"{stage}_seconds": round(s, 3) for stage, s in failover.durations.items()},
+        )
+
+    def _tell_conflicts(self, conflicts: Mapping[Network, frozenset[str]]) -> None:
+        what = "address ranges"
+        message = "; ".join(
+            f"{network} is claimed by {' and '.join(sorted(clusters))}, so its addresses belong "
+            "to none"
+            for network, clusters in conflicts.items()
+        )
+        if not message:
+            self.solved(what)
+            return
+        if self._problems.get(what, ("",))[0] != message:
+            log.error("attribution", error=message)
+        self.problem(what, message)
 
     def _probe_hit(self, hit: ProbeHit, inventory: Inventory, unix: float) -> None:
         origin = self._origins.read(hit.user_agent, now_unix=unix, clusters=inventory.clusters)
         if isinstance(origin, Forgery):
             self.metrics.forged(origin)
             return
+        if origin.verified:
+            self._calibration.saw(origin.cluster, hit.source)
+            for cluster in {origin.cluster, hit.source}:
+                self.metrics.agreed(cluster, self._calibration.agreement(cluster))
         self.metrics.probe_hit(
             hit.service, claimed=origin.cluster, attributed=hit.source, verified=origin.verified
         )
@@ -409,6 +456,10 @@ class _Hit:
     start: float
     end: float
     read: float
+
+
+def _stale_after(probe: ProbeSettings) -> float:
+    return STALE_INTERVALS * probe.interval + probe.timeout
 
 
 def _span(client: Client, counts: LogCounts, now: status.Moment) -> tuple[float, float]:

@@ -146,12 +146,20 @@ class NameKind(StrEnum):
     PINNED = "pinned"
 
 
+class Record(StrEnum):
+    """The type of record that is asked for."""
+
+    A = "A"
+    AAAA = "AAAA"
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """A name to ask for: a service's plain name, or the one pinned to a cluster."""
 
     service: ServiceName
     pinned: str | None = None
+    record: Record = Record.A
 
     @property
     def kind(self) -> NameKind:
@@ -427,6 +435,21 @@ class Failover:
     unix: float
     """When the first good reply came from the new cluster."""
     durations: Mapping[Stage, float]
+    """Empty if nobody looked while it happened."""
+    accuracy: float
+    """Seconds by which the durations may be off: the time between two probes."""
+
+
+class Hazard(StrEnum):
+    """What would break the next failover, or the verdict on it."""
+
+    KARMADA_ENDPOINTS = "karmada_endpoints"
+    OVERLAPPING_CIDRS = "overlapping_cidrs"
+    STALE_GATEWAY = "stale_gateway"
+    HEADLESS_NO_LOCAL = "headless_no_local"
+    OLD_LIGHTHOUSE_SILENT_NXDOMAIN = "old_lighthouse_silent_nxdomain"
+    NO_PINNED_NAMES = "no_pinned_names"
+    SINGLE_CLUSTER = "single_cluster"
 
 
 class Policy(StrEnum):
@@ -444,8 +467,8 @@ class Judged:
     """The cluster that the answer pointed to; UNKNOWN for an address nobody exports."""
     checks: tuple[tuple[Rule, bool], ...] = ()
     """Each promise that could be checked, and whether it was kept."""
-    failover: Failover | None = None
-    """The move that this probe completed."""
+    failovers: tuple[Failover, ...] = ()
+    """Moves that are over."""
     outage: float = 0.0
     """Seconds of outage that this probe added."""
     restless: bool = False
@@ -467,6 +490,7 @@ class ServiceView:
     """Clusters that should."""
     standbys: frozenset[str]
     """Clusters that would serve if the one that serves stopped."""
+    hazards: frozenset[Hazard]
     pinned: Mapping[str, Probe]
     """The newest pinned probe of each exporting cluster."""
     plain: Probe | None

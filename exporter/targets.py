@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from exporter.model import Inventory, Question, Service
+from exporter.model import Inventory, Profile, Question, Service
 from exporter.probe.http import Request
 from exporter.probe.schedule import Target
 from exporter.settings import HttpSettings, Settings
@@ -14,7 +14,8 @@ def targets(inventory: Inventory, wanted: Settings) -> Iterator[Target]:
         how = wanted.probe.for_service(service.name)
         if not how.enabled:
             continue
-        pinned = [export.cluster for export in service.exports] if wanted.probe.pinned else []
+        named = wanted.probe.pinned and inventory.profile is Profile.SUBMARINER
+        pinned = [export.cluster for export in service.exports] if named else []
         for cluster in (None, *pinned):
             question = Question(service.name, cluster)
             yield Target(

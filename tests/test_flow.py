@@ -1,4 +1,5 @@
 import asyncio
+from dataclasses import replace
 
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
@@ -81,7 +82,7 @@ async def test_hits_are_judged_at_the_time_they_are_read():
     scene = scenes.failover()
     scene.hits(b=5)
     scene.inventory(ready="ab")
-    scene.now += 100
+    scene.wait(100)
     # Now b has been ready for long, so its clients have no business here.
     scene.hits(b=3)
     scene.settle()
@@ -175,7 +176,7 @@ async def test_a_problem_keeps_its_beginning():
     scene = scenes.steady()
     scene.flow.problem("x", "first")
     since = scene.now
-    scene.now += 50
+    scene.wait(50)
     scene.flow.problem("x", "then")
     (problem,) = scene.flow.status()["problems"]
     assert problem == {"what": "x", "message": "then", "since": scenes.START + since}
@@ -270,7 +271,7 @@ async def test_a_change_that_is_known_here_a_little_later_makes_no_leak():
     """The name server of b answered otherwise before this cluster knew of it."""
     scene = scenes.steady()
     scene.flow.logged(scenes.LOG, *written(scene, "b", 1))
-    scene.now += 2
+    scene.wait(2)
     scene.inventory(ready="a", exported="ab")
     scene.settle()
     assert await by_locality(scene.flow, "b") == {"failover": 1}
@@ -279,9 +280,9 @@ async def test_a_change_that_is_known_here_a_little_later_makes_no_leak():
 async def test_hits_read_late_are_judged_as_of_then():
     scene = scenes.steady()
     scene.inventory(ready="a", exported="ab")
-    scene.now += 100
+    scene.wait(100)
     scene.inventory(ready="ab")
-    scene.now += 100
+    scene.wait(100)
     # Read 100 s late: some were served while b was down, some long after it came back.
     scene.flow.logged(scenes.LOG, *written(scene, "b", 150, 140, 50, 40, 30))
     scene.settle()
@@ -319,9 +320,64 @@ async def test_the_grace_of_one_service(tmp_path):
     scene = scenes.Scene(probe=(await asyncio.to_thread(load, path)).probe)
     scene.inventory(ready="a", exported="ab")
     scene.inventory(ready="ab")
-    scene.now += 100
+    scene.wait(100)
     scene.hits(b=1)
-    scene.now += 100
+    scene.wait(100)
     scene.hits(b=1)
     scene.settle()
     assert await by_locality(scene.flow, "b") == {"failover": 1, "leak": 1}
+
+
+async def test_leaks_are_withheld_while_attribution_cannot_be_believed():
+    """A network that rewrites addresses makes clients of b look like clients of another cluster."""
+    scene = scenes.Scene()
+    scene.flow.configure(scene.flow._settings, b"secret")
+    scene.inventory()
+    scene.wait(100)
+
+    def seen(attributed, number):
+        made = (
+            user_agent("b", NGINX, version="1", key=b"secret", unix_ms=ms, nonce=f"{ms:012x}")
+            for ms in range(int((scenes.START + scene.now) * 1000), 10**15)
+        )
+        hits = [ProbeHit(NGINX, attributed, next(made)) for _ in range(number)]
+        scene.flow.logged(scenes.LOG, LogCounts(read=number, access=number, probes=hits))
+
+    seen("d", 5)
+    scene.hits(b=7)
+    scene.settle()
+    assert await by_locality(scene.flow, "b") == {"unknown": 7}
+    assert await samples(scene.flow, "clusterset_leaks_withheld_total") == {("b", "a", *NGINX): 7}
+    seen("b", 50)
+    scene.hits(b=2)
+    scene.settle()
+    assert await by_locality(scene.flow, "b") == {"unknown": 7, "leak": 2}
+    agreement = await samples(scene.flow, "clusterset_attribution_agreement_ratio")
+    assert agreement == {("b", "a"): 1.0}
+
+
+async def test_a_prefix_that_two_clusters_claim_is_a_problem_until_it_is_mended():
+    scene = scenes.Scene()
+    clusters = inventory().clusters
+    shared = clusters | {"b": replace(clusters["b"], pod_cidrs=clusters["c"].pod_cidrs)}
+    with capture_logs() as logs:
+        for _ in range(2):
+            scene.flow.inventory_changed(replace(inventory(), clusters=shared))
+    (problem,) = scene.flow.status()["problems"]
+    told = "10.3.0.0/16 is claimed by b and c, so its addresses belong to none"
+    assert (problem["what"], problem["message"]) == ("address ranges", told)
+    assert [each["error"] for each in logs if each["event"] == "attribution"] == [told]
+    hazards = await samples(scene.flow, "clusterset_service_hazard")
+    assert hazards == {("a", *NGINX, "overlapping_cidrs"): 1}
+    scene.inventory()
+    assert scene.flow.status()["problems"] == []
+
+
+async def test_a_move_without_a_cause_is_told_once_none_will_come():
+    scene = scenes.steady()
+    scene.probes("b", "b")
+    assert scene.flow.status()["failovers"] == []
+    scene.settle()
+    (moved,) = scene.flow.status()["failovers"]
+    assert (moved["reason"], moved["to_cluster"]) == ("unknown", "b")
+    assert moved["accuracy_seconds"] == pytest.approx(3.1)

@@ -15,6 +15,7 @@ from exporter.model import (
     UNKNOWN,
     Failover,
     Failure,
+    Hazard,
     Hits,
     Inventory,
     Judged,
@@ -34,6 +35,7 @@ from exporter.model import (
 
 VANTAGE_RESOLVER = "resolver"
 VIEW_STRICT = "strict"
+VIEW_LIGHTHOUSE = "lighthouse"
 _CLUSTER_LABELS = frozenset(
     {
         "source_cluster",
@@ -85,8 +87,27 @@ class Metrics:
             self._inc(series.RULE_VIOLATIONS, (self._local, *service, rule), 0 if kept else 1)
         if judged.outage:
             self._inc(series.OUTAGE, (self._local, *service), judged.outage)
-        if judged.failover is not None:
-            self._moved(judged.failover)
+
+    def moved(self, failover: Failover) -> None:
+        """Count a move, and note how long it took."""
+        source = (self._local, *failover.service)
+        where = (failover.from_cluster, failover.to_cluster, failover.reason)
+        self._inc(series.FAILOVERS, (*source, *where))
+        self.note(series.FAILOVER_TIMESTAMP, failover.unix, source)
+        if failover.durations:
+            self.note(series.FAILOVER_ACCURACY, failover.accuracy, source)
+        for stage, seconds in failover.durations.items():
+            self.note(series.FAILOVER_LAST_DURATION, seconds, (*source, stage))
+            self._registry.histograms[series.FAILOVER_DURATION].observe((*source, stage), seconds)
+
+    def withheld(self, service: ServiceName, source: str, requests: int) -> None:
+        """Count requests that would be leaks, if attribution could be believed."""
+        self._inc(series.LEAKS_WITHHELD, (source, self._local, *service), requests)
+
+    def agreed(self, cluster: str, agreement: float | None) -> None:
+        """Note how well attribution agrees with the probes of *cluster*."""
+        if agreement is not None:
+            self.note(series.ATTRIBUTION_AGREEMENT, agreement, (cluster, self._local))
 
     def hit(self, service: ServiceName, source: str, locality: Locality, hits: Hits) -> None:
         """Count client requests that this cluster served."""
@@ -159,8 +180,11 @@ class Metrics:
             self._forget(inventory, shape[1])
             self._shape = shape
         for cluster in inventory.clusters:
-            connected = float(cluster in inventory.connected)
-            self.note(series.CONNECTED, connected, (self._local, cluster, VIEW_STRICT))
+            for name, view in (
+                (VIEW_STRICT, inventory.connected),
+                (VIEW_LIGHTHOUSE, inventory.answered),
+            ):
+                self.note(series.CONNECTED, float(cluster in view), (self._local, cluster, name))
         globalnet = any(cluster.global_cidrs for cluster in inventory.clusters.values())
         self.note(series.INFO, 1, (self._local, "", "", str(globalnet).lower()))
         for family, labels in _begins(inventory, changed, self._local, self._kinds):
@@ -173,6 +197,8 @@ class Metrics:
         for mode in Mode:
             self.note(series.SERVICE_MODE, float(mode is view.mode), (*source, mode))
         self.note(series.STANDBYS, len(view.standbys), source)
+        for hazard in Hazard:
+            self.note(series.HAZARD, float(hazard in view.hazards), (*source, hazard))
         exported = service.export_of(self._local) is not None
         self.note(series.EXPORTED, float(exported), source)
         for export in service.exports:
@@ -213,15 +239,6 @@ class Metrics:
             if seconds is not None:
                 labels = (self._local, destination, phase)
                 self._registry.histograms[series.PROBE_DURATION].observe(labels, seconds)
-
-    def _moved(self, failover: Failover) -> None:
-        source = (self._local, *failover.service)
-        where = (failover.from_cluster, failover.to_cluster, failover.reason)
-        self._inc(series.FAILOVERS, (*source, *where))
-        self.note(series.FAILOVER_TIMESTAMP, failover.unix, source)
-        for stage, seconds in failover.durations.items():
-            self.note(series.FAILOVER_LAST_DURATION, seconds, (*source, stage))
-            self._registry.histograms[series.FAILOVER_DURATION].observe((*source, stage), seconds)
 
     def _forget(self, inventory: Inventory, exports: AbstractSet[Labels]) -> None:
         clusters = NOT_CLUSTERS | inventory.clusters.keys() | {"", self._local}
@@ -284,6 +301,7 @@ def _request_children(
             for family in (series.REQUESTS, series.REQUEST_FAILURES, series.RESPONSE_BYTES):
                 yield family, (source, local, *service.name, locality)
         if source in inventory.clusters:
+            yield series.LEAKS_WITHHELD, (source, local, *service.name)
             yield series.PROBE_HITS, (source, local, *service.name, "true")
             yield series.PROBE_HITS, (source, local, *service.name, "false")
 

@@ -98,6 +98,17 @@ ATTRIBUTION_CHECKS = _counter(
     "claimed_cluster",
     "attributed_cluster",
 )
+ATTRIBUTION_AGREEMENT = _gauge(
+    "clusterset_attribution_agreement_ratio",
+    "Share of the newest verified probes for which the address belongs to the cluster claimed.",
+    "source_cluster",
+    "destination_cluster",
+)
+LEAKS_WITHHELD = _counter(
+    "clusterset_leaks_withheld_total",
+    "Requests counted as unknown instead of as a leak, since attribution cannot be believed.",
+    *_BOTH,
+)
 
 # What the probes of this cluster saw: source_cluster is always this cluster.
 PROBES = _counter(
@@ -133,6 +144,12 @@ STANDBYS = _gauge(
     "Clusters that would serve if the one that serves stopped.",
     *_SOURCE,
 )
+HAZARD = _gauge(
+    "clusterset_service_hazard",
+    "1 for what would break the next failover of the service or the verdict on it, 0 for all else.",
+    *_SOURCE,
+    "hazard",
+)
 RULE_CHECKS = _counter(
     "clusterset_rule_checks_total", "Probes that could check a promise.", *_SOURCE, "rule"
 )
@@ -163,6 +180,11 @@ FAILOVER_TIMESTAMP = _gauge(
 FAILOVER_LAST_DURATION = _gauge(
     "clusterset_failover_last_duration_seconds", "Durations of the newest move.", *_SOURCE, "stage"
 )
+FAILOVER_ACCURACY = _gauge(
+    "clusterset_failover_last_accuracy_seconds",
+    "How far off the durations of the newest move may be: the time between two probes.",
+    *_SOURCE,
+)
 OUTAGE = _counter(
     "clusterset_service_outage_seconds_total",
     "Seconds for which confirmed probes of the plain name found nobody serving.",
@@ -180,7 +202,8 @@ READY = _gauge(
 )
 CONNECTED = _gauge(
     "clusterset_gateway_connected",
-    "1 if this cluster has a live tunnel to the destination cluster.",
+    "1 if this cluster has a live tunnel to the destination cluster (strict), or if its name "
+    "server takes it to have one (lighthouse).",
     "source_cluster",
     "destination_cluster",
     "view",

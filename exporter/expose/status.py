@@ -17,6 +17,7 @@ from exporter.model import (
     Service,
     ServiceName,
     ServiceView,
+    Stage,
 )
 
 KEPT_FAILOVERS = 20
@@ -48,10 +49,12 @@ class History:
 
     def add(self, probe: Probe, judged: Judged) -> None:
         """Keep what is notable about a probe."""
-        if judged.failover is not None:
-            self.failovers.appendleft(judged.failover)
         if probe.failure is not None:
             self.failed.appendleft((probe, judged.destination))
+
+    def moved(self, failover: Failover) -> None:
+        """Keep a move."""
+        self.failovers.appendleft(failover)
 
 
 def status(
@@ -109,6 +112,7 @@ def _service(
         "serving": [] if view.serving is None else [view.serving],
         "expected": sorted(view.expected),
         "standby_clusters": len(view.standbys),
+        "hazards": sorted(view.hazards),
         "clusters": [_cluster(id_, service, view, inventory) for id_ in inventory.clusters],
         "requests": [
             {
@@ -152,7 +156,8 @@ def _failover(failover: Failover) -> dict[str, Any]:
         "to_cluster": failover.to_cluster,
         "reason": failover.reason,
         "at": failover.unix,
-        "durations_seconds": dict(failover.durations),
+        "durations_seconds": {stage: failover.durations.get(stage) for stage in Stage},
+        "accuracy_seconds": failover.accuracy,
     }
 
 

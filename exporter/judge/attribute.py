@@ -29,6 +29,8 @@ class Attribution:
 
     def __init__(self, inventory: Inventory, trusted_proxies: Iterable[Network] = ()) -> None:
         claims = [*_claims(inventory), *((network, VTEP) for network in VTEP_NETWORKS)]
+        self.conflicts = _conflicts(claims)
+        """Prefixes that several clusters claim, and who."""
         self._tables = {version: _flatten(claims, version) for version in (4, 6)}
         self._trusted = tuple(trusted_proxies)
 
@@ -75,6 +77,13 @@ def _claims(inventory: Inventory) -> Iterator[tuple[Network, str]]:
         if local:
             networks += (ip_network(address) for address in cluster.node_addresses)
         yield from ((network, cluster.id) for network in networks)
+
+
+def _conflicts(claims: Iterable[tuple[Network, str]]) -> dict[Network, frozenset[str]]:
+    owners: dict[Network, set[str]] = {}
+    for network, owner in claims:
+        owners.setdefault(network, set()).add(owner)
+    return {network: frozenset(who) for network, who in owners.items() if len(who) > 1}
 
 
 def _flatten(claims: Sequence[tuple[Network, str]], version: int) -> tuple[list[int], list[str]]:

@@ -1,16 +1,25 @@
 """What a clusterset name should answer, and whether a probe shows that it does."""
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from exporter.model import Failure, Inventory, NameKind, Policy, Probe, Question, Rule
-
-# The share of honest samples that a spread check may call unfair.
-SPREAD_LEVEL = 0.001
-SPREAD_ANSWERS_EACH = 25
-"""Answers wanted for each eligible cluster before one spread check is made."""
+from exporter.model import (
+    UNKNOWN,
+    Address,
+    Export,
+    Failure,
+    Inventory,
+    NameKind,
+    Policy,
+    Probe,
+    Profile,
+    Question,
+    Record,
+    Rule,
+    Service,
+    Version,
+)
 
 
 class Outcome(StrEnum):
@@ -19,43 +28,141 @@ class Outcome(StrEnum):
     ANSWER = "answer"
     NODATA = "nodata"
     NXDOMAIN = "nxdomain"
+    SILENCE = "silence"
+    """No reply: how an old Lighthouse says NXDOMAIN."""
 
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """The right answer to a question: its kind and, for an address, whose it may be."""
+    """What a name server may rightly answer to a question."""
 
     outcome: Outcome
     clusters: frozenset[str] = frozenset()
+    """Whose addresses may be answered; `UNKNOWN` where an address does not tell whose it is."""
+    addresses: frozenset[Address] = frozenset()
+    """Those that may be in the answer."""
+    whole: bool = False
+    """The answer has all of them, not those of one cluster."""
+    others: frozenset[Outcome] = frozenset()
+    """Outcomes that are right, too, by what is known."""
 
 
 def expect(inventory: Inventory, question: Question, policy: Policy) -> Expectation:
     """
-    Say what Lighthouse should answer to *question*.
+    Say what the name server of *inventory*'s local cluster should answer to *question*.
 
-    A plain name is answered by the local cluster while it exports the service and is ready,
-    whatever its gateway says; else by any ready cluster that is connected; else with no data.
-    A pinned name is answered even if its cluster is neither ready nor connected.
+    By Submariner's Lighthouse a plain name is answered by the local cluster while it exports the
+    service and is ready, whatever its gateway says; else by any ready cluster that Lighthouse
+    counts as connected; else with no data. A pinned name is answered even if its cluster is neither
+    ready nor connected. The plain name of a headless service has the addresses of all ready
+    clusters at once and knows no preference. Where the service has clusterset IPs they are the
+    answer (0.19 and later).
+
+    By Cilium and GKE a service has one address in the whole clusterset, no cluster is preferred,
+    and there are no pinned names.
 
     With `Policy.SPREAD` every ready and connected cluster is right.
 
-    Source: Lighthouse 0.15 to 0.20, "coredns/resolver/resolver.go" and "service_info.go".
+    Source: Lighthouse 0.12 to 0.21, "coredns/resolver/resolver.go", "service_info.go" and
+    "plugin/handler.go"; the Multi-Cluster Services API, "DNS" (KEP-1645).
     """
     service = inventory.services.get(question.service)
     if service is None:
-        return Expectation(Outcome.NXDOMAIN)
+        return _no_name(inventory, question)
+    if inventory.profile is not Profile.SUBMARINER:
+        return _merged(inventory, service, question)
     if question.pinned is not None:
-        known = service.export_of(question.pinned) is not None
-        return _answer_of({question.pinned}) if known else Expectation(Outcome.NXDOMAIN)
-    ready = {export.cluster for export in service.exports if export.ready}
-    if inventory.local in ready and policy is Policy.LOCAL:
-        return _answer_of({inventory.local})
-    return _answer_of(ready & inventory.connected)
+        export = service.export_of(question.pinned)
+        if export is None:
+            return _no_name(inventory, question)
+        answers = not service.headless or _answers_headless(export)
+        return _answer(inventory, question, [export] if answers else [])
+    if service.clusterset_ips and not _is_older(inventory, (0, 19, 0)):
+        return _shared(question, service.clusterset_ips)
+    exports = list(_eligible(inventory, service, policy))
+    return _answer(inventory, question, exports, whole=service.headless)
 
 
-def check(
-    inventory: Inventory, expected: Expectation, probe: Probe, destination: str | None
-) -> Iterator[tuple[Rule, bool]]:
+def _eligible(inventory: Inventory, service: Service, policy: Policy) -> Iterator[Export]:
+    local = service.export_of(inventory.local)
+    healthy = _answers_headless if service.headless else lambda each: _is_healthy(inventory, each)
+    stays = policy is Policy.LOCAL and inventory.knows_local and not service.headless
+    if stays and local is not None and healthy(local):
+        yield local
+        return
+    for export in service.exports:
+        if healthy(export) and export.cluster in inventory.answered:
+            yield export
+
+
+def _is_healthy(inventory: Inventory, export: Export) -> bool:
+    # Up to 0.13.4 and 0.14.2 endpoints that are not ready counted as well as ready ones.
+    version = inventory.version
+    old = version is not None and (version < (0, 13, 5) or (0, 14, 0) <= version < (0, 14, 3))
+    return export.ready if export.backed is None or not old else export.backed
+
+
+def _answers_headless(export: Export) -> bool:
+    # Addresses that are published though not ready come with the fact that they exist.
+    return bool(export.addresses) and (export.ready or export.backed is True)
+
+
+def _is_older(inventory: Inventory, version: Version) -> bool:
+    return inventory.version is not None and inventory.version < version
+
+
+def is_silent(inventory: Inventory) -> bool:
+    """Return whether this Lighthouse says NXDOMAIN by no reply at all."""
+    return inventory.profile is Profile.SUBMARINER and (
+        _is_older(inventory, (0, 12, 3))
+        or (not _is_older(inventory, (0, 13, 0)) and _is_older(inventory, (0, 13, 2)))
+    )
+
+
+def _no_name(inventory: Inventory, question: Question) -> Expectation:
+    if is_silent(inventory):
+        return Expectation(Outcome.SILENCE)
+    # From 0.21 on a cluster without IPv6 says so before it looks a name up.
+    unsure = question.record is Record.AAAA and not _is_older(inventory, (0, 21, 0))
+    others = frozenset({Outcome.NODATA} if unsure else ())
+    return Expectation(Outcome.NXDOMAIN, others=others)
+
+
+def _answer(
+    inventory: Inventory, question: Question, exports: Iterable[Export], *, whole: bool = False
+) -> Expectation:
+    by_cluster = {each.cluster: _of_type(question, each.addresses) for each in exports}
+    if question.record is Record.AAAA and _is_older(inventory, (0, 21, 0)):
+        by_cluster = {}
+    clusters = frozenset(cluster for cluster, addresses in by_cluster.items() if addresses)
+    if not clusters:
+        return Expectation(Outcome.NODATA)
+    addresses = frozenset[Address]().union(*by_cluster.values())
+    return Expectation(Outcome.ANSWER, clusters, addresses, whole=whole)
+
+
+def _shared(question: Question, addresses: Iterable[Address]) -> Expectation:
+    held = frozenset(_of_type(question, addresses))
+    if not held:
+        return Expectation(Outcome.NODATA)
+    return Expectation(Outcome.ANSWER, frozenset({UNKNOWN}), held, whole=True)
+
+
+def _merged(inventory: Inventory, service: Service, question: Question) -> Expectation:
+    if question.pinned is not None:
+        return Expectation(Outcome.NXDOMAIN)
+    if service.clusterset_ips:
+        return _shared(question, service.clusterset_ips)
+    ready = [export for export in service.exports if export.ready]
+    return _answer(inventory, question, ready, whole=service.headless)
+
+
+def _of_type(question: Question, addresses: Iterable[Address]) -> tuple[Address, ...]:
+    version = 4 if question.record is Record.A else 6
+    return tuple(address for address in addresses if address.version == version)
+
+
+def check(inventory: Inventory, expected: Expectation, probe: Probe) -> Iterator[tuple[Rule, bool]]:
     """
     Yield each rule that *probe* can check, and whether it held.
 
@@ -63,48 +170,42 @@ def check(
         inventory: The clusterset as it was when the probe ran.
         expected: What `expect` says to the probe's question.
         probe: What was seen.
-        destination: The cluster that owns the answered address, or None.
     """
     if expected.outcome is not Outcome.ANSWER or probe.answer.failure is Failure.RESOURCE:
         return
-    resolved = bool(probe.answer.addresses)
-    yield Rule.RESOLVES, resolved
-    if not resolved:
+    service, answered = inventory.services[probe.question.service], probe.answer.addresses
+    shared = UNKNOWN in expected.clusters
+    yield Rule.RESOLVES, bool(answered) and not (shared and set(answered) - expected.addresses)
+    if not answered:
         return
+    owners = {service.owner_of(address) for address in answered}
     if probe.question.kind is NameKind.PINNED:
-        yield Rule.PINS, destination == probe.question.pinned
-    else:
-        yield from _check_plain(inventory, expected, destination)
+        yield Rule.PINS, owners == {probe.question.pinned}
+    elif not shared:
+        yield from _check_plain(inventory, expected, owners)
     reply = probe.reply
+    # Submariner answers clusterset IPs and routes none, so what they reply is nobody's promise.
+    routed = not shared or inventory.profile is not Profile.SUBMARINER
     if (
         reply is not None
+        and routed
         and reply.failure not in {Failure.RESOURCE, Failure.NO_PORT}
-        and _should_serve(inventory, probe.question, destination)
+        and _should_serve(inventory, probe.question, service.owner_of(reply.address))
     ):
         yield Rule.REACHABLE, reply.failure is None
 
 
-def is_fair(counts: Sequence[int], level: float = SPREAD_LEVEL) -> bool:
-    """Say whether answers spread like this over clusters may come from an even choice."""
-    mean = sum(counts) / len(counts)
-    statistic = sum((count - mean) ** 2 / mean for count in counts)
-    return _chi_square_tail(statistic, len(counts) - 1) >= level
-
-
-def _answer_of(clusters: set[str] | frozenset[str]) -> Expectation:
-    return Expectation(Outcome.ANSWER if clusters else Outcome.NODATA, frozenset(clusters))
-
-
 def _check_plain(
-    inventory: Inventory, expected: Expectation, destination: str | None
+    inventory: Inventory, expected: Expectation, owners: set[str | None]
 ) -> Iterator[tuple[Rule, bool]]:
     local = inventory.local
     if expected.clusters == {local}:
-        yield Rule.LOCAL_FIRST, destination == local
+        yield Rule.LOCAL_FIRST, owners == {local}
     elif local not in expected.clusters:
-        yield Rule.FAILS_OVER, destination in expected.clusters
-    if destination is not None and destination != local:
-        yield Rule.CONNECTED_ONLY, destination in inventory.connected
+        yield Rule.FAILS_OVER, owners <= expected.clusters
+    remote = owners - {local, None}
+    if remote:
+        yield Rule.CONNECTED_ONLY, remote <= inventory.connected
 
 
 def _should_serve(inventory: Inventory, question: Question, destination: str | None) -> bool:
@@ -113,18 +214,3 @@ def _should_serve(inventory: Inventory, question: Question, destination: str | N
         return True
     export = inventory.services[question.service].export_of(destination)
     return export is not None and export.ready and destination in inventory.connected
-
-
-def _chi_square_tail(statistic: float, freedom: int) -> float:
-    """Return P(X >= statistic) of the chi-square distribution: a finite sum for whole degrees."""
-    half = statistic / 2
-    if freedom % 2:
-        tail, term = math.erfc(math.sqrt(half)), math.exp(-half) / math.sqrt(math.pi * half or 1)
-        steps = [k + 0.5 for k in range(freedom // 2)]
-    else:
-        term = tail = math.exp(-half)
-        steps = [float(k) for k in range(1, freedom // 2)]
-    for step in steps:
-        term *= half / step
-        tail += term
-    return tail

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from exporter.judge.expect import check, expect
-from exporter.model import Inventory, Policy, Probe, Question, Rule, Service, ServiceName
+from exporter.judge.hazards import hazards, overlapping_clusters
+from exporter.model import Hazard, Inventory, Policy, Probe, Question, Rule, Service, ServiceName
 
 
 class Level(StrEnum):
@@ -25,6 +26,19 @@ _BROKEN = {
     Rule.PINS: "should lead to the cluster it names",
     Rule.REACHABLE: "should be served there",
     Rule.SPREADS: "should be spread evenly",
+}
+
+
+_HAZARDS = {
+    Hazard.KARMADA_ENDPOINTS: "Karmada put endpoints of other clusters behind the Service here, "
+    "so it looks ready with no pod of its own",
+    Hazard.OVERLAPPING_CIDRS: "clusters claim the same addresses, so their clients can't be told",
+    Hazard.STALE_GATEWAY: "a cluster without a tunnel is still answered",
+    Hazard.HEADLESS_NO_LOCAL: "a headless service has no local preference",
+    Hazard.OLD_LIGHTHOUSE_SILENT_NXDOMAIN: "this Lighthouse does not reply to unknown names; "
+    "clients wait until they give up",
+    Hazard.NO_PINNED_NAMES: "so no standby is put to the test",
+    Hazard.SINGLE_CLUSTER: "exports it; there is none to move to",
 }
 
 
@@ -95,7 +109,9 @@ def explain(
             and _can_serve(inventory, service, cluster)
         ):
             standbys.add(cluster)
-    findings += _hazards(service, serving, standbys, asked=bool(pinned))
+    findings += _hazards(inventory, service, pinned=bool(pinned))
+    if serving is not None and not standbys and pinned and len(service.exports) > 1:
+        findings.append(Finding(Level.WARN, "standby", "nobody would take over"))
     return Report(
         service=service.name,
         findings=tuple(findings),
@@ -149,7 +165,7 @@ def _plain(
     question = Question(service.name)
     expected = expect(inventory, question, policy)
     owner = _owner(service, probe)
-    broken = [rule for rule, kept in check(inventory, expected, probe, owner) if not kept]
+    broken = [rule for rule, kept in check(inventory, expected, probe) if not kept]
     level = Level.OK if owner == inventory.local else Level.WARN
     if broken or probe.failure is not None:
         level = Level.FAIL
@@ -168,15 +184,10 @@ def _pinned(inventory: Inventory, service: Service, probe: Probe, about: str) ->
     return Finding(Level.OK, about, f"{told}; not expected to serve")
 
 
-def _hazards(
-    service: Service, serving: str | None, standbys: set[str], *, asked: bool
-) -> Iterator[Finding]:
-    if not asked:
-        yield Finding(Level.WARN, "no_pinned_names", "so no standby is put to the test")
-    elif len(service.exports) == 1:
-        yield Finding(Level.WARN, "single_cluster", "exports it; there is none to move to")
-    elif serving is not None and not standbys:
-        yield Finding(Level.WARN, "standby", "nobody would take over")
+def _hazards(inventory: Inventory, service: Service, *, pinned: bool) -> Iterator[Finding]:
+    found = hazards(inventory, service, overlapping_clusters(inventory), pinned=pinned)
+    for hazard in sorted(found):
+        yield Finding(Level.WARN, hazard, _HAZARDS[hazard])
 
 
 def _owner(service: Service, probe: Probe) -> str | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from exporter.model import EXTERNAL, NOT_CLUSTERS, Locality
 
+LEAKS = frozenset({Locality.LEAK, Locality.PINNED})
 MAX_PAST = 64
 """Changes of a source's standing that are remembered. Hits older than that are unknown."""
 

@@ -4,7 +4,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from exporter.model import Mode
+from exporter.model import UNKNOWN, Mode
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,11 @@ class ModeJudge:
         elif self._alternates(right):
             self._change(Mode.MIXED, serving.at)
 
+    def slept(self) -> None:
+        """Forget what was seen before nobody looked for long."""
+        self.seen.clear()
+        self.mode, self.since = Mode.UNKNOWN, None
+
     def reclassify(self, *, exported: bool, now: float) -> None:
         """Tell failover from remote anew, after the local export came or went."""
         if self.mode in {Mode.REMOTE, Mode.FAILOVER}:
@@ -64,6 +69,9 @@ class ModeJudge:
     def _kind(self, cluster: str | None, right: frozenset[str], exported: bool) -> Mode:
         if cluster is None:
             return Mode.BLACKOUT
+        # An address of the whole clusterset does not tell who served.
+        if cluster == UNKNOWN and cluster in right:
+            return Mode.UNKNOWN
         # Where the local cluster is one of several that are right, spreading is no failover.
         if cluster == self.local or {cluster, self.local} <= right:
             return Mode.LOCAL

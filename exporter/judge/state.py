@@ -1,15 +1,19 @@
 """What is known of every service, put together from inventories and probes as they come."""
 
-from collections import Counter
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
-from exporter.judge.expect import SPREAD_ANSWERS_EACH, Expectation, Outcome, check, expect, is_fair
+from exporter.judge.changes import reach, reason
+from exporter.judge.expect import Expectation, Outcome, check, expect
 from exporter.judge.failover import Cause, FailoverJudge, Try
-from exporter.judge.locality import Graces, Standings, crossing, first_standing, locality
+from exporter.judge.hazards import hazards, overlapping_clusters
+from exporter.judge.locality import LEAKS, Graces, Standings, crossing, first_standing, locality
 from exporter.judge.mode import ModeJudge, Serving
+from exporter.judge.spread import Spread
 from exporter.model import (
     UNKNOWN,
+    Failover,
     Failure,
     Inventory,
     Judged,
@@ -18,13 +22,16 @@ from exporter.model import (
     NameKind,
     Policy,
     Probe,
+    Profile,
     Question,
-    Reason,
     Rule,
     Service,
     ServiceName,
     ServiceView,
 )
+
+MAX_BLIND = 64
+"""Times of blindness that are remembered."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -41,8 +48,7 @@ class _Track:
     pinned: dict[str, Probe] = field(default_factory=dict)
     plain: Probe | None = None
     served: str | None = None
-    answers: Counter[str] = field(default_factory=Counter)
-    """Plain answers by cluster since the last spread check."""
+    spread: Spread = field(default_factory=Spread)
 
 
 class State:
@@ -52,6 +58,7 @@ class State:
     Args:
         confirm: Probes in a row that make a change believed.
         pinned: Whether pinned names are probed, so that a standby can be put to the test.
+        stale_after: Seconds after which a probe says nothing any more.
         graces_of: What is forgiven after a change.
         policy_of: Whether a service's clients are meant to stay in their cluster.
     """
@@ -61,22 +68,27 @@ class State:
         *,
         confirm: int,
         pinned: bool,
+        stale_after: float,
         graces_of: Callable[[ServiceName], Graces],
         policy_of: Callable[[ServiceName], Policy],
     ) -> None:
         self._policy_of = policy_of
         self._graces_of = graces_of
-        self.configure(confirm=confirm, pinned=pinned)
+        self.configure(confirm=confirm, pinned=pinned, stale_after=stale_after)
         self._tracks: dict[ServiceName, _Track] = {}
+        self._overlapping: frozenset[str] = frozenset()
+        self._blind: deque[tuple[float, float]] = deque(maxlen=MAX_BLIND)
         self.inventory: Inventory | None = None
 
-    def configure(self, *, confirm: int, pinned: bool) -> None:
+    def configure(self, *, confirm: int, pinned: bool, stale_after: float) -> None:
         """Judge by other settings from now on; *confirm* holds for services that come new."""
-        self._confirm, self._pinned = confirm, pinned
+        self._confirm, self._pinned, self._stale_after = confirm, pinned, stale_after
 
     def set_inventory(self, inventory: Inventory, now: float) -> frozenset[ServiceName]:
         """Take in a new inventory; return the services for which something changed."""
         old, self.inventory = self.inventory, inventory
+        if old is None or old.clusters != inventory.clusters:
+            self._overlapping = overlapping_clusters(inventory)
         changed = {
             service.name
             for service in inventory.services.values()
@@ -108,6 +120,15 @@ class State:
             return judged
         return self._plain(track, judged, probe, now)
 
+    def was_blind(self, start: float, end: float) -> None:
+        """Remember that changes from *start* to *end* were not seen when they happened."""
+        self._blind.append((start, end))
+
+    def settle(self, now: float) -> Iterator[Failover]:
+        """Yield the moves that waited to be explained, and will wait no longer."""
+        for track in self._tracks.values():
+            yield from track.failover.moves(now)
+
     def mode(self, service: ServiceName) -> Mode:
         """Return what clients here get now from *service*."""
         track = self._tracks.get(service)
@@ -124,15 +145,18 @@ class State:
     ) -> Locality:
         """Judge hits of *source* that were served here at some time from *start* to *end*."""
         track = self._tracks.get(service)
-        return locality(
+        end = start if end is None else end
+        found = locality(
             source,
             "" if self.inventory is None else self.inventory.local,
             None if track is None else track.standings.get(source),
             start=start,
-            end=start if end is None else end,
+            end=end,
             pinned=pinned,
             graces=self._graces_of(service),
         )
+        unseen = any(start < to and since < end for since, to in self._blind)
+        return Locality.UNKNOWN if unseen and found in LEAKS else found
 
     def is_steady(self, service: ServiceName, source: str, start: float, end: float) -> bool:
         """Return whether *source* stood to *service* the same way all the time."""
@@ -140,12 +164,12 @@ class State:
         standings = None if track is None else track.standings.get(source)
         return standings is None or standings.is_steady(start, end)
 
-    def views(self) -> Iterator[ServiceView]:
-        """Yield how each service stands."""
+    def views(self, now: float) -> Iterator[ServiceView]:
+        """Yield how each service stands at the moment *now*."""
         inventory = self.inventory
         for name, track in list(self._tracks.items()):
             if inventory is not None and name in inventory.services:
-                yield self._view(inventory, inventory.services[name], track)
+                yield self._view(inventory, inventory.services[name], track, now)
 
     def _update(self, old: Inventory | None, new: Inventory, service: Service, now: float) -> bool:
         policy = self._policy_of(service.name)
@@ -159,12 +183,12 @@ class State:
         track.policy = policy
         self._place(track, service, now, first=False)
         if right != track.right:
-            reason = _reason(track.right ^ right, before, service, old, new)
-            track.failover.changed(Cause(now, reason, right))
+            why = reason(track.right ^ right, before, service, old, new)
+            track.failover.changed(Cause(now, why, right))
             track.right, track.settled = right, now
-            track.answers.clear()
+            track.spread.clear()
         track.mode.reclassify(exported=self._exported_here(track, now), now=now)
-        return before != service or _reach(old, before) != _reach(new, service)
+        return before != service or reach(old, before) != reach(new, service)
 
     def _begin(self, service: Service, policy: Policy, right: frozenset[str], now: float) -> _Track:
         local = self.inventory.local if self.inventory else ""
@@ -213,9 +237,12 @@ class State:
         # While a change is under way caches may still be right to answer the old way.
         if inventory is None or now - track.settled <= self._graces_of(track.failover.service).leak:
             return ()
-        checks = list(check(inventory, expected, probe, destination))
-        if probe.question.kind is NameKind.PLAIN and expected.outcome is Outcome.ANSWER:
-            checks += _spread_check(track.answers, expected.clusters, destination)
+        checks = list(check(inventory, expected, probe))
+        # Only remote clusters take turns: the local one, where it is right, is always preferred.
+        chosen = expected.outcome is Outcome.ANSWER and not expected.whole
+        if probe.question.kind is NameKind.PLAIN and chosen and inventory.local not in track.right:
+            fair = track.spread.answered(destination, track.right)
+            checks += [] if fair is None else [(Rule.SPREADS, fair)]
         return tuple(checks)
 
     def _plain(self, track: _Track, judged: Judged, probe: Probe, now: float) -> Judged:
@@ -229,8 +256,11 @@ class State:
             answered=destination,
             served=served,
         )
+        if self._is_stale(track.plain, probe.at):
+            track.failover.slept()
+            track.mode.slept()
         outage = track.failover.outage
-        failover = track.failover.probed(seen, track.right)
+        track.failover.probed(seen, track.right)
         track.mode.probed(
             Serving(probe.at, served), right=track.right, exported=self._exported_here(track, now)
         )
@@ -241,11 +271,25 @@ class State:
         )
         track.plain, track.served = probe, served
         return replace(
-            judged, failover=failover, outage=track.failover.outage - outage, restless=restless
+            judged,
+            failovers=tuple(track.failover.moves(now)),
+            outage=track.failover.outage - outage,
+            restless=restless,
         )
 
-    def _view(self, inventory: Inventory, service: Service, track: _Track) -> ServiceView:
-        dark = track.mode.mode in {Mode.BLACKOUT, Mode.UNKNOWN}
+    def _is_stale(self, probe: Probe | None, now: float) -> bool:
+        return probe is not None and now - probe.ended > self._stale_after
+
+    def _answers(self, pinned: Probe | None, now: float) -> bool:
+        return pinned is not None and pinned.failure is None and not self._is_stale(pinned, now)
+
+    def _view(
+        self, inventory: Inventory, service: Service, track: _Track, now: float
+    ) -> ServiceView:
+        stale = self._is_stale(track.plain, now)
+        named = self._pinned and inventory.profile is Profile.SUBMARINER
+        mode = Mode.UNKNOWN if stale else track.mode.mode
+        dark = mode in {Mode.BLACKOUT, Mode.UNKNOWN}
         serving = None if dark else track.failover.serving
         standbys = frozenset(
             export.cluster
@@ -253,54 +297,17 @@ class State:
             if export.cluster != serving
             and export.ready
             and export.cluster in inventory.connected
-            and (not self._pinned or _answers(track.pinned.get(export.cluster)))
+            and (not named or self._answers(track.pinned.get(export.cluster), now))
         )
         return ServiceView(
             service=service,
             policy=track.policy,
-            mode=track.mode.mode,
-            since=track.mode.since,
+            mode=mode,
+            since=None if stale else track.mode.since,
             serving=serving,
             expected=track.right,
             standbys=standbys,
+            hazards=hazards(inventory, service, self._overlapping, pinned=self._pinned),
             pinned=track.pinned,
             plain=track.plain,
         )
-
-
-def _answers(probe: Probe | None) -> bool:
-    return probe is not None and probe.failure is None
-
-
-def _spread_check(
-    answers: Counter[str], eligible: frozenset[str], destination: str | None
-) -> list[tuple[Rule, bool]]:
-    if len(eligible) < 2 or destination not in eligible:  # noqa: PLR2004 - it takes two to spread
-        return []
-    answers[destination] += 1
-    if answers.total() < SPREAD_ANSWERS_EACH * len(eligible):
-        return []
-    fair = is_fair([answers[cluster] for cluster in sorted(eligible)])
-    answers.clear()
-    return [(Rule.SPREADS, fair)]
-
-
-def _reach(inventory: Inventory, service: Service) -> frozenset[str]:
-    return inventory.connected & {export.cluster for export in service.exports}
-
-
-def _reason(
-    moved: frozenset[str], before: Service, after: Service, old: Inventory, new: Inventory
-) -> Reason:
-    """Say what changed about the clusters that came to be, or ceased to be, right."""
-    reasons = set()
-    for cluster in moved:
-        was, now = before.export_of(cluster), after.export_of(cluster)
-        if was is None or now is None:
-            reasons.add(Reason.UNEXPORT if was is not now else Reason.UNKNOWN)
-        elif was.ready != now.ready:
-            reasons.add(Reason.READINESS)
-        elif (cluster in old.connected) != (cluster in new.connected):
-            reasons.add(Reason.CONNECTION)
-    order = (Reason.UNEXPORT, Reason.READINESS, Reason.CONNECTION)
-    return next((reason for reason in order if reason in reasons), Reason.UNKNOWN)

@@ -14,6 +14,7 @@ from exporter.expose.render import PIECE, Registry, label_text
 from exporter.model import (
     Failover,
     Failure,
+    Hazard,
     Hits,
     Judged,
     Locality,
@@ -63,6 +64,7 @@ def everything() -> Registry:
             serving="b",
             expected=frozenset("b"),
             standbys=frozenset(),
+            hazards=frozenset({Hazard.STALE_GATEWAY}),
             pinned={},
             plain=None,
         )
@@ -74,11 +76,13 @@ def everything() -> Registry:
         reason=Reason.READINESS,
         unix=1_790_000_000.5,
         durations={Stage.DNS: 0.2, Stage.SERVED: 0.25, Stage.OUTAGE: 0.5},
+        accuracy=0.3,
     )
     checks = ((Rule.RESOLVES, True), (Rule.REACHABLE, False))
-    metrics.probed(
-        probe(1.0, by="b"), Judged(destination="b", checks=checks, failover=moved, outage=0.5)
-    )
+    metrics.probed(probe(1.0, by="b"), Judged(destination="b", checks=checks, outage=0.5))
+    metrics.moved(moved)
+    metrics.withheld(NGINX, "b", 4)
+    metrics.agreed("b", 0.75)
     metrics.probed(probe(2.0), Judged(destination=None))
     metrics.probed(
         probe(3.0, by="b", pinned="b", reply=Failure.CONNECT_REFUSED), Judged(destination="b")
@@ -114,7 +118,9 @@ def test_a_probe_is_counted_with_what_it_showed():
         ("a", *NGINX, "served"): 0.25,
         ("a", *NGINX, "outage"): 0.5,
     }
+    assert samples(registry, "clusterset_failover_last_accuracy_seconds") == {("a", *NGINX): 0.3}
     assert samples(registry, "clusterset_service_outage_seconds_total") == {("a", *NGINX): 0.5}
+    assert samples(registry, "clusterset_service_hazard") == {("a", *NGINX, "stale_gateway"): 1}
     assert samples(registry, "clusterset_service_mode") == {("a", *NGINX, "failover"): 1}
 
 
@@ -124,6 +130,8 @@ def test_hits_are_counted_as_the_destination_sees_them():
     assert samples(registry, "clusterset_requests_total") == {leak: 3}
     assert samples(registry, "clusterset_request_failures_total") == {leak: 1}
     assert samples(registry, "clusterset_response_bytes_total") == {leak: 1845}
+    assert samples(registry, "clusterset_leaks_withheld_total") == {leak[:-1]: 4}
+    assert samples(registry, "clusterset_attribution_agreement_ratio") == {("b", "a"): 0.75}
     assert samples(registry, "clusterset_exporter_log_lines_total") == {
         ("x.log", "access"): 4,
         ("x.log", "ignored"): 1,
@@ -171,6 +179,7 @@ def test_an_export_that_is_gone_is_not_shown_as_not_ready():
         serving="a",
         expected=frozenset("a"),
         standbys=frozenset(),
+        hazards=frozenset(),
         pinned={},
         plain=None,
     )

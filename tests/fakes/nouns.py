@@ -1,6 +1,7 @@
 """Short ways to write the model's nouns in tests."""
 
 from ipaddress import ip_address, ip_network
+from typing import Any
 
 from exporter.model import (
     Answer,
@@ -21,7 +22,16 @@ ADDRESSES = {"a": "100.1.0.10", "b": "100.2.0.10", "c": "100.3.0.10", "d": "100.
 
 
 def inventory(
-    *, local: str = "a", ready: str = "ab", exported: str = "", connected: str = "abcd"
+    *,
+    local: str = "a",
+    ready: str = "ab",
+    backed: str | None = None,
+    exported: str = "",
+    connected: str = "abcd",
+    answered: str | None = None,
+    headless: bool = False,
+    clusterset_ips: tuple[str, ...] = (),
+    **more: Any,
 ) -> Inventory:
     """Return clusters a to d with nginx; each letter of a word names a cluster."""
     clusters = {
@@ -30,15 +40,27 @@ def inventory(
             pod_cidrs=(ip_network(f"10.{n}.0.0/16"),),
             node_addresses=(ip_address(f"172.18.0.{n}"),),
             connected=id_ in connected,
+            answered=None if answered is None else id_ in answered,
         )
         for n, id_ in enumerate("abcd", 1)
     }
     exports = tuple(
-        Export(cluster=id_, addresses=(ip_address(ADDRESSES[id_]),), ready=id_ in ready)
+        Export(
+            cluster=id_,
+            addresses=(ip_address(ADDRESSES[id_]),),
+            ready=id_ in ready,
+            backed=None if backed is None else id_ in backed,
+        )
         for id_ in sorted(set(exported or "ab") | set(ready))
     )
-    service = Service(name=NGINX, ports=(Port(name="http", port=8080),), exports=exports)
-    return Inventory(local=local, clusters=clusters, services={NGINX: service})
+    service = Service(
+        name=NGINX,
+        ports=(Port(name="http", port=8080),),
+        exports=exports,
+        headless=headless,
+        clusterset_ips=tuple(map(ip_address, clusterset_ips)),
+    )
+    return Inventory(local=local, clusters=clusters, services={NGINX: service}, **more)
 
 
 def probe(
@@ -50,8 +72,9 @@ def probe(
     reply: Failure | None = None,
     took: float = 0.1,
 ) -> Probe:
-    """Return a probe that cluster *by* answered and served, or that failed as said."""
-    addresses = () if by is None else (ip_address(ADDRESSES.get(by, by)),)
+    """Return a probe that cluster *by* (or several) answered and served, or that failed as said."""
+    owners = [] if by is None else by if set(by) <= set(ADDRESSES) else [by]
+    addresses = tuple(ip_address(ADDRESSES.get(each, each)) for each in owners)
     if by is None and answer is None:
         answer = Failure.NODATA
     replied = None

@@ -27,14 +27,20 @@ class Scene:
     def inventory(self, **words):
         self.flow.inventory_changed(inventory(**words))
 
+    def wait(self, seconds):
+        """Let time pass, awake."""
+        end = self.now + seconds
+        while self.now < end:
+            self.now = min(end, self.now + 1)
+            self.flow.settle()
+
     def settle(self):
-        """Let what looks like a leak become one."""
-        self.now += LEAK_SETTLES
-        self.flow.settle()
+        """Let what looks like a leak become one, and a move be told."""
+        self.wait(LEAK_SETTLES)
 
     def probe(self, **words):
         """Let a second pass and a probe end."""
-        self.now += 1
+        self.wait(1)
         self.flow.probed(probe(self.now - 0.1, **words))
 
     def probes(self, *who):
@@ -53,9 +59,9 @@ def steady():
     """All is well: a serves, b stands by."""
     scene = Scene()
     scene.inventory()
+    scene.wait(60)
     scene.probes("a", "a", {"by": "a", "pinned": "a"}, {"by": "b", "pinned": "b"})
     scene.hits(a=1234, external=3)
-    scene.now += 60
     return scene
 
 

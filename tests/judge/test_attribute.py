@@ -92,3 +92,16 @@ def test_the_longest_prefix_wins_as_by_brute_force(owners, hosts):
         holders = [network for network in owners if address in network]
         longest = max(holders, key=lambda network: network.prefixlen, default=None)
         assert table.source(str(address)) == (EXTERNAL if longest is None else owners[longest])
+
+
+def test_a_prefix_that_two_clusters_claim_is_told():
+    shared = (ip_network("10.9.0.0/16"),)
+    where = inventory()
+    clusters = {
+        id_: replace(each, pod_cidrs=shared) if id_ in "bc" else each
+        for id_, each in where.clusters.items()
+    }
+    attribution = Attribution(replace(where, clusters=clusters))
+    assert attribution.conflicts == {shared[0]: {"b", "c"}}
+    assert attribution.source("10.9.1.1") == "unknown"
+    assert Attribution(where).conflicts == {}

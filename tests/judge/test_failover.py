@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.judge.failover import Cause, FailoverJudge, Try
+from exporter.judge.failover import SETTLES, Cause, FailoverJudge, Try
 from exporter.model import Reason, Stage
 from tests.fakes.nouns import NGINX
 
@@ -33,11 +33,13 @@ class Play:
                 answered=cluster,
                 served=letter if letter.islower() else None,
             )
-            self.moves += [m for m in [self.judge.probed(seen, self.right)] if m]
+            self.judge.probed(seen, self.right)
             self.now += 1
+            self.moves += self.judge.moves(self.now)
         return self
 
     def told(self):
+        self.moves += self.judge.moves(self.now + SETTLES)
         return [
             (
                 m.from_cluster + m.to_cluster,
@@ -126,6 +128,63 @@ class Play:
             id="a change that does not explain the move is not its cause",
         ),
         pytest.param(
+            Play().see("aabb").becomes("b").see("bb"),
+            [("ab", Reason.READINESS, 0, 0.05, 0)],
+            0,
+            id="the cause comes after its effect",
+        ),
+        pytest.param(
+            Play().see("aabb").becomes("b").see("bb").becomes("a").see("aa"),
+            [("ab", Reason.READINESS, 0, 0.05, 0), ("ba", Reason.READINESS, 0.05, 0.1, 0)],
+            0,
+            id="and the next move has a cause of its own",
+        ),
+        pytest.param(
+            Play().see("aabbbbbbbb").becomes("b").see("bb"),
+            [("ab", Reason.UNKNOWN, 0, 0.05, 0)],
+            0,
+            id="a cause that comes too late",
+        ),
+        pytest.param(
+            Play().see("aa").becomes("b").see("aaa").becomes("a").see("aaa"),
+            [],
+            0,
+            id="a cause without effect",
+        ),
+        pytest.param(
+            Play().see("aa").becomes("b").see("bb").becomes("c").see("..").becomes("a").see(".aa"),
+            [("ab", Reason.READINESS, 0.05, 0.1, 0), ("ba", Reason.READINESS, 1.05, 1.1, 3.1)],
+            3.1,
+            id="failback while the next failover is under way",
+        ),
+        pytest.param(
+            Play().see("aabbaba").becomes("b").see("baabaabbb"),
+            [("ab", Reason.READINESS, 0, 0.05, 0)],
+            0,
+            id="replicas of the name server that follow one after the other",
+        ),
+        pytest.param(
+            Play().see("aabbaaaaaaaaa"), [], 0, id="two answers elsewhere and no more: no move"
+        ),
+        pytest.param(
+            Play().see("aa").becomes("b").see("bbaaaaaaa"),
+            [("ab", Reason.READINESS, 0.05, 0.1, 0), ("ba", Reason.UNKNOWN, 0, 0, 0)],
+            0,
+            id="back for good and nobody knows why",
+        ),
+        pytest.param(
+            Play("bc").see("bcbc").becomes("c").see("c" * 8).becomes("b").see("bb"),
+            [("cb", Reason.READINESS, 0.05, 0.1, 0)],
+            0,
+            id="one of two goes, and comes back when the other one goes",
+        ),
+        pytest.param(
+            Play().see("aaccbb").becomes("bc").see("cb"),
+            [("ac", Reason.READINESS, 0, 0.05, 0)],
+            0,
+            id="two take over before anybody says so: one move",
+        ),
+        pytest.param(
             Play().see("aa").becomes("b").see("a" * 121 + "bb"),
             [("ab", Reason.UNKNOWN, 0, 0.05, 0)],
             0,
@@ -150,6 +209,27 @@ def test_any_order_of_events_is_taken_and_comes_to_rest(events):
     assert all(seconds >= 0 for m in play.moves for seconds in m.durations.values())
     assert play.judge.outage <= play.now
     play.becomes("a").see("aa")
-    moves = len(play.moves)
+    moves = len(play.told())
     play.see("aaaa")
     assert (play.judge.serving, len(play.moves)) == ("a", moves)
+
+
+def test_accuracy_is_the_time_between_two_probes():
+    play = Play().see("aa").becomes("b").see("b")
+    play.now += 4
+    play.see("b").becomes("a").see(".")
+    play.now += 2
+    play.see("aa")
+    play.told()
+    # A second and the tenth that the probe took; then three seconds, since nobody looked for two.
+    assert [round(m.accuracy, 3) for m in play.moves] == [1.1, 3.1]
+
+
+def test_a_sleep_leaves_no_times():
+    play = Play().see("aa.").becomes("b")
+    play.now += 500
+    play.judge.slept()
+    play.see("bb")
+    play.moves += play.judge.moves(play.now + SETTLES)
+    assert [(m.to_cluster, dict(m.durations)) for m in play.moves] == [("b", {})]
+    assert play.judge.outage == 0

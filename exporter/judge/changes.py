@@ -1,0 +1,25 @@
+"""What changed about a service from one inventory to the next."""
+
+from exporter.model import Inventory, Reason, Service
+
+
+def reach(inventory: Inventory, service: Service) -> frozenset[str]:
+    """Return the exporters of *service* that can be reached from here."""
+    return inventory.connected & {export.cluster for export in service.exports}
+
+
+def reason(
+    moved: frozenset[str], before: Service, after: Service, old: Inventory, new: Inventory
+) -> Reason:
+    """Say what changed about the clusters that came to be, or ceased to be, right."""
+    reasons = set()
+    for cluster in moved:
+        was, now = before.export_of(cluster), after.export_of(cluster)
+        if was is None or now is None:
+            reasons.add(Reason.UNEXPORT if was is not now else Reason.UNKNOWN)
+        elif (was.ready, was.backed) != (now.ready, now.backed):
+            reasons.add(Reason.READINESS)
+        elif (cluster in old.answered) != (cluster in new.answered):
+            reasons.add(Reason.CONNECTION)
+    order = (Reason.UNEXPORT, Reason.READINESS, Reason.CONNECTION)
+    return next((each for each in order if each in reasons), Reason.UNKNOWN)
