@@ -3,16 +3,20 @@
 import asyncio
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from glob import glob
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from exporter import __version__
+
+if TYPE_CHECKING:
+    from exporter.loading import Loaded
+    from exporter.model import Inventory, ServiceName
 
 PROGRAM = "clusterset-exporter"
 
@@ -302,8 +306,8 @@ def check_service(
         asked = checking.service_name(service)
         again = partial(checking.read, config_file, cluster)
         if watch:
-            asyncio.run(checking.watch(again, asked, click.echo))
-        report = asyncio.run(checking.look(*again(), asked))
+            _watch(again, asked)
+        report = asyncio.run(checking.look(*again(), asked)).report
     except SettingsError as error:
         raise Usage(str(error)) from error
     except KeyboardInterrupt:
@@ -311,6 +315,27 @@ def check_service(
     made = checking.as_json(report)
     click.echo(json.dumps(made, indent=1) if as_json else checking.text(report))
     sys.exit(report.level == "fail")
+
+
+def _watch(again: "Callable[[], tuple[Loaded, Inventory]]", service: "ServiceName") -> None:
+    from rich.console import Console  # noqa: PLC0415 - a look needs none of it
+    from rich.live import Live  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    from exporter import check as checking  # noqa: PLC0415
+
+    console = Console(highlight=False, soft_wrap=True)
+    # Elsewhere than on a terminal the changes alone are told, line by line.
+    if not console.is_terminal:
+        asyncio.run(checking.watch(again, service, click.echo, lambda _: None))
+        return
+    with Live(console=console, auto_refresh=False) as live:
+
+        def shown(seen: checking.Watched) -> None:
+            live.update(Text(checking.live(seen)), refresh=True)
+
+        told = partial(console.print, markup=False)
+        asyncio.run(checking.watch(again, service, told, shown))
 
 
 @cli.group()

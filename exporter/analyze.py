@@ -26,6 +26,7 @@ from exporter.model import (
     Inventory,
     Locality,
     LogCounts,
+    Question,
     ServiceName,
 )
 from exporter.yamlfile import SettingsError
@@ -33,7 +34,7 @@ from exporter.yamlfile import SettingsError
 PATIENCE = 1.0
 """Seconds after which a person wants to see that something is going on."""
 MINUTE = 60.0
-DOMAIN = ".svc.clusterset.local"
+DOMAIN = "clusterset.local"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,11 +115,10 @@ def _count(
     timed: bool,
 ) -> LogCounts:
     def service_of(host: str) -> tuple[ServiceName, bool] | None:
-        labels = host.lower().partition(":")[0].removesuffix(DOMAIN).split(".")
         if fixed is not None:
             return fixed, False
-        named = host.lower().partition(":")[0].endswith(DOMAIN) and len(labels) in {2, 3}
-        return (ServiceName(labels[-1], labels[-2]), False) if named else None
+        named = Question.of_name(host, DOMAIN)
+        return None if named is None else (named.service, False)
 
     def span_of(at: float) -> float | None:
         if at < (asked.since or 0) or (asked.until is not None and at >= asked.until):

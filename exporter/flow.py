@@ -32,6 +32,7 @@ from exporter.model import (
     Policy,
     Probe,
     ProbeHit,
+    Question,
     ServiceName,
 )
 from exporter.probe.origin import Forgery, Origins
@@ -301,16 +302,14 @@ class Flow:
             host: The request's host, empty if it was not logged.
             fixed: The service that the log belongs to; None if the host has to tell.
         """
-        name = host.lower().partition(":")[0].removesuffix(".")
-        labels = name.removesuffix(f".svc.{self._settings.clusterset_domain}").split(".")
-        if labels == [name] or len(labels) not in {2, 3}:
+        asked = Question.of_name(host, self._settings.clusterset_domain)
+        if asked is None:
             return None if fixed is None else (fixed, False)
-        service = ServiceName(labels[-1], labels[-2])
-        pinned = len(labels) == 3 and labels[0] == self.local  # noqa: PLR2004 - cluster first
+        pinned = asked.pinned == self.local
         if fixed is not None:
-            return fixed, pinned and service == fixed
-        known = self.inventory is not None and service in self.inventory.services
-        return (service, pinned) if known else None
+            return fixed, pinned and asked.service == fixed
+        known = self.inventory is not None and asked.service in self.inventory.services
+        return (asked.service, pinned) if known else None
 
     def source_of(self, remote: str, forwarded: str) -> str:
         """Return the cluster that a client address belongs to, by the inventory in use."""

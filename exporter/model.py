@@ -161,6 +161,15 @@ class Question:
     pinned: str | None = None
     record: Record = Record.A
 
+    @classmethod
+    def of_name(cls, name: str, domain: str) -> "Question | None":
+        """Return what *name*, which may have a port, asks for; None if it is no clusterset name."""
+        name = name.lower().partition(":")[0].removesuffix(".")
+        labels = name.removesuffix(f".svc.{domain}").split(".")
+        if not name.endswith(f".svc.{domain}") or len(labels) not in {2, 3}:
+            return None
+        return cls(ServiceName(labels[-1], labels[-2]), labels[0] if labels[2:] else None)
+
     @property
     def kind(self) -> NameKind:
         """Return which kind of name it is."""
@@ -450,6 +459,20 @@ class Hazard(StrEnum):
     OLD_LIGHTHOUSE_SILENT_NXDOMAIN = "old_lighthouse_silent_nxdomain"
     NO_PINNED_NAMES = "no_pinned_names"
     SINGLE_CLUSTER = "single_cluster"
+
+
+HAZARD_MEANS: Mapping[Hazard, str] = {
+    Hazard.KARMADA_ENDPOINTS: "Karmada put endpoints of other clusters behind the Service here, "
+    "so it looks ready with no pod of its own",
+    Hazard.OVERLAPPING_CIDRS: "clusters claim the same addresses, so their clients can't be told",
+    Hazard.STALE_GATEWAY: "a cluster without a tunnel is still answered",
+    Hazard.HEADLESS_NO_LOCAL: "a headless service has no local preference",
+    Hazard.OLD_LIGHTHOUSE_SILENT_NXDOMAIN: "this Lighthouse does not reply to unknown names; "
+    "clients wait until they give up",
+    Hazard.NO_PINNED_NAMES: "so no standby is put to the test",
+    Hazard.SINGLE_CLUSTER: "exports it; there is none to move to",
+}
+"""What each means, as the end of a sentence that begins with its name."""
 
 
 class Policy(StrEnum):

@@ -17,7 +17,8 @@ MAY = {
     "loading": {"model", "settings", "yamlfile", "discover", "probe", "accesslog"},
     "tables": set(),
     "prober": {"model", "loading", "probe"},
-    "check": {"model", "yamlfile", "discover", "loading", "prober", "targets", "probe", "judge"},
+    "check": {"model", "yamlfile", "loading", "targets", "prober"}
+    | {"discover", "probe", "accesslog", "judge"},
     "targets": {"model", "settings", "probe"},
     "discover": {"model", "yamlfile"},
     "probe": {"model"},
@@ -29,6 +30,7 @@ MAY = {
     "flow": {"model", "settings", "accesslog", "judge", "probe", "expose"},
     "daemon": {"model", "settings", "yamlfile", "loading", "targets", "prober", "flow"} | STAGES,
     "__main__": {
+        "model",
         "daemon",
         "loading",
         "settings",

@@ -18,12 +18,15 @@ from exporter.model import (
     Inventory,
     Network,
     Port,
+    Profile,
     Service,
     ServiceName,
+    Version,
 )
 from exporter.yamlfile import SettingsError, read_struct
 
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_VERSION = re.compile(r"v?(\d{1,4})\.(\d{1,4})(?:\.(\d{1,4}))?(?:[-+].*)?")
 _MAX_PORT = 65535
 _PATIENCE = 2
 """Looks in a row at which a file must be away before that is news: some editors rename."""
@@ -98,13 +101,17 @@ class ServiceEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     name: str
     ports: tuple[PortEntry, ...] = ()
     exports: tuple[ExportEntry, ...] = ()
+    headless: bool = False
+    clusterset_ips: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what names no service, and exports that contradict each other."""
         _wants_label("namespace", self.namespace)
         _wants_label("name", self.name)
         _wants_unique("export of cluster", (export.cluster for export in self.exports))
-        _wants_unique("address", (str(a) for e in self.exports for a in e.noun().addresses))
+        service = self.noun()
+        exported = (a for export in service.exports for a in export.addresses)
+        _wants_unique("address", map(str, (*exported, *service.clusterset_ips)))
 
     def noun(self) -> Service:
         """Return the service."""
@@ -112,6 +119,8 @@ class ServiceEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             name=ServiceName(self.namespace, self.name),
             ports=tuple(Port(name=port.name, port=port.port) for port in self.ports),
             exports=tuple(export.noun() for export in self.exports),
+            headless=self.headless,
+            clusterset_ips=_addresses("clusterset_ips", self.clusterset_ips),
         )
 
 
@@ -120,9 +129,12 @@ class InventoryFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     clusters: tuple[ClusterEntry, ...]
     services: tuple[ServiceEntry, ...] = ()
+    profile: Profile = Profile.SUBMARINER
+    submariner_version: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse what contradicts itself."""
+        self.version()
         known = [cluster.id for cluster in self.clusters]
         _wants_unique("cluster", known)
         _wants_unique("service", (f"{s.namespace}/{s.name}" for s in self.services))
@@ -136,6 +148,19 @@ class InventoryFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
                     )
                     raise SettingsError(msg)
         _wants_disjoint([cluster.noun() for cluster in self.clusters])
+
+    def version(self) -> Version | None:
+        """Return Submariner's version, if it is given."""
+        if self.submariner_version is None:
+            return None
+        found = _VERSION.fullmatch(self.submariner_version)
+        if found is None:
+            msg = (
+                f"submariner_version {self.submariner_version!r} is no version; write for "
+                "example 0.19.0"
+            )
+            raise SettingsError(msg)
+        return (int(found[1]), int(found[2]), int(found[3] or 0))
 
 
 def read_inventory(path: Path, local: str) -> Inventory:
@@ -154,7 +179,13 @@ def read_inventory(path: Path, local: str) -> Inventory:
         raise SettingsError(msg)
     services = [entry.noun() for entry in read.services]
     by_name = {service.name: service for service in services}
-    return Inventory(local=local, clusters=clusters, services=by_name)
+    return Inventory(
+        local=local,
+        clusters=clusters,
+        services=by_name,
+        profile=read.profile,
+        version=read.version(),
+    )
 
 
 class StaticInventory:

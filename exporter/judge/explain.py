@@ -6,7 +6,18 @@ from enum import StrEnum
 
 from exporter.judge.expect import check, expect
 from exporter.judge.hazards import hazards, overlapping_clusters
-from exporter.model import Hazard, Inventory, Policy, Probe, Question, Rule, Service, ServiceName
+from exporter.model import (
+    HAZARD_MEANS,
+    UNKNOWN,
+    Inventory,
+    Policy,
+    Probe,
+    Profile,
+    Question,
+    Rule,
+    Service,
+    ServiceName,
+)
 
 
 class Level(StrEnum):
@@ -26,19 +37,6 @@ _BROKEN = {
     Rule.PINS: "should lead to the cluster it names",
     Rule.REACHABLE: "should be served there",
     Rule.SPREADS: "should be spread evenly",
-}
-
-
-_HAZARDS = {
-    Hazard.KARMADA_ENDPOINTS: "Karmada put endpoints of other clusters behind the Service here, "
-    "so it looks ready with no pod of its own",
-    Hazard.OVERLAPPING_CIDRS: "clusters claim the same addresses, so their clients can't be told",
-    Hazard.STALE_GATEWAY: "a cluster without a tunnel is still answered",
-    Hazard.HEADLESS_NO_LOCAL: "a headless service has no local preference",
-    Hazard.OLD_LIGHTHOUSE_SILENT_NXDOMAIN: "this Lighthouse does not reply to unknown names; "
-    "clients wait until they give up",
-    Hazard.NO_PINNED_NAMES: "so no standby is put to the test",
-    Hazard.SINGLE_CLUSTER: "exports it; there is none to move to",
 }
 
 
@@ -75,6 +73,7 @@ def explain(
     *,
     plain: Mapping[str, Probe],
     pinned: Sequence[Probe],
+    logs: Mapping[str, Mapping[str, int]],
     domain: str,
 ) -> Report:
     """
@@ -86,6 +85,7 @@ def explain(
         policy: Whether its clients are meant to stay in their cluster.
         plain: A probe of the plain name by each vantage, a name server.
         pinned: A probe of each pinned name; empty if they are not probed.
+        logs: The newest client requests by source, of each access log of the local cluster.
         domain: The zone of the names.
     """
     findings = list(_exports(inventory, service))
@@ -97,7 +97,7 @@ def explain(
     if len(answers) > 1 and len(expect(inventory, Question(service.name), policy).clusters) < 2:  # noqa: PLR2004 - of several that are right each may answer
         findings.append(Finding(Level.WARN, "name servers", "do not agree"))
     served = [probe for probe in plain.values() if probe.failure is None]
-    serving = service.owner_of(served[0].answer.addresses[0]) if served else None
+    serving = (_owner(service, served[0]) or UNKNOWN) if served else None
     standbys = set[str]()
     for probe in pinned:
         cluster = probe.question.pinned or ""
@@ -109,6 +109,7 @@ def explain(
             and _can_serve(inventory, service, cluster)
         ):
             standbys.add(cluster)
+    findings += (_log(inventory, service, name, by) for name, by in logs.items())
     findings += _hazards(inventory, service, pinned=bool(pinned))
     if serving is not None and not standbys and pinned and len(service.exports) > 1:
         findings.append(Finding(Level.WARN, "standby", "nobody would take over"))
@@ -126,15 +127,28 @@ def why(inventory: Inventory, service: Service, policy: Policy) -> str:
     right = expect(inventory, Question(service.name), policy).clusters
     export = service.export_of(inventory.local)
     others = " or ".join(sorted(right)) or "nobody"
-    if policy is Policy.SPREAD:
-        return f"policy spread: {others} may answer"
-    if export is None:
-        return f"not exported here, so {others} should answer"
-    if export.ready:
-        return "exported here and ready, so clients should stay in this cluster"
-    if not right:
-        return "not ready here, and no ready cluster can be reached, so there should be no answer"
-    return f"not ready here, so {others} should answer"
+    reasons = {
+        "one address for the whole clusterset, which does not tell who serves": UNKNOWN in right,
+        f"policy spread: {others} may answer": policy is Policy.SPREAD,
+        f"headless: no cluster is preferred, and {others} should be in the answer": (
+            service.headless
+        ),
+        f"no cluster is preferred by {inventory.profile}: {others} may answer": (
+            inventory.profile is not Profile.SUBMARINER
+        ),
+        f"not exported here, so {others} should answer": export is None,
+        "exported here and ready, so clients should stay in this cluster": (
+            export is not None and export.ready
+        ),
+        "not ready here, and no ready cluster can be reached, so there should be no answer": (
+            not right
+        ),
+        "not ready here, but this old Lighthouse counts endpoints that are not": (
+            right == {inventory.local}
+        ),
+    }
+    first = next((reason for reason, holds in reasons.items() if holds), None)
+    return first or f"not ready here, so {others} should answer"
 
 
 def _name(probe: Probe, domain: str) -> str:
@@ -166,7 +180,8 @@ def _plain(
     expected = expect(inventory, question, policy)
     owner = _owner(service, probe)
     broken = [rule for rule, kept in check(inventory, expected, probe) if not kept]
-    level = Level.OK if owner == inventory.local else Level.WARN
+    stays = owner == inventory.local or expected.whole
+    level = Level.OK if stays else Level.WARN
     if broken or probe.failure is not None:
         level = Level.FAIL
     told = f"{_seen(service, probe)}; {why(inventory, service, policy)}"
@@ -184,10 +199,26 @@ def _pinned(inventory: Inventory, service: Service, probe: Probe, about: str) ->
     return Finding(Level.OK, about, f"{told}; not expected to serve")
 
 
+def _log(inventory: Inventory, service: Service, name: str, requests: Mapping[str, int]) -> Finding:
+    if not requests:
+        return Finding(Level.OK, name, "no client request among the newest lines")
+    crossed = [
+        source
+        for source in sorted(requests)
+        if source != inventory.local and _can_serve(inventory, service, source)
+    ]
+    told = "newest client requests: " + ", ".join(
+        f"{number} from {source}" for source, number in sorted(requests.items())
+    )
+    for source in crossed:
+        told += f"; {source} is ready itself now"
+    return Finding(Level.WARN if crossed else Level.OK, name, told)
+
+
 def _hazards(inventory: Inventory, service: Service, *, pinned: bool) -> Iterator[Finding]:
     found = hazards(inventory, service, overlapping_clusters(inventory), pinned=pinned)
     for hazard in sorted(found):
-        yield Finding(Level.WARN, hazard, _HAZARDS[hazard])
+        yield Finding(Level.WARN, hazard, HAZARD_MEANS[hazard])
 
 
 def _owner(service: Service, probe: Probe) -> str | None:
@@ -219,6 +250,8 @@ def _verdict(
         if standbys
         else "nobody would take over"
     )
+    if serving == UNKNOWN and serving in right:
+        return f"{name} is served; its address does not tell by which cluster; {then}."
     if serving not in right:
         should = " or ".join(sorted(right)) or "nobody"
         return f"{name} is served by {serving} where {should} should serve; {then}."

@@ -5,7 +5,7 @@ from ipaddress import ip_address, ip_network
 import pytest
 
 from exporter.discover.static import StaticInventory, read_inventory
-from exporter.model import Port, ServiceName
+from exporter.model import Port, Profile, ServiceName
 from exporter.yamlfile import SettingsError
 from tests.fakes.files import INVENTORY
 
@@ -143,3 +143,26 @@ async def test_watching_looks_at_each_tick(path):
 
     await seen.watcher.watch(ticks())
     assert len(seen.taken) == 3
+
+
+def test_what_decides_the_answers_of_the_name_server(tmp_path):
+    path = tmp_path / "inventory.yaml"
+    text = DESIGN.replace("    name: nginx\n", "    name: nginx\n    clusterset_ips: [243.0.0.1]\n")
+    path.write_text(text + "profile: submariner\nsubmariner_version: v0.19.1-rc2\n")
+    made = read_inventory(path, "east")
+    assert (made.profile, made.version) == (Profile.SUBMARINER, (0, 19, 1))
+    assert made.services["nginx-test", "nginx"].clusterset_ips == (ip_address("243.0.0.1"),)
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("submariner_version: new", "'new' is no version; write for example 0.19.0"),
+        ("profile: istio", "istio"),
+    ],
+)
+def test_what_decides_it_and_is_wrong(tmp_path, line, told):
+    path = tmp_path / "inventory.yaml"
+    path.write_text(DESIGN + line)
+    with pytest.raises(SettingsError, match=told):
+        read_inventory(path, "east")

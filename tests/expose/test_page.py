@@ -62,7 +62,7 @@ def test_headline_before_anything_is_known():
     scene.inventory()
     assert told(scene.flow.status()) == (
         "unknown",
-        "nginx-test/nginx was not probed often enough yet.",
+        "nginx-test/nginx has too few fresh probes, or an address that does not tell.",
     )
 
 

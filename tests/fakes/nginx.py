@@ -42,19 +42,24 @@ class Nginx:
         """Ask it to open its log files anew."""
         self.process.send_signal(signal.SIGUSR1)
 
+    async def ask(self, number):
+        """Send requests one after the other over a kept-alive connection."""
+        reader, writer = await asyncio.open_connection(
+            self.site.service, SERVICE_PORT, local_addr=(self.site.client, 0)
+        )
+        for _ in range(number):
+            writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nUser-Agent: load\r\n\r\n")
+            await reader.readuntil(b"\r\n\r\nok")
+            self.answered += 1
+        writer.close()
+
     async def load(self, stop, *, connections=4):
         """Send requests over kept-alive connections until *stop* is set."""
 
         async def client():
-            reader, writer = await asyncio.open_connection(
-                self.site.service, SERVICE_PORT, local_addr=(self.site.client, 0)
-            )
             while not stop.is_set():
-                writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nUser-Agent: load\r\n\r\n")
-                await reader.readuntil(b"\r\n\r\nok")
-                self.answered += 1
-                await asyncio.sleep(0.001)
-            writer.close()
+                await self.ask(10)
+                await asyncio.sleep(0.005)
 
         async with asyncio.TaskGroup() as group:
             for _ in range(connections):

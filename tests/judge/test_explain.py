@@ -3,17 +3,25 @@
 import pytest
 
 from exporter.judge.explain import Level, explain, why
-from exporter.model import Failure, Policy
+from exporter.model import Failure, Policy, Profile
 from tests.fakes.nouns import NGINX, inventory, probe
 
 DOMAIN = "clusterset.local"
 NAME = "nginx.nginx-test.svc.clusterset.local"
 
 
-def report(plain, pinned=(), *, policy=Policy.LOCAL, **words):
+def report(plain, pinned=(), *, policy=Policy.LOCAL, logs=None, **words):
     state = inventory(**words)
     looks = plain if isinstance(plain, dict) else {"10.96.0.10:53": plain}
-    return explain(state, state.services[NGINX], policy, plain=looks, pinned=pinned, domain=DOMAIN)
+    return explain(
+        state,
+        state.services[NGINX],
+        policy,
+        plain=looks,
+        pinned=pinned,
+        logs=logs or {},
+        domain=DOMAIN,
+    )
 
 
 WELL = [probe(0, by="a", pinned="a"), probe(0, by="b", pinned="b")]
@@ -47,6 +55,26 @@ def test_all_is_well():
             "not ready here, and no ready cluster can be reached, so there should be no answer",
         ),
         ({}, Policy.SPREAD, "policy spread: a or b may answer"),
+        (
+            {"headless": True},
+            Policy.LOCAL,
+            "headless: no cluster is preferred, and a or b should be in the answer",
+        ),
+        (
+            {"clusterset_ips": ("243.0.0.1",)},
+            Policy.LOCAL,
+            "one address for the whole clusterset, which does not tell who serves",
+        ),
+        (
+            {"profile": Profile.CILIUM},
+            Policy.LOCAL,
+            "no cluster is preferred by cilium: a or b may answer",
+        ),
+        (
+            {"ready": "b", "backed": "ab", "version": (0, 13, 0)},
+            Policy.LOCAL,
+            "not ready here, but this old Lighthouse counts endpoints that are not",
+        ),
     ],
 )
 def test_why(words, policy, told):
@@ -104,3 +132,31 @@ def test_what_was_seen(look, told):
     made = report(look, WELL)
     assert told in texts(made, Level.FAIL)[0]
     assert made.level is Level.FAIL
+
+
+def test_what_the_logs_say():
+    made = report(probe(0, by="a"), WELL, logs={"old.log": {}, "new.log": {"a": 12, "c": 1}})
+    assert [each for each in texts(made, Level.OK) if ".log" in each] == [
+        "old.log: no client request among the newest lines",
+        "new.log: newest client requests: 12 from a, 1 from c",
+    ]
+
+
+def test_clients_of_a_cluster_that_is_ready_itself_are_worth_a_look():
+    made = report(probe(0, by="a"), WELL, logs={"new.log": {"a": 12, "b": 3}})
+    told = "new.log: newest client requests: 12 from a, 3 from b; b is ready itself now"
+    assert texts(made, Level.WARN) == [told]
+
+
+def test_a_clusterset_ip_is_served_by_who_knows_whom():
+    made = report(probe(0, by="243.0.0.1"), WELL, clusterset_ips=("243.0.0.1",))
+    assert (made.level, made.serving) == (Level.OK, "unknown")
+    assert made.verdict == (
+        "nginx-test/nginx is served; its address does not tell by which cluster; "
+        "a and b would take over."
+    )
+
+
+def test_hazards_are_warnings():
+    made = report(probe(0, by="a"), WELL[:1], ready="a", exported="a")
+    assert texts(made, Level.WARN) == ["single_cluster: exports it; there is none to move to"]

@@ -125,9 +125,9 @@ async def truncating(answer):
     """Ask a server that truncates over UDP and gives *answer* over TCP."""
     async with udp(says(0, truncated=True)) as (port, _):
         if answer is None:
-            return await ask(port, within=0.5)
+            return await ask(port, within=1.5)
         async with tcp(answer, port=port):
-            return await ask(port, within=0.5)
+            return await ask(port, within=1.5)
 
 
 async def test_a_truncated_answer_is_asked_again_over_tcp():

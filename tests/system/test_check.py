@@ -6,12 +6,14 @@ import os
 import re
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from exporter.demo.clusterset import clusterset, until
 from exporter.demo.layout import SERVICE, claim
+from exporter.model import Locality
 
 GOLDEN = Path(__file__).parent.parent / "data" / "check"
 pytestmark = pytest.mark.timeout(120)
@@ -35,6 +37,7 @@ async def check(site, *arguments):
 
 def plain(text, sites):
     """Return a text without what differs from run to run."""
+    text = text.replace(str(sites[0].folder.parent), "")
     for site, letter in zip(sites, "AB", strict=True):
         text = text.replace(f"127.{site.net}.", f"127.{letter}.")
     return re.sub(r" +\n", "\n", re.sub(r" {2,}", "  ", text))
@@ -61,6 +64,10 @@ async def test_each_scene_of_the_story(tmp_path):
                 assert done == code
 
             await shows("local", 0)
+            # Clients of the other cluster that hold on to an address of this one.
+            for _ in range(3):
+                await made.request(there, Locality.LEAK, here.service)
+            await shows("leak", 0)
             await made.stop_backend(here)
             await shows("failing", 1)
             made.set_ready(here, ready=False)
@@ -73,6 +80,32 @@ async def test_each_scene_of_the_story(tmp_path):
             report = json.loads(text)
             assert (code, report["level"], report["serving"]) == (1, "fail", None)
             assert report["verdict"] == "nginx-test/nginx is served to nobody in k8s-node4."
+
+
+async def test_on_a_terminal_the_clocks_run(tmp_path):
+    with claim(["k8s-node4", "k8s-node5"], tmp_path) as sites:
+        here, _ = sites
+        async with clusterset(sites, tmp_path):
+            screen, end = os.openpty()
+            process = await asyncio.create_subprocess_exec(
+                *command(here, str(SERVICE), "--watch"), stdout=end, stderr=end
+            )
+            os.close(end)
+            shown = ""
+            async with asyncio.timeout(20):
+                while len(set(re.findall(r"mode local for (\d+\.\d) s", shown))) < 2:
+                    shown += (await asyncio.to_thread(os.read, screen, 65536)).decode()
+            process.send_signal(signal.SIGINT)
+            reading = asyncio.create_task(asyncio.to_thread(drain, screen))
+            assert (await process.wait(), await reading) == (130, None)
+
+
+def drain(screen):
+    """Read what a terminal shows until nobody writes to it."""
+    with suppress(OSError):
+        while os.read(screen, 65536):
+            pass
+    os.close(screen)
 
 
 async def test_watching_tells_each_change(tmp_path):
@@ -94,5 +127,10 @@ async def test_watching_tells_each_change(tmp_path):
             assert re.search(r"fail .* served to nobody in k8s-node4. \(after \d", await told())
             made.set_ready(here, ready=False)
             assert "served by k8s-node5, a failover; nobody would take over." in await told()
+            assert re.search(
+                r"move nginx-test/nginx moved from k8s-node4 to k8s-node5 "
+                r"\(readiness\): dns \d+\.\d s, served \d+\.\d s, outage \d+\.\d s",
+                await told(),
+            )
             process.send_signal(signal.SIGINT)
             assert await process.wait() == 130

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from exporter.model import Mode
+from exporter.model import HAZARD_MEANS, Mode
 
 MAX_SERVICES = 100
 """Services shown in full; the JSON has all of them."""
@@ -20,7 +20,7 @@ _MEANS = {
     Mode.BLACKOUT: "nobody answers",
     Mode.MIXED: "answers go to and fro",
     Mode.FAILOVER: "served by another cluster",
-    Mode.UNKNOWN: "was not probed often enough yet",
+    Mode.UNKNOWN: "has too few fresh probes, or an address that does not tell",
     Mode.REMOTE: "served by another cluster, and not exported here",
     Mode.LOCAL: "served in this cluster",
 }
@@ -56,6 +56,7 @@ def page(status: Mapping[str, Any]) -> str:
         failed=status["failed_probes"][:MAX_FAILED],
         max_requests=MAX_REQUESTS,
         means=_MEANS,
+        hazards=HAZARD_MEANS,
         symbols=_SYMBOLS,
         lacks_standby=_lacks,
     )
