@@ -249,3 +249,23 @@ def test_the_local_cluster_takes_no_turns():
     told.set_inventory(inventory(), 0.0)
     seen = see(told, 100.0, *"a" * 60)
     assert Rule.SPREADS not in {rule for each in seen for rule, _ in each.checks}
+
+
+def test_a_headless_service_is_served_by_all_that_are_ready():
+    told = begun(headless=True)
+    seen = see(told, 0.0, "ab", "ba", "ab", "ba")
+    assert ([each.failovers for each in seen], view(told).mode) == ([()] * 4, Mode.LOCAL)
+    told.set_inventory(inventory(headless=True, ready="b"), 4.0)
+    # Nobody moved: b served all along, and goes on alone.
+    assert [each.failovers for each in see(told, 5.0, "b", "b")] == [(), ()]
+    assert view(told).mode is Mode.FAILOVER
+
+
+def test_an_exporter_that_starts_in_the_middle_of_a_failover_counts_none():
+    told = begun(ready="b")
+    seen = see(told, 0.0, None, "b", "b", "b")
+    assert [each.failovers for each in seen] == [()] * 4
+    assert (view(told).mode, list(told.settle(60.0))) == (Mode.FAILOVER, [])
+    told.set_inventory(inventory(), 60.0)
+    (back,) = [each for judged in see(told, 61.0, "a", "a") for each in judged.failovers]
+    assert (back.from_cluster, back.to_cluster) == ("b", "a")
