@@ -12,7 +12,7 @@ def targets(inventory: Inventory, wanted: Settings) -> Iterator[Target]:
     """Yield the names to probe: of each service the plain one and one per exporting cluster."""
     for service in inventory.services.values():
         how = wanted.probe.for_service(service.name)
-        if not how.enabled:
+        if not (how.enabled and service.probed):
             continue
         pinned = [export.cluster for export in service.exports] if wanted.probe.pinned else []
         for cluster in (None, *pinned):
