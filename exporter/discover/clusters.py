@@ -22,6 +22,7 @@ def with_nodes(cluster: Cluster, nodes: Iterable[Node]) -> Cluster:
     """Return the local *cluster* with its nodes, and with pod networks that only they know of."""
     nodes = list(nodes)
     own = [network for node in nodes for network in node.pod_cidrs]
+    # Its own gateway says nothing of it, so it stays as good as connected.
     fresh = [each for each in dict.fromkeys(own) if not _is_inside(each, cluster.pod_cidrs)]
     return Cluster(
         id=cluster.id,

@@ -41,7 +41,10 @@ class Discovered:
     """What stands behind each service that the local cluster exports."""
     findings: frozenset[Finding]
     remembered: Remembered
-    """To be handed in again the next time."""
+    """What Lighthouse is thought to know of tunnels."""
+    rules: Rules
+    parts: Mapping[ServiceName, Parts]
+    """What each service was made of, so that only what changes is made again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +67,7 @@ def inventory(
     *,
     identity: Identity,
     now: float,
-    remembered: Remembered | None = None,
+    previous: Discovered | None = None,
     selection: Selection = EVERYTHING,
 ) -> Discovered:
     """
@@ -76,15 +79,16 @@ def inventory(
         objects: What is kept of each resource that is served.
         identity: Which cluster this is.
         now: Unix seconds, to tell a gateway that speaks from one that fell silent.
-        remembered: What the last call returned; None at the start.
+        previous: What the last call returned: Lighthouse remembers, and so must this.
         selection: The services wanted.
     """
     found, local = Found(objects), identity.cluster
-    network = _network(found, remembered or Remembered(), now)
+    remembered = Remembered() if previous is None else previous.remembered
+    network = _network(found, remembered, now)
     profile = _profile(found)
     rules = Rules(local=local, profile=profile, version=network.version)
     chosen = _selected(_gather(found, network.brokers), selection)
-    services = {parts.name: build(parts, rules) for parts in chosen}
+    services, workloads = _made(chosen, rules, previous)
     known = _members(found, network.brokers)
     clusters = _clusters(local, known, services.values(), network)
     clusters[local] = with_nodes(clusters[local], found.of(Node, "nodes"))
@@ -103,9 +107,11 @@ def inventory(
             knows_gateways=network.knows_gateways or profile is not Profile.SUBMARINER,
             karmada_cluster=identity.karmada_cluster,
         ),
-        workloads={parts.name: workload(parts) for parts in chosen if parts.export is not None},
+        workloads=workloads,
         findings=frozenset(findings),
         remembered=network.remembered,
+        rules=rules,
+        parts=chosen,
     )
 
 
@@ -165,12 +171,29 @@ def _gather(found: Found, brokers: frozenset[str]) -> dict[ServiceName, Parts]:
     )
 
 
-def _selected(all_parts: Mapping[ServiceName, Parts], selection: Selection) -> list[Parts]:
-    return [
-        parts
-        for name, parts in sorted(all_parts.items())
-        if selection.wants_namespace(name.namespace) and selection.wants_labels(parts.labels)
-    ]
+def _selected(
+    all_parts: Mapping[ServiceName, Parts], selection: Selection
+) -> dict[ServiceName, Parts]:
+    return {
+        name: all_parts[name]
+        for name in sorted(all_parts)
+        if selection.wants_namespace(name.namespace)
+        and selection.wants_labels(all_parts[name].labels)
+    }
+
+
+def _made(
+    chosen: Mapping[ServiceName, Parts], rules: Rules, previous: Discovered | None
+) -> tuple[dict[ServiceName, Service], dict[ServiceName, Workload]]:
+    services: dict[ServiceName, Service] = {}
+    workloads: dict[ServiceName, Workload] = {}
+    kept = previous if previous is not None and previous.rules == rules else None
+    for name, parts in chosen.items():
+        same = kept if kept is not None and kept.parts.get(name) == parts else None
+        services[name] = build(parts, rules) if same is None else same.inventory.services[name]
+        if parts.export is not None:
+            workloads[name] = workload(parts) if same is None else same.workloads[name]
+    return services, workloads
 
 
 def _members(found: Found, brokers: frozenset[str]) -> dict[str, Member]:

@@ -42,7 +42,9 @@ class Selection:
 
     def wants_labels(self, pairs: Iterable[tuple[str, str]]) -> bool:
         """Say whether a service with these labels is wanted."""
-        labels = dict(pairs) if self.labels else {}
+        if not self.labels:
+            return True
+        labels = dict(pairs)
         return all(requirement.allows(labels) for requirement in self.labels)
 
 

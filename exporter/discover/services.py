@@ -209,15 +209,16 @@ def _own_addresses(parts: Parts, slices: list[ImportedSlice]) -> tuple[Address, 
 
 def _portable_export(parts: Parts, cluster: str, rules: Rules) -> Export:
     slices = parts.slices.get(cluster, [])
-    ready = any(each.ready for each in slices)
-    if not slices and cluster == rules.local and parts.local_slices:
-        ready = _endpoints(parts).ready > 0
-    elif not slices:
+    own = _own(parts) if cluster == rules.local else []
+    addresses = chain(*(each.ready for each in slices), *(each.addresses for each in own))
+    if slices or own:
+        ready = any(each.ready for each in slices) or any(each.ready for each in own)
+    else:
         # Nobody here knows better than the list of those who export it.
         ready = True
-    return Export(
-        cluster=cluster, addresses=tuple(chain(*(each.ready for each in slices))), ready=ready
-    )
+    # One that is not headless is answered with the address of all clusters.
+    told = tuple(dict.fromkeys(addresses)) if parts.headless else ()
+    return Export(cluster=cluster, addresses=told, ready=ready)
 
 
 def _ports(parts: Parts, local: str, *, headless: bool) -> tuple[Port, ...]:
