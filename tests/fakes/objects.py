@@ -47,6 +47,28 @@ class Objects:
         ]
         return found
 
+    def not_ready(self, cluster):
+        """Say that nothing behind *cluster*'s share is ready."""
+        self.slice_of(cluster)["endpoints"][0]["conditions"]["ready"] = False
+
+    def link(self, status):
+        """Let the gateway say this of its tunnel to cluster2."""
+        self.get("Gateway", "gw1")["status"]["connections"][0]["status"] = status
+
+    def drop(self, *kinds):
+        """Remove all objects of these kinds but what Kubernetes itself makes of a Service."""
+        native = "kubernetes.io/service-name"
+        self.all = [
+            each
+            for each in self.all
+            if each["kind"] not in kinds or native in each["metadata"].get("labels", {})
+        ]
+
+    def unexport(self):
+        """Take the export of cluster1 away, and what Lighthouse made of it."""
+        self.remove("ServiceExport", "nginx")
+        self.remove("EndpointSlice", "nginx-aaaaa")
+
     def trimmed(self, *, without=()):
         """Return what is kept, by resource."""
         kept = {}
