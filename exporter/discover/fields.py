@@ -29,7 +29,9 @@ def wrong(key: str, value: object, wanted: str) -> str:
 
 
 def mapping(parent: Json, key: str) -> Json:
-    """Return the object at *key*."""
+    """Return the object at *key*. The *parent* may be what an API server calls an object."""
+    if not isinstance(parent, dict):
+        raise TypeError(wrong("it", parent, "an object"))
     value = parent.get(key)
     if value is None:
         return NOTHING

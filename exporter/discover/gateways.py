@@ -17,9 +17,7 @@ _NEEDS_USED_ADDRESS = (0, 21, 0)
 class Tunnels:
     """What active gateways that still speak say of the tunnels."""
 
-    told: bool
-    """Some gateway did say something."""
-    connected: frozenset[str] = frozenset()
+    connected: frozenset[str]
     latency: Mapping[str, float]
     """Seconds of a round trip, by cluster."""
 
@@ -35,7 +33,6 @@ def tunnels(gateways: Iterable[Gateway], *, now: float) -> Tunnels:
     speaking = [each for each in gateways if each.active and not is_stale(each, now=now)]
     live = [c for each in speaking for c in each.connections if c.connected]
     return Tunnels(
-        told=bool(speaking),
         connected=frozenset(connection.cluster for connection in live),
         latency={c.cluster: c.latency for c in live if c.latency is not None},
     )
