@@ -44,6 +44,8 @@ class ImportedSlice:
 
     service: ServiceName
     cluster: str
+    old: bool
+    """Named as Lighthouse did up to 0.15: it counts only where there is no newer one."""
     manager: str
     labels: Labels
     headless: bool | None

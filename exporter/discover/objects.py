@@ -162,10 +162,13 @@ def _profile(found: Found) -> Profile:
 
 def _gather(found: Found, brokers: frozenset[str]) -> dict[ServiceName, Parts]:
     imports = found.of(ServiceImport, "serviceimports", "gke_serviceimports")
+    slices = found.of(ImportedSlice, "imported_slices")
+    # Where Lighthouse runs, it goes by its own slices only.
+    own = [each for each in slices if each.manager == LIGHTHOUSE]
     return gather(
         found.of(ServiceExport, "serviceexports", "gke_serviceexports"),
         (each for each in imports if each.namespace not in brokers),
-        found.of(ImportedSlice, "imported_slices"),
+        own or slices,
         found.of(LocalService, "services"),
         found.of(LocalSlice, "local_slices"),
     )

@@ -46,6 +46,11 @@ class Parts:
         else:
             self.shares[each.cluster] = each
 
+    def slices_of(self, cluster: str) -> list[ImportedSlice]:
+        """Return the slices of *cluster* that count: old ones may stay behind after an upgrade."""
+        slices = self.slices.get(cluster, [])
+        return [each for each in slices if not each.old] or slices
+
     @property
     def labels(self) -> Iterator[tuple[str, str]]:
         """Yield the labels of all objects; the Service's own come last, so they win."""
@@ -157,7 +162,7 @@ def _exporters(parts: Parts, *, portable: bool) -> set[str]:
 
 
 def _export(parts: Parts, cluster: str, rules: Rules) -> Export | None:
-    slices, share = parts.slices.get(cluster, []), parts.shares.get(cluster)
+    slices, share = parts.slices_of(cluster), parts.shares.get(cluster)
     marked = [each for each in slices if each.headless is not None]
     if marked:
         # One endpoint: the service's address, and whether anything ready is behind it.
@@ -183,7 +188,7 @@ def _share_address(parts: Parts, share: ServiceImport, rules: Rules) -> tuple[Ad
 
 
 def _headless_export(parts: Parts, cluster: str, rules: Rules) -> Export:
-    slices = parts.slices.get(cluster, [])
+    slices = parts.slices_of(cluster)
     answered = [each.ready for each in slices]
     answered += [each.not_ready for each in slices if each.publish or _is_old(each, rules)]
     own = _own_addresses(parts, slices) if cluster == rules.local else ()
@@ -208,7 +213,7 @@ def _own_addresses(parts: Parts, slices: list[ImportedSlice]) -> tuple[Address, 
 
 
 def _portable_export(parts: Parts, cluster: str, rules: Rules) -> Export:
-    slices = parts.slices.get(cluster, [])
+    slices = parts.slices_of(cluster)
     own = _own(parts) if cluster == rules.local else []
     addresses = chain(*(each.ready for each in slices), *(each.addresses for each in own))
     if slices or own:

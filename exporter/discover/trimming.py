@@ -118,10 +118,12 @@ def trim_imported_slice(found: Json) -> ImportedSlice | None:
     if text(found, "addressType") == "FQDN":
         return None
     headless = text(tags, f"{_LIGHTHOUSE}is-headless")
+    cluster = cluster_id("label source-cluster", text(tags, _SOURCE_CLUSTER))
     ready, not_ready = _addresses_by_readiness(found)
     return ImportedSlice(
         service=service_name(namespace, text(tags, SERVICE_NAME)),
-        cluster=cluster_id("label source-cluster", text(tags, _SOURCE_CLUSTER)),
+        cluster=cluster,
+        old=text(meta, "name").endswith(f"-{cluster}"),
         manager=text(tags, _MANAGED_BY),
         labels=_selectable(meta),
         headless=headless == "true" if headless else None,

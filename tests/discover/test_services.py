@@ -8,6 +8,7 @@ from exporter.judge.expect import Outcome, expect
 from exporter.model import Condition, Endpoints, Export, Policy, Port, Question, ServiceName
 from tests.fakes.objects import Objects
 
+MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
 NGINX = ServiceName("nginx-test", "nginx")
 A1, A2 = ip_address("100.1.0.10"), ip_address("100.2.0.10")
 
@@ -269,3 +270,22 @@ def test_a_pod_with_two_addresses_counts_once():
     for n, endpoint in enumerate(second["endpoints"]):
         endpoint["addresses"] = [f"fd00::{n}"]
     assert objects.discover().inventory.services[NGINX].endpoints == Endpoints(1, 1)
+
+
+def test_a_slice_that_stayed_behind_after_an_upgrade_does_not_count():
+    objects = Objects("scene")
+    objects.not_ready("cluster2")
+    left = objects.copy("EndpointSlice", "nginx-bbbbb")
+    left["metadata"]["name"] = "nginx-cluster2"
+    left["endpoints"] = [{"addresses": ["100.2.0.99"]}]
+    two = objects.discover().inventory.services[NGINX].export_of("cluster2")
+    assert two == Export(cluster="cluster2", addresses=(A2,), ready=False)
+
+
+def test_where_lighthouse_runs_slices_of_others_do_not_count():
+    objects = Objects("scene")
+    other = objects.copy("EndpointSlice", "nginx-bbbbb", **{MANAGED_BY: "mesh.cilium.io"})
+    other["metadata"]["name"] = "nginx-ccccc"
+    other["metadata"]["labels"]["multicluster.kubernetes.io/source-cluster"] = "cluster3"
+    exports = objects.discover().inventory.services[NGINX].exports
+    assert [each.cluster for each in exports] == ["cluster1", "cluster2"]
