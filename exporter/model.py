@@ -50,6 +50,8 @@ class Cluster:
     """The local gateway has a live tunnel to it; says nothing about the local cluster."""
     answered: bool | None = None
     """Lighthouse counts it as connected; None if it sees no more than *connected* says."""
+    latency: float | None = None
+    """Seconds of a round trip from the local gateway to its; None where nobody measures that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +75,22 @@ class Export:
     """There is at least one endpoint, ready or not; None if no more is known than *ready*."""
 
 
+class Condition(NamedTuple):
+    """What the controller says of a ServiceExport."""
+
+    type: str
+    holds: bool | None
+    """None where it says that it does not know."""
+    reason: str = ""
+
+
+class Endpoints(NamedTuple):
+    """How many endpoints a service has in the local cluster."""
+
+    ready: int
+    not_ready: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
     """A service of the clusterset and who exports it."""
@@ -85,6 +103,14 @@ class Service:
     """Addresses of the service in the whole clusterset, which tell nothing of who serves."""
     karmada_endpoints: tuple[str, ...] = ()
     """Clusters whose endpoints Karmada's MultiClusterService put behind the local Service."""
+    probed: bool = True
+    """Nobody asked by annotation that it be left alone."""
+    named: bool = True
+    """The name server knows it: more of it is here than a ServiceExport that waits."""
+    endpoints: Endpoints | None = None
+    """Those of the local cluster itself; None if it does not export the service."""
+    conditions: tuple[Condition, ...] = ()
+    """Of the local cluster's ServiceExport; empty without one."""
 
     def export_of(self, cluster: str) -> Export | None:
         """Return the export of *cluster*, or None if it has none."""
@@ -120,6 +146,8 @@ class Inventory:
     """Lighthouse knows which cluster it runs in; without that it prefers none."""
     knows_gateways: bool = True
     """Lighthouse found Submariner when it started; else it counts every cluster as connected."""
+    karmada_cluster: str = ""
+    """Karmada's name of the local cluster; empty if Karmada sent nothing here."""
 
     @cached_property
     def connected(self) -> frozenset[str]:
@@ -137,6 +165,38 @@ class Inventory:
             if (c.connected if c.answered is None else c.answered)
         }
         return frozenset({self.local} | told)
+
+
+class Container(NamedTuple):
+    """A container of a pod, and the ports that it declares."""
+
+    name: str
+    ports: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pod:
+    """A pod as far as its log matters."""
+
+    namespace: str
+    name: str
+    containers: tuple[Container, ...]
+    log_container: str = ""
+    """The container whose log is wanted, by annotation; empty without one."""
+    log_format: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workload:
+    """What stands behind a service that the local cluster exports."""
+
+    service: ServiceName
+    pods: tuple[str, ...]
+    """Names of the pods, in the service's namespace."""
+    ports: tuple[int, ...] = ()
+    """Ports of the pods that the service sends to."""
+    log_container: str = ""
+    log_format: str = ""
 
 
 class NameKind(StrEnum):

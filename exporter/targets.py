@@ -12,7 +12,7 @@ def targets(inventory: Inventory, wanted: Settings) -> Iterator[Target]:
     """Yield the names to probe: of each service the plain one and one per exporting cluster."""
     for service in inventory.services.values():
         how = wanted.probe.for_service(service.name)
-        if not how.enabled:
+        if not (how.enabled and service.probed):
             continue
         named = wanted.probe.pinned and inventory.profile is Profile.SUBMARINER
         pinned = [export.cluster for export in service.exports] if named else []

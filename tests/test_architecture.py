@@ -53,6 +53,19 @@ PURE = [
     "accesslog.count",
     "accesslog.wrap",
     "accesslog.lines",
+    "accesslog.pods",
+    "discover.clusters",
+    "discover.fields",
+    "discover.findings",
+    "discover.gateways",
+    "discover.identity",
+    "discover.kept",
+    "discover.objects",
+    "discover.resources",
+    "discover.selection",
+    "discover.services",
+    "discover.trimming",
+    "discover.tunnels",
 ]
 IMPURE_MODULES = {"asyncio", "os", "socket", "time", "logging", "structlog", "random", "threading"}
 

@@ -9,7 +9,12 @@ import pytest
 import yaml
 
 from exporter import __version__, settings
+from exporter.discover.findings import Kind
+from exporter.discover.gateways import STALE_AFTER
+from exporter.discover.resources import RESOURCES
+from exporter.discover.trimming import KARMADA_NAMESPACE, LOG_CONTAINER, LOG_FORMAT, PROBE
 from exporter.expose.series import FAMILIES
+from exporter.model import Profile
 from tests.fakes import scenes
 
 ROOT = Path(__file__).parent.parent
@@ -32,6 +37,16 @@ def test_every_series_that_is_spoken_of_exists():
         for name in re.findall(r"clusterset_[a-z_]+[a-z]\b(?!\.)", page.read_text()):
             known = name in names or any(each.startswith(name) for each in names)
             assert known or name in {"clusterset_domain", "clusterset_ips"}, f"{page}: {name}"
+
+
+def test_everything_that_discovery_reads_and_finds_is_explained():
+    text = (ROOT / "docs" / "discovery.md").read_text()
+    words = [*Kind, *Profile, PROBE, LOG_CONTAINER, LOG_FORMAT, KARMADA_NAMESPACE]
+    words += [part for wanted in RESOURCES for part in (wanted.group, wanted.label_selector or "")]
+    words += [version for wanted in RESOURCES for version in wanted.versions]
+    words.append(f"{STALE_AFTER:.0f} seconds")
+    for word in words:
+        assert word in text, word
 
 
 def test_every_key_of_the_configuration_is_explained():

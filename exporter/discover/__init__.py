@@ -1,1 +1,1 @@
-"""Finds the inventory: files in, immutable snapshots out; it never probes or judges."""
+"""Finds the inventory: files or API objects in, snapshots out; it never probes or judges."""

@@ -1,0 +1,84 @@
+"""The clusters of the clusterset and their networks."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import combinations
+
+from exporter.discover.findings import Finding, Kind
+from exporter.discover.kept import Member, Node, TunnelEnd
+from exporter.model import Cluster, Network
+
+
+def members(ends: Iterable[TunnelEnd], known: Iterable[Member]) -> dict[str, Member]:
+    """Return what is known of each cluster: its Cluster, or what its gateway says is behind it."""
+    found = {each.cluster: each for each in known}
+    globalnet = any(each.global_cidrs for each in found.values())
+    for end in ends:
+        if end.cluster not in found:
+            found[end.cluster] = _member(end, globalnet=globalnet)
+    return found
+
+
+def with_nodes(cluster: Cluster, nodes: Iterable[Node]) -> Cluster:
+    """Return the local *cluster* with its nodes, and with pod networks that only they know of."""
+    nodes = list(nodes)
+    own = [network for node in nodes for network in node.pod_cidrs]
+    # Its own gateway says nothing of it, so it stays as good as connected.
+    fresh = [each for each in dict.fromkeys(own) if not _is_inside(each, cluster.pod_cidrs)]
+    return Cluster(
+        id=cluster.id,
+        pod_cidrs=(*cluster.pod_cidrs, *fresh),
+        service_cidrs=cluster.service_cidrs,
+        global_cidrs=cluster.global_cidrs,
+        node_addresses=tuple(dict.fromkeys(a for node in nodes for a in node.addresses)),
+    )
+
+
+def unknown_local(local: str, known: Mapping[str, Member]) -> Iterator[Finding]:
+    """Yield a finding if Submariner knows clusters, and *local* is none of them."""
+    if known and local not in known:
+        text = f"is unknown to Submariner; known are {', '.join(sorted(known))}"
+        yield Finding(Kind.UNKNOWN_LOCAL, f"cluster {local}", text)
+
+
+def overlaps(clusters: Mapping[str, Cluster]) -> Iterator[Finding]:
+    """Yield prefixes that two clusters claim."""
+    for a, b in combinations(sorted(clusters.values(), key=lambda each: each.id), 2):
+        for one, other in _overlaps(a, b):
+            about = f"clusters {a.id} and {b.id}"
+            text = f"{one} of {a.id} overlaps {other} of {b.id}: clients there belong to neither"
+            yield Finding(Kind.OVERLAPPING_CIDRS, about, text)
+
+
+def _member(end: TunnelEnd, *, globalnet: bool) -> Member:
+    # Under Globalnet an Endpoint names its global networks only; else pods and services in one.
+    return Member(
+        namespace=end.namespace,
+        cluster=end.cluster,
+        pod_cidrs=() if globalnet else end.subnets,
+        service_cidrs=(),
+        global_cidrs=end.subnets if globalnet else (),
+    )
+
+
+def _is_inside(network: Network, others: Iterable[Network]) -> bool:
+    return any(_contains(other, network) for other in others)
+
+
+def _contains(wide: Network, narrow: Network) -> bool:
+    return (
+        wide.version == narrow.version
+        and int(wide.network_address) <= int(narrow.network_address)
+        and int(narrow.broadcast_address) <= int(wide.broadcast_address)
+    )
+
+
+def _overlaps(a: Cluster, b: Cluster) -> Iterator[tuple[Network, Network]]:
+    for one in _claims(a):
+        for other in _claims(b):
+            if one.version == other.version and one.overlaps(other):
+                yield one, other
+
+
+def _claims(cluster: Cluster) -> tuple[Network, ...]:
+    # Under Globalnet clusters may repeat each other's own addresses: that is what it is for.
+    return cluster.global_cidrs or (*cluster.pod_cidrs, *cluster.service_cidrs)

@@ -1,0 +1,146 @@
+"""The API objects that are watched, and those that were found, by their kind."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from exporter.discover.fields import Json
+from exporter.discover.findings import Finding, Kind
+from exporter.discover.kept import Kept
+from exporter.discover.trimming import (
+    SERVICE_NAME,
+    trim_export,
+    trim_import,
+    trim_imported_slice,
+    trim_local_slice,
+    trim_node,
+    trim_service,
+)
+from exporter.discover.tunnels import trim_gateway, trim_member, trim_submariner, trim_tunnel_end
+
+Objects = Mapping[str, Mapping[str, object]]
+"""What is kept, by `Wanted.name` and "namespace/name"; what the API server lacks is absent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """A resource to list and watch in the local cluster."""
+
+    name: str
+    group: str
+    versions: tuple[str, ...]
+    """In the order of preference."""
+    plural: str
+    label_selector: str | None = None
+    trim: Callable[[Json], Kept | None]
+    """
+    Makes what is kept: None for what is not wanted.
+
+    Raises ValueError, TypeError or KeyError for what is broken.
+    """
+
+
+RESOURCES = (
+    Wanted(
+        name="serviceexports",
+        group="multicluster.x-k8s.io",
+        versions=("v1beta1", "v1alpha1"),
+        plural="serviceexports",
+        trim=trim_export,
+    ),
+    Wanted(
+        name="serviceimports",
+        group="multicluster.x-k8s.io",
+        versions=("v1beta1", "v1alpha1"),
+        plural="serviceimports",
+        trim=trim_import,
+    ),
+    Wanted(
+        name="gke_serviceexports",
+        group="net.gke.io",
+        versions=("v1",),
+        plural="serviceexports",
+        trim=trim_export,
+    ),
+    Wanted(
+        name="gke_serviceimports",
+        group="net.gke.io",
+        versions=("v1",),
+        plural="serviceimports",
+        trim=trim_import,
+    ),
+    Wanted(
+        name="imported_slices",
+        group="discovery.k8s.io",
+        versions=("v1",),
+        plural="endpointslices",
+        label_selector=SERVICE_NAME,
+        trim=trim_imported_slice,
+    ),
+    Wanted(
+        name="local_slices",
+        group="discovery.k8s.io",
+        versions=("v1",),
+        plural="endpointslices",
+        label_selector="kubernetes.io/service-name",
+        trim=trim_local_slice,
+    ),
+    Wanted(name="services", group="", versions=("v1",), plural="services", trim=trim_service),
+    Wanted(name="nodes", group="", versions=("v1",), plural="nodes", trim=trim_node),
+    Wanted(
+        name="gateways",
+        group="submariner.io",
+        versions=("v1",),
+        plural="gateways",
+        trim=trim_gateway,
+    ),
+    Wanted(
+        name="clusters",
+        group="submariner.io",
+        versions=("v1",),
+        plural="clusters",
+        trim=trim_member,
+    ),
+    Wanted(
+        name="endpoints",
+        group="submariner.io",
+        versions=("v1",),
+        plural="endpoints",
+        trim=trim_tunnel_end,
+    ),
+    Wanted(
+        name="submariners",
+        group="submariner.io",
+        versions=("v1alpha1",),
+        plural="submariners",
+        trim=trim_submariner,
+    ),
+)
+_NAMES = frozenset(wanted.name for wanted in RESOURCES)
+
+
+K = TypeVar("K", bound=Kept)
+
+
+class Found:
+    """The objects by kind; what is of no known kind becomes a finding."""
+
+    def __init__(self, objects: Objects) -> None:
+        self._objects = objects
+
+    def of(self, kind: type[K], *names: str) -> list[K]:
+        """Return all objects of *kind* among the resources *names*."""
+        found = (self._objects.get(name, {}).values() for name in names)
+        return [each for some in found for each in some if isinstance(each, kind)]
+
+    def served(self, name: str) -> bool:
+        """Return whether the API server has the resource, as far as it lets us see."""
+        return name in self._objects
+
+    def foreign(self) -> Iterator[Finding]:
+        """Yield a finding for each object that cannot be used."""
+        for name, found in self._objects.items():
+            for key, each in found.items():
+                if name not in _NAMES or not isinstance(each, Kept):
+                    text = f"is of no use: {type(each).__name__}"
+                    yield Finding(Kind.BROKEN_OBJECT, f"{name} {key}", text)

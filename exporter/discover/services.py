@@ -1,0 +1,254 @@
+"""Services of the clusterset out of what is kept of the API objects, each from its own parts."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import chain
+
+from exporter.discover.kept import (
+    ImportedSlice,
+    LocalService,
+    LocalSlice,
+    ServiceExport,
+    ServiceImport,
+)
+from exporter.model import (
+    Address,
+    Endpoints,
+    Export,
+    Port,
+    Profile,
+    Service,
+    ServiceName,
+    Version,
+    Workload,
+)
+
+
+@dataclass(slots=True)
+class Parts:
+    """The objects that speak of one service."""
+
+    name: ServiceName
+    export: ServiceExport | None = None
+    whole: ServiceImport | None = None
+    """The import that stands for all clusters."""
+    shares: dict[str, ServiceImport] = field(default_factory=dict)
+    """Imports that stand for one cluster each: Submariner up to 0.14."""
+    slices: dict[str, list[ImportedSlice]] = field(default_factory=lambda: defaultdict(list))
+    local: LocalService | None = None
+    local_slices: list[LocalSlice] = field(default_factory=list)
+
+    def add(self, each: ServiceImport) -> None:
+        """Take an import of the service or of one cluster's share of it."""
+        if each.cluster is None:
+            self.whole = each
+        else:
+            self.shares[each.cluster] = each
+
+    def slices_of(self, cluster: str) -> list[ImportedSlice]:
+        """Return the slices of *cluster* that count: old ones may stay behind after an upgrade."""
+        slices = self.slices.get(cluster, [])
+        return [each for each in slices if not each.old] or slices
+
+    @property
+    def labels(self) -> Iterator[tuple[str, str]]:
+        """Yield the labels of all objects; the Service's own come last, so they win."""
+        imports = [*self.shares.values(), *([self.whole] if self.whole else [])]
+        for each in (*chain(*self.slices.values()), *imports, self.export, self.local):
+            yield from () if each is None else each.labels
+
+    @property
+    def probed(self) -> bool:
+        """Return whether no object says that the service be left alone."""
+        said = (self.export, self.whole, self.local, *self.shares.values())
+        return all(each is None or each.probed for each in said)
+
+    @property
+    def headless(self) -> bool:
+        """Return whether it is a headless service, by the object that knows best."""
+        for known in (self.whole, *self.shares.values()):
+            if known is not None:
+                return known.headless
+        marked = [each.headless for each in chain(*self.slices.values())]
+        return any(marked) or (not marked and self.local is not None and self.local.headless)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """By whose rules the objects are read."""
+
+    local: str
+    profile: Profile
+    version: Version | None
+
+    @property
+    def counts_not_ready(self) -> bool:
+        """Return whether this Lighthouse takes endpoints that are not ready for ready ones."""
+        # Mended in 0.13.5, 0.14.3 and 0.15. Source: lighthouse issue 1090.
+        version = self.version
+        return version is not None and (version < (0, 13, 5) or (0, 14, 0) <= version < (0, 14, 3))
+
+
+def gather(
+    exports: Iterable[ServiceExport],
+    imports: Iterable[ServiceImport],
+    slices: Iterable[ImportedSlice],
+    services: Iterable[LocalService],
+    local_slices: Iterable[LocalSlice],
+) -> dict[ServiceName, Parts]:
+    """Return what speaks of each service that is exported from here or imported."""
+    found = _Gathered()
+    for export in exports:
+        found[export.service].export = export
+    for each in imports:
+        found[each.service].add(each)
+    for piece in slices:
+        found[piece.service].slices[piece.cluster].append(piece)
+    for service in services:
+        if service.service in found:
+            found[service.service].local = service
+    for local in local_slices:
+        if local.service in found:
+            found[local.service].local_slices.append(local)
+    return found
+
+
+class _Gathered(dict[ServiceName, Parts]):
+    """Parts by name, made when first asked for."""
+
+    def __missing__(self, name: ServiceName) -> Parts:
+        return self.setdefault(name, Parts(name))
+
+
+def build(parts: Parts, rules: Rules) -> Service:
+    """Return the service that *parts* make."""
+    headless = parts.headless
+    portable = rules.profile is not Profile.SUBMARINER
+    share = _portable_export if portable else _headless_export if headless else _export
+    clusters = _exporters(parts, portable=portable)
+    exports = [share(parts, cluster, rules) for cluster in sorted(clusters)]
+    return Service(
+        name=parts.name,
+        ports=_ports(parts, rules.local, headless=headless),
+        exports=tuple(export for export in exports if export is not None),
+        headless=headless,
+        clusterset_ips=() if headless or parts.whole is None else parts.whole.ips,
+        karmada_endpoints=_karmada_endpoints(parts),
+        probed=parts.probed,
+        named=bool(parts.whole or parts.shares or parts.slices),
+        endpoints=None if parts.export is None else _endpoints(parts),
+        conditions=() if parts.export is None else parts.export.conditions,
+    )
+
+
+def workload(parts: Parts) -> Workload:
+    """Return what stands behind a service that this cluster exports."""
+    own = _own(parts)
+    local = parts.local
+    return Workload(
+        service=parts.name,
+        pods=tuple(sorted({pod for each in own for pod in each.pods.split()})),
+        ports=tuple(sorted({port for each in own for port in each.ports})),
+        log_container="" if local is None else local.log_container,
+        log_format="" if local is None else local.log_format,
+    )
+
+
+def _exporters(parts: Parts, *, portable: bool) -> set[str]:
+    # Lighthouse goes by endpoint slices, whatever the import's status says.
+    listed = parts.whole.clusters if portable and parts.whole is not None else ()
+    return {*parts.slices, *parts.shares, *listed}
+
+
+def _export(parts: Parts, cluster: str, rules: Rules) -> Export | None:
+    slices, share = parts.slices_of(cluster), parts.shares.get(cluster)
+    marked = [each for each in slices if each.headless is not None]
+    if marked:
+        # One endpoint: the service's address, and whether anything ready is behind it.
+        addresses = tuple(chain(*((*each.ready, *each.not_ready) for each in marked)))
+        return Export(
+            cluster=cluster, addresses=addresses, ready=any(each.ready for each in marked)
+        )
+    if share is None:
+        return None
+    return Export(
+        cluster=cluster,
+        addresses=_share_address(parts, share, rules),
+        ready=any(each.ready for each in slices),
+        backed=any(each.ready or each.not_ready for each in slices),
+    )
+
+
+def _share_address(parts: Parts, share: ServiceImport, rules: Rules) -> tuple[Address, ...]:
+    # Of its own cluster an old Lighthouse answers what the Service has, even under Globalnet.
+    if share.cluster == rules.local and parts.local is not None and parts.local.ips:
+        return parts.local.ips[:1]
+    return share.ips[:1]
+
+
+def _headless_export(parts: Parts, cluster: str, rules: Rules) -> Export:
+    slices = parts.slices_of(cluster)
+    answered = [each.ready for each in slices]
+    answered += [each.not_ready for each in slices if each.publish or _is_old(each, rules)]
+    own = _own_addresses(parts, slices) if cluster == rules.local else ()
+    return Export(
+        cluster=cluster,
+        addresses=own or tuple(chain(*answered)),
+        ready=any(each.ready for each in slices),
+        backed=any(each.ready or each.not_ready for each in slices),
+    )
+
+
+def _is_old(piece: ImportedSlice, rules: Rules) -> bool:
+    return piece.headless is None and rules.counts_not_ready
+
+
+def _own_addresses(parts: Parts, slices: list[ImportedSlice]) -> tuple[Address, ...]:
+    # Global addresses of pods are not reached from their own cluster, so Lighthouse answers the
+    # pods' own ones there. Source: "shouldRetrieveLocalEndpointSlicesFor" in Lighthouse 0.15.
+    if not slices or not all(each.globalnet and each.headless for each in slices):
+        return ()
+    return tuple(chain(*(each.addresses for each in _own(parts))))
+
+
+def _portable_export(parts: Parts, cluster: str, rules: Rules) -> Export:
+    slices = parts.slices_of(cluster)
+    own = _own(parts) if cluster == rules.local else []
+    addresses = chain(*(each.ready for each in slices), *(each.addresses for each in own))
+    if slices or own:
+        ready = any(each.ready for each in slices) or any(each.ready for each in own)
+    else:
+        # Nobody here knows better than the list of those who export it.
+        ready = True
+    # One that is not headless is answered with the address of all clusters.
+    told = tuple(dict.fromkeys(addresses)) if parts.headless else ()
+    return Export(cluster=cluster, addresses=told, ready=ready)
+
+
+def _ports(parts: Parts, local: str, *, headless: bool) -> tuple[Port, ...]:
+    """Return the ports to ask at: of a headless service those of the pods, else the service's."""
+    shares = sorted(parts.shares.values(), key=lambda each: (each.cluster != local, each.cluster))
+    imports = [each.ports for each in (parts.whole, *shares) if each is not None]
+    slices = [each.ports for each in chain(*parts.slices.values())]
+    service = [] if parts.local is None else [parts.local.ports]
+    candidates = [*slices, *imports, *service] if headless else [*imports, *service, *slices]
+    return next((ports for ports in candidates if ports), ())
+
+
+def _karmada_endpoints(parts: Parts) -> tuple[str, ...]:
+    return tuple(sorted({e.karmada_cluster for e in parts.local_slices if e.karmada_cluster}))
+
+
+def _own(parts: Parts) -> list[LocalSlice]:
+    return [each for each in parts.local_slices if not each.karmada_cluster]
+
+
+def _endpoints(parts: Parts) -> Endpoints:
+    # A pod with two address families is in a slice of each.
+    by_family: dict[str, list[int]] = {}
+    for each in _own(parts):
+        sums = by_family.setdefault(each.family, [0, 0])
+        sums[0] += each.ready
+        sums[1] += each.not_ready
+    return max((Endpoints(*sums) for sums in by_family.values()), default=Endpoints(0, 0))
