@@ -1,10 +1,11 @@
-"""The fake API server, for tests that would also run on a real one."""
+"""The fake API server, for tests that would also run on a real one, and time that does not pass."""
 
 import pytest
 
 from tests.fakes import certs
 from tests.fakes.apiaccess import EXPORTER, USERS, Access
 from tests.fakes.apiserver import ApiServer, running
+from tests.fakes.virtual import VirtualLoop
 
 
 class FakeAccess(Access):
@@ -34,6 +35,10 @@ class FakeAccess(Access):
         pod = {"metadata": {"name": name}}
         await self.done("POST", f"/api/v1/namespaces/{namespace}/pods", pod)
         return self.server.log(namespace, name)
+
+
+def pytest_asyncio_loop_factories():
+    return {"virtual": VirtualLoop}
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Time that passes only when nothing else is to be done: hours of waiting in no time."""
 
 import asyncio
-import functools
 import selectors
 
 QUIET = 0.001
@@ -16,14 +15,14 @@ class _Selector(selectors.DefaultSelector):
     loop = None
 
     def select(self, timeout=None):
-        if ready := super().select(0):
+        ready = super().select(0)
+        if ready or timeout == 0:
             return ready
-        if self.loop.threads:
-            return super().select(HELD_UP)
-        if timeout is None:
+        if self.loop.threads or timeout is None:
             return super().select(HELD_UP)
         # The peer of each socket is this very process, so what was sent is there already.
-        if timeout and not (ready := super().select(QUIET)):
+        ready = super().select(QUIET)
+        if not ready:
             self.loop.skipped += timeout
         return ready
 
@@ -51,17 +50,6 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     async def shutdown_default_executor(self, timeout=None):  # noqa: ARG002, ASYNC109 - its signature
         await super().shutdown_default_executor()
-
-
-def virtual(test):
-    """Run an async test on a VirtualLoop."""
-
-    @functools.wraps(test)
-    def run(*arguments, **named):
-        with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-            runner.run(test(*arguments, **named))
-
-    return run
 
 
 async def until(holds, *, within=60.0, every=0.01):
