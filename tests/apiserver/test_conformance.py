@@ -7,10 +7,13 @@ What an API server does, and what we make of it: the same on the fake one and on
 import asyncio
 import itertools
 import os
+from contextlib import aclosing
 
 import pytest
 
 from exporter.apiserver.errors import ApiError, ErrorKind
+from exporter.apiserver.lease import Election
+from exporter.apiserver.podlog import BEGINNING, Container, PodLog
 from exporter.apiserver.reflector import Reflector, Resource, WatchState
 from tests.fakes.apiaccess import ADMIN, EXPORTER, USERS
 from tests.fakes.virtual import until
@@ -148,9 +151,7 @@ async def test_what_a_selector_no_longer_takes_is_deleted_for_it(api, maps):
 
 async def test_a_watch_from_the_future_is_silent(api, maps):
     begin = int(version(await api.done("GET", maps)))
-    status, events = await api.events(
-        maps, resourceVersion=str(begin + 10_000), timeoutSeconds="1"
-    )
+    status, events = await api.events(maps, resourceVersion=str(begin + 10_000), timeoutSeconds="1")
     assert (status, events) == (200, [])
 
 
@@ -295,3 +296,116 @@ async def test_a_reflector_sees_a_definition_come_and_go(api, maps):
         assert (watched.objects, watched.requests) == ({}, watched.requests)
         assert watched.problem == f"things.{group_name} is not installed in this cluster"
         task.cancel()
+
+
+def stamp(second, nanos=0):
+    return f"2026-01-02T03:04:{second:02}.{nanos:09}Z"
+
+
+async def test_a_log_is_bytes_with_time_stamps(api, maps):
+    namespace = maps.split("/")[4]
+    log = await api.pod(namespace, "web")
+    log.write(b"one \xff\x00", stamp(1, 500))
+    log.write(b'{"type":"ERROR","object":{}}', stamp(2))
+    log.write(b"three", stamp(3))
+    path = f"/api/v1/namespaces/{namespace}/pods/web/log"
+
+    async def read(**params):
+        async with api.opened("GET", path, container="app", **params) as reply:
+            return reply.status, await reply.read()
+
+    three = f"{stamp(3)} three\n".encode()
+    whole = f"{stamp(1, 500)} one ".encode() + b"\xff\x00\n"
+    whole += f'{stamp(2)} {{"type":"ERROR","object":{{}}}}\n'.encode() + three
+    assert await read(timestamps="true") == (200, whole)
+    assert (await read())[1].startswith(b"one \xff\x00\n")
+    assert await read(timestamps="true", tailLines="1") == (200, three)
+    # To the second: what is asked for is cut off on the way.
+    _, since = await read(timestamps="true", sinceTime=stamp(1, 900))
+    assert since == whole
+    assert await read(timestamps="true", sinceTime=stamp(3)) == (200, three)
+    assert await read(limitBytes="3") == (200, b"one")
+
+
+async def test_logs_that_cannot_be_had(api, maps):
+    namespace = maps.split("/")[4]
+    await api.pod(namespace, "web")
+    path = f"/api/v1/namespaces/{namespace}/pods"
+    status, body = await api.call("GET", f"{path}/web/log", container="other")
+    assert (status, body["reason"]) == (400, "BadRequest")
+    assert body["message"] == "container other is not valid for pod web"
+    status, body = await api.call("GET", f"{path}/nothing/log", container="app")
+    assert (status, body["reason"]) == (404, "NotFound")
+    await api.grant()
+    status, _ = await api.call("GET", f"{path}/web/log", token=EXPORTER, container="app")
+    assert status == 403
+    async with api.client() as client:
+        other = PodLog(client, Container(namespace=namespace, pod="web", container="other"))
+        with pytest.raises(ApiError, match="container other is not valid"):
+            await anext(other.blocks())
+        gone = PodLog(client, Container(namespace=namespace, pod="nothing", container="app"))
+        assert [block async for block in gone.blocks()] == []
+
+
+async def test_a_log_is_followed(api, maps):
+    namespace = maps.split("/")[4]
+    log = await api.pod(namespace, "web")
+    log.write(b"old", stamp(1))
+    async with api.client() as client:
+        whose = Container(namespace=namespace, pod="web", container="app")
+        followed = PodLog(client, whose, place=None)
+        lines = b""
+        async with asyncio.timeout(LIMIT), aclosing(followed.blocks()) as blocks:
+            task = asyncio.ensure_future(anext(blocks))
+            await until(lambda: followed.connections == 1, within=LIMIT)
+            for number in range(3):
+                log.write(b"new %d" % number, stamp(1, number + 1))
+            lines += await task
+            while lines.count(b"\n") < 3:
+                lines += await anext(blocks)
+        assert lines == b"new 0\nnew 1\nnew 2\n"
+        # Where it was left, another goes on.
+        log.write(b"newer", stamp(1, 3))
+        again = PodLog(client, whose, place=followed.place)
+        async with asyncio.timeout(LIMIT), aclosing(again.blocks()) as blocks:
+            assert await anext(blocks) == b"newer\n"
+        assert (again.repeated, BEGINNING.stamp) == (4, b"")
+
+
+async def test_a_lease_is_taken_renewed_and_given_back(api, maps):
+    about = {"namespace": maps.split("/")[4], "name": "exporter"}
+    path = f"/apis/coordination.k8s.io/v1/namespaces/{about['namespace']}/leases/exporter"
+    said = []
+
+    async def lead(name, client, *, until_):
+        election = Election(client, **about, identity=name)
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(
+                election.run(
+                    lambda: said.append(f"{name} leads"), lambda: said.append(f"{name} ends")
+                )
+            )
+            await until_(election)
+            task.cancel()
+        return election
+
+    async def renewed(election):
+        await until(lambda: election.leading, within=LIMIT)
+        first = await api.done("GET", path)
+        assert first["spec"]["holderIdentity"] == election.identity
+        assert first["spec"]["leaseDurationSeconds"] == 15
+        assert first["spec"]["leaseTransitions"] == 0
+        async with asyncio.timeout(LIMIT):
+            while (await api.done("GET", path))["spec"]["renewTime"] == first["spec"]["renewTime"]:
+                await asyncio.sleep(0.2)
+
+    async def led(election):
+        await until(lambda: election.leading, within=LIMIT)
+
+    async with api.client() as client:
+        await lead("a", client, until_=renewed)
+        assert (await api.done("GET", path))["spec"]["holderIdentity"] == ""
+        await lead("b", client, until_=led)
+    spec = (await api.done("GET", path))["spec"]
+    assert (spec["holderIdentity"], spec["leaseTransitions"]) == ("", 1)
+    assert said == ["a leads", "a ends", "b leads", "b ends"]

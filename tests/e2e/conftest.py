@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 
 import pytest
 from aiohttp import web
@@ -10,6 +10,7 @@ from aiohttp import web
 from tests.e2e.servers import Servers
 from tests.fakes import certs, podlogs
 from tests.fakes.apiaccess import EXPORTER, USERS, Access
+from tests.fakes.apiserver import serving
 
 LIMIT = 20.0
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
@@ -17,24 +18,15 @@ CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 _serial = itertools.count(1)
 
 
-@asynccontextmanager
-async def kubelet(logs):
+def kubelet(logs):
     """Serve *logs*, by namespace, pod and container, as a kubelet does; give the port."""
 
     async def handle(request):
-        about = request.match_info
-        log = logs.get((about["namespace"], about["pod"], about["container"]))
+        _, *whose = request.path.strip("/").split("/")
+        log = logs.get(tuple(whose))
         return await podlogs.serve(request, log) if log else web.Response(status=404)
 
-    app = web.Application()
-    app.router.add_get("/containerLogs/{namespace}/{pod}/{container}", handle)
-    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=certs.server_context()).start()
-    try:
-        yield runner.addresses[0][1]
-    finally:
-        await runner.cleanup()
+    return serving(handle, tls=certs.server_context())
 
 
 class RealAccess(Access):
@@ -53,17 +45,24 @@ class RealAccess(Access):
         rows = [{"apiGroups": ["*"], "verbs": [v], "resources": [r]} for v, r in rules]
         role = {"metadata": {"name": "exporter-test"}, "rules": rows}
         await self._apply(f"{RBAC}/clusterroles", role)
-        await self._apply(f"{RBAC}/clusterrolebindings", {
-            "metadata": {"name": "exporter-test"},
-            "roleRef": {
-                "apiGroup": "rbac.authorization.k8s.io",
-                "kind": "ClusterRole",
-                "name": "exporter-test",
+        await self._apply(
+            f"{RBAC}/clusterrolebindings",
+            {
+                "metadata": {"name": "exporter-test"},
+                "roleRef": {
+                    "apiGroup": "rbac.authorization.k8s.io",
+                    "kind": "ClusterRole",
+                    "name": "exporter-test",
+                },
+                "subjects": [
+                    {
+                        "kind": "User",
+                        "name": USERS[EXPORTER],
+                        "apiGroup": "rbac.authorization.k8s.io",
+                    }
+                ],
             },
-            "subjects": [
-                {"kind": "User", "name": USERS[EXPORTER], "apiGroup": "rbac.authorization.k8s.io"}
-            ],
-        })
+        )
         await self._in_effect(set(rules))
 
     async def _in_effect(self, rules):
@@ -93,7 +92,12 @@ class RealAccess(Access):
             }
             for version in versions
         ]
-        names = {"plural": plural, "singular": kind.lower(), "kind": kind, "listKind": f"{kind}List"}
+        names = {
+            "plural": plural,
+            "singular": kind.lower(),
+            "kind": kind,
+            "listKind": f"{kind}List",
+        }
         spec = {"group": group, "scope": "Namespaced", "names": names, "versions": served}
         body = {
             "apiVersion": "apiextensions.k8s.io/v1",
@@ -113,25 +117,34 @@ class RealAccess(Access):
         """Make a pod with a container `app` on a node of ours; return its log."""
         if self._node is None:
             await self._join(await self._stack.enter_async_context(kubelet(self._logs)))
-        await self.done("POST", f"/api/v1/namespaces/{namespace}/pods", {
-            "metadata": {"name": name},
-            "spec": {
-                "nodeName": self._node,
-                "containers": [{"name": "app", "image": "none"}],
-                "automountServiceAccountToken": False,
+        await self.done(
+            "POST",
+            f"/api/v1/namespaces/{namespace}/pods",
+            {
+                "metadata": {"name": name},
+                "spec": {
+                    "nodeName": self._node,
+                    "containers": [{"name": "app", "image": "none"}],
+                    "automountServiceAccountToken": False,
+                },
             },
-        })
+        )
         return self._logs.setdefault((namespace, name, "app"), podlogs.Log())
 
     async def _join(self, port):
         self._node = f"node-{next(_serial)}"
         node = await self.done("POST", "/api/v1/nodes", {"metadata": {"name": self._node}})
-        await self.done("PUT", f"/api/v1/nodes/{self._node}/status", node | {
-            "status": {
-                "addresses": [{"type": "InternalIP", "address": "127.0.0.1"}],
-                "daemonEndpoints": {"kubeletEndpoint": {"Port": port}},
-            }
-        })
+        await self.done(
+            "PUT",
+            f"/api/v1/nodes/{self._node}/status",
+            node
+            | {
+                "status": {
+                    "addresses": [{"type": "InternalIP", "address": "127.0.0.1"}],
+                    "daemonEndpoints": {"kubeletEndpoint": {"Port": port}},
+                }
+            },
+        )
 
 
 @pytest.fixture(scope="session")

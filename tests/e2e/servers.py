@@ -193,5 +193,3 @@ class Servers:
             "--etcd-compaction-interval=0",
             "--feature-gates=ListFromCacheSnapshot=false",
         ]
-
-

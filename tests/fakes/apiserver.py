@@ -241,15 +241,29 @@ async def _numbered(lines):
 @asynccontextmanager
 async def running(server, *, tls=None, port=0):
     """Serve on a free port of loopback; *tls* is a server's SSL context."""
+    async with serving(server.handle, tls=tls, port=port) as server.port:
+        server.url = f"{'https' if tls else 'http'}://127.0.0.1:{server.port}"
+        yield server
+
+
+@asynccontextmanager
+async def serving(handle, *, tls=None, port=0):
+    """Have *handle* answer all requests; give the port. All connections end with it, at once."""
+    transports = set()
+
+    async def handled(request):
+        transports.add(request.transport)
+        return await handle(request)
+
     app = web.Application(client_max_size=8 << 20)
-    app.router.add_route("*", "/{path:.*}", server.handle)
+    app.router.add_route("*", "/{path:.*}", handled)
     runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1, access_log=None)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", port, ssl_context=tls)
-    await site.start()
-    server.port = runner.addresses[0][1]
-    server.url = f"{'https' if tls else 'http'}://127.0.0.1:{server.port}"
+    await web.TCPSite(runner, "127.0.0.1", port, ssl_context=tls).start()
     try:
-        yield server
+        yield runner.addresses[0][1]
     finally:
+        # A farewell of TLS that the other side does not answer would outlive the loop.
+        for transport in transports:
+            transport.abort()
         await runner.cleanup()
