@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from exporter.apiserver.credentials import Credentials, InCluster, Source
+from exporter.apiserver.credentials import SERVICE_ACCOUNT, Credentials, InCluster, Source
 from exporter.apiserver.errors import CredentialsError, one_line
 
 LOAD_LIMIT = 60.0
@@ -64,19 +64,30 @@ class Kubeconfig:
 
 
 async def find(
-    environ: Mapping[str, str], *, kubeconfig: str | None = None, context: str | None = None
+    environ: Mapping[str, str],
+    *,
+    kubeconfig: str | None = None,
+    context: str | None = None,
+    directory: Path = SERVICE_ACCOUNT,
 ) -> Source:
     """
     Return the credentials to use: *kubeconfig* if given, else the pod's, else kubectl's.
 
+    Args:
+        environ: The environment.
+        kubeconfig: One file, or several with colons between.
+        context: Of the kubeconfig; with it, the pod's are not asked for.
+        directory: Where a pod has its service account.
+
     Raises:
         CredentialsError: If there are none, with what would work.
     """
-    return await asyncio.to_thread(_find, environ, kubeconfig, context)
+    return await asyncio.to_thread(_find, InCluster(environ, directory), environ, kubeconfig, context)
 
 
-def _find(environ: Mapping[str, str], kubeconfig: str | None, context: str | None) -> Source:
-    pod = InCluster(environ)
+def _find(
+    pod: InCluster, environ: Mapping[str, str], kubeconfig: str | None, context: str | None
+) -> Source:
     if kubeconfig is None and context is None and pod.is_here():
         return pod
     paths = kubeconfig or environ.get("KUBECONFIG") or DEFAULT_FILE

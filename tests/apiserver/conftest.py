@@ -1,5 +1,7 @@
 """The fake API server, for tests that would also run on a real one, and time that does not pass."""
 
+import asyncio
+
 import pytest
 
 from tests.fakes import certs
@@ -37,8 +39,9 @@ class FakeAccess(Access):
         return self.server.log(namespace, name)
 
 
-def pytest_asyncio_loop_factories():
-    return {"virtual": VirtualLoop}
+def pytest_asyncio_loop_factories(item):
+    real = item.get_closest_marker("real_time")
+    return {"real": asyncio.new_event_loop} if real else {"virtual": VirtualLoop}
 
 
 @pytest.fixture

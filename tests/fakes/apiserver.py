@@ -252,7 +252,8 @@ async def serving(handle, *, tls=None, port=0):
     transports = set()
 
     async def handled(request):
-        transports.add(request.transport)
+        if request.transport is not None:
+            transports.add(request.transport)
         return await handle(request)
 
     app = web.Application(client_max_size=8 << 20)
