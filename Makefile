@@ -8,11 +8,13 @@ LOCK = $(DEV)/bin/uv pip compile --quiet --universal --python-version 3.11 --gen
 # Debian packages that the system tests use; installed where that is possible, else those tests are skipped and say so.
 TEST_PACKAGES := prometheus chromium logrotate
 BENCH_PACKAGES := mtail
+E2E_PACKAGES := etcd=etcd-server
 
-.PHONY: help demo test check format generate picture bench bench-daemon bench-logs lock clean
+.PHONY: help demo test e2e check format generate picture bench bench-daemon bench-logs lock clean
 help:
 	@echo 'make demo   a whole clusterset on this machine, a failover and a leak caught on it (CLUSTERS=3, DEMO_ARGS=--keep)'
 	@echo 'make test   all checks and tests'
+	@echo 'make e2e    the tests that need a real kube-apiserver; builds one the first time, which takes minutes and Go'
 	@echo 'make check  ruff, formatting, mypy, generated files'
 	@echo 'make bench  the figures of docs/benchmarks.md, measured beside their peers'
 
@@ -32,7 +34,13 @@ demo: $(DEMO)/.made
 	@$(DEMO)/bin/python -m exporter demo --clusters $(CLUSTERS) $(DEMO_ARGS)
 
 test: $(DEV)/.made check test-tools
-	$(DEV)/bin/pytest -n auto
+	$(DEV)/bin/pytest -n auto --ignore=tests/e2e
+
+# A real API server: the one of KUBEBUILDER_ASSETS or TEST_ASSET_KUBE_APISERVER, else one built into a cache outside this tree.
+e2e: $(DEV)/.made
+	@sh tests/install-tools $(E2E_PACKAGES)
+	@sh tests/e2e/build-apiserver >/dev/null
+	REQUIRE_APISERVER=1 $(DEV)/bin/pytest -n 0 tests/e2e
 
 check: $(DEV)/.made
 	$(DEV)/bin/ruff check .

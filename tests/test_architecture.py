@@ -20,9 +20,10 @@ MAY = {
     "check": {"model", "yamlfile", "loading", "targets", "prober"}
     | {"discover", "probe", "accesslog", "judge"},
     "targets": {"model", "settings", "probe"},
-    "discover": {"model", "yamlfile"},
+    "apiserver": set(),
+    "discover": {"model", "yamlfile", "apiserver"},
     "probe": {"model"},
-    "accesslog": {"model"},
+    "accesslog": {"model", "apiserver"},
     "judge": {"model"},
     "expose": {"model"},
     "demo": {"model", "discover", "probe"},
@@ -120,6 +121,18 @@ def test_only_expose_knows_the_text_format():
 def test_only_main_knows_the_command_line():
     for name, path in modules():
         assert name == "__main__" or "click" not in set(imports(path)), name
+
+
+def test_only_the_reader_of_kubeconfigs_imports_the_official_client():
+    for name, path in modules():
+        imported = {each.split(".")[0] for each in imports(path)}
+        assert name == "apiserver.kubeconfig" or "kubernetes" not in imported, name
+
+
+def test_only_apiserver_and_expose_speak_http_by_aiohttp():
+    for name, path in modules():
+        rooms_of_aiohttp = ("apiserver", "expose", "demo")
+        assert name.startswith(rooms_of_aiohttp) or "aiohttp" not in set(imports(path)), name
 
 
 def test_folders_say_what_they_are_and_hold_no_code():

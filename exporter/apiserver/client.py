@@ -1,0 +1,249 @@
+"""Requests to one API server: bounded in time and size, with errors that say what happened."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import aiohttp
+
+from exporter import __version__
+from exporter.apiserver.credentials import Credentials, Source
+from exporter.apiserver.errors import CredentialsError
+from exporter.apiserver.replies import Chunks, check, decoded, translated, whole
+from exporter.apiserver.transport import Tls, keep_alive, ssl_context
+
+CONNECT_LIMIT = 5.0
+REQUEST_LIMIT = 30.0
+MAX_CONNECTIONS = 1000
+"""Each watch and each log that is followed holds one; past it requests wait, and time out."""
+RELOAD_EVERY = 10.0
+"""Seconds until credentials that were refused, or could not be loaded, are tried anew."""
+
+Params = Mapping[str, str]
+Json = dict[str, Any]
+_UNAUTHORIZED = 401
+_HEADERS = {
+    "Accept": "application/json, */*",
+    # Nothing to decompress: no bomb, and no work on either side.
+    "Accept-Encoding": "identity",
+    "User-Agent": f"clusterset-exporter/{__version__}",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Request:
+    """What is asked, and how long it may take."""
+
+    method: str
+    path: str
+    params: Params | None = None
+    body: Json | None = None
+    within: float = REQUEST_LIMIT
+    """Seconds until the reply has to begin, and that of a document to end."""
+    silence: float | None = None
+    """Seconds without a byte after which the connection counts as dead."""
+
+    @property
+    def what(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+class ApiClient:
+    """
+    One API server, as *source* says who we are to it. Enter it before use.
+
+    Attributes:
+        problem: What is wrong with our credentials, in one line; empty if nothing is.
+        auth_errors: How often the server refused them.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._loading = asyncio.Lock()
+        self._credentials: Credentials
+        self._session: aiohttp.ClientSession
+        self._ssl: Tls = True
+        self._tls: tuple[object, ...] | None = None
+        self._stale_at = self._renew_at = 0.0
+        self.problem = ""
+        self.auth_errors = 0
+
+    async def __aenter__(self) -> Self:
+        """Load the credentials; CredentialsError if there are none."""
+        await self._use(await self._source.load())
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                limit=MAX_CONNECTIONS, socket_factory=keep_alive, keepalive_timeout=60
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            headers=_HEADERS,
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_LIMIT),
+        )
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close all connections."""
+        await self._session.close()
+
+    @property
+    def namespace(self) -> str:
+        """Return the namespace that our credentials are of."""
+        return self._credentials.namespace
+
+    @property
+    def origin(self) -> str:
+        """Return where our credentials are from, for people."""
+        return self._credentials.origin
+
+    async def get(
+        self, path: str, params: Params | None = None, *, within: float = REQUEST_LIMIT
+    ) -> bytes:
+        """Return the JSON document at *path*, not decoded yet."""
+        request = _Request(method="GET", path=path, params=params, within=within)
+        return await self._document(request)
+
+    async def read(self, path: str, *, within: float = REQUEST_LIMIT) -> Json:
+        """Return the object at *path*."""
+        return decoded(await self.get(path, within=within), f"GET {path}")
+
+    async def create(self, path: str, body: Json, *, within: float = REQUEST_LIMIT) -> Json:
+        """POST *body* to the collection at *path*; return what the server made of it."""
+        return await self._write("POST", path, body, within)
+
+    async def update(self, path: str, body: Json, *, within: float = REQUEST_LIMIT) -> Json:
+        """PUT *body*, which says at which resourceVersion it was read; stale is a CONFLICT."""
+        return await self._write("PUT", path, body, within)
+
+    async def may(
+        self, verb: str, resource: str, *, group: str = "", namespace: str = "", sub: str = ""
+    ) -> bool:
+        """Ask the API server whether we may do *verb* on a resource (SelfSubjectAccessReview)."""
+        asked = {"verb": verb, "group": group, "resource": resource, "namespace": namespace}
+        review = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectAccessReview",
+            "spec": {"resourceAttributes": asked | {"subresource": sub}},
+        }
+        path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+        answer = (await self.create(path, review)).get("status")
+        return isinstance(answer, dict) and answer.get("allowed") is True
+
+    @asynccontextmanager
+    async def stream(
+        self, path: str, params: Params, *, within: float, silence: float, json: bool
+    ) -> AsyncIterator[Chunks]:
+        """
+        Open a reply without an end; give its chunks as they come.
+
+        Args:
+            path: Of the collection that is watched, or of the log.
+            params: Its query.
+            within: Seconds in which the reply has to begin.
+            silence: Seconds without a byte after which the connection counts as dead.
+            json: Whether JSON has to come; a log may be anything.
+
+        Raises:
+            ApiError: Here, and later from the chunks.
+        """
+        request = _Request(method="GET", path=path, params=params, within=within, silence=silence)
+        with translated(request.what):
+            reply = await self._open(request)
+        try:
+            with translated(request.what):
+                await check(reply, request.what, json=json)
+            yield Chunks(reply, request.what)
+        finally:
+            # Closed, not released: what is still to come of a stream has no end.
+            reply.close()
+
+    async def _write(self, method: str, path: str, body: Json, within: float) -> Json:
+        request = _Request(method=method, path=path, body=body, within=within)
+        return decoded(await self._document(request), request.what)
+
+    async def _document(self, request: _Request) -> bytes:
+        with translated(request.what):
+            async with asyncio.timeout(request.within):
+                reply = await self._open(request)
+                try:
+                    await check(reply, request.what, json=True)
+                    return await whole(reply, request.what)
+                finally:
+                    reply.close()
+
+    async def _open(self, request: _Request) -> aiohttp.ClientResponse:
+        """Send a request; once more, at once, if a token was refused that has changed since."""
+        await self._stay_fresh()
+        used = self._credentials
+        reply = await self._send(request)
+        if reply.status == _UNAUTHORIZED:
+            self.auth_errors += 1
+            try:
+                if not await self._renew(used):
+                    return reply
+            except asyncio.CancelledError:
+                reply.close()
+                raise
+            reply.close()
+            reply = await self._send(request)
+        return reply
+
+    async def _send(self, request: _Request) -> aiohttp.ClientResponse:
+        used = self._credentials
+        async with asyncio.timeout(request.within):
+            return await self._session.request(
+                request.method,
+                used.server + request.path,
+                params=request.params,
+                json=request.body,
+                headers={"Authorization": used.authorization} if used.authorization else None,
+                timeout=aiohttp.ClientTimeout(
+                    total=None, sock_connect=CONNECT_LIMIT, sock_read=request.silence
+                ),
+                ssl=self._ssl,
+                server_hostname=used.server_name,
+                proxy=used.proxy,
+                # Wherever that led, our token is for this server alone.
+                allow_redirects=False,
+            )
+
+    async def _stay_fresh(self) -> None:
+        if asyncio.get_running_loop().time() >= self._stale_at:
+            async with self._loading:
+                if asyncio.get_running_loop().time() >= self._stale_at:
+                    await self._load()
+
+    async def _renew(self, refused: Credentials) -> bool:
+        """Load credentials that were just refused again; return whether they are others now."""
+        async with self._loading:
+            now = asyncio.get_running_loop().time()
+            if self._credentials is refused and now >= self._renew_at:
+                self._renew_at = now + RELOAD_EVERY
+                await self._load()
+        if self._credentials != refused:
+            return True
+        self.problem = f"{self.origin}: the API server refuses what is found there (401)"
+        return False
+
+    async def _load(self) -> None:
+        """Load credentials; those in use stay if that fails."""
+        try:
+            await self._use(await self._source.load())
+        except CredentialsError as error:
+            self.problem = str(error)
+            self._stale_at = asyncio.get_running_loop().time() + RELOAD_EVERY
+
+    async def _use(self, loaded: Credentials) -> None:
+        if loaded.tls != self._tls and loaded.server.startswith("https"):
+            self._ssl = await asyncio.to_thread(ssl_context, loaded)
+            self._tls = loaded.tls
+        self._credentials, self.problem = loaded, ""
+        self._stale_at = asyncio.get_running_loop().time() + loaded.fresh_for

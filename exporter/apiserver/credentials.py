@@ -1,0 +1,132 @@
+"""Who we are to an API server, and how a pod learns it from its service account."""
+
+import asyncio
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from exporter.apiserver.errors import CredentialsError
+
+SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+HOST, PORT = "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"
+READ_AGAIN = 60.0
+"""Seconds after which the token is read again: the kubelet renews it long before it expires."""
+MAX_FILE = 1 << 20
+_HTTPS = "https://"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials:
+    """All that it takes to speak to one API server."""
+
+    server: str
+    """Its URL, without a slash at the end."""
+    origin: str
+    """Where this was found, for people."""
+    namespace: str = "default"
+    fresh_for: float = float("inf")
+    """Seconds after which it should be loaded again."""
+    authorization: str | None = field(default=None, repr=False)
+    """The Authorization header."""
+    certificate: str | None = None
+    """Our client certificate, PEM."""
+    key: str | None = field(default=None, repr=False)
+    ca: str | None = None
+    """Who vouches for the server, PEM; None for whom the system trusts."""
+    verify: bool = True
+    """False if a kubeconfig says insecure-skip-tls-verify."""
+    server_name: str | None = None
+    """The name in the server's certificate, where it is not the one in the URL."""
+    proxy: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what would give a secret away or break a request."""
+        secret = self.authorization or self.certificate
+        if secret and not self.server.startswith(_HTTPS):
+            msg = (
+                f"{self.origin}: server {self.server} is not https, and credentials are sent to "
+                "nothing else; use an https URL, or take the credentials out"
+            )
+            raise CredentialsError(msg)
+        text = self.authorization or ""
+        if not (text.isascii() and text.isprintable()):
+            msg = f"{self.origin}: the token holds characters that no token has; write it anew"
+            raise CredentialsError(msg)
+
+    @property
+    def tls(self) -> tuple[object, ...]:
+        """Return what an SSL context is made of, to tell whether it has to be made anew."""
+        return self.ca, self.certificate, self.key, self.verify
+
+
+class Source(Protocol):
+    """Where credentials come from."""
+
+    async def load(self) -> Credentials:
+        """Read them as they are now; CredentialsError if they are of no use."""
+        ...
+
+
+class InCluster:
+    """The service account of the pod we run in."""
+
+    def __init__(self, environ: Mapping[str, str], directory: Path = SERVICE_ACCOUNT) -> None:
+        self._host, self._port = environ.get(HOST, ""), environ.get(PORT, "")
+        self._directory = directory
+
+    def is_here(self) -> bool:
+        """Return whether this looks like a pod with a service account."""
+        return bool(self._host and self._port) and (self._directory / "token").exists()
+
+    async def load(self) -> Credentials:
+        """Read token, CA and namespace; CredentialsError with the path of what is wrong."""
+        return await asyncio.to_thread(self._load)
+
+    def _load(self) -> Credentials:
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        try:
+            namespace = _read(self._directory / "namespace")
+        except CredentialsError:
+            namespace = "default"
+        return Credentials(
+            server=f"{_HTTPS}{host}:{self._port}",
+            origin=f"service account in {self._directory}",
+            namespace=namespace,
+            fresh_for=READ_AGAIN,
+            authorization=f"Bearer {_read(self._directory / 'token')}",
+            ca=_read(self._directory / "ca.crt"),
+        )
+
+
+def _read(path: Path) -> str:
+    """Read a small regular file, stripped. A pipe or a device must not hold us up."""
+    try:
+        with open(path, "rb", opener=_without_waiting) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                msg = f"{path}: is no regular file"
+                raise CredentialsError(msg)
+            data = file.read(MAX_FILE + 1)
+        if len(data) > MAX_FILE:
+            msg = f"{path}: is larger than {MAX_FILE} bytes, which no such file is"
+            raise CredentialsError(msg)
+        text = data.decode("ascii").strip()
+    except OSError as error:
+        msg = (
+            f"{path}: {error.strerror}; mount the service account token "
+            "(automountServiceAccountToken), or give --kubeconfig"
+        )
+        raise CredentialsError(msg) from error
+    except UnicodeDecodeError as error:
+        msg = f"{path}: is not plain ASCII text"
+        raise CredentialsError(msg) from error
+    if not text:
+        msg = f"{path}: is empty; the kubelet should have written it"
+        raise CredentialsError(msg)
+    return text
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)

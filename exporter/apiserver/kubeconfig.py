@@ -1,0 +1,71 @@
+"""
+Reads kubeconfig files with the official client and prints what it found as JSON.
+
+A program of its own, started by `exporter.apiserver.auth`: the daemon never imports `kubernetes`.
+"""
+
+import io
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+NO_PACKAGE = (
+    "kubeconfig files need the package kubernetes: pip install 'clusterset-exporter[kubeconfig]'"
+)
+
+
+def _text(path: str | None) -> str | None:
+    return Path(path).read_text(encoding="ascii", errors="replace") if path else None
+
+
+def read(paths: str, context: str | None) -> dict[str, object]:
+    """Return the fields of `Credentials`, and in how many seconds they expire."""
+    from kubernetes.client import Configuration  # noqa: PLC0415 - where its absence is met
+    from kubernetes.config.kube_config import KubeConfigLoader, KubeConfigMerger  # noqa: PLC0415
+
+    # A plugin that fails is no more than a line in the official client's log.
+    said = io.StringIO()
+    logging.basicConfig(stream=said, format="%(message)s", force=True)
+    merged = KubeConfigMerger(paths)
+    loader = KubeConfigLoader(
+        merged.config,
+        active_context=context,
+        config_base_path=None,  # paths in a file are relative to it
+        config_persister=merged.save_changes,
+    )
+    made = Configuration()
+    loader.load_and_set(made)
+    authorization = made.api_key.get("BearerToken")
+    if made.host.startswith("https") and not authorization and not made.cert_file:
+        why = said.getvalue().strip() or "the user has none"
+        sys.exit(f"yields neither a token nor a client certificate: {why}")
+    expiry = getattr(loader, "expiry", None)
+    return {
+        "server": made.host,
+        "namespace": loader.current_context["context"].get("namespace") or "default",
+        "authorization": authorization,
+        "certificate": _text(made.cert_file),
+        "key": _text(made.key_file),
+        "ca": _text(made.ssl_ca_cert),
+        "verify": made.verify_ssl,
+        "server_name": made.tls_server_name,
+        "proxy": made.proxy,
+        "expires_in": (expiry - datetime.now(UTC)).total_seconds() if expiry else None,
+    }
+
+
+def main(paths: str, context: str) -> None:
+    """Print the credentials, or end with one line that says why there are none."""
+    try:
+        found = read(paths, context or None)
+    except ImportError:
+        sys.exit(NO_PACKAGE)
+    except OSError as error:
+        sys.exit(f"{error.filename}: {error.strerror}")
+    sys.stdout.write(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,211 @@
+"""
+Which of several replicas does the work: the one that holds a Lease.
+
+As Kubernetes' own leader election, with what that leaves to chance made sure: leading ends by a
+timer at the renew deadline, whatever a request is doing by then, and counts from when the last
+renewal was sent. A rival waits for the whole lease from when it last saw it renewed. No wall clock
+is compared.
+"""
+
+import asyncio
+import random
+import secrets
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from exporter.apiserver.client import ApiClient
+from exporter.apiserver.errors import ApiError, ErrorKind
+from exporter.apiserver.pace import Uniform
+
+CALL_LIMIT = 5.0
+RELEASE_LIMIT = 1.5
+CANDIDATE = (0.5, 0.8)
+"""Parts of the retry period between a candidate's looks: a lease given back is taken soon."""
+LONGEST = 600
+"""Seconds that a rival's lease is respected at most, whatever it says."""
+_LOST = frozenset({ErrorKind.CONFLICT, ErrorKind.NOT_FOUND})
+
+Lease = dict[str, Any]
+
+
+class Election:
+    """
+    Takes part in electing a leader.
+
+    Args:
+        client: Has been entered.
+        namespace, name: Of the Lease.
+        identity: Who we are, for people; made unique, since a pod's name may come again.
+        lease_duration: Seconds for which others respect a lease that is not renewed.
+        renew_deadline: Seconds after which a leader that could not renew stops.
+        retry_period: Seconds between two renewals.
+
+    Attributes:
+        leading: Whether we are the leader.
+        holder: Who holds the lease, as far as we know.
+        problem: Why we cannot take or renew it, in one line; empty if we can.
+    """
+
+    def __init__(
+        self,
+        client: ApiClient,
+        *,
+        namespace: str,
+        name: str,
+        identity: str,
+        lease_duration: float = 15.0,
+        renew_deadline: float = 10.0,
+        retry_period: float = 2.0,
+        uniform: Uniform = random.uniform,
+    ) -> None:
+        self.identity = f"{identity}_{secrets.token_hex(4)}"
+        self.leading, self.holder, self.problem = False, "", ""
+        self._client, self._uniform = client, uniform
+        self._path = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
+        self._about = {"namespace": namespace, "name": name}
+        self._duration, self._deadline, self._retry = lease_duration, renew_deadline, retry_period
+        self._lease: Lease | None = None
+        """As it was last read or written; None if it has to be read before it is written."""
+        self._respected: tuple[object, float] = (None, float("-inf"))
+        """The spec that a rival last wrote, and until when it is respected."""
+        self._watchdog: asyncio.TimerHandle | None = None
+        self._renewed = float("-inf")
+
+    async def run(self, started: Callable[[], None], stopped: Callable[[], None]) -> None:
+        """
+        Call *started* and *stopped* whenever we begin and cease to lead, until cancelled.
+
+        Both are called from the event loop and must not wait. A lease held then is given back.
+        """
+        self._started, self._stopped = started, stopped
+        try:
+            while True:
+                await self._attempt()
+                low, high = (1.0, 1.0) if self.leading else CANDIDATE
+                await asyncio.sleep(self._retry * self._uniform(low, high))
+        finally:
+            if self.leading:
+                self._stop()
+                await self._release()
+
+    async def _attempt(self) -> None:
+        """Take or renew the lease, if it is ours to take."""
+        sent = asyncio.get_running_loop().time()
+        left = self._renewed + self._deadline - sent if self.leading else CALL_LIMIT
+        try:
+            async with asyncio.timeout(min(CALL_LIMIT, left)):
+                if not await self._write():
+                    self._stop()
+                    return
+        except ApiError as error:
+            self._lease, self.problem = None, error.message
+            return
+        except TimeoutError:
+            self._lease, self.problem = None, f"lease {self._about['name']}: no answer in time"
+            return
+        self.problem = ""
+        self._hold(sent)
+
+    def _hold(self, sent: float) -> None:
+        """Lead until the deadline of what was sent then."""
+        end = sent + self._deadline
+        loop = asyncio.get_running_loop()
+        if loop.time() >= end:
+            return
+        self._renewed = sent
+        if self._watchdog is not None:
+            self._watchdog.cancel()
+        self._watchdog = loop.call_at(end, self._stop)
+        if not self.leading:
+            self.leading = True
+            self._started()
+
+    def _stop(self) -> None:
+        """Cease to lead, if we do."""
+        if self._watchdog is not None:
+            self._watchdog.cancel()
+            self._watchdog = None
+        if self.leading:
+            self.leading = False
+            self._stopped()
+
+    async def _write(self, *, again: bool = True) -> bool:
+        """Write the lease as ours; return whether it is. What we knew of it may be outdated."""
+        if self._lease is None and not await self._look():
+            return False
+        try:
+            if self._lease is None:
+                made = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease"}
+                body = made | {"metadata": self._about, "spec": self._spec({})}
+                self._lease = await self._client.create(self._path, body)
+            else:
+                body = self._lease | {"spec": self._spec(_spec_of(self._lease))}
+                self._lease = await self._client.update(self._one, body)
+        except ApiError as error:
+            if error.kind not in _LOST or not again:
+                raise
+            self._lease = None
+            return await self._write(again=False)
+        self.holder = self.identity
+        return True
+
+    @property
+    def _one(self) -> str:
+        return f"{self._path}/{self._about['name']}"
+
+    async def _look(self) -> bool:
+        """Read the lease; return whether it is ours to take."""
+        now = asyncio.get_running_loop().time()
+        try:
+            self._lease = await self._client.read(self._one)
+        except ApiError as error:
+            if error.kind is not ErrorKind.NOT_FOUND:
+                raise
+            # Deleted under a leader that may not know yet.
+            return self.leading or now >= self._respected[1]
+        spec = _spec_of(self._lease)
+        holder = spec.get("holderIdentity")
+        self.holder = holder if isinstance(holder, str) else "somebody"
+        if holder == self.identity or (holder == "" and not self.leading):
+            return True
+        if spec != self._respected[0]:
+            given = spec.get("leaseDurationSeconds")
+            length = max(min(given, LONGEST) if isinstance(given, int) else 0, self._duration)
+            self._respected = spec, asyncio.get_running_loop().time() + length
+        may = not self.leading and now >= self._respected[1]
+        if not may:
+            self._lease = None
+        return may
+
+    def _spec(self, before: Lease) -> Lease:
+        """Return a spec that says that we hold the lease as of now."""
+        now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
+        spec = before | {
+            "holderIdentity": self.identity,
+            "leaseDurationSeconds": int(self._duration),
+            "renewTime": now,
+        }
+        if before.get("holderIdentity") != self.identity:
+            changes = before.get("leaseTransitions")
+            count = changes + 1 if isinstance(changes, int) else 0
+            spec |= {"acquireTime": now, "leaseTransitions": count}
+        return spec
+
+    async def _release(self) -> None:
+        """Give the lease back, so that others need not wait; if that fails, they wait."""
+        try:
+            async with asyncio.timeout(RELEASE_LIMIT):
+                # A renewal that was broken off may have arrived.
+                lease = await self._client.read(self._one)
+                spec = _spec_of(lease)
+                if spec.get("holderIdentity") == self.identity:
+                    given = spec | {"holderIdentity": "", "leaseDurationSeconds": 1}
+                    await self._client.update(self._one, lease | {"spec": given})
+        except (ApiError, TimeoutError) as error:
+            self.problem = f"lease {self._about['name']}: not given back: {error}"
+
+
+def _spec_of(lease: Lease) -> Lease:
+    spec = lease.get("spec")
+    return spec if isinstance(spec, dict) else {}

@@ -1,0 +1,54 @@
+"""How fast an API server is asked when it does not answer as it should."""
+
+import asyncio
+from collections.abc import Callable
+
+Uniform = Callable[[float, float], float]
+"""As `random.uniform`: where in a range a wait lies."""
+
+FIRST, LONGEST = 0.8, 30.0
+"""Seconds of the shortest and the longest wait after a failure, as in Kubernetes' own clients."""
+HEALTHY = 120.0
+"""Seconds without a failure after which waits are short again."""
+
+
+class Backoff:
+    """Waits that double with each failure, spread so that clients do not come back together."""
+
+    def __init__(self, uniform: Uniform, *, first: float = FIRST, longest: float = LONGEST) -> None:
+        self._uniform = uniform
+        self._first, self._longest = first, longest
+        self._next, self._until = first, 0.0
+
+    def after_failure(self) -> float:
+        """Return for how many seconds to wait now."""
+        now = asyncio.get_running_loop().time()
+        if now - self._until > HEALTHY:
+            self._next = self._first
+        base = self._next
+        self._next = min(base * 2, self._longest / 2)
+        wait = self._uniform(base, base * 2)
+        self._until = now + wait
+        return wait
+
+
+class Pace:
+    """At most one request a second over time, and two at once: a list and the watch after it."""
+
+    BURST = 2.0
+
+    def __init__(self) -> None:
+        self._tokens, self._at = self.BURST, float("-inf")
+
+    async def turn(self) -> None:
+        """Wait until another request is due."""
+        clock = asyncio.get_running_loop().time
+        self._refill(clock())
+        if self._tokens < 1:
+            await asyncio.sleep(1 - self._tokens)
+            self._refill(clock())
+        self._tokens -= 1
+
+    def _refill(self, now: float) -> None:
+        self._tokens = min(self.BURST, self._tokens + now - self._at)
+        self._at = now

@@ -1,0 +1,284 @@
+"""
+The objects of one resource, kept as the API server has them: listed once, then watched.
+
+A watch that ends goes on where it was; only where the server no longer knows that place is all
+listed again, and what vanished in between is found by comparing. Whatever a server does, it is
+asked at most once a second over time, and a fault of one resource is none of another.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import Generic
+
+import msgspec
+
+from exporter.apiserver.client import REQUEST_LIMIT, ApiClient
+from exporter.apiserver.errors import ApiError, ErrorKind, kind_of, one_line
+from exporter.apiserver.pace import Backoff, Pace, Uniform
+from exporter.apiserver.resource import PAGE, Event, Page, Resource, read_event, read_page
+from exporter.apiserver.splitter import Splitter
+from exporter.apiserver.store import Store, T, Trim
+
+MAX_LINE = 16 << 20
+MAX_PAGES = 1000
+WATCH_SECONDS = (300.0, 600.0)
+"""How long the server is asked to keep a watch open; spread, so that not all end at once."""
+SLACK = 30.0
+"""Seconds after its end that a watch which says nothing is waited for."""
+LOOK_AGAIN = 60.0
+"""Seconds after which a resource that is not installed is looked for again."""
+REFUSED_FIRST, REFUSED_LONGEST = 30.0, 300.0
+"""Of the backoff after what we may not see."""
+TURN = 100
+"""Objects of a page after which others get a turn."""
+
+
+class WatchState(StrEnum):
+    """How a resource stands; the values are fit for labels."""
+
+    LISTING = "listing"
+    SYNCED = "synced"
+    NOT_INSTALLED = "not_installed"
+    """The API server knows no such resource, so there are no such objects."""
+    FORBIDDEN = "forbidden"
+    FAILING = "failing"
+    """What was seen last is kept."""
+
+
+class Reflector(Generic[T]):
+    """
+    One resource of one API server.
+
+    Args:
+        client: Has been entered.
+        resource: What to watch.
+        trim: What to keep of an object.
+        changed: Called after objects or the state are others than before.
+        uniform: Spreads the waits; `random.uniform`.
+
+    Attributes:
+        state: How it stands.
+        problem: Why not well, in one line that says what would help; empty if well.
+        version: The API version that served the last list; empty before.
+        settled: Set once the first list is done, or once it is known that there is none to be had.
+        store: The objects, and what was counted of them.
+        last_alive: When the server last said something, on the loop's clock; None before.
+        requests, relists, failures, bad_lines: How often.
+    """
+
+    def __init__(
+        self,
+        client: ApiClient,
+        resource: Resource,
+        *,
+        trim: Trim[T],
+        changed: Callable[[], None],
+        uniform: Uniform = random.uniform,
+    ) -> None:
+        self.resource = resource
+        self.store = Store(trim)
+        self.state, self.problem, self.version = WatchState.LISTING, "", ""
+        self.settled = asyncio.Event()
+        self.last_alive: float | None = None
+        self.requests = self.relists = self.failures = self.bad_lines = 0
+        self._client, self._changed, self._uniform = client, changed, uniform
+        self._pace, self._backoff = Pace(), Backoff(uniform)
+        self._refusals = Backoff(uniform, first=REFUSED_FIRST, longest=REFUSED_LONGEST)
+        self._place = ""
+        """The resourceVersion up to which we have seen all; empty if a list has to tell."""
+        self._stumbled = ""
+        """The place after which a line made no sense: there a second one is left out."""
+
+    @property
+    def objects(self) -> Mapping[str, T]:
+        """Return what is kept of each object, by `namespace/name`, or name if in no namespace."""
+        return self.store.objects
+
+    @property
+    def age(self) -> float:
+        """Return the seconds since the server last said something; infinite before it did."""
+        if self.last_alive is None:
+            return float("inf")
+        return asyncio.get_running_loop().time() - self.last_alive
+
+    async def run(self) -> None:
+        """List and watch until cancelled."""
+        while True:
+            wait = 0.0
+            try:
+                if not self._place:
+                    await self._list()
+                await self._watch()
+            except ApiError as error:
+                self.failures += 1
+                wait = self._failed(error)
+            await asyncio.sleep(wait)
+
+    async def _list(self) -> None:
+        """List with the best version that is served."""
+        missing = ApiError(ErrorKind.NOT_FOUND, "no version is asked for")
+        for version in self.resource.versions:
+            try:
+                await self._list_as(version)
+            except ApiError as error:
+                if error.kind is not ErrorKind.NOT_FOUND:
+                    raise
+                missing = error
+            else:
+                return
+        self._place = ""
+        raise missing
+
+    async def _list_as(self, version: str) -> None:
+        fresh: dict[str, T] = {}
+        broken: dict[str, str] = {}
+        await self._pace.turn()
+        token = ""
+        for _ in range(MAX_PAGES):
+            page = await self._page(version, token)
+            for number, item in enumerate(page.items or ()):
+                self.store.add(fresh, broken, item)
+                if number % TURN == TURN - 1:
+                    await asyncio.sleep(0)
+            token = page.metadata.next_page
+            if not token:
+                break
+        else:
+            msg = f"list of {self.resource.title}: does not end after {MAX_PAGES} pages"
+            raise ApiError(ErrorKind.TOO_LARGE, msg)
+        if not page.metadata.resource_version:
+            msg = f"list of {self.resource.title}: has no resourceVersion"
+            raise ApiError(ErrorKind.MALFORMED, msg)
+        self.version, self._place = version, page.metadata.resource_version
+        differs = self.store.replace(fresh, broken)
+        # Where the watch is what we may not do, only the watch can tell that we may by now.
+        state = self.state if self.state is WatchState.FORBIDDEN else WatchState.SYNCED
+        self._stand(state, self.problem if state is WatchState.FORBIDDEN else "", differs=differs)
+
+    async def _page(self, version: str, token: str) -> Page:
+        params = self.resource.params({"limit": str(PAGE)} | ({"continue": token} if token else {}))
+        self.requests += 1
+        body = await self._client.get(self.resource.path(version), params)
+        self._alive()
+        try:
+            return read_page(body)
+        except (msgspec.DecodeError, RecursionError) as error:
+            msg = f"list of {self.resource.title}: is no list: {one_line(str(error))}"
+            raise ApiError(ErrorKind.MALFORMED, msg) from error
+
+    async def _watch(self) -> None:
+        """Watch from our place until the server ends it."""
+        seconds = self._uniform(*WATCH_SECONDS)
+        params = self.resource.params(
+            {
+                "watch": "true",
+                "resourceVersion": self._place,
+                "allowWatchBookmarks": "true",
+                "timeoutSeconds": str(int(seconds)),
+            }
+        )
+        await self._pace.turn()
+        self.requests += 1
+        path, silence = self.resource.path(self.version), seconds + SLACK
+        stream = self._client.stream(path, params, within=REQUEST_LIMIT, silence=silence, json=True)
+        try:
+            async with asyncio.timeout(silence + SLACK), stream as chunks:
+                self._stand(WatchState.SYNCED, "")
+                lines = Splitter(MAX_LINE)
+                async for chunk in chunks:
+                    self._alive()
+                    self._read(lines, chunk)
+        except TimeoutError as error:
+            msg = f"watch of {self.resource.title}: goes on past the end that was asked for"
+            raise ApiError(ErrorKind.UNREACHABLE, msg) from error
+
+    def _read(self, lines: Splitter, chunk: bytes) -> None:
+        """Take what a chunk brings. The last line is whole only once its end has come."""
+        changes, too_long = self.store.changes, lines.too_long
+        try:
+            for line in lines.feed(chunk):
+                self._take(line)
+            if lines.too_long > too_long:
+                self._stumble()
+        finally:
+            if self.store.changes != changes:
+                self._changed()
+
+    def _take(self, line: bytes) -> None:
+        try:
+            event = read_event(line)
+            place = self.store.take(event)
+            if event.type == "ERROR":
+                raise _error_in(event, self.resource.title)
+        except (msgspec.DecodeError, RecursionError):
+            if line.strip():
+                self._stumble()
+            return
+        self._place = place or self._place
+
+    def _stumble(self) -> None:
+        """
+        Meet a line that is no event.
+
+        It may have been one that was garbled on its way, so the server is asked again for what
+        comes after our place; only if that is the same again do we go on without.
+        """
+        self.bad_lines += 1
+        if self._stumbled != self._place:
+            self._stumbled = self._place
+            msg = f"watch of {self.resource.title}: a line is no event"
+            raise ApiError(ErrorKind.MALFORMED, msg)
+
+    def _alive(self) -> None:
+        self.last_alive = asyncio.get_running_loop().time()
+
+    def _failed(self, error: ApiError) -> float:
+        """Let the state say what happened; return the seconds to wait."""
+        match error.kind:
+            case ErrorKind.GONE:
+                self._place = ""
+                self.relists += 1
+                return self._backoff.after_failure()
+            case ErrorKind.NOT_FOUND if self._place:
+                # The list will tell whether another version is served now.
+                self._place = ""
+                return 0.0
+            case ErrorKind.NOT_FOUND:
+                differs = self.store.replace({}, {})
+                problem = f"{self.resource.title} is not installed in this cluster"
+                self._stand(WatchState.NOT_INSTALLED, problem, differs=differs)
+                return LOOK_AGAIN
+            case ErrorKind.FORBIDDEN:
+                self._place = ""
+                self._stand(WatchState.FORBIDDEN, f"{error.message}; {self._rule()}")
+                return self._refusals.after_failure()
+        self._stand(WatchState.FAILING, error.message)
+        return max(self._backoff.after_failure(), error.retry_after or 0.0)
+
+    def _rule(self) -> str:
+        where = f" in namespace {self.resource.namespace}" if self.resource.namespace else ""
+        group = self.resource.group or '""'
+        return f"grant list and watch on {self.resource.plural} of API group {group}{where}"
+
+    def _stand(self, state: WatchState, problem: str, *, differs: bool = False) -> None:
+        known = (self.state, self.problem)
+        self.state, self.problem = state, problem
+        if state not in {WatchState.LISTING, WatchState.FAILING}:
+            self.settled.set()
+        if differs or known != (state, problem):
+            self._changed()
+
+
+def _error_in(event: Event, title: str) -> ApiError:
+    """Return what an ERROR event, which holds a Status, comes to."""
+    status = msgspec.json.decode(event.object)
+    status = status if isinstance(status, dict) else {}
+    code = status.get("code")
+    message = one_line(str(status.get("message") or "the server gives no reason"))
+    return ApiError(
+        kind_of(code) if isinstance(code, int) else ErrorKind.MALFORMED,
+        f"watch of {title}: {message}",
+        reason=one_line(str(status.get("reason") or "")),
+    )

@@ -1,0 +1,132 @@
+"""What a server answered: read within bounds, and its errors made ours."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Self
+
+import aiohttp
+import msgspec
+
+from exporter.apiserver.errors import (
+    MAX_RETRY_AFTER,
+    ApiError,
+    ErrorKind,
+    kind_of,
+    one_line,
+    read_retry_after,
+)
+
+MAX_BODY = 64 << 20
+"""Bytes of the largest reply: a page of 500 objects is a few MiB."""
+MAX_ERROR = 64 << 10
+ERROR_LIMIT = 10.0
+"""Seconds for the body of an error to come; what is there by then has to do."""
+_OK = range(200, 300)
+_JSON = "application/json"
+
+
+@contextmanager
+def translated(what: str) -> Iterator[None]:
+    """Raise what aiohttp and the system raise as an ApiError that says what was asked."""
+    try:
+        yield
+    except aiohttp.ClientSSLError as error:
+        raise ApiError(ErrorKind.TLS, f"{what}: {one_line(str(error))}") from error
+    except TimeoutError as error:
+        raise ApiError(ErrorKind.UNREACHABLE, f"{what}: no answer in time") from error
+    except (aiohttp.ClientError, OSError) as error:
+        said = one_line(str(error)) or type(error).__name__
+        raise ApiError(ErrorKind.UNREACHABLE, f"{what}: {said}") from error
+
+
+async def check(reply: aiohttp.ClientResponse, what: str, *, json: bool) -> None:
+    """Raise what a reply's status and headers say is wrong with it, if anything is."""
+    if reply.status not in _OK:
+        raise await _error(reply, what)
+    encoding = reply.headers.get("Content-Encoding", "identity")
+    if encoding != "identity":
+        msg = f"{what}: comes encoded as {one_line(encoding)}, which was not asked for"
+        raise ApiError(ErrorKind.MALFORMED, msg, status=reply.status)
+    if json and reply.content_type != _JSON:
+        msg = f"{what}: is {one_line(reply.content_type)} instead of JSON; is a proxy in between?"
+        raise ApiError(ErrorKind.MALFORMED, msg, status=reply.status)
+
+
+async def whole(reply: aiohttp.ClientResponse, what: str) -> bytes:
+    """Return a whole body, up to MAX_BODY bytes."""
+    body = await _up_to(reply, MAX_BODY)
+    if len(body) > MAX_BODY:
+        msg = f"{what}: the reply is larger than {MAX_BODY >> 20} MiB"
+        raise ApiError(ErrorKind.TOO_LARGE, msg, status=reply.status)
+    return body
+
+
+def decoded(body: bytes, what: str) -> dict[str, Any]:
+    """Return the JSON object that *body* is."""
+    try:
+        found = msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError) as error:
+        msg = f"{what}: the reply is no JSON: {one_line(str(error))}"
+        raise ApiError(ErrorKind.MALFORMED, msg) from error
+    if not isinstance(found, dict):
+        msg = f"{what}: the reply is no JSON object"
+        raise ApiError(ErrorKind.MALFORMED, msg)
+    return found
+
+
+class Chunks:
+    """The chunks of a body as they come; ApiError if it breaks off."""
+
+    def __init__(self, reply: aiohttp.ClientResponse, what: str) -> None:
+        self._reply, self._what = reply, what
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        with translated(self._what):
+            chunk = await self._reply.content.readany()
+        if not chunk:
+            raise StopAsyncIteration
+        return chunk
+
+
+async def _up_to(reply: aiohttp.ClientResponse, limit: int) -> bytes:
+    """Return the body, or its beginning of more than *limit* bytes."""
+    parts, size = [], 0
+    while size <= limit and (part := await reply.content.readany()):
+        parts.append(part)
+        size += len(part)
+    return b"".join(parts)
+
+
+async def _error(reply: aiohttp.ClientResponse, what: str) -> ApiError:
+    body = b""
+    try:
+        async with asyncio.timeout(ERROR_LIMIT):
+            body = await _up_to(reply, MAX_ERROR)
+    except (aiohttp.ClientError, OSError):  # TimeoutError is one: the status says enough
+        pass
+    try:
+        status = decoded(body, what)
+    except ApiError:
+        status = {}
+    reason = one_line(str(status.get("reason") or reply.reason or ""))
+    said = one_line(str(status.get("message") or ""))
+    details = status.get("details")
+    after = details.get("retryAfterSeconds") if isinstance(details, dict) else None
+    return ApiError(
+        kind_of(reply.status),
+        f"{what}: {reply.status} {reason}{': ' if said else ''}{said}",
+        status=reply.status,
+        reason=reason,
+        retry_after=_wait(reply.headers.get("Retry-After"), after),
+    )
+
+
+def _wait(header: str | None, detail: object) -> float | None:
+    seconds = read_retry_after(header)
+    if seconds is None and isinstance(detail, int) and detail > 0:
+        seconds = min(float(detail), MAX_RETRY_AFTER)
+    return seconds

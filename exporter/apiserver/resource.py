@@ -1,0 +1,86 @@
+"""What is watched, and what a list and a watch of it look like on the wire."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+PAGE = 500
+"""Objects in one page of a list."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resource:
+    """A kind of object of an API server, or those of it that we want."""
+
+    group: str = ""
+    version: str
+    older: tuple[str, ...] = ()
+    """Versions asked for, in this order, where *version* is not served."""
+    plural: str
+    namespace: str | None = None
+    """None for all namespaces, and for what has none."""
+    label_selector: str | None = None
+    field_selector: str | None = None
+
+    @property
+    def title(self) -> str:
+        """Return what kubectl calls it."""
+        return f"{self.plural}.{self.group}" if self.group else self.plural
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """Return all versions that would do, the best first."""
+        return self.version, *self.older
+
+    def path(self, version: str) -> str:
+        """Return the path of the collection."""
+        base = f"/apis/{self.group}/{version}" if self.group else f"/api/{version}"
+        return f"{base}{f'/namespaces/{self.namespace}' if self.namespace else ''}/{self.plural}"
+
+    def params(self, more: dict[str, str]) -> dict[str, str]:
+        """Return the query of a request with these parameters."""
+        chosen = {"labelSelector": self.label_selector, "fieldSelector": self.field_selector}
+        return more | {name: value for name, value in chosen.items() if value}
+
+
+class ListMeta(msgspec.Struct):
+    """The metadata of a list."""
+
+    resource_version: str = msgspec.field(name="resourceVersion", default="")
+    next_page: str = msgspec.field(name="continue", default="")
+
+
+class Page(msgspec.Struct):
+    """One page; its items are decoded one at a time, so that they are never all there."""
+
+    metadata: ListMeta
+    items: list[msgspec.Raw] | None = None
+
+
+class Event(msgspec.Struct):
+    """One line of a watch."""
+
+    type: str
+    object: msgspec.Raw
+
+
+read_page = msgspec.json.Decoder(Page).decode
+read_event = msgspec.json.Decoder(Event).decode
+
+
+def name_of(found: dict[str, Any]) -> str:
+    """Return `namespace/name`, or the name of what is in no namespace; ValueError without one."""
+    meta = found["metadata"]
+    name, namespace = meta["name"], meta.get("namespace") or ""
+    if not (isinstance(name, str) and name and isinstance(namespace, str)):
+        msg = "metadata.name or metadata.namespace is no name"
+        raise ValueError(msg)
+    return f"{namespace}/{name}" if namespace else name
+
+
+def version_of(found: object) -> str:
+    """Return the resourceVersion of an object, or nothing: it is opaque, and may be missing."""
+    meta = found.get("metadata") if isinstance(found, dict) else None
+    version = meta.get("resourceVersion") if isinstance(meta, dict) else None
+    return version if isinstance(version, str) else ""

@@ -1,0 +1,50 @@
+"""The fake API server, for tests that would also run on a real one, and time that does not pass."""
+
+import asyncio
+
+import pytest
+
+from tests.fakes import certs
+from tests.fakes.apiaccess import EXPORTER, USERS, Access
+from tests.fakes.apiserver import ApiServer, running
+from tests.fakes.virtual import VirtualLoop
+
+
+class FakeAccess(Access):
+    """Into the fake server, with what a test has to do to it from behind."""
+
+    def __init__(self, server):
+        super().__init__(server.url, certs.pem(certs.authority()))
+        self.server = server
+        server.tokens = dict(USERS)
+        server.rules[USERS[EXPORTER]] = set()
+
+    async def compact(self):
+        self.server.store.compact()
+
+    async def grant(self, *rules):
+        """Allow the exporter these (verb, resource) of any group, and nothing else."""
+        self.server.rules[USERS[EXPORTER]] = set(rules)
+
+    async def install(self, group, plural, kind, *versions):
+        self.server.store.install(group, plural, kind, *versions)
+
+    async def uninstall(self, group, plural):
+        self.server.store.uninstall(group, plural)
+
+    async def pod(self, namespace, name):
+        """Make a pod with a container `app`; return its log."""
+        pod = {"metadata": {"name": name}}
+        await self.done("POST", f"/api/v1/namespaces/{namespace}/pods", pod)
+        return self.server.log(namespace, name)
+
+
+def pytest_asyncio_loop_factories(item):
+    real = item.get_closest_marker("real_time")
+    return {"real": asyncio.new_event_loop} if real else {"virtual": VirtualLoop}
+
+
+@pytest.fixture
+async def api():
+    async with running(ApiServer(), tls=certs.server_context()) as server:
+        yield FakeAccess(server)

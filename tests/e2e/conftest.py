@@ -1,0 +1,159 @@
+"""A real API server, one for all tests, and a small kubelet for logs."""
+
+import asyncio
+import itertools
+from contextlib import AsyncExitStack
+
+import pytest
+from aiohttp import web
+
+from tests.e2e.servers import Servers
+from tests.fakes import certs, podlogs
+from tests.fakes.apiaccess import EXPORTER, USERS, Access
+from tests.fakes.apiserver import serving
+
+LIMIT = 20.0
+RBAC = "/apis/rbac.authorization.k8s.io/v1"
+CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+_serial = itertools.count(1)
+
+
+def kubelet(logs):
+    """Serve *logs*, by namespace, pod and container, as a kubelet does; give the port."""
+
+    async def handle(request):
+        _, *whose = request.path.strip("/").split("/")
+        log = logs.get(tuple(whose))
+        return await podlogs.serve(request, log) if log else web.Response(status=404)
+
+    return serving(handle, tls=certs.server_context())
+
+
+class RealAccess(Access):
+    """Into a real server, with what a test has to do to it from behind."""
+
+    def __init__(self, servers, stack):
+        super().__init__(servers.url, certs.pem(certs.authority()))
+        self.servers, self._stack, self._logs, self._node = servers, stack, {}, None
+        self._granted = set()
+
+    async def compact(self):
+        await asyncio.to_thread(self.servers.compact)
+
+    async def grant(self, *rules):
+        """Allow the exporter these (verb, resource) of any group, and nothing else."""
+        rows = [{"apiGroups": ["*"], "verbs": [v], "resources": [r]} for v, r in rules]
+        role = {"metadata": {"name": "exporter-test"}, "rules": rows}
+        await self._apply(f"{RBAC}/clusterroles", role)
+        await self._apply(
+            f"{RBAC}/clusterrolebindings",
+            {
+                "metadata": {"name": "exporter-test"},
+                "roleRef": {
+                    "apiGroup": "rbac.authorization.k8s.io",
+                    "kind": "ClusterRole",
+                    "name": "exporter-test",
+                },
+                "subjects": [
+                    {
+                        "kind": "User",
+                        "name": USERS[EXPORTER],
+                        "apiGroup": "rbac.authorization.k8s.io",
+                    }
+                ],
+            },
+        )
+        await self._in_effect(set(rules))
+
+    async def _in_effect(self, rules):
+        """Wait until the authorizer has heard of it."""
+        known, self._granted = self._granted, rules
+        async with self.client(EXPORTER) as client, asyncio.timeout(LIMIT):
+            for verb, resource in known | rules:
+                name, _, sub = resource.partition("/")
+                while await client.may(verb, name, sub=sub) is not ((verb, resource) in rules):
+                    await asyncio.sleep(0.02)
+
+    async def _apply(self, path, body):
+        status, said = await self.call("POST", path, body)
+        if status == 409:
+            await self.done("PUT", f"{path}/{body['metadata']['name']}", body)
+        else:
+            assert status == 201, said
+
+    async def install(self, group, plural, kind, *versions):
+        schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+        served = [
+            {
+                "name": version,
+                "served": True,
+                "storage": version == versions[0],
+                "schema": {"openAPIV3Schema": schema},
+            }
+            for version in versions
+        ]
+        names = {
+            "plural": plural,
+            "singular": kind.lower(),
+            "kind": kind,
+            "listKind": f"{kind}List",
+        }
+        spec = {"group": group, "scope": "Namespaced", "names": names, "versions": served}
+        body = {
+            "apiVersion": "apiextensions.k8s.io/v1",
+            "kind": "CustomResourceDefinition",
+            "metadata": {"name": f"{plural}.{group}"},
+            "spec": spec,
+        }
+        await self.done("POST", CRDS, body)
+        async with asyncio.timeout(LIMIT):
+            while (await self.call("GET", f"/apis/{group}/{versions[0]}/{plural}"))[0] != 200:
+                await asyncio.sleep(0.05)
+
+    async def uninstall(self, group, plural):
+        await self.done("DELETE", f"{CRDS}/{plural}.{group}")
+
+    async def pod(self, namespace, name):
+        """Make a pod with a container `app` on a node of ours; return its log."""
+        if self._node is None:
+            await self._join(await self._stack.enter_async_context(kubelet(self._logs)))
+        await self.done(
+            "POST",
+            f"/api/v1/namespaces/{namespace}/pods",
+            {
+                "metadata": {"name": name},
+                "spec": {
+                    "nodeName": self._node,
+                    "containers": [{"name": "app", "image": "none"}],
+                    "automountServiceAccountToken": False,
+                },
+            },
+        )
+        return self._logs.setdefault((namespace, name, "app"), podlogs.Log())
+
+    async def _join(self, port):
+        self._node = f"node-{next(_serial)}"
+        node = await self.done("POST", "/api/v1/nodes", {"metadata": {"name": self._node}})
+        await self.done(
+            "PUT",
+            f"/api/v1/nodes/{self._node}/status",
+            node
+            | {
+                "status": {
+                    "addresses": [{"type": "InternalIP", "address": "127.0.0.1"}],
+                    "daemonEndpoints": {"kubeletEndpoint": {"Port": port}},
+                }
+            },
+        )
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory):
+    with Servers(tmp_path_factory.mktemp("apiserver")) as started:
+        yield started
+
+
+@pytest.fixture
+async def api(servers):
+    async with AsyncExitStack() as stack:
+        yield RealAccess(servers, stack)

@@ -1,0 +1,77 @@
+"""Logs of containers, served as a kubelet serves them; for the fake API server and for a real one."""
+
+import asyncio
+from datetime import UTC, datetime
+
+from aiohttp import web
+
+
+class Log:
+    """The log of one container."""
+
+    def __init__(self):
+        self.lines = []
+        self.changed = asyncio.Event()
+        self.ended = False
+        self.waiting = False
+        self.stalled = False
+        """Following brings nothing more, as after some rotations; asking anew does."""
+
+    def write(self, text, stamp):
+        """Add a line as of *stamp*, written as a kubelet does, or in seconds since 1970."""
+        if not isinstance(stamp, str):
+            whole, nanos = divmod(round(stamp * 1_000_000_000), 1_000_000_000)
+            stamp = f"{datetime.fromtimestamp(whole, UTC):%Y-%m-%dT%H:%M:%S}.{nanos:09}Z"
+        self.lines.append((stamp, text))
+        self.wake()
+
+    def end(self):
+        self.ended = True
+        self.wake()
+
+    def wake(self):
+        self.changed, before = asyncio.Event(), self.changed
+        before.set()
+
+
+def _chosen(lines, query):
+    """Return where to begin in *lines*."""
+    begin = 0
+    if since := query.get("sinceTime"):
+        # To the second only: so the API server hands it on.
+        whole = since[:19]
+        begin = next((n for n, (stamp, _) in enumerate(lines) if stamp[:19] >= whole), len(lines))
+    if "tailLines" in query:
+        begin = max(begin, len(lines) - int(query["tailLines"]))
+    return begin
+
+
+async def serve(request, log):
+    """Answer a request for *log*, to its end or until the client is gone."""
+    query = request.query
+    reply = web.StreamResponse(headers={"Content-Type": "text/plain"})
+    stamped, follow = query.get("timestamps") == "true", query.get("follow") == "true"
+    left = int(query.get("limitBytes") or 1 << 60)
+    at = _chosen(log.lines, query)
+    # With the first line, not before: a client that follows a silent log waits for headers.
+    if not follow:
+        await reply.prepare(request)
+    while left > 0:
+        if at < len(log.lines):
+            stamp, text = log.lines[at]
+            line = (f"{stamp} ".encode() if stamped else b"") + text + b"\n"
+            if not reply.prepared:
+                await reply.prepare(request)
+            await reply.write(line[:left])
+            left -= len(line)
+            at += 1
+        elif log.ended or not follow:
+            break
+        else:
+            await log.changed.wait()
+            while log.stalled:
+                await asyncio.sleep(1)
+    if not reply.prepared:
+        await reply.prepare(request)
+    await reply.write_eof()
+    return reply
