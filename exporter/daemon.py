@@ -6,46 +6,31 @@ import logging
 import signal
 import sys
 import time
-from collections.abc import (
-    AsyncIterator,
-    Awaitable,
-    Callable,
-    Hashable,
-    Iterator,
-    Mapping,
-    Sequence,
-)
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from math import floor
 from pathlib import Path
 
 import structlog
 
 from exporter import __version__
-from exporter.accesslog.checkpoint import Checkpoint, CheckpointError, Parts, Saver
-from exporter.accesslog.count import Counter
-from exporter.accesslog.follow import Follower, Place, Poll, follow
-from exporter.accesslog.lines import Lines
-from exporter.accesslog.pipe import read_pipe
-from exporter.accesslog.syslog import Inbox, receive
 from exporter.discover.static import StaticInventory, read_inventory
 from exporter.expose import series
 from exporter.expose.page.render import page
 from exporter.expose.server import Pages, serve
 from exporter.expose.status import Moment
 from exporter.flow import Flow
-from exporter.loading import STDIN, Loaded, LogSource, compile_source, load
-from exporter.model import Inventory, ServiceName
+from exporter.loading import Loaded, load
+from exporter.model import Inventory
 from exporter.probe.schedule import Pace, Schedule
 from exporter.prober import Prober
+from exporter.reading import Reader
 from exporter.targets import targets
 from exporter.yamlfile import SettingsError
 
 LOOP_CHECK = 0.5
 """Seconds between two tries of how late the event loop wakes a task up."""
-LOG_CHECK = 0.25
 INVENTORY_CHECK = 0.25
 
 Stage = Callable[[], Awaitable[None]]
@@ -141,8 +126,6 @@ class Daemon:
         self._options = options
         self._loaded = loaded
         self._schedule: Schedule | None = None
-        self._lines: set[Lines] = set()
-        self._read_to: dict[str, tuple[Sequence[Place], Parts]] = {}
         self._group: asyncio.TaskGroup | None = None
         self._stages: dict[Hashable, asyncio.Task[None]] = {}
         self._reloading = asyncio.Lock()
@@ -154,6 +137,8 @@ class Daemon:
             moment=_moment,
             hurry=lambda service: self._schedule.hurry(service) if self._schedule else None,
         )
+        self._reader = Reader(self.flow)
+        self._reader.configure(loaded)
         self.pages = Pages(
             metrics=self.flow.render,
             status=self.flow.status,
@@ -196,8 +181,7 @@ class Daemon:
             inventory = await asyncio.to_thread(read_inventory, loaded.inventory_file, loaded.local)
         self._loaded = loaded
         self.flow.configure(loaded.settings, loaded.key)
-        for lines in self._lines:
-            lines.forget()
+        self._reader.configure(loaded)
         await self._arrange()
         if inventory is not None:
             self._inventory_changed(inventory)
@@ -222,11 +206,9 @@ class Daemon:
         probes = (wanted.probe, wanted.clusterset_domain, self._loaded.resolvers, self._loaded.key)
         yield ("probes", probes), self._probe
         for source in self._loaded.logs:
-            read = self._follow if source.syslog is None else self._receive
-            read = self._read_stdin if source.files == (STDIN,) else read
             yield (
                 ("log", source, wanted.attribution, wanted.state_directory),
-                partial(read, source, self._loaded),
+                partial(self._reader.read, source, self._loaded),
             )
 
     async def _watch_loop(self) -> None:
@@ -250,8 +232,7 @@ class Daemon:
         if self._schedule is not None:
             self._schedule.set_targets(targets(inventory, self._loaded.settings))
         self.flow.inventory_changed(inventory)
-        for lines in self._lines:
-            lines.forget()
+        self._reader.forget()
 
     async def _probe(self) -> None:
         loaded, prober = self._loaded, Prober(self._loaded)
@@ -275,111 +256,6 @@ class Daemon:
             schedule.set_targets(targets(self.flow.inventory, loaded.settings))
         self._schedule = schedule
         await schedule.run()
-
-    @contextmanager
-    def _counting(self, source: LogSource, loaded: Loaded) -> Iterator[Lines]:
-        def service_of(host: str) -> tuple[ServiceName, bool] | None:
-            return self.flow.service_of(host, source.service)
-
-        attribution, source_of = loaded.settings.attribution, self.flow.source_of
-        log_format = compile_source(source, attribution)
-        timed = None
-        if "stamp" in log_format.fields:
-            by_second = compile_source(source, attribution, stamps=True)
-            timed = Counter(by_second, source_of, service_of, floor)
-        lines = Lines(Counter(log_format, source_of, service_of), source.wrapper, timed)
-        self._lines.add(lines)
-        try:
-            yield lines
-        finally:
-            self._lines.discard(lines)
-
-    def _count(self, title: str, lines: Lines, stream: str, text: bytes) -> None:
-        self.flow.logged(title, lines.count(stream, text), lines.by_second)
-
-    async def _follow(self, source: LogSource, loaded: Loaded) -> None:
-        directory, title = loaded.settings.state_directory, source.title
-        keeper = None if directory is None else Checkpoint(Path(directory), title)
-        with self._counting(source, loaded) as lines:
-            places, parts = await self._places(title, keeper)
-            for path, held in parts.items():
-                lines.restore(path, held)
-            follower = Follower(source.files, places)
-            saver = Saver(keeper, partial(self.flow.checkpoint_failed, title))
-
-            def polled(poll: Poll) -> None:
-                self.flow.polled(title, poll)
-                lines.keep(follower.paths)
-                if saver.is_due():
-                    saver.note(follower.places(), lines.all_parts())
-
-            try:
-                async with asyncio.TaskGroup() as group:
-                    group.create_task(saver.run(), name=f"checkpoint of {title}")
-                    await follow(
-                        follower,
-                        _every(LOG_CHECK),
-                        block=partial(self._count, title, lines),
-                        polled=polled,
-                    )
-            finally:
-                self._read_to[title] = follower.places(), lines.all_parts()
-                follower.close()
-                saver.note(*self._read_to[title])
-                await saver.save()
-                self._let_go(title)
-
-    def _let_go(self, title: str) -> None:
-        """Forget a log source, unless it is only read in another way from now on."""
-        if title not in {source.title for source in self._loaded.logs}:
-            self.flow.log_gone(title)
-
-    async def _places(
-        self, title: str, keeper: Checkpoint | None
-    ) -> tuple[Sequence[Place] | None, Parts]:
-        """Return how far a source was read before: by this process, else by the one before."""
-        if title in self._read_to:
-            return self._read_to[title]
-        try:
-            saved = None if keeper is None else await asyncio.to_thread(keeper.load)
-        except CheckpointError as error:
-            self.flow.checkpoint_failed(title, str(error))
-            return None, {}
-        return (None, {}) if saved is None else saved
-
-    async def _receive(self, source: LogSource, loaded: Loaded) -> None:
-        title, inbox = source.title, Inbox()
-        if source.syslog is None:
-            msg = f"{title} is no syslog source"
-            raise ValueError(msg)
-        with self._counting(source, loaded) as lines:
-            try:
-                async with receive(source.syslog, inbox):
-                    self.flow.received(title, 0, 0)
-                    await inbox.drain(
-                        lambda text: self.flow.logged(
-                            title, lines.count("", text), lines.by_second
-                        ),
-                        partial(self.flow.received, title),
-                    )
-            except OSError as error:
-                # The rest of the exporter is worth more than one log.
-                self.flow.log_failed(title, f"cannot listen: {error.strerror or error}")
-                await asyncio.Event().wait()
-            finally:
-                self._let_go(title)
-
-    async def _read_stdin(self, source: LogSource, loaded: Loaded) -> None:
-        title = source.title
-        with self._counting(source, loaded) as lines:
-            self.flow.received(title, 0, 0)
-            await read_pipe(
-                sys.stdin.buffer,
-                partial(self._count, title, lines, ""),
-                lambda: self.flow.truncated(title, 1),
-            )
-            log.info("log ended", log=title)
-            await asyncio.Event().wait()
 
 
 def _url_host(host: str, port: int) -> str:

@@ -29,7 +29,9 @@ MAY = {
     "demo": {"model", "discover", "probe"},
     "analyze": {"model", "yamlfile", "discover", "accesslog", "judge"},
     "flow": {"model", "settings", "accesslog", "judge", "probe", "expose"},
-    "daemon": {"model", "settings", "yamlfile", "loading", "targets", "prober", "flow"} | STAGES,
+    "reading": {"model", "loading", "flow", "accesslog"},
+    "daemon": {"reading", "model", "settings", "yamlfile", "loading", "targets", "prober", "flow"}
+    | STAGES,
     "__main__": {
         "model",
         "daemon",
