@@ -102,10 +102,10 @@ async def look(loaded: Loaded, inventory: Inventory, service: ServiceName) -> Lo
     logs = asyncio.to_thread(lambda: dict(_logs(loaded, inventory, service)))
     async with asyncio.TaskGroup() as group:
         by_vantage = {
-            str(server): group.create_task(ask(Prober(loaded, [server]), plain))
+            str(server): group.create_task(ask(Prober(loaded, inventory.local, [server]), plain))
             for server in loaded.resolvers
         }
-        by_cluster = [group.create_task(ask(Prober(loaded), target)) for target in pinned]
+        by_cluster = [group.create_task(ask(Prober(loaded, inventory.local), target)) for target in pinned]
         read_logs = group.create_task(logs)
     asked = {vantage: task.result() for vantage, task in by_vantage.items()}
     report = explain(

@@ -29,11 +29,15 @@ class LogSource:
     """As `exporter.accesslog.compile.compile_log` takes it."""
     wrapper: str
     service: ServiceName | None
-    """None if the host tells."""
+    """None if the host tells, or the pod."""
+    pods: int | None = None
+    """How many pods are followed at once; None for other sources."""
 
     @property
     def title(self) -> str:
         """Return what people know this source by."""
+        if self.pods is not None:
+            return "pods"
         if self.syslog is not None:
             kind, host, port, path = self.syslog
             return f"{kind}://{path}" if path else f"{kind}://{host}:{port}"
@@ -46,6 +50,7 @@ class Loaded:
 
     settings: Settings
     local: str
+    """The cluster; empty if it is to be discovered."""
     key: bytes | None
     """What probes are signed with."""
     resolvers: tuple[Server, ...]
@@ -69,8 +74,8 @@ def load(path: Path, cluster: str | None) -> Loaded:
         SettingsError: With one line that says what is wrong, where, and what would work.
     """
     read = settings.load(path)
-    local = cluster or read.cluster
-    if local is None:
+    local = cluster or read.cluster or ""
+    if not local and read.inventory.kubernetes is None:
         msg = (
             f"{path}: cluster: it is not said which cluster this is; set `cluster:` in the file, "
             "--cluster, or CLUSTER_NAME in the environment"
@@ -101,7 +106,7 @@ def compile_source(
         ignore_user_agents=attribution.ignore.user_agents,
         ignore_paths=attribution.ignore.paths,
         forwarded=bool(attribution.trusted_proxies),
-        host=source.service is None,
+        host=source.service is None and source.pods is None,
         stamps=stamps,
     )
 
@@ -125,6 +130,7 @@ def _source(where: str, entry: LogSettings, read: Settings) -> LogSource:
             form=form,
             wrapper=entry.wrapper,
             service=entry.service_name,
+            pods=None if entry.pods is None else entry.pods.limit,
         )
         compile_source(made, read.attribution)
     except FormatError as error:
@@ -139,8 +145,11 @@ def _source(where: str, entry: LogSettings, read: Settings) -> LogSource:
 def check(path: Path, cluster: str | None) -> str:
     """Read the configuration and the inventory as `run` would; return what was found, in a line."""
     loaded = load(path, cluster)
+    sources = f"log sources: {len(loaded.settings.logs)}"
+    if loaded.settings.inventory.kubernetes is not None:
+        return f"well: cluster {loaded.local or 'and services'} to be discovered, {sources}"
     inventory = read_inventory(loaded.inventory_file, loaded.local)
     return (
         f"well: cluster {loaded.local} (1 of {len(inventory.clusters)}), "
-        f"services: {len(inventory.services)}, log sources: {len(loaded.settings.logs)}"
+        f"services: {len(inventory.services)}, {sources}"
     )

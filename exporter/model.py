@@ -453,6 +453,33 @@ class Locality(StrEnum):
     UNKNOWN = "unknown"
 
 
+class WatchState(StrEnum):
+    """How a watched resource of the API server stands."""
+
+    LISTING = "listing"
+    SYNCED = "synced"
+    NOT_INSTALLED = "not_installed"
+    """The API server knows no such resource, so there are no such objects."""
+    FORBIDDEN = "forbidden"
+    FAILING = "failing"
+    """What was seen last is kept."""
+
+
+class Watch(NamedTuple):
+    """A watched resource of the API server."""
+
+    resource: str
+    state: WatchState
+    age: float
+    """Seconds since the server last said something; infinite before it did."""
+    requests: int
+    relists: int
+    failures: int
+    broken: int
+    """Objects that make no sense."""
+    problem: str
+
+
 class Mode(StrEnum):
     """What a client in this cluster gets now from a service."""
 

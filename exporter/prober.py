@@ -19,14 +19,17 @@ class Prober:
 
     Args:
         loaded: The configuration.
+        local: The cluster that asks.
         servers: The name servers to ask instead of the configured ones.
     """
 
-    def __init__(self, loaded: Loaded, servers: Sequence[Server] | None = None) -> None:
+    def __init__(
+        self, loaded: Loaded, local: str, servers: Sequence[Server] | None = None
+    ) -> None:
         address = loaded.settings.probe.source_address
         self._source = None if address is None else address.address
         self._servers = loaded.resolvers if servers is None else servers
-        self._local, self._key = loaded.local, loaded.key
+        self._local, self._key = local, loaded.key
 
     def resolve(self, name: str, *, within: float) -> Awaitable[Answer]:
         """Look *name* up."""

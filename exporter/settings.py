@@ -9,6 +9,7 @@ import msgspec
 import yaml
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
+from exporter.discover.selection import Requirement, parse_selector
 from exporter.model import Policy, ServiceName
 from exporter.scalars import MAX_PORT, SCHEMAS, Cidr, Duration, HostPort, IpAddress
 from exporter.yamlfile import SettingsError, read_struct
@@ -187,18 +188,50 @@ class ProbeSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         return ServiceProbe(enabled, http, policy, grace)
 
 
+class KubernetesSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is discovered in the local cluster."""
+
+    namespaces: Annotated[
+        tuple[str, ...], Meta(description="Globs of the namespaces whose services are wanted.")
+    ] = ("*",)
+    selector: Annotated[
+        str, Meta(description="Label selector of the services wanted, such as team=shop.")
+    ] = ""
+    config_map: Annotated[
+        str, Meta(description="The exporter's own ConfigMap; Karmada's annotation on it is read.")
+    ] = "clusterset-exporter"
+    lease: Annotated[
+        str | None,
+        Meta(description="Lease that elects which of several replicas works; null: this one does."),
+    ] = None
+
+    def __post_init__(self) -> None:
+        """Refuse a selector that is none."""
+        _wants(self.namespaces, 'namespaces is empty; write for example ["*"]')
+        self.requirements()
+
+    def requirements(self) -> tuple[Requirement, ...]:
+        """Return the selector as it is applied."""
+        try:
+            return parse_selector(self.selector)
+        except ValueError as error:
+            msg = f"selector: {error}"
+            raise SettingsError(msg) from error
+
+
 class InventorySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where the inventory comes from."""
 
     static: Annotated[str | None, Meta(description="Path of the inventory file.")] = None
     kubernetes: Annotated[
-        dict[str, str] | None, Meta(description="Not supported by this version.")
+        KubernetesSettings | None, Meta(description="{}: discovered in the local cluster.")
     ] = None
 
     def __post_init__(self) -> None:
         """Want one source."""
-        _refuse(self.kubernetes is not None, "kubernetes")
-        _wants(self.static, "static is missing; write static: inventory.yaml")
+        told = "want one of static: inventory.yaml and kubernetes: {}"
+        _wants((self.static is None) is not (self.kubernetes is None), told)
+        _wants(self.static != "", "static is empty; write static: inventory.yaml")
 
 
 class NginxFormat(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -220,6 +253,12 @@ class HostService(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         _wants(self.host, "host should be true; or write namespace/name instead")
 
 
+class PodLogSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The logs of the pods behind exported services, by the API server."""
+
+    limit: Annotated[int, Meta(ge=1, le=900, description="Pods that are followed at once.")] = 200
+
+
 class LogSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One source of access logs."""
 
@@ -230,9 +269,10 @@ class LogSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         str | None,
         Meta(description="udp://host:port, tcp://host:port, unix:///path or unix-stream:///path."),
     ] = None
-    pods: Annotated[dict[str, str] | None, Meta(description="Not supported by this version.")] = (
-        None
-    )
+    pods: Annotated[
+        PodLogSettings | None,
+        Meta(description="{}: those behind exported services; wants inventory.kubernetes."),
+    ] = None
     format: Annotated[
         str | NginxFormat,
         Meta(description="combined, main, json, a log_format string, or {nginx_conf: path}."),
@@ -241,17 +281,32 @@ class LogSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         "none"
     )
     service: Annotated[
-        str | HostService,
-        Meta(description="namespace/name that the logs belong to, or {host: true}."),
-    ]
+        str | HostService | None,
+        Meta(
+            description="namespace/name that the logs belong to, or {host: true}; null for pods, "
+            "which tell."
+        ),
+    ] = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be read."""
-        _refuse(self.pods is not None, "pods")
         from_conf = isinstance(self.format, NginxFormat)
-        some = self.files or self.syslog or from_conf
-        _wants(some, "files is missing; write files: [/var/log/nginx/access.log]")
-        _wants(not (self.files and self.syslog), "files and syslog are two sources; write two")
+        given = [
+            name
+            for name, holds in (
+                ("files", self.files),
+                ("syslog", self.syslog),
+                ("pods", self.pods is not None),
+            )
+            if holds
+        ]
+        _wants(given or from_conf, "files is missing; write files: [/var/log/nginx/access.log]")
+        _wants(len(given) <= 1, f"{' and '.join(given)} are two sources; write two")
+        if self.pods is None:
+            _wants(self.service is not None, "service is missing; write service: namespace/name")
+        else:
+            _wants(self.service is None, "service: pods tell theirs; leave it out")
+            _wants(self.wrapper == "none", "wrapper: pods have none; leave it out")
         wrappers = {"none", "cri", "docker"}
         told = f"wrapper {self.wrapper!r} should be none, cri or docker"
         _wants(self.wrapper in wrappers, told)
@@ -325,6 +380,9 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         _wants(self.cluster is None or re.fullmatch(label, self.cluster), told)
         told = f"clusterset_domain {self.clusterset_domain!r} should be a DNS name"
         _wants(re.fullmatch(rf"{label}(\.{label})*", self.clusterset_domain), told)
+        pods = [entry for entry in self.logs if entry.pods is not None]
+        _wants(not pods or self.inventory.kubernetes is not None, "logs: pods want kubernetes")
+        _wants(len(pods) <= 1, "logs: pods is given twice; keep one")
 
 
 def load(path: Path) -> Settings:
@@ -350,7 +408,11 @@ def load(path: Path) -> Settings:
     key, state = settings.probe_key_file, settings.state_directory
     return msgspec.structs.replace(
         settings,
-        inventory=InventorySettings(static=beside(settings.inventory.static or "")),
+        inventory=(
+            InventorySettings(static=beside(settings.inventory.static))
+            if settings.inventory.static
+            else settings.inventory
+        ),
         logs=tuple(map(log_beside, settings.logs)),
         probe_key_file=None if key is None else beside(key),
         state_directory=None if state is None else beside(state),

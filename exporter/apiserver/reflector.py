@@ -9,7 +9,6 @@ asked at most once a second over time, and a fault of one resource is none of an
 import asyncio
 import random
 from collections.abc import Callable, Mapping
-from enum import StrEnum
 from typing import Generic
 
 import msgspec
@@ -20,6 +19,7 @@ from exporter.apiserver.pace import Backoff, Pace, Uniform
 from exporter.apiserver.resource import PAGE, Event, Page, Resource, read_event, read_page
 from exporter.apiserver.splitter import Splitter
 from exporter.apiserver.store import Store, T, Trim
+from exporter.model import WatchState
 
 MAX_LINE = 16 << 20
 MAX_PAGES = 1000
@@ -33,18 +33,6 @@ REFUSED_FIRST, REFUSED_LONGEST = 30.0, 300.0
 """Of the backoff after what we may not see."""
 TURN = 100
 """Objects of a page after which others get a turn."""
-
-
-class WatchState(StrEnum):
-    """How a resource stands; the values are fit for labels."""
-
-    LISTING = "listing"
-    SYNCED = "synced"
-    NOT_INSTALLED = "not_installed"
-    """The API server knows no such resource, so there are no such objects."""
-    FORBIDDEN = "forbidden"
-    FAILING = "failing"
-    """What was seen last is kept."""
 
 
 class Reflector(Generic[T]):

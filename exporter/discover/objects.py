@@ -47,6 +47,11 @@ class Discovered:
     """What each service was made of, so that only what changes is made again."""
 
 
+    def with_findings(self, more: Iterable[Finding]) -> "Discovered":
+        """Return the same with *more* findings."""
+        return replace(self, findings=self.findings | frozenset(more))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Network:
     """Submariner as it stands here."""

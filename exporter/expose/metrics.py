@@ -1,6 +1,6 @@
 """What each event does to which series."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from itertools import product
 
@@ -31,6 +31,8 @@ from exporter.model import (
     ServiceName,
     ServiceView,
     Stage,
+    Watch,
+    WatchState,
 )
 
 VANTAGE_RESOLVER = "resolver"
@@ -61,12 +63,17 @@ class Metrics:
     def __init__(self, registry: Registry, local: str) -> None:
         self._registry = registry
         self._local = local
+        self._identity = ""
         self._kinds: tuple[NameKind, ...] = (NameKind.PLAIN,)
         self._shape: object = None
 
     def configure(self, *, pinned: bool) -> None:
         """Let children of pinned names begin at 0 too, or not, from the next inventory on."""
         self._kinds, self._shape = tuple(NameKind) if pinned else (NameKind.PLAIN,), None
+
+    def identified(self, local: str, source: str) -> None:
+        """Take *local* for the cluster that this runs in, as *source* says."""
+        self._local, self._identity = local, source
 
     # What happens.
 
@@ -185,8 +192,14 @@ class Metrics:
                 (VIEW_LIGHTHOUSE, inventory.answered),
             ):
                 self.note(series.CONNECTED, float(cluster in view), (self._local, cluster, name))
+            self._maybe(
+                series.LATENCY, inventory.clusters[cluster].latency, (self._local, cluster)
+            )
         globalnet = any(cluster.global_cidrs for cluster in inventory.clusters.values())
-        self.note(series.INFO, 1, (self._local, "", "", str(globalnet).lower()))
+        version = ".".join(map(str, inventory.version or ()))
+        info = (inventory.karmada_cluster, version, str(globalnet).lower(), self._identity)
+        self._registry.series[series.INFO].keep(lambda _: False)
+        self.note(series.INFO, 1, (self._local, *info))
         for family, labels in _begins(inventory, changed, self._local, self._kinds):
             self._registry.held(family).prepare(labels)
 
@@ -201,10 +214,33 @@ class Metrics:
             self.note(series.HAZARD, float(hazard in view.hazards), (*source, hazard))
         exported = service.export_of(self._local) is not None
         self.note(series.EXPORTED, float(exported), source)
+        for condition in ("ready", "not_ready"):
+            held = None if service.endpoints is None else getattr(service.endpoints, condition)
+            self._maybe(series.ENDPOINTS, held, (*source, condition))
+        for told in service.conditions:
+            holds = None if told.holds is None else float(told.holds)
+            self._maybe(series.EXPORT_CONDITION, holds, (*source, told.type))
         for export in service.exports:
             self.note(
                 series.READY, float(export.ready), (self._local, export.cluster, *service.name)
             )
+
+    def watched(self, watches: Iterable[Watch]) -> None:
+        """Note how the resources of the API server stand."""
+        for watch in watches:
+            labels = (watch.resource,)
+            for state in WatchState:
+                self.note(series.WATCH_STATE, float(state is watch.state), (*labels, state))
+            self.note(series.WATCH_AGE, watch.age, labels)
+            self.note(series.WATCH_REQUESTS, watch.requests, labels)
+            self.note(series.WATCH_RELISTS, watch.relists, labels)
+            self.note(series.WATCH_FAILURES, watch.failures, labels)
+            self.note(series.BROKEN_OBJECTS, watch.broken, labels)
+
+    def found(self, kinds: Mapping[str, int]) -> None:
+        """Note how many findings there are, by kind."""
+        for kind, number in kinds.items():
+            self.note(series.FINDINGS, number, (kind,))
 
     def requests(self) -> Mapping[ServiceName, list[tuple[str, Locality, Hits]]]:
         """Return the client requests counted since start, by service."""
@@ -221,6 +257,13 @@ class Metrics:
                 entry = (source, Locality(locality), hits)
                 by_service.setdefault(ServiceName(namespace, name), []).append(entry)
         return by_service
+
+    def _maybe(self, family: Family, value: float | None, labels: Labels) -> None:
+        """Set a gauge, or take it away where there is nothing to say."""
+        if value is None:
+            self._registry.series[family].keep(lambda held: held != labels)
+        else:
+            self.note(family, value, labels)
 
     def _inc(self, family: Family, labels: Labels, amount: float = 1) -> None:
         self._registry.series[family].inc(labels, amount)
@@ -259,7 +302,6 @@ class Metrics:
 
             held.keep(wanted)
         self._registry.series[series.READY].keep(lambda labels: labels[1:] in exports)
-        self._registry.series[series.INFO].keep(lambda _: False)
 
 
 def _begins(

@@ -195,6 +195,18 @@ OUTAGE = _counter(
 EXPORTED = _gauge(
     "clusterset_service_exported", "1 if this cluster exports the service.", *_DESTINATION
 )
+EXPORT_CONDITION = _gauge(
+    "clusterset_service_export_condition",
+    "1 if the condition of this cluster's ServiceExport holds, 0 if not.",
+    *_DESTINATION,
+    "type",
+)
+ENDPOINTS = _gauge(
+    "clusterset_service_endpoints",
+    "Endpoints of the exported service in this cluster.",
+    *_DESTINATION,
+    "condition",
+)
 READY = _gauge(
     "clusterset_service_ready",
     "1 if this cluster sees the service ready in the destination cluster.",
@@ -208,13 +220,20 @@ CONNECTED = _gauge(
     "destination_cluster",
     "view",
 )
+LATENCY = _gauge(
+    "clusterset_gateway_latency_seconds",
+    "Round trip from this cluster's gateway to the destination cluster's, as Submariner measures.",
+    "source_cluster",
+    "destination_cluster",
+)
 INFO = _gauge(
     "clusterset_info",
-    "What is known of this cluster; always 1.",
+    "What is known of this cluster, and what said which one it is; always 1.",
     "source_cluster",
     "karmada_cluster",
     "submariner_version",
     "globalnet",
+    "identity",
 )
 
 # The exporter itself.
@@ -241,6 +260,39 @@ INVENTORY_FAILURES = _counter(
     "clusterset_exporter_inventory_reload_failures_total",
     "Versions of the inventory file that were broken and not taken.",
 )
+WATCH_STATE = _gauge(
+    "clusterset_exporter_watch_state",
+    "1 for how a resource of the API server stands, 0 for all else.",
+    "resource",
+    "state",
+)
+WATCH_AGE = _gauge(
+    "clusterset_exporter_watch_age_seconds",
+    "Seconds since the API server last said something about a resource.",
+    "resource",
+)
+WATCH_REQUESTS = _counter(
+    "clusterset_exporter_watch_requests_total", "Lists and watches begun.", "resource"
+)
+WATCH_RELISTS = _counter(
+    "clusterset_exporter_watch_relists_total",
+    "Lists that were needed since the API server had forgotten our place.",
+    "resource",
+)
+WATCH_FAILURES = _counter(
+    "clusterset_exporter_watch_failures_total", "Lists and watches that failed.", "resource"
+)
+BROKEN_OBJECTS = _gauge(
+    "clusterset_exporter_broken_objects", "Objects that make no sense and are left out.", "resource"
+)
+FINDINGS = _gauge(
+    "clusterset_exporter_findings", "What discovery noticed and people should know.", "kind"
+)
+LEADER = _gauge(
+    "clusterset_exporter_leader",
+    "1 if this replica holds the Lease and works, 0 if it stands by; absent without a Lease.",
+)
+PODS_FOLLOWED = _gauge("clusterset_exporter_pod_logs", "Pod logs that are followed.")
 LOG_LINES = _counter(
     "clusterset_exporter_log_lines_total",
     "Log lines read, by what they are: access; ignored (health checks); foreign (another host); "

@@ -1,0 +1,218 @@
+"""The inventory as the local cluster's API server has it, made anew whenever objects change."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from typing import Any
+
+from exporter.apiserver.client import ApiClient
+from exporter.apiserver.errors import ApiError, ErrorKind
+from exporter.apiserver.reflector import Reflector
+from exporter.apiserver.resource import Resource
+from exporter.discover.findings import Finding, Kind
+from exporter.discover.identity import Identity, IdentityError, Source, identify
+from exporter.discover.kept import Gateway, Kept, ServiceExport, Submariner
+from exporter.discover.objects import Discovered, inventory
+from exporter.discover.resources import RESOURCES, Found, Objects, Wanted
+from exporter.discover.selection import Selection
+from exporter.model import Watch, WatchState
+
+COALESCE = 0.02
+"""Seconds for which changes are gathered; a readiness change has to be known within 100 ms."""
+LOOK_EVERY = 5.0
+"""Seconds after which a look is taken without a change: a gateway that falls silent changes none."""
+_STRENGTH = {source: n for n, source in enumerate(reversed(Source))}
+
+
+class IdentityChangedError(Exception):
+    """This cluster is another one than it was taken for: all series would be of the wrong one."""
+
+
+class KubernetesInventory:
+    """
+    Watches an API server for what makes the inventory.
+
+    Args:
+        client: Has been entered.
+        setting: The cluster id by command line, environment or configuration; empty if none says.
+        config_map: The exporter's own, in its own namespace: Karmada may have named the cluster
+            on it.
+        selection: The services wanted.
+        unix: Tells the time.
+        changed: Awaited with each new inventory.
+        was_blind: Called with the time, on the loop's clock, since when changes were not seen
+            that now are.
+    """
+
+    def __init__(
+        self,
+        client: ApiClient,
+        *,
+        setting: str,
+        config_map: str,
+        selection: Selection,
+        unix: Callable[[], float],
+        changed: Callable[[Discovered], Awaitable[None]],
+        was_blind: Callable[[float], None],
+    ) -> None:
+        self._client, self._setting, self._selection = client, setting, selection
+        self._config_map = config_map
+        self._unix, self._publish, self._was_blind = unix, changed, was_blind
+        self._due = asyncio.Event()
+        self._failing: dict[str, float] = {}
+        self._own: Mapping[str, str] | None = None
+        self._identity: Identity | None = None
+        self._previous: Discovered | None = None
+        self._reflectors = {
+            wanted.name: Reflector[Kept](
+                client, _resource(wanted), trim=wanted.trim, changed=self._due.set
+            )
+            for wanted in RESOURCES
+        }
+
+    async def run(self) -> None:
+        """
+        Watch until cancelled.
+
+        Raises:
+            IdentityError: If nothing says which cluster this is.
+            IdentityChangedError: If what says so says something else than before.
+        """
+        async with asyncio.TaskGroup() as group:
+            for name, reflector in self._reflectors.items():
+                group.create_task(reflector.run(), name=f"watch of {name}")
+            await self._make_inventories()
+
+    def watches(self) -> Iterator[Watch]:
+        """Yield how each resource stands."""
+        for name, reflector in self._reflectors.items():
+            yield Watch(
+                resource=name,
+                state=reflector.state,
+                age=reflector.age,
+                requests=reflector.requests,
+                relists=reflector.relists,
+                failures=reflector.failures,
+                broken=len(reflector.store.broken),
+                problem=reflector.problem or self._client.problem,
+            )
+
+    def waits_for(self) -> str:
+        """Return which resources have not been listed yet, for people; empty if all have."""
+        waiting = [each for each in self._reflectors.values() if not each.settled.is_set()]
+        if not waiting:
+            return ""
+        why = next((each.problem for each in waiting if each.problem), self._client.problem)
+        titles = ", ".join(sorted({each.resource.title for each in waiting}))
+        return f"waiting for the API server's {titles}" + (f": {why}" if why else "")
+
+    async def _make_inventories(self) -> None:
+        for reflector in self._reflectors.values():
+            await reflector.settled.wait()
+        loop = asyncio.get_running_loop()
+        while True:
+            self._due.clear()
+            began = loop.time()
+            await self._make()
+            # At most half of the time goes into this, however fast objects change.
+            await asyncio.sleep(max(COALESCE, loop.time() - began))
+            try:
+                async with asyncio.timeout(LOOK_EVERY):
+                    await self._due.wait()
+            except TimeoutError:
+                continue
+
+    async def _make(self) -> None:
+        self._note_blindness()
+        objects = {
+            name: dict(reflector.objects)
+            for name, reflector in self._reflectors.items()
+            if reflector.state is not WatchState.NOT_INSTALLED
+            and (reflector.objects or reflector.state is not WatchState.FORBIDDEN)
+        }
+        identity = await self._identify(Found(objects))
+        made = await asyncio.to_thread(self._inventory, objects, identity)
+        if made != self._previous:
+            self._previous = made
+            await self._publish(made)
+
+    def _inventory(self, objects: Objects, identity: Identity) -> Discovered:
+        made = inventory(
+            objects,
+            identity=identity,
+            now=self._unix(),
+            previous=self._previous,
+            selection=self._selection,
+        )
+        return made.with_findings(self._broken())
+
+    def _broken(self) -> Iterator[Finding]:
+        for reflector in self._reflectors.values():
+            for name, why in list(reflector.store.broken.items()):
+                yield Finding(Kind.BROKEN_OBJECT, f"{reflector.resource.title} {name}", why)
+
+    def _note_blindness(self) -> None:
+        """Tell since when changes could not be seen, once they are."""
+        for name, reflector in self._reflectors.items():
+            if reflector.state is WatchState.FAILING:
+                last = reflector.last_alive or asyncio.get_running_loop().time()
+                self._failing.setdefault(name, last)
+            elif name in self._failing:
+                self._was_blind(self._failing.pop(name))
+
+    async def _identify(self, found: Found) -> Identity:
+        if self._identity is None:
+            self._own = await self._own_annotations()
+        made = self._identified(found)
+        before = self._identity
+        if before is not None and made.cluster != before.cluster:
+            if _STRENGTH[made.source] < _STRENGTH[before.source]:
+                # The better word is away for a while, as a gateway is that moves to another node.
+                return before
+            msg = (
+                f"this cluster was taken for {before.cluster} by {before.source}; now "
+                f"{made.source} says {made.cluster}"
+            )
+            raise IdentityChangedError(msg)
+        self._identity = made
+        return made
+
+    def _identified(self, found: Found) -> Identity:
+        try:
+            return identify(
+                self._setting,
+                gateways=found.of(Gateway, "gateways"),
+                submariners=found.of(Submariner, "submariners"),
+                exports=found.of(ServiceExport, "serviceexports", "gke_serviceexports"),
+                own_annotations=self._own,
+            )
+        except IdentityError as error:
+            if self._identity is not None:
+                return self._identity
+            hidden = [
+                each.problem
+                for each in self._reflectors.values()
+                if each.state is WatchState.FORBIDDEN
+            ]
+            raise IdentityError("; ".join([str(error), *hidden])) from error
+
+    async def _own_annotations(self) -> Mapping[str, str]:
+        """Return the annotations of our own ConfigMap; none if there is none for us to see."""
+        path = f"/api/v1/namespaces/{self._client.namespace}/configmaps/{self._config_map}"
+        try:
+            found: dict[str, Any] = await self._client.read(path)
+        except ApiError as error:
+            if error.kind in {ErrorKind.NOT_FOUND, ErrorKind.FORBIDDEN}:
+                return {}
+            return self._own or {}
+        notes = (found.get("metadata") or {}).get("annotations") or {}
+        return {str(key): str(value) for key, value in notes.items()}
+
+
+def _resource(wanted: Wanted) -> Resource:
+    return Resource(
+        group=wanted.group,
+        version=wanted.versions[0],
+        older=wanted.versions[1:],
+        plural=wanted.plural,
+        label_selector=wanted.label_selector,
+    )
