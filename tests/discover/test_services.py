@@ -15,6 +15,13 @@ NGINX = ServiceName("nginx-test", "nginx")
 A1, A2 = ip_address("100.1.0.10"), ip_address("100.2.0.10")
 
 
+def make_headless(objects):
+    """Let the shares of both clusters be of a headless service."""
+    for n in (1, 2):
+        spec = objects.get("ServiceImport", f"nginx-nginx-test-cluster{n}")["spec"]
+        spec.update(type="Headless", ips=None)
+
+
 def own_slice(address):
     """Return a slice that Kubernetes made of a headless Service of this cluster."""
     found = deepcopy(Objects("scene").get("EndpointSlice", "nginx-k8s"))
@@ -93,9 +100,7 @@ class TestSubmarinerUpTo014:
     ):
         objects = Objects("percluster")
         objects.get("Gateway", "gw1")["status"]["version"] = version
-        for n in (1, 2):
-            spec = objects.get("ServiceImport", f"nginx-nginx-test-cluster{n}")["spec"]
-            spec.update(type="Headless", ips=None)
+        make_headless(objects)
         objects.slice_of("cluster1")["endpoints"].append(
             {"addresses": ["10.1.0.8"], "conditions": {"ready": False}}
         )
@@ -106,13 +111,18 @@ class TestSubmarinerUpTo014:
 
     def test_a_headless_service_without_slices_has_no_addresses_even_of_this_cluster(self):
         objects = Objects("percluster")
-        spec = objects.get("ServiceImport", "nginx-nginx-test-cluster1")["spec"]
-        spec.update(type="Headless", ips=None)
-        objects.get("ServiceImport", "nginx-nginx-test-cluster2")["spec"]["type"] = "Headless"
+        make_headless(objects)
         objects.remove("EndpointSlice", "nginx-cluster1")
         objects.all.append(own_slice("10.1.0.9"))
         one = objects.discover().inventory.services[NGINX].export_of("cluster1")
         assert one == Export(cluster="cluster1", addresses=(), ready=False, backed=False)
+
+    def test_a_headless_service_is_answered_by_the_slices_also_of_this_cluster(self):
+        objects = Objects("percluster")
+        make_headless(objects)
+        objects.all.append(own_slice("10.1.0.9"))
+        one = objects.discover().inventory.services[NGINX].export_of("cluster1")
+        assert one.addresses == (ip_address("10.1.0.7"),)
 
     def test_the_ports_are_those_of_this_clusters_share(self):
         objects = Objects("percluster")
@@ -125,9 +135,7 @@ class TestSubmarinerUpTo014:
 
     def test_another_version_makes_other_services_of_the_same_objects(self):
         objects = Objects("percluster")
-        for n in (1, 2):
-            spec = objects.get("ServiceImport", f"nginx-nginx-test-cluster{n}")["spec"]
-            spec.update(type="Headless", ips=None)
+        make_headless(objects)
         objects.not_ready("cluster1")
         old = objects.discover()
         objects.get("Gateway", "gw1")["status"]["version"] = "v0.13.5"
