@@ -75,7 +75,7 @@ def _contains(wide: Network, narrow: Network) -> bool:
 def _overlaps(a: Cluster, b: Cluster) -> Iterator[tuple[Network, Network]]:
     for one in _claims(a):
         for other in _claims(b):
-            if one.version == other.version and one.overlaps(other):
+            if one.overlaps(other):
                 yield one, other
 
 

@@ -190,7 +190,7 @@ def _share_address(parts: Parts, share: ServiceImport, rules: Rules) -> tuple[Ad
 def _headless_export(parts: Parts, cluster: str, rules: Rules) -> Export:
     slices = parts.slices_of(cluster)
     answered = [each.ready for each in slices]
-    answered += [each.not_ready for each in slices if each.publish or _is_old(each, rules)]
+    answered += [each.not_ready for each in slices if each.publish or rules.counts_not_ready]
     own = _own_addresses(parts, slices) if cluster == rules.local else ()
     return Export(
         cluster=cluster,
@@ -198,10 +198,6 @@ def _headless_export(parts: Parts, cluster: str, rules: Rules) -> Export:
         ready=any(each.ready for each in slices),
         backed=any(each.ready or each.not_ready for each in slices),
     )
-
-
-def _is_old(piece: ImportedSlice, rules: Rules) -> bool:
-    return piece.headless is None and rules.counts_not_ready
 
 
 def _own_addresses(parts: Parts, slices: list[ImportedSlice]) -> tuple[Address, ...]:

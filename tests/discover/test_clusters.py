@@ -52,3 +52,16 @@ def test_a_broker_namespace_of_another_name_is_the_one_that_submariner_names():
     objects.get("Submariner", "submariner")["spec"]["brokerK8sRemoteNamespace"] = "broker"
     objects.copy("Cluster", "cluster2", into="broker")["spec"]["cluster_id"] = "left-long-ago"
     assert set(objects.discover().inventory.clusters) == {"cluster1", "cluster2"}
+
+
+def test_prefixes_of_services_may_not_overlap_either():
+    objects = Objects("scene")
+    objects.get("Cluster", "cluster2")["spec"]["service_cidr"] = ["100.1.0.0/20"]
+    assert [each.kind for each in objects.discover().findings] == [Kind.OVERLAPPING_CIDRS]
+
+
+def test_a_network_is_never_inside_one_of_another_family():
+    objects = Objects("scene")
+    objects.get("Cluster", "cluster1")["spec"]["cluster_cidr"] = ["::/64"]
+    one = objects.discover().inventory.clusters["cluster1"]
+    assert [str(each) for each in one.pod_cidrs] == ["::/64", "10.1.0.0/24"]

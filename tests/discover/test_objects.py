@@ -144,7 +144,8 @@ def test_a_broker_here_changes_nothing():
     before = objects.discover()
     into = "submariner-k8s-broker"
     annotations = {"multicluster.kubernetes.io/service-name": "nginx"}
-    objects.copy("ServiceImport", "nginx", into=into)["metadata"]["annotations"] = annotations
+    made = objects.copy("ServiceImport", "nginx", into="another-broker")
+    made["metadata"].update(name="nginx-nginx-test", annotations=annotations)
     objects.copy("EndpointSlice", "nginx-bbbbb", into=into)
     objects.copy("Cluster", "cluster2", into=into)["spec"]["cluster_cidr"] = ["10.9.0.0/16"]
     objects.copy("Endpoint", "cluster2-c2", into=into)["spec"]["cluster_id"] = "left-long-ago"
@@ -166,7 +167,22 @@ class TestOtherImplementations:
         )
         assert service.conditions[1] == Condition("Conflict", None, "NoConflicts")
         assert seen.inventory.connected == {"cluster1", "cluster2", "cluster3"}
+        assert seen.inventory.knows_gateways
         assert seen.findings == frozenset()
+
+    def test_cilium_of_this_cluster_its_own_endpoints_tell(self):
+        objects = Objects("cilium")
+        own = objects.get("EndpointSlice", "nginx-k8s")
+        own["endpoints"][0]["conditions"]["ready"] = True
+        one = objects.discover().inventory.services[NGINX].export_of("cluster1")
+        assert one == Export(cluster="cluster1", addresses=(), ready=True)
+
+    def test_cilium_endpoints_that_come_from_elsewhere_are_not_its_own(self):
+        objects = Objects("cilium")
+        brought = objects.copy("EndpointSlice", "derived-4gq2v3-cluster2-xxxxx")
+        brought["metadata"]["name"] = "nginx-cluster2-yyyyy"
+        brought["metadata"]["labels"]["kubernetes.io/service-name"] = "nginx"
+        assert objects.discover().inventory.services[NGINX].endpoints == Endpoints(0, 1)
 
     def test_cilium_answers_headless_services_with_pods(self):
         objects = Objects("cilium")
@@ -228,6 +244,13 @@ class TestSelection:
         selection = Selection(labels=parse_selector("tier=front"))
         assert objects.discover(selection=selection).inventory.services == {}
         objects.slice_of("cluster2")["metadata"]["labels"]["tier"] = "front"
+        assert NGINX in objects.discover(selection=selection).inventory.services
+
+    @pytest.mark.parametrize("kind", ["Service", "ServiceExport", "ServiceImport"])
+    def test_labels_count_wherever_they_stand(self, kind):
+        objects = Objects("scene")
+        objects.get(kind, "nginx", "nginx-test")["metadata"]["labels"] = {"tier": "front"}
+        selection = Selection(labels=parse_selector("tier=front"))
         assert NGINX in objects.discover(selection=selection).inventory.services
 
     @pytest.mark.parametrize("kind", ["Service", "ServiceExport", "ServiceImport"])

@@ -1,9 +1,11 @@
 """Services as each kind of clusterset describes them."""
 
+from copy import deepcopy
 from ipaddress import ip_address, ip_network
 
 import pytest
 
+from exporter.discover.identity import Identity, Source
 from exporter.judge.expect import Outcome, expect
 from exporter.model import Condition, Endpoints, Export, Policy, Port, Question, ServiceName
 from tests.fakes.objects import Objects
@@ -11,6 +13,22 @@ from tests.fakes.objects import Objects
 MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
 NGINX = ServiceName("nginx-test", "nginx")
 A1, A2 = ip_address("100.1.0.10"), ip_address("100.2.0.10")
+
+
+def make_headless(objects):
+    """Let the shares of both clusters be of a headless service."""
+    for n in (1, 2):
+        spec = objects.get("ServiceImport", f"nginx-nginx-test-cluster{n}")["spec"]
+        spec.update(type="Headless", ips=None)
+
+
+def own_slice(address):
+    """Return a slice that Kubernetes made of a headless Service of this cluster."""
+    found = deepcopy(Objects("scene").get("EndpointSlice", "nginx-k8s"))
+    found["metadata"]["name"] = "nginx-own"
+    found["metadata"]["labels"]["service.kubernetes.io/headless"] = ""
+    found["endpoints"] = [{"addresses": [address]}]
+    return found
 
 
 def answer(seen, pinned=None):
@@ -82,9 +100,7 @@ class TestSubmarinerUpTo014:
     ):
         objects = Objects("percluster")
         objects.get("Gateway", "gw1")["status"]["version"] = version
-        for n in (1, 2):
-            spec = objects.get("ServiceImport", f"nginx-nginx-test-cluster{n}")["spec"]
-            spec.update(type="Headless", ips=None)
+        make_headless(objects)
         objects.slice_of("cluster1")["endpoints"].append(
             {"addresses": ["10.1.0.8"], "conditions": {"ready": False}}
         )
@@ -92,6 +108,40 @@ class TestSubmarinerUpTo014:
         assert service.headless
         assert [str(each) for each in service.export_of("cluster1").addresses] == answered
         assert service.ports == (Port(name="http", port=8080),)
+
+    def test_a_headless_service_without_slices_has_no_addresses_even_of_this_cluster(self):
+        objects = Objects("percluster")
+        make_headless(objects)
+        objects.remove("EndpointSlice", "nginx-cluster1")
+        objects.all.append(own_slice("10.1.0.9"))
+        one = objects.discover().inventory.services[NGINX].export_of("cluster1")
+        assert one == Export(cluster="cluster1", addresses=(), ready=False, backed=False)
+
+    def test_a_headless_service_is_answered_by_the_slices_also_of_this_cluster(self):
+        objects = Objects("percluster")
+        make_headless(objects)
+        objects.all.append(own_slice("10.1.0.9"))
+        one = objects.discover().inventory.services[NGINX].export_of("cluster1")
+        assert one.addresses == (ip_address("10.1.0.7"),)
+
+    def test_the_ports_are_those_of_this_clusters_share(self):
+        objects = Objects("percluster")
+        spec = objects.get("ServiceImport", "nginx-nginx-test-cluster2")["spec"]
+        spec["ports"] = [{"name": "http", "port": 8000}]
+        here = Identity(cluster="cluster2", source=Source.SETTING)
+        service = objects.discover(identity=here).inventory.services[NGINX]
+        assert service.ports == (Port(name="http", port=8000),)
+        assert objects.discover().inventory.services[NGINX].ports[0].port == 80
+
+    def test_another_version_makes_other_services_of_the_same_objects(self):
+        objects = Objects("percluster")
+        make_headless(objects)
+        objects.not_ready("cluster1")
+        old = objects.discover()
+        objects.get("Gateway", "gw1")["status"]["version"] = "v0.13.5"
+        new = objects.discover(previous=old)
+        exports = [each.inventory.services[NGINX].export_of("cluster1") for each in (old, new)]
+        assert [len(export.addresses) for export in exports] == [1, 0]
 
     def test_a_broker_here_changes_nothing(self):
         objects = Objects("percluster")
@@ -180,6 +230,16 @@ class TestHeadless:
         two = service.export_of("cluster2")
         assert (two.ready, two.backed) == (True, True)
         assert [str(each) for each in two.addresses] == ["10.2.0.7", "10.2.0.9"]
+
+    def test_of_this_cluster_they_are_those_of_the_slices_too(self, objects):
+        objects.all.append(own_slice("10.1.0.99"))
+        one = objects.discover().inventory.services[NGINX].export_of("cluster1")
+        assert [str(each) for each in one.addresses] == ["10.1.0.7", "10.1.0.9"]
+
+    def test_a_cluster_that_is_listed_and_has_no_slices_is_no_exporter(self, objects):
+        status = objects.get("ServiceImport", "nginx", "nginx-test")["status"]
+        status["clusters"].append({"cluster": "cluster3"})
+        assert objects.discover().inventory.services[NGINX].export_of("cluster3") is None
 
     def test_of_all_where_the_service_says_so(self, objects):
         notes = objects.slice_of("cluster2")["metadata"]["annotations"]
@@ -270,6 +330,14 @@ def test_a_pod_with_two_addresses_counts_once():
     for n, endpoint in enumerate(second["endpoints"]):
         endpoint["addresses"] = [f"fd00::{n}"]
     assert objects.discover().inventory.services[NGINX].endpoints == Endpoints(1, 1)
+    del second["endpoints"][0]
+    assert objects.discover().inventory.services[NGINX].endpoints == Endpoints(1, 1)
+
+
+def test_what_is_no_pod_has_no_log():
+    objects = Objects("scene")
+    objects.get("EndpointSlice", "nginx-k8s")["endpoints"][0]["targetRef"]["kind"] = "Machine"
+    assert objects.discover().workloads[NGINX].pods == ("nginx-7d-fghij",)
 
 
 def test_a_slice_that_stayed_behind_after_an_upgrade_does_not_count():

@@ -129,6 +129,17 @@ def test_what_is_null_counts_as_empty():
     assert (kept.ready, kept.not_ready, kept.ports) == ((), (), ())
 
 
+def test_a_port_that_means_any_is_none():
+    kept = TRIM["imported_slices"](slice_with(ports=[{"name": "any", "port": None}]))
+    assert kept.ports == ()
+
+
+def test_labels_that_controllers_put_on_their_copies_are_not_kept():
+    found = slice_with()
+    found["metadata"]["labels"]["app"] = "nginx"
+    assert TRIM["imported_slices"](found).labels == (("app", "nginx"),)
+
+
 def test_a_connection_that_does_not_say_to_whom_is_passed_over():
     connections = [
         {"status": "connected"},
