@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import platform
 import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -17,6 +19,7 @@ from exporter import __version__
 if TYPE_CHECKING:
     from exporter.loading import Loaded
     from exporter.model import Inventory, ServiceName
+    from exporter.shard import Shard
 
 PROGRAM = "clusterset-exporter"
 
@@ -44,6 +47,26 @@ _config_option = click.option(
     show_envvar=True,
     help="The configuration file; docs/configuration.md describes it.",
 )
+_optional_config = click.option(
+    "--config.file",
+    "config_file",
+    type=click.Path(path_type=Path),
+    envvar="CLUSTERSET_EXPORTER_CONFIG_FILE",
+    show_envvar=True,
+    help="The configuration file; without it all is discovered in the local cluster.",
+)
+_kubeconfig_option = click.option(
+    "--kubeconfig",
+    envvar="CLUSTERSET_EXPORTER_KUBECONFIG",
+    show_envvar=True,
+    help="How to reach the API server; default: as a pod, else as kubectl.",
+)
+_context_option = click.option(
+    "--context",
+    envvar="CLUSTERSET_EXPORTER_CONTEXT",
+    show_envvar=True,
+    help="The context of the kubeconfig.",
+)
 _cluster_option = click.option(
     "--cluster",
     envvar=["CLUSTERSET_EXPORTER_CLUSTER", "CLUSTER_NAME"],
@@ -59,8 +82,18 @@ def cli() -> None:
 
 
 @cli.command()
-@_config_option
+@_optional_config
 @_cluster_option
+@_kubeconfig_option
+@_context_option
+@click.option(
+    "--shard",
+    metavar="I/N",
+    envvar="CLUSTERSET_EXPORTER_SHARD",
+    show_envvar=True,
+    help="The part of the services that this is for: 0/3 is the first of three; auto in a "
+    "StatefulSet.",
+)
 @click.option(
     "--web.listen-address",
     "listen",
@@ -101,8 +134,11 @@ def cli() -> None:
     help="How to write messages, on standard error.",
 )
 def run(
-    config_file: Path,
+    config_file: Path | None,
     cluster: str | None,
+    kubeconfig: str | None,
+    context: str | None,
+    shard: str | None,
     listen: Sequence[str],
     telemetry_path: str,
     log_level: str,
@@ -122,12 +158,16 @@ def run(
         cluster=cluster,
         listen=tuple(_host_port(each) for each in listen),
         telemetry_path=telemetry_path,
+        kubeconfig=kubeconfig,
+        context=context,
+        shard=_shard(shard),
+        pod=os.environ.get("POD_NAME") or platform.node(),
     )
     try:
         asyncio.run(daemon.run(options))
     except SettingsError as error:
         raise Usage(str(error)) from error
-    except daemon.ListenError as error:
+    except (daemon.ListenError, daemon.EndedError) as error:
         raise Failed(str(error)) from error
 
 
@@ -377,6 +417,16 @@ def show(config_file: Path) -> None:
         click.echo(settings.show(settings.load(config_file)), nl=False)
     except SettingsError as error:
         raise Usage(str(error)) from error
+
+
+def _shard(text: str | None) -> "Shard | None":
+    from exporter.shard import ALL, parse_shard  # noqa: PLC0415
+
+    try:
+        return ALL if text is None else None if text == "auto" else parse_shard(text)
+    except ValueError as error:
+        msg = f"--shard: {error}"
+        raise Usage(msg) from error
 
 
 def _host_port(text: str) -> tuple[str, int]:

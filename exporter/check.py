@@ -105,7 +105,9 @@ async def look(loaded: Loaded, inventory: Inventory, service: ServiceName) -> Lo
             str(server): group.create_task(ask(Prober(loaded, inventory.local, [server]), plain))
             for server in loaded.resolvers
         }
-        by_cluster = [group.create_task(ask(Prober(loaded, inventory.local), target)) for target in pinned]
+        by_cluster = [
+            group.create_task(ask(Prober(loaded, inventory.local), target)) for target in pinned
+        ]
         read_logs = group.create_task(logs)
     asked = {vantage: task.result() for vantage, task in by_vantage.items()}
     report = explain(

@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,17 +15,21 @@ from pathlib import Path
 import structlog
 
 from exporter import __version__
+from exporter.apiserver.client import ApiClient
+from exporter.discover.identity import IdentityError
 from exporter.discover.static import StaticInventory, read_inventory
 from exporter.expose import series
 from exporter.expose.page.render import page
 from exporter.expose.server import Pages, serve
 from exporter.expose.status import Moment
 from exporter.flow import Flow
-from exporter.loading import Loaded, load
+from exporter.incluster import LocalCluster, open_client, own_shard
+from exporter.loading import Loaded, LogSource, load
 from exporter.model import Inventory
 from exporter.probe.schedule import Pace, Schedule
 from exporter.prober import Prober
 from exporter.reading import Reader
+from exporter.shard import ALL, Shard
 from exporter.targets import targets
 from exporter.yamlfile import SettingsError
 
@@ -41,14 +45,25 @@ class ListenError(Exception):
     """An address cannot be served on."""
 
 
+class EndedError(Exception):
+    """The exporter cannot go on as it is; started anew it may."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """What the command line says."""
 
-    config_file: Path
+    config_file: Path | None
+    """None: what can be discovered in the local cluster."""
     cluster: str | None
     listen: tuple[tuple[str, int], ...]
     telemetry_path: str
+    kubeconfig: str | None = None
+    context: str | None = None
+    shard: Shard | None = ALL
+    """None: to be found by the pod's name."""
+    pod: str = ""
+    """The name of our own pod."""
 
 
 def log_to_stderr(level: str, form: str) -> None:
@@ -79,34 +94,56 @@ async def run(options: Options) -> None:
     Raises:
         SettingsError: If the configuration or the inventory is wrong at the start.
         ListenError: If an address cannot be served on.
+        EndedError: If it cannot go on.
     """
     stop, hangup = asyncio.Event(), asyncio.Event()
     with _signals({signal.SIGTERM: stop, signal.SIGINT: stop, signal.SIGHUP: hangup}):
         loaded = await asyncio.to_thread(load, options.config_file, options.cluster)
-        inventory = await asyncio.to_thread(read_inventory, loaded.inventory_file, loaded.local)
-        daemon = Daemon(options, loaded, inventory)
-        # What is here by now stays. Looking through it again and again for garbage would hold up
-        # probes: 15 ms each time with 10,000 series.
-        gc.freeze()
-        try:
-            async with (
-                serve(
-                    daemon.pages, options.listen, telemetry_path=options.telemetry_path
-                ) as addresses,
-                asyncio.TaskGroup() as group,
-            ):
-                await daemon.start(group)
-                hangups = group.create_task(_on(hangup, daemon.reload), name="reload")
-                listen = ", ".join(_url_host(host, port) for host, port in addresses)
-                log.info("started", version=__version__, cluster=loaded.local, listen=listen)
-                await stop.wait()
-                log.info("stopping")
-                hangups.cancel()
-                daemon.stop()
-        except OSError as error:
-            told = " or ".join(_url_host(host, port) for host, port in options.listen)
-            msg = f"cannot listen on {told}: {error.strerror or error}"
-            raise ListenError(msg) from error
+        async with AsyncExitStack() as stack:
+            client, shard = None, options.shard
+            if loaded.settings.inventory.kubernetes is not None:
+                client = await stack.enter_async_context(
+                    open_client(options.kubeconfig, options.context)
+                )
+            if shard is None:
+                shard = await _own_shard(client, options)
+            daemon = Daemon(options, loaded, stop, client=client, shard=shard)
+            if client is None:
+                await daemon.read_inventory()
+            # What is here by now stays. Looking through it again and again for garbage would hold
+            # up probes: 15 ms each time with 10,000 series.
+            gc.freeze()
+            await _serve(daemon, options, stop, hangup)
+            daemon.raise_end()
+
+
+async def _own_shard(client: ApiClient | None, options: Options) -> Shard:
+    if client is None:
+        msg = "--shard auto: wants inventory.kubernetes; write for example 0/3"
+        raise SettingsError(msg)
+    return await own_shard(client, options.pod)
+
+
+async def _serve(
+    daemon: "Daemon", options: Options, stop: asyncio.Event, hangup: asyncio.Event
+) -> None:
+    try:
+        async with (
+            serve(daemon.pages, options.listen, telemetry_path=options.telemetry_path) as addresses,
+            asyncio.TaskGroup() as group,
+        ):
+            await daemon.start(group)
+            hangups = group.create_task(_on(hangup, daemon.reload), name="reload")
+            listen = ", ".join(_url_host(host, port) for host, port in addresses)
+            log.info("started", version=__version__, cluster=daemon.flow.local, listen=listen)
+            await stop.wait()
+            log.info("stopping")
+            hangups.cancel()
+            daemon.stop()
+    except OSError as error:
+        told = " or ".join(_url_host(host, port) for host, port in options.listen)
+        msg = f"cannot listen on {told}: {error.strerror or error}"
+        raise ListenError(msg) from error
 
 
 class Daemon:
@@ -119,12 +156,26 @@ class Daemon:
     Args:
         options: What the command line says.
         loaded: The configuration to start with.
-        inventory: The inventory to start with.
+        stop: Ends this daemon when set.
+        client: Of the local cluster's API server; None with a static inventory.
+        shard: The part of the services that this is for.
     """
 
-    def __init__(self, options: Options, loaded: Loaded, inventory: Inventory) -> None:
+    def __init__(
+        self,
+        options: Options,
+        loaded: Loaded,
+        stop: asyncio.Event,
+        *,
+        client: ApiClient | None,
+        shard: Shard,
+    ) -> None:
         self._options = options
         self._loaded = loaded
+        self._stop = stop
+        self._error: Exception | None = None
+        self._shard = shard
+        self._stages_changed = asyncio.Event()
         self._schedule: Schedule | None = None
         self._group: asyncio.TaskGroup | None = None
         self._stages: dict[Hashable, asyncio.Task[None]] = {}
@@ -136,6 +187,7 @@ class Daemon:
             key=loaded.key,
             moment=_moment,
             hurry=lambda service: self._schedule.hurry(service) if self._schedule else None,
+            tells_clusters=shard.index == 0,
         )
         self._reader = Reader(self.flow)
         self._reader.configure(loaded)
@@ -146,7 +198,37 @@ class Daemon:
             not_ready=self.flow.not_ready,
             reload=self.reload,
         )
-        self._inventory_changed(inventory)
+        self._cluster = None if client is None else self._in_cluster(client)
+
+    def _in_cluster(self, client: ApiClient) -> LocalCluster:
+        made = LocalCluster(
+            client,
+            pod=self._options.pod,
+            changed=self._inventory_changed,
+            arrange=self._stages_changed.set,
+            end=self.end,
+        )
+        made.begin(self.flow, self._reader)
+        return made
+
+    async def read_inventory(self) -> None:
+        """Read the inventory file; SettingsError if it is wrong."""
+        loaded = self._loaded
+        read = await asyncio.to_thread(read_inventory, loaded.inventory_file, loaded.local)
+        self._inventory_changed(read)
+
+    def end(self, error: Exception) -> None:
+        """End the process for *error*, unless it ends already."""
+        if not self._stop.is_set():
+            self._error = error
+            self._stop.set()
+
+    def raise_end(self) -> None:
+        """Raise what ended this daemon, if something did."""
+        if isinstance(self._error, IdentityError):
+            raise SettingsError(str(self._error)) from self._error
+        if self._error is not None:
+            raise EndedError(str(self._error)) from self._error
 
     async def start(self, group: asyncio.TaskGroup) -> None:
         """Start all stages as tasks of *group*."""
@@ -173,11 +255,15 @@ class Daemon:
 
     async def _reload(self) -> None:
         loaded = await asyncio.to_thread(load, self._options.config_file, self._options.cluster)
-        if loaded.local != self.flow.local:
+        if loaded.settings.inventory.static is None or self._cluster is not None:
+            if loaded.settings.inventory.kubernetes is None or self._cluster is None:
+                msg = "inventory: cannot change between static and kubernetes; restart"
+                raise SettingsError(msg)
+        elif loaded.local != self.flow.local:
             msg = f"cluster: cannot change from {self.flow.local} to {loaded.local}; restart"
             raise SettingsError(msg)
         inventory = None
-        if loaded.inventory_file != self._loaded.inventory_file:
+        if self._cluster is None and loaded.inventory_file != self._loaded.inventory_file:
             inventory = await asyncio.to_thread(read_inventory, loaded.inventory_file, loaded.local)
         self._loaded = loaded
         self.flow.configure(loaded.settings, loaded.key)
@@ -202,14 +288,33 @@ class Daemon:
     def _wanted(self) -> Iterator[tuple[Hashable, Stage]]:
         wanted = self._loaded.settings
         yield "event loop", self._watch_loop
-        yield ("inventory", self._loaded.inventory_file), self._watch_inventory
+        if self._cluster is None:
+            yield ("inventory", self._loaded.inventory_file), self._watch_inventory
+        else:
+            yield "arrangement", self._rearrange
+            yield from self._cluster.stages(self._loaded)
+            if not self._cluster.works:
+                return
         probes = (wanted.probe, wanted.clusterset_domain, self._loaded.resolvers, self._loaded.key)
         yield ("probes", probes), self._probe
         for source in self._loaded.logs:
             yield (
                 ("log", source, wanted.attribution, wanted.state_directory),
-                partial(self._reader.read, source, self._loaded),
+                partial(self._read, source, self._loaded),
             )
+
+    async def _read(self, source: LogSource, loaded: Loaded) -> None:
+        if source.pods is not None and self._cluster is not None:
+            await self._cluster.pods.read(source, loaded)
+        else:
+            await self._reader.read(source, loaded)
+
+    async def _rearrange(self) -> None:
+        async def arrange() -> None:
+            async with self._reloading:
+                await self._arrange()
+
+        await _on(self._stages_changed, arrange)
 
     async def _watch_loop(self) -> None:
         clock = asyncio.get_running_loop().time
@@ -229,13 +334,14 @@ class Daemon:
         await watcher.watch(_every(INVENTORY_CHECK))
 
     def _inventory_changed(self, inventory: Inventory) -> None:
+        inventory = self._shard.of(inventory)
         if self._schedule is not None:
             self._schedule.set_targets(targets(inventory, self._loaded.settings))
         self.flow.inventory_changed(inventory)
         self._reader.forget()
 
     async def _probe(self) -> None:
-        loaded, prober = self._loaded, Prober(self._loaded)
+        loaded, prober = self._loaded, Prober(self._loaded, self.flow.local)
         probe = loaded.settings.probe
         pace = Pace(
             interval=probe.interval,

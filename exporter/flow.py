@@ -2,9 +2,10 @@
 
 import asyncio
 import platform
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 import structlog
@@ -34,6 +35,8 @@ from exporter.model import (
     ProbeHit,
     Question,
     ServiceName,
+    Watch,
+    WatchState,
 )
 from exporter.probe.origin import Forgery, Origins
 from exporter.settings import ProbeSettings, Settings
@@ -54,7 +57,12 @@ ASLEEP_AFTER = 5.0
 STALE_INTERVALS = 3
 """Intervals without a probe after which nothing is said of a service: this exporter was asleep."""
 
+MAX_FINDINGS = 20
+"""Findings that are shown."""
+
 Hurry = Callable[[ServiceName], None]
+Finding = tuple[str, str, str]
+"""What discovery noticed: its kind, about what, and what."""
 
 
 class Flow:
@@ -68,6 +76,7 @@ class Flow:
         key: What probes are signed with, if there is a key.
         moment: Tells the time on both clocks.
         hurry: Called with each service that is worth a closer look.
+        tells_clusters: Whether what is no service's is told here, or by another shard.
     """
 
     def __init__(
@@ -79,10 +88,18 @@ class Flow:
         key: bytes | None,
         moment: Callable[[], status.Moment],
         hurry: Hurry,
+        tells_clusters: bool = True,
     ) -> None:
         self.local = local
         self._moment = moment
         self._hurry = hurry
+        self.watches: Callable[[], Iterable[Watch]] = tuple
+        """Tells how the watched resources of the API server stand."""
+        self.waits_for: Callable[[], str] = str
+        """Tells what there has to be before there can be an inventory."""
+        self.leadership: Callable[[], tuple[bool, str] | None] = lambda: None
+        """Tells whether this replica works, and who does; None if there is only this one."""
+        self._findings: frozenset[Finding] = frozenset()
         self._started = moment()
         self._settled = self._started.at
         self._problems: dict[str, tuple[str, float]] = {}
@@ -98,7 +115,7 @@ class Flow:
         self._process = CollectorRegistry()
         ProcessCollector(registry=self._process)
         self.registry = Registry(settings.limits.series)
-        self.metrics = Metrics(self.registry, local)
+        self.metrics = Metrics(self.registry, local, tells_clusters=tells_clusters)
         self.metrics.note(series.BUILD_INFO, 1, (__version__, platform.python_version()))
         self.state = State(
             confirm=settings.probe.confirm,
@@ -109,6 +126,24 @@ class Flow:
         )
         self._settings = settings
         self.configure(settings, key)
+
+    def identified(self, local: str, source: str) -> None:
+        """Take *local* for the cluster that this runs in, as *source* says."""
+        self.local = local
+        self.metrics.identified(local, source)
+
+    def found(self, findings: Iterable[Finding]) -> None:
+        """Take in what discovery noticed: say once what is new, and show it while it holds."""
+        held = frozenset(findings)
+        for kind, about, text in sorted(held - self._findings):
+            log.warning("finding", kind=kind, about=about, text=text)
+        counts = Counter(kind for kind, _, _ in held)
+        self.metrics.found({kind: counts[kind] for kind, _, _ in held | self._findings})
+        self._findings = held
+
+    def was_blind(self, since: float) -> None:
+        """Remember that changes since then, on the monotonic clock, are seen only now."""
+        self.state.was_blind(since, self._moment().at)
 
     @property
     def inventory(self) -> Inventory | None:
@@ -329,7 +364,10 @@ class Flow:
 
     def not_ready(self) -> str | None:
         """Return why there is nothing to scrape yet, or None."""
-        if self.inventory is None:
+        if waiting := self.waits_for():
+            return waiting
+        leads, _ = self.leadership() or (True, "")
+        if leads and self.inventory is None:
             return "the inventory has not been read yet"
         if self._unread:
             return f"logs have not been looked at yet: {', '.join(sorted(self._unread))}"
@@ -341,6 +379,9 @@ class Flow:
             self.metrics.show(view)
             if n % VIEWS_A_TURN == 0:
                 await asyncio.sleep(0)
+        self.metrics.watched(self.watches())
+        if (leadership := self.leadership()) is not None:
+            self.metrics.note(series.LEADER, float(leadership[0]))
         self.metrics.note(series.SERIES, self.registry.room.used)
         self.metrics.note(series.SERIES_LIMIT, self.registry.room.limit)
         dropped = self.registry.room.dropped - self.registry.series[series.SERIES_DROPPED].get(())
@@ -357,6 +398,7 @@ class Flow:
     def status(self) -> Mapping[str, Any]:
         """Return what the page and `/api/v1/status` show."""
         now, not_ready = self._moment(), self.not_ready()
+        leads, leader = self.leadership() or (True, None)
         return {
             "cluster": self.local,
             "version": __version__,
@@ -364,10 +406,9 @@ class Flow:
             "started": self._started.unix,
             "ready": not_ready is None,
             "not_ready_reason": not_ready,
-            "problems": [
-                {"what": what, "message": message, "since": since}
-                for what, (message, since) in self._problems.items()
-            ],
+            "leader": leader,
+            "leading": leads,
+            "problems": list(self._shown_problems(now.unix)),
             **status.status(
                 inventory=self.inventory,
                 views=self.state.views(now.at),
@@ -378,6 +419,20 @@ class Flow:
                 now=now,
             ),
         }
+
+    def _shown_problems(self, now: float) -> Iterator[Mapping[str, Any]]:
+        for what, (message, since) in self._problems.items():
+            yield {"what": what, "message": message, "since": since}
+        for watch in self.watches():
+            if watch.state in {WatchState.FAILING, WatchState.FORBIDDEN}:
+                since = now - watch.age if isfinite(watch.age) else self._started.unix
+                yield {
+                    "what": f"watch of {watch.resource}",
+                    "message": watch.problem,
+                    "since": since,
+                }
+        for kind, about, text in sorted(self._findings)[:MAX_FINDINGS]:
+            yield {"what": f"{kind} {about}", "message": text, "since": now}
 
     def _is_known(self, service: ServiceName) -> bool:
         if self.inventory is not None and service in self.inventory.services:

@@ -62,18 +62,18 @@ class Loaded:
         return Path(self.settings.inventory.static or "")
 
 
-def load(path: Path, cluster: str | None) -> Loaded:
+def load(path: Path | None, cluster: str | None) -> Loaded:
     """
     Read the configuration, and all that it names but the inventory.
 
     Args:
-        path: The configuration file.
+        path: The configuration file; None for what is discovered in the local cluster.
         cluster: The cluster that this is for; goes before the one in the file.
 
     Raises:
         SettingsError: With one line that says what is wrong, where, and what would work.
     """
-    read = settings.load(path)
+    read = settings.DISCOVERED if path is None else settings.load(path)
     local = cluster or read.cluster or ""
     if not local and read.inventory.kubernetes is None:
         msg = (
@@ -142,7 +142,7 @@ def _source(where: str, entry: LogSettings, read: Settings) -> LogSource:
     return made
 
 
-def check(path: Path, cluster: str | None) -> str:
+def check(path: Path | None, cluster: str | None) -> str:
     """Read the configuration and the inventory as `run` would; return what was found, in a line."""
     loaded = load(path, cluster)
     sources = f"log sources: {len(loaded.settings.logs)}"

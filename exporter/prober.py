@@ -23,9 +23,7 @@ class Prober:
         servers: The name servers to ask instead of the configured ones.
     """
 
-    def __init__(
-        self, loaded: Loaded, local: str, servers: Sequence[Server] | None = None
-    ) -> None:
+    def __init__(self, loaded: Loaded, local: str, servers: Sequence[Server] | None = None) -> None:
         address = loaded.settings.probe.source_address
         self._source = None if address is None else address.address
         self._servers = loaded.resolvers if servers is None else servers

@@ -385,6 +385,10 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         _wants(len(pods) <= 1, "logs: pods is given twice; keep one")
 
 
+DISCOVERED = Settings(inventory=InventorySettings(kubernetes=KubernetesSettings()))
+"""What holds without a configuration file."""
+
+
 def load(path: Path) -> Settings:
     """
     Read the configuration file; paths in it are relative to its folder.

@@ -13,14 +13,15 @@ MAY = {
     "model": set(),
     "yamlfile": set(),
     "scalars": {"model"},
-    "settings": {"model", "scalars", "yamlfile"},
+    "settings": {"model", "scalars", "yamlfile", "discover"},
+    "shard": {"model"},
     "loading": {"model", "settings", "yamlfile", "discover", "probe", "accesslog"},
     "tables": set(),
     "prober": {"model", "loading", "probe"},
     "check": {"model", "yamlfile", "loading", "targets", "prober"}
     | {"discover", "probe", "accesslog", "judge"},
     "targets": {"model", "settings", "probe"},
-    "apiserver": set(),
+    "apiserver": {"model"},
     "discover": {"model", "yamlfile", "apiserver"},
     "probe": {"model"},
     "accesslog": {"model", "apiserver"},
@@ -30,10 +31,16 @@ MAY = {
     "analyze": {"model", "yamlfile", "discover", "accesslog", "judge"},
     "flow": {"model", "settings", "accesslog", "judge", "probe", "expose"},
     "reading": {"model", "loading", "flow", "accesslog"},
-    "daemon": {"reading", "model", "settings", "yamlfile", "loading", "targets", "prober", "flow"}
+    "podreading": {"model", "loading", "flow", "reading"}
+    | {"discover", "accesslog", "expose", "apiserver"},
+    "incluster": {"model", "yamlfile", "settings", "loading", "flow", "reading", "podreading"}
+    | {"shard", "discover", "apiserver"},
+    "daemon": {"model", "settings", "yamlfile", "loading", "targets", "prober", "flow", "reading"}
+    | {"incluster", "shard", "apiserver"}
     | STAGES,
     "__main__": {
         "model",
+        "shard",
         "daemon",
         "loading",
         "settings",

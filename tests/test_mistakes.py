@@ -111,9 +111,13 @@ CONFIG_MISTAKES = {
     ),
     "no inventory": ("cluster: east\n", "config.yaml: the key inventory is missing"),
     "not a mapping": ("- east\n", "config.yaml:1: is not a mapping; write `key: value` lines"),
-    "not yet there": (
-        CONFIG.replace("static: inventory.yaml", "kubernetes: {}"),
-        "config.yaml:2: inventory: kubernetes is not supported by this version; leave it out",
+    "two sources": (
+        CONFIG.replace("static: inventory.yaml", "static: inventory.yaml, kubernetes: {}"),
+        "config.yaml:2: inventory: want one of static: inventory.yaml and kubernetes: {}",
+    ),
+    "pods without an API server": (
+        CONFIG + "logs: [{pods: {}}]\n",
+        "config.yaml: logs: pods want kubernetes",
     ),
     "no cluster": (
         CONFIG.replace("cluster: east\n", ""),

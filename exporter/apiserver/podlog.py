@@ -9,7 +9,7 @@ lines are left out rather than counted twice.
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime
@@ -102,7 +102,7 @@ class PodLog:
         """Lines of the time stamp of our place that this connection has not brought again yet."""
         self._catching_up = False
 
-    async def blocks(self) -> AsyncIterator[bytes]:
+    async def blocks(self) -> AsyncGenerator[bytes, None]:
         """
         Yield blocks of whole lines, without time stamps, until the pod is gone.
 

@@ -19,12 +19,12 @@ from exporter.model import Watch, WatchState
 COALESCE = 0.02
 """Seconds for which changes are gathered; a readiness change has to be known within 100 ms."""
 LOOK_EVERY = 5.0
-"""Seconds after which a look is taken without a change: a gateway that falls silent changes none."""
+"""Seconds after which a look is taken all the same: a gateway that falls silent changes nothing."""
 _STRENGTH = {source: n for n, source in enumerate(reversed(Source))}
 
 
 class IdentityChangedError(Exception):
-    """This cluster is another one than it was taken for: all series would be of the wrong one."""
+    """The cluster is another one than it was taken for: all series would be of the wrong one."""
 
 
 class KubernetesInventory:
@@ -68,6 +68,11 @@ class KubernetesInventory:
             )
             for wanted in RESOURCES
         }
+
+    @property
+    def identity(self) -> Identity | None:
+        """Return which cluster this is, once that is known."""
+        return self._identity
 
     async def run(self) -> None:
         """

@@ -46,7 +46,6 @@ class Discovered:
     parts: Mapping[ServiceName, Parts]
     """What each service was made of, so that only what changes is made again."""
 
-
     def with_findings(self, more: Iterable[Finding]) -> "Discovered":
         """Return the same with *more* findings."""
         return replace(self, findings=self.findings | frozenset(more))

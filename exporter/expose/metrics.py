@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from itertools import product
+from math import isfinite
 
 from exporter.expose import series
 from exporter.expose.render import Labels, Registry
@@ -58,10 +59,12 @@ class Metrics:
     Args:
         registry: Where the values are kept.
         local: The cluster that this exporter runs in.
+        tells_clusters: Whether the series of clusters are told here, or by another shard.
     """
 
-    def __init__(self, registry: Registry, local: str) -> None:
+    def __init__(self, registry: Registry, local: str, *, tells_clusters: bool = True) -> None:
         self._registry = registry
+        self._tells_clusters = tells_clusters
         self._local = local
         self._identity = ""
         self._kinds: tuple[NameKind, ...] = (NameKind.PLAIN,)
@@ -186,22 +189,24 @@ class Metrics:
             changed = inventory.services.keys()
             self._forget(inventory, shape[1])
             self._shape = shape
+        if self._tells_clusters:
+            self._clusters(inventory)
+        for family, labels in _begins(inventory, changed, self._local, self._kinds):
+            self._registry.held(family).prepare(labels)
+
+    def _clusters(self, inventory: Inventory) -> None:
         for cluster in inventory.clusters:
             for name, view in (
                 (VIEW_STRICT, inventory.connected),
                 (VIEW_LIGHTHOUSE, inventory.answered),
             ):
                 self.note(series.CONNECTED, float(cluster in view), (self._local, cluster, name))
-            self._maybe(
-                series.LATENCY, inventory.clusters[cluster].latency, (self._local, cluster)
-            )
+            self._maybe(series.LATENCY, inventory.clusters[cluster].latency, (self._local, cluster))
         globalnet = any(cluster.global_cidrs for cluster in inventory.clusters.values())
         version = ".".join(map(str, inventory.version or ()))
         info = (inventory.karmada_cluster, version, str(globalnet).lower(), self._identity)
         self._registry.series[series.INFO].keep(lambda _: False)
         self.note(series.INFO, 1, (self._local, *info))
-        for family, labels in _begins(inventory, changed, self._local, self._kinds):
-            self._registry.held(family).prepare(labels)
 
     def show(self, view: ServiceView) -> None:
         """Set the gauges of one service."""
@@ -231,7 +236,7 @@ class Metrics:
             labels = (watch.resource,)
             for state in WatchState:
                 self.note(series.WATCH_STATE, float(state is watch.state), (*labels, state))
-            self.note(series.WATCH_AGE, watch.age, labels)
+            self._maybe(series.WATCH_AGE, watch.age if isfinite(watch.age) else None, labels)
             self.note(series.WATCH_REQUESTS, watch.requests, labels)
             self.note(series.WATCH_RELISTS, watch.relists, labels)
             self.note(series.WATCH_FAILURES, watch.failures, labels)
@@ -261,7 +266,7 @@ class Metrics:
     def _maybe(self, family: Family, value: float | None, labels: Labels) -> None:
         """Set a gauge, or take it away where there is nothing to say."""
         if value is None:
-            self._registry.series[family].keep(lambda held: held != labels)
+            self._registry.series[family].drop(labels)
         else:
             self.note(family, value, labels)
 

@@ -76,7 +76,11 @@ class Series:
     def keep(self, wanted: Callable[[Labels], bool]) -> None:
         """Forget the children that are not *wanted*."""
         for labels in [labels for labels in self._values if not wanted(labels)]:
-            del self._values[labels]
+            self.drop(labels)
+
+    def drop(self, labels: Labels) -> None:
+        """Forget a child, if there is one."""
+        if self._values.pop(labels, None) is not None:
             self._prefixes.pop(labels, None)
             self._room.used -= 1
 

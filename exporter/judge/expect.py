@@ -67,7 +67,7 @@ def expect(inventory: Inventory, question: Question, policy: Policy) -> Expectat
     "plugin/handler.go"; the Multi-Cluster Services API, "DNS" (KEP-1645).
     """
     service = inventory.services.get(question.service)
-    if service is None:
+    if service is None or not service.named:
         return _no_name(inventory, question)
     if inventory.profile is not Profile.SUBMARINER:
         return _merged(inventory, service, question)

@@ -65,6 +65,8 @@ def page(status: Mapping[str, Any]) -> str:
 
 def headline(status: Mapping[str, Any], services: Sequence[Mapping[str, Any]]) -> Headline:
     """Answer the one question: is all served where it should be? *services* are worst first."""
+    if not status["leading"]:
+        return Headline("unknown", f"This replica stands by; {status['leader']} works.")
     if not status["ready"]:
         return Headline("problem", f"Not ready: {status['not_ready_reason']}.")
     if not services:
