@@ -142,6 +142,7 @@ async def test_a_page_that_is_gone_begins_the_list_anew(server):
     server.faults = [Fault(forget, verb="list")]
     async with watching(server) as watched:
         await watched.until_true(within=5)
+        await until(lambda: len(server.asked) == 5)
         assert [("continue" in a.query) for a in server.asked] == [False, True, False, True, False]
 
 
@@ -149,7 +150,9 @@ async def test_a_server_that_is_away_is_waited_for_as_clients_do(server):
     server.faults = [Fault(faults.status(503))]
     async with watching(server, uniform=lambda low, high: high) as watched:
         await until(lambda: len(server.asked) == 9, within=300)
-        waits = [round(b.at - a.at, 1) for a, b in zip(server.asked, server.asked[1:], strict=False)]
+        waits = [
+            round(b.at - a.at, 1) for a, b in zip(server.asked, server.asked[1:], strict=False)
+        ]
         assert waits == [1.6, 3.2, 6.4, 12.8, 25.6, 30.0, 30.0, 30.0]
         assert watched.state is WatchState.FAILING
         assert watched.problem == "GET /api/v1/configmaps: 503 Service Unavailable: status 503"
@@ -434,9 +437,7 @@ async def test_unknown_repeated_and_stray_events_change_nothing(server):
     strange = json.dumps({"type": "SURPRISE", "object": {}}).encode() + b"\n"
     stray = {"metadata": {"name": "stray", "namespace": "shop", "resourceVersion": "x/y"}}
     stray = json.dumps({"type": "DELETED", "object": stray}).encode() + b"\n"
-    server.faults = [
-        Fault(faults.before_each(strange + stray + b"\n"), verb="watch", times=1),
-    ]
+    server.faults = [Fault(faults.before_each(strange + stray + b"\n"), verb="watch", times=1)]
     async with watching(server) as watched:
         await until(watched.settled.is_set)
         put(server, "a", "2")
@@ -459,7 +460,9 @@ async def test_a_list_without_an_end_is_given_up(server, monkeypatch):
         assert "does not end after 3 pages" in watched.problem
 
 
-@pytest.mark.parametrize("page", [{"metadata": {}, "items": []}, {"metadata": {}}, {}, {"items": 1}])
+@pytest.mark.parametrize(
+    "page", [{"metadata": {}, "items": []}, {"metadata": {}}, {}, {"items": 1}]
+)
 async def test_a_list_that_is_none_is_not_believed(server, page):
     async with watching(server) as watched:
         await until(watched.settled.is_set)

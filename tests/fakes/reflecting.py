@@ -73,6 +73,11 @@ def rounds(server, plural):
 
 
 def check_pace(times):
-    """Never more than one a second over time, with two at once at the most."""
+    """
+    Never more than one a second over time.
+
+    At once there may be a list, the watch after it, and one of both again over a new connection
+    where one that was kept turned out to be dead.
+    """
     for (a, first), (b, last) in itertools.combinations(enumerate(times), 2):
-        assert b - a + 1 <= last - first + 2.001, f"{b - a + 1} requests in {last - first} s"
+        assert b - a + 1 <= last - first + 3.001, f"{b - a + 1} requests in {last - first} s"
