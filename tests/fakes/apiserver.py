@@ -193,7 +193,8 @@ class ApiServer:
         marks = asked.query.get("allowWatchBookmarks") == "true"
         mark_at = self._next_mark(clock(), end, busy=busy) if marks else end
         while clock() < end and key in self.store.kinds:
-            changed = self.store.changed
+            # As of now: while a slow client takes these, more may come.
+            changed, latest = self.store.changed, self.store.version
             try:
                 for reached, change, found in self.store.events_after(at, *key, matches):
                     at, busy = reached, True
@@ -201,7 +202,7 @@ class ApiServer:
             except RefusedError as error:
                 yield _line("ERROR", error.body())
                 return
-            at = max(at, self.store.version) if int(place) <= self.store.version else at
+            at = max(at, latest) if int(place) <= latest else at
             if marks and clock() >= mark_at:
                 mark_at = self._next_mark(clock(), end, busy=busy)
                 if self.bookmarks or busy:
