@@ -67,7 +67,7 @@ class Election:
         self._duration, self._deadline, self._retry = lease_duration, renew_deadline, retry_period
         self._lease: Lease | None = None
         """As it was last read or written; None if it has to be read before it is written."""
-        self._respected: tuple[object, float] = (None, float("-inf"))
+        self._respected: tuple[Lease | None, float] = (None, float("-inf"))
         """The spec that a rival last wrote, and until when it is respected."""
         self._watchdog: asyncio.TimerHandle | None = None
         self._renewed = float("-inf")
@@ -156,27 +156,32 @@ class Election:
 
     async def _look(self) -> bool:
         """Read the lease; return whether it is ours to take."""
-        now = asyncio.get_running_loop().time()
         try:
             self._lease = await self._client.read(self._one)
         except ApiError as error:
             if error.kind is not ErrorKind.NOT_FOUND:
                 raise
-            # Deleted under a leader that may not know yet.
-            return self.leading or now >= self._respected[1]
+            # Where there was one, it was deleted under a leader that may not know yet.
+            first = self._respected[0] is None and not self.holder
+            return self.leading or first or self._is_over({"deleted": True}, self._duration)
         spec = _spec_of(self._lease)
         holder = spec.get("holderIdentity")
         self.holder = holder if isinstance(holder, str) else "somebody"
         if holder == self.identity or (holder == "" and not self.leading):
             return True
-        if spec != self._respected[0]:
-            given = spec.get("leaseDurationSeconds")
-            length = max(min(given, LONGEST) if isinstance(given, int) else 0, self._duration)
-            self._respected = spec, asyncio.get_running_loop().time() + length
-        may = not self.leading and now >= self._respected[1]
-        if not may:
+        given = spec.get("leaseDurationSeconds")
+        length = max(min(given, LONGEST) if isinstance(given, int) else 0, self._duration)
+        if self.leading or not self._is_over(spec, length):
             self._lease = None
-        return may
+            return False
+        return True
+
+    def _is_over(self, spec: Lease, length: float) -> bool:
+        """Return whether what a rival wrote has been there, as it is, for *length* seconds."""
+        now = asyncio.get_running_loop().time()
+        if spec != self._respected[0]:
+            self._respected = spec, now + length
+        return now >= self._respected[1]
 
     def _spec(self, before: Lease) -> Lease:
         """Return a spec that says that we hold the lease as of now."""

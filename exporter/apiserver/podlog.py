@@ -9,6 +9,7 @@ lines are left out rather than counted twice.
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -98,7 +99,7 @@ class PodLog:
         self._client, self._container, self._silence = client, container, silence
         self._pace, self._backoff = Pace(), Backoff(uniform)
         self._refusals = Backoff(uniform, first=REFUSED_FIRST, longest=REFUSED_LONGEST)
-        self._had: list[int] = []
+        self._had: Counter[int] = Counter()
         """Lines of the time stamp of our place that this connection has not brought again yet."""
         self._catching_up = False
 
@@ -136,7 +137,7 @@ class PodLog:
             self.place = await self._end()
         await self._pace.turn()
         self.connections += 1
-        self._had, self._catching_up = list(self.place.lines), True
+        self._had, self._catching_up = Counter(self.place.lines), True
         since = {"sinceTime": self.place.stamp.decode()} if self.place.stamp else {}
         limit = self._silence + SLACK
         stream = self._client.stream(
@@ -210,8 +211,8 @@ class PodLog:
         if at != stamp:
             return True
         checksum = crc32(text)
-        if checksum in self._had:
-            self._had.remove(checksum)
+        if self._had[checksum]:
+            self._had[checksum] -= 1
             return True
         return False
 

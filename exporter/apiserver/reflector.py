@@ -77,7 +77,7 @@ class Reflector(Generic[T]):
         self._place = ""
         """The resourceVersion up to which we have seen all; empty if a list has to tell."""
         self._stumbled = ""
-        """The place after which a line made no sense: there a second one is left out."""
+        """The place after which a line made no sense."""
 
     @property
     def objects(self) -> Mapping[str, T]:
@@ -211,13 +211,12 @@ class Reflector(Generic[T]):
         Meet a line that is no event.
 
         It may have been one that was garbled on its way, so the server is asked again for what
-        comes after our place; only if that is the same again do we go on without.
+        comes after our place. If there is such a line again, only a list can tell what it was.
         """
         self.bad_lines += 1
-        if self._stumbled != self._place:
-            self._stumbled = self._place
-            msg = f"watch of {self.resource.title}: a line is no event"
-            raise ApiError(ErrorKind.MALFORMED, msg)
+        kind = ErrorKind.GONE if self._stumbled == self._place else ErrorKind.MALFORMED
+        self._stumbled = self._place
+        raise ApiError(kind, f"watch of {self.resource.title}: a line is no event")
 
     def _alive(self) -> None:
         self.last_alive = asyncio.get_running_loop().time()

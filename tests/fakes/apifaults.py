@@ -84,6 +84,23 @@ async def hang(_server, _asked):
     await asyncio.Event().wait()
 
 
+async def lose_answer(server, asked):
+    """Do what is asked, and never say so."""
+    await server.answer(asked)
+    await asyncio.Event().wait()
+
+
+def late_answer(seconds):
+    """Do what is asked at once, and say so later."""
+
+    async def what(server, asked):
+        reply = await server.answer(asked)
+        await asyncio.sleep(seconds)
+        return reply
+
+    return what
+
+
 async def reset(_server, asked):
     """End the connection as a crashed host does."""
     end = asked.request.transport.get_extra_info("socket")

@@ -52,8 +52,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         await super().shutdown_default_executor()
 
 
-async def until(holds, *, within=60.0, every=0.01):
+async def until(holds, *, within=60.0):
     """Wait, on the loop's clock, until *holds* returns something true."""
+    every = 0.01
     async with asyncio.timeout(within):
         while not holds():  # noqa: ASYNC110 - what is looked at is no Event
             await asyncio.sleep(every)
+            every = min(every * 1.1, 1.0)

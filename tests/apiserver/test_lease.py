@@ -1,0 +1,245 @@
+"""Who leads: never two, whatever happens to requests; times are those of the fake's clock."""
+
+import asyncio
+import random
+from contextlib import asynccontextmanager
+
+import pytest
+
+from exporter.apiserver.client import ApiClient
+from exporter.apiserver.lease import Election
+from tests.fakes import apifaults as faults
+from tests.fakes.apiaccess import Fixed
+from tests.fakes.apifaults import Fault
+from tests.fakes.apiserver import ApiServer, serving
+from tests.fakes.virtual import until
+
+LEASES = ("coordination.k8s.io", "leases")
+
+
+class Race:
+    """Replicas of one exporter, and when each of them led."""
+
+    def __init__(self, server):
+        self.server, self.spans, self.elections, self.tasks = server, [], {}, {}
+        self.cut_off = set()
+        self.now = asyncio.get_running_loop().time
+
+    def leaders(self):
+        return [name for name, election in self.elections.items() if election.leading]
+
+    def _started(self, name):
+        assert self.leaders() == [name], f"two leaders: {self.leaders()}"
+        self.spans.append([name, self.now(), None])
+
+    def _stopped(self, name):
+        assert self.spans[-1][0] == name
+        self.spans[-1][2] = self.now()
+
+    async def replica(self, name):
+        """Take part, over a way of its own to the server."""
+
+        async def way(request):
+            if name in self.cut_off:
+                await asyncio.Event().wait()
+            return await self.server.handle(request)
+
+        async with serving(way) as port, ApiClient(Fixed(f"http://127.0.0.1:{port}")) as client:
+            election = Election(client, namespace="mon", name="exporter", identity=name)
+            self.elections[name] = election
+            await election.run(lambda: self._started(name), lambda: self._stopped(name))
+
+    def enter(self, group, name):
+        self.tasks[name] = group.create_task(self.replica(name))
+
+    def leave(self, name):
+        self.tasks[name].cancel()
+
+    def handovers(self):
+        """Return the seconds between two leaders, and check that none began before another's end."""
+        gaps = []
+        for (_, _, ended), (_, began, _) in zip(self.spans, self.spans[1:], strict=False):
+            assert ended is not None, self.spans
+            assert ended <= began, self.spans
+            gaps.append(round(began - ended, 2))
+        return gaps
+
+    def spec(self):
+        return self.server.store.get(*LEASES, "mon", "exporter")["spec"]
+
+
+@asynccontextmanager
+async def racing(*names):
+    async with asyncio.TaskGroup() as group:
+        race = Race(ApiServer())
+        for name in names:
+            race.enter(group, name)
+        await until(race.leaders)
+        yield race
+        for name in list(race.tasks):
+            race.leave(name)
+
+
+async def test_one_leads_and_keeps_leading():
+    async with racing("a", "b") as race:
+        await asyncio.sleep(600)
+        assert len(race.spans) == 1
+        puts = [asked for asked in race.server.asked if asked.verb == "update"]
+        assert 290 <= len(puts) <= 301
+        assert race.spec()["leaseTransitions"] == 0
+        (leader,) = race.leaders()
+        assert race.elections["b"].holder == race.elections[leader].identity
+
+
+async def test_an_orderly_end_hands_over_in_less_than_two_seconds(capsys):
+    times = []
+    async with racing("a", "b") as race, asyncio.TaskGroup() as group:
+        for number in range(20):
+            await asyncio.sleep(5 + number / 7)
+            (leader,) = race.leaders()
+            race.leave(leader)
+            await until(lambda before=leader: race.leaders() not in ([], [before]), within=10)
+            race.enter(group, leader)
+        times = race.handovers()
+        for name in list(race.tasks):
+            race.leave(name)
+    with capsys.disabled():
+        print(f"\nhandover on SIGTERM: {min(times)} to {max(times)} s")
+    assert len(times) == 20
+    assert max(times) < 2
+
+
+async def test_a_leader_that_is_cut_off_stops_before_another_begins(capsys):
+    async with racing("a", "b") as race:
+        for _ in range(10):
+            await asyncio.sleep(60)
+            (cut,) = race.leaders()
+            race.cut_off = {cut}
+            began = race.now()
+            await until(lambda before=cut: race.leaders() not in ([], [before]), within=40)
+            ended = race.spans[-2][2]
+            assert ended - began <= 10
+            race.cut_off = set()
+        times = race.handovers()
+    with capsys.disabled():
+        print(f"\nhandover after a partition: {min(times)} to {max(times)} s")
+    assert min(times) >= 3
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        faults.hang,
+        faults.lose_answer,
+        faults.hang_after_headers,
+        faults.status(500),
+        faults.status(403),
+        faults.status(401),
+        faults.ok(b"garbage"),
+        faults.reset,
+    ],
+)
+async def test_whatever_requests_come_to_leading_ends_at_the_deadline(fault):
+    async with racing("a") as race:
+        await asyncio.sleep(7)
+        race.server.faults = [Fault(fault)]
+        last = race.now()
+        await until(lambda: not race.leaders(), within=11)
+        assert race.spans[0][2] - last <= 10
+        assert race.elections["a"].problem
+        race.server.faults = []
+        await until(race.leaders, within=20)
+        assert race.elections["a"].problem == ""
+
+
+async def test_the_deadline_counts_from_when_a_renewal_was_sent():
+    async with racing("a") as race:
+        # Each renewal is done at once, and said so three seconds later.
+        race.server.faults = [Fault(faults.late_answer(3.0))]
+        await asyncio.sleep(60)
+        assert race.leaders() == ["a"]
+        sent = [asked.at for asked in race.server.asked if asked.verb == "update"]
+        race.server.faults = [Fault(faults.hang)]
+        await until(lambda: not race.leaders(), within=11)
+        assert race.spans[0][2] - sent[-1] <= 10.01
+
+
+async def test_a_lease_that_is_deleted_stays_with_its_leader():
+    async with racing("a", "b") as race:
+        await asyncio.sleep(20)
+        for _ in range(20):
+            race.server.store.delete(*LEASES, "mon", "exporter")
+            await asyncio.sleep(7.3)
+        assert len(race.spans) == 1
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {},
+        None,
+        "garbage",
+        {"holderIdentity": 7, "leaseDurationSeconds": "x", "renewTime": [], "leaseTransitions": ""},
+        {"holderIdentity": "dead", "leaseDurationSeconds": -1},
+        {"holderIdentity": "dead", "leaseDurationSeconds": 15, "renewTime": "2999-01-01T00:00:00Z"},
+    ],
+)
+async def test_a_lease_that_makes_no_sense_ends_leading_and_is_taken_in_time(spec):
+    async with racing("a", "b") as race:
+        await asyncio.sleep(20)
+        lease = race.server.store.get(*LEASES, "mon", "exporter")
+        race.server.store.update(*LEASES, "mon", "exporter", lease | {"spec": spec})
+        await until(lambda: not race.leaders(), within=3)
+        await until(race.leaders, within=20)
+        race.handovers()
+
+
+async def test_a_lease_of_somebody_else_is_respected_from_when_it_was_last_seen_renewed():
+    server = ApiServer()
+    # His clock is years slow; nobody asks.
+    spec = {"holderIdentity": "other", "leaseDurationSeconds": 15}
+    server.store.create(*LEASES, "mon", {"metadata": {"name": "exporter"}, "spec": spec})
+    async with asyncio.TaskGroup() as group:
+        race = Race(server)
+        race.enter(group, "a")
+        for number in range(5):
+            await asyncio.sleep(10)
+            lease = server.store.get(*LEASES, "mon", "exporter")
+            renewed = spec | {"renewTime": f"2001-01-01T00:00:{number:02}.000000Z"}
+            server.store.update(*LEASES, "mon", "exporter", lease | {"spec": renewed})
+        last = race.now()
+        await until(race.leaders, within=30)
+        assert 15 <= race.spans[0][1] - last <= 15 + 2 * 1.6 + 0.1
+        assert race.spec()["leaseTransitions"] == 0
+        race.leave("a")
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_never_two_leaders(seed, capsys):
+    """Partitions, lost answers, hangs and errors at random, for twenty minutes each."""
+    chance = random.Random(seed)
+    kinds = [
+        faults.hang,
+        faults.lose_answer,
+        faults.late_answer(3.0),
+        faults.late(4.5),
+        faults.status(500),
+        faults.reset,
+    ]
+    async with racing("a", "b", "c") as race:
+        end = race.now() + 1200
+        while race.now() < end:
+            race.cut_off = {name for name in race.tasks if chance.random() < 0.3}
+            race.server.faults = [
+                Fault(chance.choice(kinds), verb=chance.choice(["", "get", "update"]), times=3)
+                for _ in range(chance.randrange(3))
+            ]
+            if chance.random() < 0.05 and race.server.store.objects[LEASES]:
+                race.server.store.delete(*LEASES, "mon", "exporter")
+            await asyncio.sleep(chance.uniform(1, 30))
+        race.cut_off, race.server.faults = set(), []
+        await until(race.leaders, within=40)
+        times = race.handovers()
+    with capsys.disabled():
+        print(f"\nseed {seed}: {len(times)} handovers, {min(times)} to {max(times)} s")
+    assert len(times) > 10

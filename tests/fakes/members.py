@@ -1,0 +1,100 @@
+"""A member cluster for tests: its API server holds a scene, and an exporter runs in it."""
+
+import json
+import time
+from contextlib import asynccontextmanager
+
+from tests.fakes.objects import Objects
+from tests.fakes.process import exporter
+
+PLURALS = {
+    "Submariner": ("submariner.io", "v1alpha1", "submariners"),
+    "Gateway": ("submariner.io", "v1", "gateways"),
+    "Cluster": ("submariner.io", "v1", "clusters"),
+    "Endpoint": ("submariner.io", "v1", "endpoints"),
+    "ServiceExport": ("multicluster.x-k8s.io", "v1alpha1", "serviceexports"),
+    "ServiceImport": ("multicluster.x-k8s.io", "v1alpha1", "serviceimports"),
+    "EndpointSlice": ("discovery.k8s.io", "v1", "endpointslices"),
+    "Service": ("", "v1", "services"),
+    "Node": ("", "v1", "nodes"),
+}
+CONFIG = """\
+inventory: {kubernetes: {KUBERNETES}}
+probe: {interval: 1s, timeout: 500ms, resolvers: ["127.0.0.1:1"]}
+logs: [{pods: {}, format: main}]
+"""
+
+
+def path_of(found, *, name=True):
+    """Return where an API server has an object, or its collection."""
+    group, version, plural = PLURALS[found["kind"]]
+    meta = found["metadata"]
+    base = f"/apis/{group}/{version}" if group else f"/api/{version}"
+    where = f"/namespaces/{meta['namespace']}" if meta.get("namespace") else ""
+    return f"{base}{where}/{plural}" + (f"/{meta['name']}" if name else "")
+
+
+class Member:
+    """The API server of a member, and the objects that it was given."""
+
+    def __init__(self, api, folder, scene="scene"):
+        self.api, self.folder = api, folder
+        self.objects = Objects(scene)
+        for each in self.objects.all:
+            if each["kind"] == "Gateway":
+                each["metadata"]["annotations"]["update-timestamp"] = str(int(time.time()))
+
+    async def fill(self):
+        """Give the server all objects, and the kinds and namespaces that they need."""
+        for kind, (group, version, plural) in PLURALS.items():
+            if "." in group and not group.endswith("k8s.io") or group.startswith("multi"):
+                await self.api.install(group, plural, kind, version)
+        for namespace in sorted({e["metadata"].get("namespace", "") for e in self.objects.all}):
+            if namespace:
+                body = {"metadata": {"name": namespace}}
+                await self.api.call("POST", "/api/v1/namespaces", body)
+        for each in self.objects.all:
+            await self.api.done("POST", path_of(each, name=False), each)
+
+    async def change(self, found):
+        """Write an object that was changed in place."""
+        known = await self.api.done("GET", path_of(found))
+        version = {"resourceVersion": known["metadata"]["resourceVersion"]}
+        body = found | {"metadata": found["metadata"] | version}
+        await self.api.done("PUT", path_of(found), body)
+
+    async def remove(self, found):
+        await self.api.done("DELETE", path_of(found))
+
+    def kubeconfig(self, token="admintoken"):
+        """Write a kubeconfig file for the server; return its path."""
+        ca = self.folder / "ca.pem"
+        ca.write_text(self.api.ca)
+        path = self.folder / "kubeconfig"
+        cluster = {"server": self.api.url, "certificate-authority": str(ca)}
+        path.write_text(
+            json.dumps(
+                {
+                    "apiVersion": "v1",
+                    "kind": "Config",
+                    "clusters": [{"name": "c", "cluster": cluster}],
+                    "users": [{"name": "u", "user": {"token": token}}],
+                    "contexts": [
+                        {"name": "x", "context": {"cluster": "c", "user": "u", "namespace": "mon"}}
+                    ],
+                    "current-context": "x",
+                }
+            )
+        )
+        return path
+
+    @asynccontextmanager
+    async def exporter(self, *arguments, kubernetes="", config=CONFIG):
+        """Run an exporter in the cluster."""
+        path = self.folder / "config.yaml"
+        path.write_text(config.replace("KUBERNETES", kubernetes))
+        command = ("--kubeconfig", str(self.kubeconfig()), *arguments)
+        async with exporter(path, *command) as running:
+            yield running
+
+

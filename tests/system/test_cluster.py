@@ -1,0 +1,166 @@
+"""The exporter in a member cluster: discovery, changes, pod logs, leadership, shards."""
+
+import asyncio
+import signal
+import sys
+import time
+from contextlib import AsyncExitStack
+
+import pytest
+
+from exporter.shard import Shard
+from tests.fakes import certs
+from tests.fakes.apiserver import ApiServer, running
+from tests.fakes.files import line
+from tests.fakes.members import CONFIG, Member
+from tests.fakes.nouns import NGINX
+from tests.apiserver.conftest import FakeAccess
+
+pytestmark = pytest.mark.timeout(120)
+NAME = {"destination_service_namespace": "nginx-test", "destination_service_name": "nginx"}
+
+
+@pytest.fixture
+async def api():
+    async with running(ApiServer(), tls=certs.server_context()) as server:
+        made = FakeAccess(server)
+        # The fake one knows its kinds from the start.
+        made.install = lambda *_: asyncio.sleep(0)
+        yield made
+
+
+@pytest.fixture
+async def member(api, tmp_path):
+    made = Member(api, tmp_path)
+    await made.fill()
+    return made
+
+
+async def test_the_scene_is_discovered_and_followed(member):
+    async with member.exporter() as exporter:
+        status = await exporter.status()
+        assert (status["cluster"], status["ready"], status["problems"]) == ("cluster1", True, [])
+        (service,) = status["services"]
+        assert (service["namespace"], service["name"]) == ("nginx-test", "nginx")
+        assert {each["id"]: each["ready"] for each in service["clusters"]} == {
+            "cluster1": True,
+            "cluster2": True,
+        }
+        info = {"karmada_cluster": "member1", "submariner_version": "0.19.0", "identity": "gateway"}
+        assert await exporter.value("clusterset_info", **info) == 1
+        assert await exporter.value("clusterset_service_endpoints", condition="ready") == 1
+        assert await exporter.value("clusterset_service_endpoints", condition="not_ready") == 1
+        assert await exporter.value("clusterset_service_export_condition", type="Ready") == 1
+        latency = "clusterset_gateway_latency_seconds"
+        assert await exporter.value(latency, destination_cluster="cluster2") == 0.0015
+        member.objects.not_ready("cluster2")
+        began = time.monotonic()
+        await member.change(member.objects.slice_of("cluster2"))
+        ready = {"destination_cluster": "cluster2", **NAME}
+        await exporter.until_value(0, "clusterset_service_ready", **ready)
+        assert time.monotonic() - began < 1
+        member.objects.link("error")
+        await member.change(member.objects.get("Gateway", "gw1"))
+        tunnel = {"destination_cluster": "cluster2", "view": "strict"}
+        await exporter.until_value(0, "clusterset_gateway_connected", **tunnel)
+        await member.remove(member.objects.slice_of("cluster2"))
+        await member.remove(member.objects.get("ServiceExport", "nginx"))
+        exported = "clusterset_service_exported"
+        await exporter.until_value(0, exported)
+
+
+async def test_pod_logs_are_counted(member, api):
+    log = await api.pod("nginx-test", "nginx-7d-abcde")
+    log.write(line("10.1.0.9", end=""), time.time() - 5)
+    async with member.exporter() as exporter:
+        await exporter.until_value(1, "clusterset_exporter_pod_logs")
+        await exporter.until(lambda: asked(api, "follow"))
+        for address in ("10.1.0.9", "10.2.0.9", "10.2.0.9"):
+            log.write(line(address, end=""), time.time())
+        requests = "clusterset_requests_total"
+        await exporter.until_value(2, requests, source_cluster="cluster2", **NAME)
+        # What was there before it came is not counted.
+        assert await exporter.value(requests, source_cluster="cluster1", **NAME) == 1
+
+
+async def asked(api, parameter):
+    return any(parameter in each.query for each in api.server.asked)
+
+
+async def test_of_two_replicas_one_works_and_hands_over(member):
+    lease = "lease: clusterset-exporter"
+    async with member.exporter(kubernetes=lease) as first:
+        assert await first.value("clusterset_exporter_leader") == 1
+        async with member.exporter(kubernetes=lease) as second:
+            assert await second.value("clusterset_exporter_leader") == 0
+            assert (await second.get("/-/ready"))[0] == 200
+            text = (await second.get("/metrics"))[1]
+            assert "clusterset_service" not in text
+            assert "clusterset_exporter_watch_state" in text
+            assert "This replica stands by; " in (await second.get("/"))[1]
+            began = time.monotonic()
+            first.process.send_signal(signal.SIGTERM)
+            assert await first.end() == 0
+            await second.until_value(1, "clusterset_exporter_leader")
+            assert time.monotonic() - began < 2
+            await second.until_value(2, "clusterset_service_ready")
+
+
+async def test_a_leader_that_lost_its_lease_ends(member, api):
+    async with member.exporter(kubernetes="lease: mine") as exporter:
+        path = "/apis/coordination.k8s.io/v1/namespaces/mon/leases/mine"
+        lease = await api.done("GET", path)
+        await api.done("PUT", path, lease | {"spec": lease["spec"] | {"holderIdentity": "other"}})
+        assert await exporter.end() == 1
+        assert "lost the lease to lead" in exporter.lines[-1]
+
+
+async def test_shards_have_all_services_once(member):
+    seen = []
+    for index in range(2):
+        async with member.exporter("--shard", f"{index}/2") as exporter:
+            seen += [each["name"] for each in (await exporter.status())["services"]]
+            tunnels = await exporter.value("clusterset_gateway_connected", view="strict")
+            assert tunnels == (2 if index == 0 else 0)
+    assert seen == ["nginx"]
+    assert [Shard(n, 2).holds(NGINX) for n in range(2)].count(True) == 1
+
+
+async def test_an_api_server_that_is_away_for_a_while(tmp_path):
+    server, context = ApiServer(), certs.server_context()
+    async with AsyncExitStack() as stack:
+        started = await stack.enter_async_context(running(server, tls=context))
+        api, port = FakeAccess(started), started.port
+        api.install = lambda *_: asyncio.sleep(0)
+        member = Member(api, tmp_path)
+        await member.fill()
+        async with member.exporter() as exporter:
+            state = "clusterset_exporter_watch_state"
+            assert await exporter.value(state, resource="gateways", state="synced") == 1
+            await stack.aclose()
+            await exporter.until_value(1, state, resource="gateways", state="failing")
+            # What was seen last is kept, and said to be old.
+            assert await exporter.value("clusterset_service_ready") == 2
+            problems = (await exporter.status())["problems"]
+            assert "watch of gateways" in {each["what"] for each in problems}
+            async with running(server, tls=context, port=port):
+                member.objects.not_ready("cluster2")
+                await member.change(member.objects.slice_of("cluster2"))
+                await exporter.until_value(1, "clusterset_service_ready")
+
+
+async def test_nothing_says_which_cluster_this_is(member):
+    for kind, name in (("Gateway", "gw1"), ("Submariner", "submariner"), ("ServiceExport", "nginx")):
+        await member.remove(member.objects.get(kind, name))
+    config = member.folder / "config.yaml"
+    config.write_text(CONFIG.replace("KUBERNETES", ""))
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "exporter", "run", "--web.listen-address", "127.0.0.1:0"),
+        *("--config.file", str(config), "--kubeconfig", str(member.kubeconfig())),
+        stderr=asyncio.subprocess.PIPE,
+    )
+    async with asyncio.timeout(20):
+        _, error = await process.communicate()
+    assert process.returncode == 2
+    told = error.decode().splitlines()[-1]
+    assert "nothing says which cluster this is; any of these four would: --cluster" in told
