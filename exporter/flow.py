@@ -367,7 +367,9 @@ class Flow:
         if waiting := self.waits_for():
             return waiting
         leads, _ = self.leadership() or (True, "")
-        if leads and self.inventory is None:
+        if not leads:
+            return None
+        if self.inventory is None:
             return "the inventory has not been read yet"
         if self._unread:
             return f"logs have not been looked at yet: {', '.join(sorted(self._unread))}"

@@ -34,7 +34,7 @@ class FakeAccess(Access):
 
     async def pod(self, namespace, name):
         """Make a pod with a container `app`; return its log."""
-        pod = {"metadata": {"name": name}}
+        pod = {"metadata": {"name": name}, "spec": {"containers": [{"name": "app"}]}}
         await self.done("POST", f"/api/v1/namespaces/{namespace}/pods", pod)
         return self.server.log(namespace, name)
 

@@ -125,7 +125,9 @@ async def test_in_the_end_the_objects_are_those_of_the_server(seed):
             server.store.install(THINGS.group, THINGS.plural, "ServiceExport", "v1alpha1")
         life.change()
         # The longest that any fault is waited for: what we were forbidden.
-        await until(lambda: all(each.state is WatchState.SYNCED for each in all_of_them), within=301)
+        await until(
+            lambda: all(each.state is WatchState.SYNCED for each in all_of_them), within=301
+        )
         for each in all_of_them:
             # A watch that hangs is noticed when it should have ended.
             await each.until_true(within=700)

@@ -47,7 +47,7 @@ class Member:
     async def fill(self):
         """Give the server all objects, and the kinds and namespaces that they need."""
         for kind, (group, version, plural) in PLURALS.items():
-            if "." in group and not group.endswith("k8s.io") or group.startswith("multi"):
+            if ("." in group and not group.endswith("k8s.io")) or group.startswith("multi"):
                 await self.api.install(group, plural, kind, version)
         for namespace in sorted({e["metadata"].get("namespace", "") for e in self.objects.all}):
             if namespace:
@@ -96,5 +96,3 @@ class Member:
         command = ("--kubeconfig", str(self.kubeconfig()), *arguments)
         async with exporter(path, *command) as running:
             yield running
-
-

@@ -84,4 +84,6 @@ def check_pace(times, burst=3):
     a connection that was kept turns out to be dead.
     """
     for (a, first), (b, last) in itertools.combinations(enumerate(times), 2):
-        assert b - a + 1 <= last - first + burst + 0.001, f"{b - a + 1} requests in {last - first} s"
+        assert b - a + 1 <= last - first + burst + 0.001, (
+            f"{b - a + 1} requests in {last - first} s"
+        )

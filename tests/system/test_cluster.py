@@ -9,12 +9,12 @@ from contextlib import AsyncExitStack
 import pytest
 
 from exporter.shard import Shard
+from tests.apiserver.conftest import FakeAccess
 from tests.fakes import certs
 from tests.fakes.apiserver import ApiServer, running
 from tests.fakes.files import line
 from tests.fakes.members import CONFIG, Member
 from tests.fakes.nouns import NGINX
-from tests.apiserver.conftest import FakeAccess
 
 pytestmark = pytest.mark.timeout(120)
 NAME = {"destination_service_namespace": "nginx-test", "destination_service_name": "nginx"}
@@ -23,10 +23,7 @@ NAME = {"destination_service_namespace": "nginx-test", "destination_service_name
 @pytest.fixture
 async def api():
     async with running(ApiServer(), tls=certs.server_context()) as server:
-        made = FakeAccess(server)
-        # The fake one knows its kinds from the start.
-        made.install = lambda *_: asyncio.sleep(0)
-        yield made
+        yield FakeAccess(server)
 
 
 @pytest.fixture
@@ -63,20 +60,19 @@ async def test_the_scene_is_discovered_and_followed(member):
         await member.change(member.objects.get("Gateway", "gw1"))
         tunnel = {"destination_cluster": "cluster2", "view": "strict"}
         await exporter.until_value(0, "clusterset_gateway_connected", **tunnel)
-        await member.remove(member.objects.slice_of("cluster2"))
+        await member.remove(member.objects.slice_of("cluster1"))
         await member.remove(member.objects.get("ServiceExport", "nginx"))
-        exported = "clusterset_service_exported"
-        await exporter.until_value(0, exported)
+        await exporter.until_value(0, "clusterset_service_exported")
 
 
 async def test_pod_logs_are_counted(member, api):
     log = await api.pod("nginx-test", "nginx-7d-abcde")
-    log.write(line("10.1.0.9", end=""), time.time() - 5)
+    log.write(line("10.1.0.9", end="").encode(), time.time() - 5)
     async with member.exporter() as exporter:
         await exporter.until_value(1, "clusterset_exporter_pod_logs")
         await exporter.until(lambda: asked(api, "follow"))
         for address in ("10.1.0.9", "10.2.0.9", "10.2.0.9"):
-            log.write(line(address, end=""), time.time())
+            log.write(line(address, end="").encode(), time.time())
         requests = "clusterset_requests_total"
         await exporter.until_value(2, requests, source_cluster="cluster2", **NAME)
         # What was there before it came is not counted.
@@ -131,7 +127,6 @@ async def test_an_api_server_that_is_away_for_a_while(tmp_path):
     async with AsyncExitStack() as stack:
         started = await stack.enter_async_context(running(server, tls=context))
         api, port = FakeAccess(started), started.port
-        api.install = lambda *_: asyncio.sleep(0)
         member = Member(api, tmp_path)
         await member.fill()
         async with member.exporter() as exporter:
@@ -150,7 +145,11 @@ async def test_an_api_server_that_is_away_for_a_while(tmp_path):
 
 
 async def test_nothing_says_which_cluster_this_is(member):
-    for kind, name in (("Gateway", "gw1"), ("Submariner", "submariner"), ("ServiceExport", "nginx")):
+    for kind, name in (
+        ("Gateway", "gw1"),
+        ("Submariner", "submariner"),
+        ("ServiceExport", "nginx"),
+    ):
         await member.remove(member.objects.get(kind, name))
     config = member.folder / "config.yaml"
     config.write_text(CONFIG.replace("KUBERNETES", ""))
