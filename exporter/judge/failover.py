@@ -128,6 +128,11 @@ class FailoverJudge:
         if move is not None and move.failover.to_cluster not in cause.right:
             # It is left again, and for a reason: it was a move of its own.
             self._end(move)
+        elif move is not None and not move.explained and move.left & cause.right:
+            # The old cluster is right, too: they take turns from now on, and nobody moved.
+            self._group |= move.left & cause.right
+            self._move = None
+            return
         elif move is not None and not move.explained:
             move.explain(cause)
             return

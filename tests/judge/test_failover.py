@@ -179,6 +179,12 @@ class Play:
             id="one of two goes, and comes back when the other one goes",
         ),
         pytest.param(
+            Play("b").see("bbcc").becomes("bc").see("bcbc"),
+            [],
+            0,
+            id="another comes to take turns, before anybody says so: no move",
+        ),
+        pytest.param(
             Play().see("aaccbb").becomes("bc").see("cb"),
             [("ac", Reason.READINESS, 0, 0.05, 0)],
             0,

@@ -11,7 +11,7 @@ from tests.fakes.simulator import INTERVAL, TIMEOUT, Run
 
 RUNS = int(os.environ.get("SIMULATIONS", "500"))
 PARTS = 4
-KEPT = (6, 31, 39, 129, 243, 348, 815, 1986, 2334)
+KEPT = (6, 31, 39, 129, 243, 348, 815, 1986, 2334, 3434)
 """Seeds that failed once."""
 CONFIRM = 2
 pytestmark = pytest.mark.timeout(1200)
