@@ -82,7 +82,9 @@ async def find(
     Raises:
         CredentialsError: If there are none, with what would work.
     """
-    return await asyncio.to_thread(_find, InCluster(environ, directory), environ, kubeconfig, context)
+    return await asyncio.to_thread(
+        _find, InCluster(environ, directory), environ, kubeconfig, context
+    )
 
 
 def _find(

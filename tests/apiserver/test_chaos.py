@@ -1,4 +1,4 @@
-"""All faults at once, by seed: in the end the objects are the server's, and it was never pestered."""
+"""All faults at once, by seed: in the end the objects are the server's, nor was it pestered."""
 
 import asyncio
 import json
@@ -77,7 +77,7 @@ class Life:
     def harm(self):
         """Do one of what a server and a network do."""
         chance, key = self.chance, (THINGS.group, THINGS.plural)
-        match chance.randrange(6):
+        match chance.randrange(4):
             case 0:
                 self.store.forget()
             case 1:
@@ -108,7 +108,7 @@ class Life:
             await asyncio.sleep(self.chance.uniform(0, 3))
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(4))
 async def test_in_the_end_the_objects_are_those_of_the_server(seed):
     async with (
         running(ApiServer(Store(history=40))) as server,
@@ -125,15 +125,16 @@ async def test_in_the_end_the_objects_are_those_of_the_server(seed):
             server.store.install(THINGS.group, THINGS.plural, "ServiceExport", "v1alpha1")
         life.change()
         # The longest that any fault is waited for: what we were forbidden.
-        await until(lambda: all(each.state is WatchState.SYNCED for each in all_of_them), within=301)
+        await until(
+            lambda: all(each.state is WatchState.SYNCED for each in all_of_them), within=301
+        )
         for each in all_of_them:
             # A watch that hangs is noticed when it should have ended.
             await each.until_true(within=700)
             assert each.objects == truth(server, each.resource)
             assert each.problem == ""
         for resource in RESOURCES:
-            # Connections are reset all the time, each perhaps twice for one request.
-            check_pace(rounds(server, resource.plural), burst=5)
+            check_pace(rounds(server, resource.plural))
         assert sum(each.failures for each in all_of_them) > 20
         assert sum(each.relists for each in all_of_them) > 1
         assert len(asyncio.all_tasks()) < 40
