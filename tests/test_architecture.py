@@ -1,6 +1,7 @@
 """The import contract of docs/architecture.md."""
 
 import ast
+import subprocess
 import sys
 from pathlib import Path
 
@@ -136,6 +137,13 @@ def test_only_the_reader_of_kubeconfigs_imports_the_official_client():
     for name, path in modules():
         imported = {each.split(".")[0] for each in imports(path)}
         assert name == "apiserver.kubeconfig" or "kubernetes" not in imported, name
+
+
+def test_the_official_client_is_not_loaded_by_what_speaks_to_an_api_server():
+    names = [name for name, _ in modules() if name.startswith("apiserver.")]
+    loaded = "; ".join(f"import exporter.{name}" for name in names)
+    code = f"import sys; {loaded}; sys.exit('kubernetes' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=30)
 
 
 def test_only_apiserver_and_expose_speak_http_by_aiohttp():

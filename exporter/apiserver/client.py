@@ -13,7 +13,7 @@ from exporter import __version__
 from exporter.apiserver.credentials import Credentials, Source
 from exporter.apiserver.errors import CredentialsError
 from exporter.apiserver.replies import Chunks, check, decoded, translated, whole
-from exporter.apiserver.transport import Tls, keep_alive, ssl_context
+from exporter.apiserver.transport import Tls, keep_alive, once, ssl_context
 
 CONNECT_LIMIT = 5.0
 REQUEST_LIMIT = 30.0
@@ -78,6 +78,7 @@ class ApiClient:
             connector=aiohttp.TCPConnector(
                 limit=MAX_CONNECTIONS, socket_factory=keep_alive, keepalive_timeout=60
             ),
+            middlewares=(once,),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             headers=_HEADERS,

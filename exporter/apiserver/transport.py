@@ -6,6 +6,8 @@ import ssl
 import tempfile
 from pathlib import Path
 
+import aiohttp
+
 from exporter.apiserver.credentials import Credentials
 from exporter.apiserver.errors import CredentialsError
 
@@ -31,6 +33,23 @@ def keep_alive(address: AddressInfo) -> socket.socket:
     for option, value in _KEEP_ALIVE:
         made.setsockopt(socket.IPPROTO_TCP, option, value)
     return made
+
+
+async def once(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """
+    Have aiohttp send a request one time only.
+
+    It sends those that may be repeated again, at once, when the connection breaks off: twice as
+    many for a server that has trouble enough. An OSError it leaves alone.
+    """
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise ConnectionResetError(str(error) or "the connection broke off") from error
 
 
 def ssl_context(credentials: Credentials) -> ssl.SSLContext:

@@ -166,12 +166,12 @@ async def test_an_exec_plugin_gives_a_token_that_expires(path):
 async def test_a_plugin_that_fails_leaves_nobody_unauthenticated(path):
     code = "import sys; sys.exit('log in first')"
     text = kubeconfig(path, user=plugin(path.with_name("plugin.py"), code=code))
-    with pytest.raises(CredentialsError, match="neither a token nor a .* log in first"):
+    with pytest.raises(CredentialsError, match=r"neither a token nor a .* log in first"):
         await Kubeconfig(text).load()
 
 
 async def test_a_kubeconfig_without_credentials_is_refused(path):
-    with pytest.raises(CredentialsError, match="neither a token nor a .*: the user has none"):
+    with pytest.raises(CredentialsError, match=r"neither a token nor a .*: the user has none"):
         await Kubeconfig(kubeconfig(path)).load()
 
 

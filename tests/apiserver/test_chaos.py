@@ -1,4 +1,4 @@
-"""All faults at once, by seed: in the end the objects are the server's, and it was never pestered."""
+"""All faults at once, by seed: in the end the objects are the server's, nor was it pestered."""
 
 import asyncio
 import json
@@ -77,7 +77,7 @@ class Life:
     def harm(self):
         """Do one of what a server and a network do."""
         chance, key = self.chance, (THINGS.group, THINGS.plural)
-        match chance.randrange(6):
+        match chance.randrange(4):
             case 0:
                 self.store.forget()
             case 1:
@@ -108,7 +108,7 @@ class Life:
             await asyncio.sleep(self.chance.uniform(0, 3))
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(4))
 async def test_in_the_end_the_objects_are_those_of_the_server(seed):
     async with (
         running(ApiServer(Store(history=40))) as server,
@@ -134,8 +134,7 @@ async def test_in_the_end_the_objects_are_those_of_the_server(seed):
             assert each.objects == truth(server, each.resource)
             assert each.problem == ""
         for resource in RESOURCES:
-            # Connections are reset all the time, each perhaps twice for one request.
-            check_pace(rounds(server, resource.plural), burst=5)
+            check_pace(rounds(server, resource.plural))
         assert sum(each.failures for each in all_of_them) > 20
         assert sum(each.relists for each in all_of_them) > 1
         assert len(asyncio.all_tasks()) < 40

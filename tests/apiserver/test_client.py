@@ -1,4 +1,4 @@
-"""One request: bounded in time and size, the error says what happened, secrets stay with the server."""
+"""One request: bounded in time and size; errors say what happened; secrets stay where they are."""
 
 import asyncio
 import socket
@@ -259,6 +259,6 @@ async def test_a_client_certificate_is_shown():
 
 @pytest.mark.parametrize("spoilt", [{"ca": "no pem"}, {"certificate": "no pem", "key": "x"}])
 async def test_a_certificate_that_is_none_is_said(spoilt):
-    with pytest.raises(CredentialsError, match="^test: the CA, the client certificate or its key"):
+    with pytest.raises(CredentialsError, match=r"^test: the CA, the client certificate or its key"):
         async with ApiClient(Fixed("https://127.0.0.1:1", token="x", **spoilt)):
             pass

@@ -208,9 +208,8 @@ async def test_what_is_not_there(api, maps):
 
 async def test_rights_can_be_asked_for(api):
     await api.grant(("list", "configmaps"), ("get", "pods/log"))
-    async with api.client(EXPORTER) as client, asyncio.timeout(LIMIT):
-        while not await client.may("list", "configmaps"):
-            await asyncio.sleep(0.05)
+    async with api.client(EXPORTER) as client:
+        await until(lambda: client.may("list", "configmaps"), within=LIMIT)
         assert await client.may("get", "pods", sub="log")
         assert not await client.may("delete", "configmaps")
         assert not await client.may("get", "pods")
@@ -219,7 +218,7 @@ async def test_rights_can_be_asked_for(api):
 async def test_errors_of_the_client_say_what_happened(api, maps):
     async with api.client() as client:
         (made,) = await make(api, maps, "a")
-        with pytest.raises(ApiError, match="GET .*/nothing: 404 NotFound: ") as caught:
+        with pytest.raises(ApiError, match=r"GET .*/nothing: 404 NotFound: ") as caught:
             await client.read(f"{maps}/nothing")
         assert (caught.value.kind, caught.value.status) == (ErrorKind.NOT_FOUND, 404)
         await client.update(f"{maps}/a", made)
@@ -395,9 +394,11 @@ async def test_a_lease_is_taken_renewed_and_given_back(api, maps):
         assert first["spec"]["holderIdentity"] == election.identity
         assert first["spec"]["leaseDurationSeconds"] == 15
         assert first["spec"]["leaseTransitions"] == 0
-        async with asyncio.timeout(LIMIT):
-            while (await api.done("GET", path))["spec"]["renewTime"] == first["spec"]["renewTime"]:
-                await asyncio.sleep(0.2)
+
+        async def is_renewed():
+            return (await api.done("GET", path))["spec"]["renewTime"] != first["spec"]["renewTime"]
+
+        await until(is_renewed, within=LIMIT)
 
     async def led(election):
         await until(lambda: election.leading, within=LIMIT)

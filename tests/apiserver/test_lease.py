@@ -1,7 +1,9 @@
 """Who leads: never two, whatever happens to requests; times are those of the fake's clock."""
 
 import asyncio
+import itertools
 import random
+import sys
 from contextlib import asynccontextmanager
 
 import pytest
@@ -15,6 +17,17 @@ from tests.fakes.apiserver import ApiServer, serving
 from tests.fakes.virtual import until
 
 LEASES = ("coordination.k8s.io", "leases")
+
+
+@pytest.fixture
+def say(capsys):
+    """Print a figure that is to be seen also when all is well."""
+
+    def said(text):
+        with capsys.disabled():
+            sys.stdout.write(text + "\n")
+
+    return said
 
 
 class Race:
@@ -56,9 +69,9 @@ class Race:
         self.tasks[name].cancel()
 
     def handovers(self):
-        """Return the seconds between two leaders, and check that none began before another's end."""
+        """Return the seconds between leaders; check that none began before another's end."""
         gaps = []
-        for (_, _, ended), (_, began, _) in zip(self.spans, self.spans[1:], strict=False):
+        for (_, _, ended), (_, began, _) in itertools.pairwise(self.spans):
             assert ended is not None, self.spans
             assert ended <= began, self.spans
             gaps.append(round(began - ended, 2))
@@ -91,7 +104,7 @@ async def test_one_leads_and_keeps_leading():
         assert race.elections["b"].holder == race.elections[leader].identity
 
 
-async def test_an_orderly_end_hands_over_in_less_than_two_seconds(capsys):
+async def test_an_orderly_end_hands_over_in_less_than_two_seconds(say):
     times = []
     async with racing("a", "b") as race, asyncio.TaskGroup() as group:
         for number in range(20):
@@ -103,13 +116,12 @@ async def test_an_orderly_end_hands_over_in_less_than_two_seconds(capsys):
         times = race.handovers()
         for name in list(race.tasks):
             race.leave(name)
-    with capsys.disabled():
-        print(f"\nhandover on SIGTERM: {min(times)} to {max(times)} s")
+    say(f"\nhandover on SIGTERM: {min(times)} to {max(times)} s")
     assert len(times) == 20
     assert max(times) < 2
 
 
-async def test_a_leader_that_is_cut_off_stops_before_another_begins(capsys):
+async def test_a_leader_that_is_cut_off_stops_before_another_begins(say):
     async with racing("a", "b") as race:
         for _ in range(10):
             await asyncio.sleep(60)
@@ -121,8 +133,7 @@ async def test_a_leader_that_is_cut_off_stops_before_another_begins(capsys):
             assert ended - began <= 10
             race.cut_off = set()
         times = race.handovers()
-    with capsys.disabled():
-        print(f"\nhandover after a partition: {min(times)} to {max(times)} s")
+    say(f"\nhandover after a partition: {min(times)} to {max(times)} s")
     assert min(times) >= 3
 
 
@@ -214,9 +225,9 @@ async def test_a_lease_of_somebody_else_is_respected_from_when_it_was_last_seen_
         race.leave("a")
 
 
-@pytest.mark.parametrize("seed", range(5))
-async def test_never_two_leaders(seed, capsys):
-    """Partitions, lost answers, hangs and errors at random, for twenty minutes each."""
+@pytest.mark.parametrize("seed", range(3))
+async def test_never_two_leaders(seed, say):
+    """Partitions, lost answers, hangs and errors at random, for a quarter of an hour each."""
     chance = random.Random(seed)
     kinds = [
         faults.hang,
@@ -227,7 +238,7 @@ async def test_never_two_leaders(seed, capsys):
         faults.reset,
     ]
     async with racing("a", "b", "c") as race:
-        end = race.now() + 1200
+        end = race.now() + 900
         while race.now() < end:
             race.cut_off = {name for name in race.tasks if chance.random() < 0.3}
             race.server.faults = [
@@ -240,6 +251,5 @@ async def test_never_two_leaders(seed, capsys):
         race.cut_off, race.server.faults = set(), []
         await until(race.leaders, within=40)
         times = race.handovers()
-    with capsys.disabled():
-        print(f"\nseed {seed}: {len(times)} handovers, {min(times)} to {max(times)} s")
+    say(f"\nseed {seed}: {len(times)} handovers, {min(times)} to {max(times)} s")
     assert len(times) > 10

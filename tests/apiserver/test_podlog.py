@@ -1,6 +1,7 @@
 """A container's log, each line once, whatever the kubelet and the network do."""
 
 import asyncio
+import itertools
 import random
 from contextlib import aclosing, asynccontextmanager
 
@@ -213,7 +214,7 @@ async def test_what_we_may_not_read_is_tried_rarely_and_says_so(server):
     async with reading(server) as reader:
         await asyncio.sleep(3600)
         assert reader.followed.problem.endswith("; grant get on pods/log")
-        waits = [b.at - a.at for a, b in zip(server.asked, server.asked[1:], strict=False)]
+        waits = [b.at - a.at for a, b in itertools.pairwise(server.asked)]
         assert 30 <= min(waits) <= max(waits) <= 300
 
 

@@ -11,6 +11,7 @@ from tests.e2e.servers import Servers
 from tests.fakes import certs, podlogs
 from tests.fakes.apiaccess import EXPORTER, USERS, Access
 from tests.fakes.apiserver import serving
+from tests.fakes.virtual import until
 
 LIMIT = 20.0
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
@@ -68,11 +69,14 @@ class RealAccess(Access):
     async def _in_effect(self, rules):
         """Wait until the authorizer has heard of it."""
         known, self._granted = self._granted, rules
-        async with self.client(EXPORTER) as client, asyncio.timeout(LIMIT):
-            for verb, resource in known | rules:
+        async with self.client(EXPORTER) as client:
+
+            async def holds(verb, resource):
                 name, _, sub = resource.partition("/")
-                while await client.may(verb, name, sub=sub) is not ((verb, resource) in rules):
-                    await asyncio.sleep(0.02)
+                return await client.may(verb, name, sub=sub) is ((verb, resource) in rules)
+
+            for each in known | rules:
+                await until(lambda each=each: holds(*each), within=LIMIT)
 
     async def _apply(self, path, body):
         status, said = await self.call("POST", path, body)
@@ -106,9 +110,12 @@ class RealAccess(Access):
             "spec": spec,
         }
         await self.done("POST", CRDS, body)
-        async with asyncio.timeout(LIMIT):
-            while (await self.call("GET", f"/apis/{group}/{versions[0]}/{plural}"))[0] != 200:
-                await asyncio.sleep(0.05)
+
+        async def is_served():
+            status, _ = await self.call("GET", f"/apis/{group}/{versions[0]}/{plural}")
+            return status == 200
+
+        await until(is_served, within=LIMIT)
 
     async def uninstall(self, group, plural):
         await self.done("DELETE", f"{CRDS}/{plural}.{group}")

@@ -1,9 +1,9 @@
 """A stateful API server in this process, which also does all that one should not."""
 
 import asyncio
+import contextlib
 import json
 import random
-from contextlib import asynccontextmanager
 
 from aiohttp import web
 
@@ -101,8 +101,9 @@ class ApiServer:
             return self._review(await request.json(), user)
         if not self.may(user, asked.verb, asked.resource):
             message = (
-                f'{asked.plural}{"." if asked.group else ""}{asked.group} is forbidden: User "{user}" '
-                f'cannot {asked.verb} resource "{asked.resource}" in API group "{asked.group}"'
+                f"{asked.plural}{'.' if asked.group else ''}{asked.group} is forbidden: "
+                f'User "{user}" cannot {asked.verb} resource "{asked.resource}" '
+                f'in API group "{asked.group}"'
             )
             raise RefusedError(403, "Forbidden", message)
         kind, versions = self.store.kinds.get((asked.group, asked.plural), ("", []))
@@ -174,48 +175,44 @@ class ApiServer:
 
     async def _lines(self, asked, seconds):
         """Yield the lines of a watch until its end."""
-        clock = asyncio.get_running_loop().time
-        end, key = clock() + seconds, (asked.group, asked.plural)
-        namespace = "" if asked.plural in CLUSTER_WIDE else asked.namespace
+        end, key = self._now() + seconds, (asked.group, asked.plural)
         kind, (version, *_) = self.store.kinds[key]
         about = {"kind": kind, "apiVersion": f"{asked.group}/{version}".strip("/")}
-        matches = selector(namespace, asked.query)
-        place = asked.query.get("resourceVersion") or "0"
-        if not place.isdigit():
-            yield _line("ERROR", RefusedError(400, "BadRequest", "invalid resource version").body())
-            return
-        at, busy = int(place), False
+        matches = selector("" if asked.plural in CLUSTER_WIDE else asked.namespace, asked.query)
+        at = begin = int(asked.query.get("resourceVersion") or "0")
         if at == 0:
             at = self.store.version
-            for found in self.store.truth(*key).values():
-                if matches(found):
-                    yield _line("ADDED", about | found)
+            for found in filter(matches, self.store.truth(*key).values()):
+                yield _line("ADDED", about | found)
         marks = asked.query.get("allowWatchBookmarks") == "true"
-        mark_at = self._next_mark(clock(), end, busy=busy) if marks else end
-        while clock() < end and key in self.store.kinds:
+        mark_at, busy = self._next_mark(end) if marks else end, False
+        while self._now() < end and key in self.store.kinds:
             # As of now: while a slow client takes these, more may come.
             changed, latest = self.store.changed, self.store.version
             try:
-                for reached, change, found in self.store.events_after(at, *key, matches):
-                    at, busy = reached, True
+                for _, change, found in self.store.events_after(at, *key, matches):
+                    busy = True
                     yield _line(change, about | found)
             except RefusedError as error:
                 yield _line("ERROR", error.body())
                 return
-            at = max(at, latest) if int(place) <= latest else at
-            if marks and clock() >= mark_at:
-                mark_at = self._next_mark(clock(), end, busy=busy)
+            at = max(at, latest) if begin <= latest else at
+            if self._now() >= mark_at:
+                mark_at = self._next_mark(end)
                 if self.bookmarks or busy:
                     yield _line("BOOKMARK", about | {"metadata": {"resourceVersion": str(at)}})
-            try:
+            with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout_at(min(end, mark_at)):
                     await changed.wait()
-            except TimeoutError:
-                continue
 
-    def _next_mark(self, now, end, *, busy):
+    def _now(self):
+        return asyncio.get_running_loop().time()
+
+    def _next_mark(self, end):
+        """Return when the next bookmark is due."""
+        now = self._now()
         if self.bookmarks:
-            return now + self.bookmarks
+            return min(now + self.bookmarks, end)
         at = end - BOOKMARK_BEFORE_END
         return at if now < at else end
 
@@ -235,7 +232,7 @@ async def _numbered(lines):
         number += 1
 
 
-@asynccontextmanager
+@contextlib.asynccontextmanager
 async def running(server, *, tls=None, port=0):
     """Serve on a free port of loopback; *tls* is a server's SSL context."""
     async with serving(server.handle, tls=tls, port=port) as server.port:
@@ -243,7 +240,7 @@ async def running(server, *, tls=None, port=0):
         yield server
 
 
-@asynccontextmanager
+@contextlib.asynccontextmanager
 async def serving(handle, *, tls=None, port=0):
     """Have *handle* answer all requests; give the port. All connections end with it, at once."""
     transports = set()

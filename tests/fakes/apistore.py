@@ -160,7 +160,8 @@ class Store:
             if query.get("resourceVersionMatch") == "Exact":
                 version = int(query["resourceVersion"])
                 if version < self.compacted:
-                    raise gone(f"The resourceVersion for the provided list is too old: {version}")
+                    message = f"The resourceVersion for the provided list is too old: {version}"
+                    raise gone(message)
             found = sorted(self.objects[group, plural].items())
             items = [each for _, each in found if matches(each)]
         meta = {"resourceVersion": str(version)}
@@ -177,8 +178,8 @@ class Store:
     def events_after(self, version, group, plural, matches):
         """Return the changes after *version* as a watch with a selector shows them."""
         if version < self.forgotten[group, plural]:
-            oldest = self.forgotten[group, plural]
-            raise gone(f"too old resource version: {version} ({oldest})")
+            message = f"too old resource version: {version} ({self.forgotten[group, plural]})"
+            raise gone(message)
         for at, change, before, after in list(self.history[group, plural]):
             if at <= version:
                 continue

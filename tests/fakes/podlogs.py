@@ -1,4 +1,4 @@
-"""Logs of containers, served as a kubelet serves them; for the fake API server and for a real one."""
+"""Logs of containers as a kubelet serves them, for the fake API server and for a real one."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -69,7 +69,7 @@ async def serve(request, log):
             break
         else:
             await log.changed.wait()
-            while log.stalled:
+            while log.stalled:  # noqa: ASYNC110 - a test sets it
                 await asyncio.sleep(1)
     if not reply.prepared:
         await reply.prepare(request)

@@ -1,6 +1,7 @@
 """Time that passes only when nothing else is to be done: hours of waiting in no time."""
 
 import asyncio
+import inspect
 import selectors
 
 QUIET = 0.001
@@ -53,9 +54,12 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 async def until(holds, *, within=60.0):
-    """Wait, on the loop's clock, until *holds* returns something true."""
+    """Wait, on the loop's clock, until *holds*, which may be async, returns something true."""
     every = 0.01
     async with asyncio.timeout(within):
-        while not holds():  # noqa: ASYNC110 - what is looked at is no Event
+        while True:
+            found = holds()
+            if await found if inspect.isawaitable(found) else found:
+                return
             await asyncio.sleep(every)
             every = min(every * 1.1, 1.0)
