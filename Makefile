@@ -10,7 +10,7 @@ TEST_PACKAGES := prometheus chromium logrotate
 BENCH_PACKAGES := mtail
 E2E_PACKAGES := etcd=etcd-server
 
-.PHONY: help demo test e2e check format generate picture bench bench-daemon bench-logs lock clean
+.PHONY: help demo test e2e check format generate picture bench bench-daemon bench-cluster bench-logs lock clean
 help:
 	@echo 'make demo   a whole clusterset on this machine, a failover and a leak caught on it (CLUSTERS=3, DEMO_ARGS=--keep)'
 	@echo 'make test   all checks and tests'
@@ -65,10 +65,13 @@ lock: $(DEV)/.made
 	$(LOCK) --extra demo pyproject.toml -o requirements/demo.txt
 	$(LOCK) --extra demo --group dev pyproject.toml -o requirements/dev.txt
 
-bench: bench-daemon bench-logs
+bench: bench-daemon bench-logs bench-cluster
 
 bench-daemon: $(DEV)/.made
 	$(DEV)/bin/python bench/daemon.py
+
+bench-cluster: $(DEV)/.made
+	PYTHONPATH=. $(DEV)/bin/python bench/cluster.py
 
 bench-logs: $(DEV)/.made bench-tools
 	$(DEV)/bin/python bench/logs.py

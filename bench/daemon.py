@@ -17,7 +17,6 @@ from statistics import median
 from measure import Bars, machine
 
 from exporter.daemon import Daemon, Options
-from exporter.discover.static import read_inventory
 from exporter.expose.page.render import page
 from exporter.expose.server import Pages, serve
 from exporter.expose.status import Moment
@@ -25,6 +24,7 @@ from exporter.flow import Flow
 from exporter.loading import load
 from exporter.model import Cluster, Export, Inventory, Port, Service, ServiceName
 from exporter.settings import InventorySettings, Settings
+from exporter.shard import ALL
 
 ROUNDS = 7
 SERIES = 10_000
@@ -186,7 +186,8 @@ async def backfill(folder):
         telemetry_path="/metrics",
     )
     loaded = load(options.config_file, None)
-    made = Daemon(options, loaded, read_inventory(loaded.inventory_file, "east"))
+    made = Daemon(options, loaded, asyncio.Event(), client=None, shard=ALL)
+    await made.read_inventory()
     gc.freeze()
     worst, beats = 0.0, []
 
