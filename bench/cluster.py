@@ -1,4 +1,4 @@
-"""What discovery costs: memory, start, delay and stalls, beside an API server of its own process."""
+"""What discovery costs: memory, start, delay and stalls; the API server is another process."""
 
 import asyncio
 import json

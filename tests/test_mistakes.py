@@ -116,7 +116,7 @@ CONFIG_MISTAKES = {
         "config.yaml:2: inventory: want one of static: inventory.yaml and kubernetes: {}",
     ),
     "pods without an API server": (
-        CONFIG + "logs: [{pods: {}}]\n",
+        CONFIG.replace('{files: ["*.log"], format: main, service: nginx-test/nginx}', "{pods: {}}"),
         "config.yaml: logs: pods want kubernetes",
     ),
     "no cluster": (
