@@ -114,6 +114,14 @@ def cli() -> None:
     help="Path of the metrics.",
 )
 @click.option(
+    "--web.config.file",
+    "web_config",
+    type=click.Path(path_type=Path),
+    envvar="CLUSTERSET_EXPORTER_WEB_CONFIG_FILE",
+    show_envvar=True,
+    help="TLS, client certificates and passwords, as exporter-toolkit's web configuration says.",
+)
+@click.option(
     "--log.level",
     "log_level",
     type=click.Choice(["debug", "info", "warn", "error"]),
@@ -141,6 +149,7 @@ def run(
     shard: str | None,
     listen: Sequence[str],
     telemetry_path: str,
+    web_config: Path | None,
     log_level: str,
     log_format: str,
 ) -> None:
@@ -158,6 +167,7 @@ def run(
         cluster=cluster,
         listen=tuple(_host_port(each) for each in listen),
         telemetry_path=telemetry_path,
+        web_config=web_config,
         kubeconfig=kubeconfig,
         context=context,
         shard=_shard(shard),

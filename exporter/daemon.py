@@ -21,6 +21,7 @@ from exporter.discover.static import StaticInventory, read_inventory
 from exporter.expose import series
 from exporter.expose.page.render import page
 from exporter.expose.server import Pages, serve
+from exporter.expose.webconfig import Guard
 from exporter.expose.status import Moment
 from exporter.flow import Flow
 from exporter.incluster import LocalCluster, open_client, own_shard
@@ -58,6 +59,7 @@ class Options:
     cluster: str | None
     listen: tuple[tuple[str, int], ...]
     telemetry_path: str
+    web_config: Path | None = None
     kubeconfig: str | None = None
     context: str | None = None
     shard: Shard | None = ALL
@@ -127,9 +129,12 @@ async def _own_shard(client: ApiClient | None, options: Options) -> Shard:
 async def _serve(
     daemon: "Daemon", options: Options, stop: asyncio.Event, hangup: asyncio.Event
 ) -> None:
+    guard = None if options.web_config is None else Guard(options.web_config)
     try:
         async with (
-            serve(daemon.pages, options.listen, telemetry_path=options.telemetry_path) as addresses,
+            serve(
+                daemon.pages, options.listen, telemetry_path=options.telemetry_path, guard=guard
+            ) as addresses,
             asyncio.TaskGroup() as group,
         ):
             await daemon.start(group)

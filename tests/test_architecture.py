@@ -27,7 +27,7 @@ MAY = {
     "probe": {"model"},
     "accesslog": {"model", "apiserver"},
     "judge": {"model"},
-    "expose": {"model"},
+    "expose": {"model", "yamlfile"},
     "demo": {"model", "discover", "probe"},
     "analyze": {"model", "yamlfile", "discover", "accesslog", "judge"},
     "flow": {"model", "settings", "accesslog", "judge", "probe", "expose"},

@@ -11,6 +11,7 @@ import msgspec
 from aiohttp import web
 
 from exporter.expose import negotiate
+from exporter.expose.webconfig import Guard
 
 MAX_SCRAPES = 8
 """Scrapes served at once; one more is asked to come back."""
@@ -18,6 +19,8 @@ SHUTDOWN = 0.3
 """Seconds for answers under way when the exporter stops."""
 SEND_LIMIT = 30.0
 """Seconds for which a slow scraper is waited for."""
+_OPEN = frozenset({"/-/healthy", "/-/ready"})
+_ASK = {"WWW-Authenticate": "Basic"}
 _GZIP = 16 + zlib.MAX_WBITS
 _CSP = (
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
@@ -48,7 +51,11 @@ class Pages:
 
 @asynccontextmanager
 async def serve(
-    pages: Pages, listen: Sequence[tuple[str, int]], *, telemetry_path: str
+    pages: Pages,
+    listen: Sequence[tuple[str, int]],
+    *,
+    telemetry_path: str,
+    guard: Guard | None = None,
 ) -> AsyncIterator[list[tuple[str, int]]]:
     """
     Serve *pages*; yield the addresses listened on.
@@ -57,12 +64,13 @@ async def serve(
         pages: Where the answers come from.
         listen: Hosts and ports; an empty host is all addresses, port 0 any free one.
         telemetry_path: Where the metrics are.
+        guard: Who may come in; None for everybody, without TLS.
 
     Raises:
         OSError: If an address cannot be listened on.
     """
     runner = web.AppRunner(
-        _application(pages, telemetry_path),
+        _application(pages, telemetry_path, guard),
         access_log=None,
         shutdown_timeout=SHUTDOWN,
         handle_signals=False,
@@ -70,13 +78,14 @@ async def serve(
     await runner.setup()
     try:
         for host, port in listen:
-            await web.TCPSite(runner, host or None, port).start()
+            tls = None if guard is None else guard.context
+            await web.TCPSite(runner, host or None, port, ssl_context=tls).start()
         yield [address[:2] for address in runner.addresses]
     finally:
         await runner.cleanup()
 
 
-def _application(pages: Pages, telemetry_path: str) -> web.Application:
+def _application(pages: Pages, telemetry_path: str, guard: Guard | None) -> web.Application:
     paths = (telemetry_path, "/", "/api/v1/status", "/-/healthy", "/-/ready", "/-/reload")
 
     @web.middleware
@@ -89,8 +98,19 @@ def _application(pages: Pages, telemetry_path: str) -> web.Application:
             text = f"Not found. There are: {', '.join(paths)}\n"
             return web.Response(status=404, text=text)
 
+    @web.middleware
+    async def guarded(
+        request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        # A kubelet that asks whether all is well has no password.
+        if guard is not None and request.path not in _OPEN:
+            header = request.headers.get("Authorization", "")
+            if not await guard.allows(header):
+                return web.Response(status=401, text="Unauthorized\n", headers=_ASK)
+        return await handler(request)
+
     answers = _Answers(pages)
-    application = web.Application(middlewares=[helpful], client_max_size=1024)
+    application = web.Application(middlewares=[helpful, guarded], client_max_size=1024)
     application.router.add_get(telemetry_path, answers.metrics)
     application.router.add_get("/", answers.page)
     application.router.add_get("/api/v1/status", answers.status)
