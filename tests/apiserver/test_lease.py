@@ -163,6 +163,17 @@ async def test_whatever_requests_come_to_leading_ends_at_the_deadline(fault):
         assert race.elections["a"].problem == ""
 
 
+async def test_a_request_of_a_leader_does_not_outlast_the_deadline():
+    async with racing("a") as race:
+        # Renewed until now; the answers after that are late, so that one is under way at the end.
+        await asyncio.sleep(9)
+        race.server.faults = [Fault(faults.hang)]
+        await until(lambda: not race.leaders(), within=11)
+        ended, before = race.spans[0][2], len(race.server.asked)
+        await until(lambda: len(race.server.asked) > before, within=10)
+        assert race.server.asked[before].at - ended <= 1.7
+
+
 async def test_the_deadline_counts_from_when_a_renewal_was_sent():
     async with racing("a") as race:
         # Each renewal is done at once, and said so three seconds later.
