@@ -1,11 +1,13 @@
 """One request: bounded in time and size; errors say what happened; secrets stay where they are."""
 
 import asyncio
+import gzip
 import socket
 import ssl
 
 import pytest
 import trustme
+from aiohttp import web
 
 from exporter.apiserver.client import RELOAD_EVERY, ApiClient
 from exporter.apiserver.credentials import InCluster
@@ -94,6 +96,32 @@ async def test_a_reply_that_is_too_large_is_not_kept(server, monkeypatch):
     monkeypatch.setattr("exporter.apiserver.replies.MAX_BODY", 1000)
     error, _ = await failure(server, faults.ok(b"x" * 1_000_000))
     assert error.kind is ErrorKind.TOO_LARGE
+
+
+async def test_a_reply_without_an_end_is_given_up(monkeypatch):
+    monkeypatch.setattr("exporter.apiserver.replies.MAX_BODY", 100_000)
+
+    async def talk(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n")
+        while True:
+            writer.write(b"[" * 10_000)
+            await writer.drain()
+
+    async with tcp(talk) as port, ApiClient(Fixed(f"http://127.0.0.1:{port}")) as client:
+        with pytest.raises(ApiError, match="larger than") as caught:
+            await client.read(PODS)
+    assert caught.value.kind is ErrorKind.TOO_LARGE
+
+
+async def test_what_comes_compressed_is_not_inflated(server):
+    bomb = gzip.compress(b'{"message": "BOOM"}' + b" " * 10_000_000)
+
+    async def what(_server, _asked):
+        return web.Response(body=bomb, status=500, headers={"Content-Encoding": "gzip"})
+
+    error, _ = await failure(server, what)
+    assert str(error) == "GET /api/v1/pods: 500 Internal Server Error"
 
 
 async def test_nobody_at_home():
@@ -236,6 +264,14 @@ async def test_a_server_of_another_name_is_not_spoken_to():
         named = Fixed(server.url, token="x", ca=ca, server_name="elsewhere")
         async with ApiClient(named) as client:
             await client.read(PODS)
+
+
+async def test_a_kubeconfig_may_say_that_the_certificate_does_not_matter():
+    async with (
+        running(ApiServer(), tls=certs.server_context(trustme.CA())) as server,
+        ApiClient(Fixed(server.url, token="x", verify=False)) as client,
+    ):
+        await client.read(PODS)
 
 
 async def test_a_client_certificate_is_shown():

@@ -69,12 +69,12 @@ class Race:
         self.tasks[name].cancel()
 
     def handovers(self):
-        """Return the seconds between leaders; check that none began before another's end."""
+        """Return the seconds from one leader to another; check that none began before an end."""
         gaps = []
-        for (_, _, ended), (_, began, _) in itertools.pairwise(self.spans):
+        for (one, _, ended), (other, began, _) in itertools.pairwise(self.spans):
             assert ended is not None, self.spans
             assert ended <= began, self.spans
-            gaps.append(round(began - ended, 2))
+            gaps += [round(began - ended, 2)] if one != other else []
         return gaps
 
     def spec(self):
@@ -161,6 +161,17 @@ async def test_whatever_requests_come_to_leading_ends_at_the_deadline(fault):
         race.server.faults = []
         await until(race.leaders, within=20)
         assert race.elections["a"].problem == ""
+
+
+async def test_a_request_of_a_leader_does_not_outlast_the_deadline():
+    async with racing("a") as race:
+        # Renewed until now; the answers after that are late, so that one is under way at the end.
+        await asyncio.sleep(9)
+        race.server.faults = [Fault(faults.hang)]
+        await until(lambda: not race.leaders(), within=11)
+        ended, before = race.spans[0][2], len(race.server.asked)
+        await until(lambda: len(race.server.asked) > before, within=10)
+        assert race.server.asked[before].at - ended <= 1.7
 
 
 async def test_the_deadline_counts_from_when_a_renewal_was_sent():
@@ -252,4 +263,4 @@ async def test_never_two_leaders(seed, say):
         await until(race.leaders, within=40)
         times = race.handovers()
     say(f"\nseed {seed}: {len(times)} handovers, {min(times)} to {max(times)} s")
-    assert len(times) > 10
+    assert len(times) > 5

@@ -7,7 +7,7 @@ from exporter.apiserver.client import ApiClient
 from tests.fakes.apiaccess import ADMIN
 
 
-async def test_a_kubeconfig_leads_to_the_server(api, servers, tmp_path):
+async def test_a_kubeconfig_leads_to_the_server(servers, tmp_path):
     path = tmp_path / "config"
     cluster = {"server": servers.url, "certificate-authority": str(servers.directory / "ca.crt")}
     content = {
