@@ -21,8 +21,8 @@ from exporter.discover.static import StaticInventory, read_inventory
 from exporter.expose import series
 from exporter.expose.page.render import page
 from exporter.expose.server import Pages, serve
-from exporter.expose.webconfig import Guard
 from exporter.expose.status import Moment
+from exporter.expose.webconfig import Guard
 from exporter.flow import Flow
 from exporter.incluster import LocalCluster, open_client, own_shard
 from exporter.loading import Loaded, LogSource, load
@@ -109,7 +109,10 @@ async def run(options: Options) -> None:
                 )
             if shard is None:
                 shard = await _own_shard(client, options)
-            daemon = Daemon(options, loaded, stop, client=client, shard=shard)
+            guard = None
+            if options.web_config is not None:
+                guard = await asyncio.to_thread(Guard, options.web_config)
+            daemon = Daemon(options, loaded, stop, client=client, shard=shard, guard=guard)
             if client is None:
                 await daemon.read_inventory()
             # What is here by now stays. Looking through it again and again for garbage would hold
@@ -129,11 +132,13 @@ async def _own_shard(client: ApiClient | None, options: Options) -> Shard:
 async def _serve(
     daemon: "Daemon", options: Options, stop: asyncio.Event, hangup: asyncio.Event
 ) -> None:
-    guard = None if options.web_config is None else Guard(options.web_config)
     try:
         async with (
             serve(
-                daemon.pages, options.listen, telemetry_path=options.telemetry_path, guard=guard
+                daemon.pages,
+                options.listen,
+                telemetry_path=options.telemetry_path,
+                guard=daemon.guard,
             ) as addresses,
             asyncio.TaskGroup() as group,
         ):
@@ -164,6 +169,7 @@ class Daemon:
         stop: Ends this daemon when set.
         client: Of the local cluster's API server; None with a static inventory.
         shard: The part of the services that this is for.
+        guard: Says who may come in; None for everybody.
     """
 
     def __init__(
@@ -174,12 +180,13 @@ class Daemon:
         *,
         client: ApiClient | None,
         shard: Shard,
+        guard: Guard | None = None,
     ) -> None:
         self._options = options
         self._loaded = loaded
         self._stop = stop
         self._error: Exception | None = None
-        self._shard = shard
+        self._shard, self.guard = shard, guard
         self._stages_changed = asyncio.Event()
         self._schedule: Schedule | None = None
         self._group: asyncio.TaskGroup | None = None
@@ -293,6 +300,8 @@ class Daemon:
     def _wanted(self) -> Iterator[tuple[Hashable, Stage]]:
         wanted = self._loaded.settings
         yield "event loop", self._watch_loop
+        if self.guard is not None:
+            yield "web configuration", self.guard.watch
         if self._cluster is None:
             yield ("inventory", self._loaded.inventory_file), self._watch_inventory
         else:

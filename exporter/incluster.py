@@ -1,6 +1,7 @@
 """The local cluster as an exporter lives in it: discovery, leadership and pod logs, as stages."""
 
 import asyncio
+import gc
 import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterator
@@ -155,6 +156,8 @@ class LocalCluster:
         if first and identity is not None:
             log.info("this cluster", cluster=identity.cluster, by=identity.source)
             self._flow.identified(identity.cluster, identity.source)
+            # All objects of the cluster are here by now, and most of them stay.
+            gc.freeze()
         self._flow.found(found.findings)
         self._take(first=first)
 

@@ -1,9 +1,9 @@
 """
 TLS, client certificates and passwords of the HTTP server, by Prometheus' web configuration file.
 
-The file and the certificates it names are looked at again at each connection and request, so that
-a renewed certificate needs no restart. A new version that is broken is not taken: the one before
-holds, never an open door.
+The file and the certificates it names are looked at again every few seconds, so that a renewed
+certificate needs no restart. A new version that is broken is not taken: the one before holds, never
+an open door.
 
 Source: the "web configuration" of prometheus/exporter-toolkit, whose keys these are.
 """
@@ -25,6 +25,7 @@ from exporter.yamlfile import SettingsError, read_struct
 
 CHECKS_AT_ONCE = 2
 """Passwords that are hashed at once: each takes a core for 50 ms or more."""
+LOOK_EVERY = 2.0
 REMEMBERED = 100
 """Logins whose outcome is remembered, as hashes."""
 # What the password of an unknown user is compared with, so that it takes as long.
@@ -103,7 +104,6 @@ class Guard:
 
     async def allows(self, authorization: str) -> bool:
         """Return whether who brings this Authorization header may come in."""
-        self._refresh()
         users = self._settings.basic_auth_users
         if not users:
             return True
@@ -120,11 +120,17 @@ class Guard:
 
     def _renew(self, connection: ssl.SSLObject, *_: object) -> None:
         """Let a new connection have the certificate as it is now."""
-        self._refresh()
         if self.context is not None:
             connection.context = self.context
 
-    def _refresh(self) -> None:
+    async def watch(self) -> None:
+        """Look at the files again and again, until cancelled."""
+        while True:
+            await asyncio.sleep(LOOK_EVERY)
+            await asyncio.to_thread(self.refresh)
+
+    def refresh(self) -> None:
+        """Take the files as they are now, if they are others and not broken."""
         version = self._version(self._settings)
         if version == self._seen:
             return
@@ -138,6 +144,8 @@ class Guard:
         if (context is None) is not (self.context is None):
             log.error("web configuration not taken", error="TLS on or off needs a restart")
             return
+        if context is not None:
+            context.sni_callback = self._renew
         self._settings, self.context = settings, context
         self._seen = self._version(settings)
         self._known.clear()
