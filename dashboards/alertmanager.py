@@ -17,9 +17,7 @@ def example() -> Mapping[str, Any]:
             "group_wait": "30s",
             "group_interval": "5m",
             "repeat_interval": "4h",
-            "routes": [
-                {"matchers": [f'severity="{Severity.CRITICAL}"'], "receiver": "pager"},
-            ],
+            "routes": [{"matchers": [f'severity="{Severity.CRITICAL}"'], "receiver": "pager"}],
         },
         "inhibit_rules": [
             # Who gets no answer at all need not hear that it comes from afar.

@@ -64,7 +64,9 @@ def _witnesses(to: Thresholds) -> list[Alert]:
 def _gone(to: Thresholds) -> list[Alert]:
     up, exporters = f'up{{job=~"{to.job}"}}', "max by (destination_cluster)"
     known = f'{exporters} (clusterset_gateway_connected{{view="strict"}})'
-    present = 'label_replace(clusterset_info, "destination_cluster", "$1", "source_cluster", "(.+)")'
+    present = (
+        'label_replace(clusterset_info, "destination_cluster", "$1", "source_cluster", "(.+)")'
+    )
     return [
         Alert(
             name="ClustersetExporterDown",

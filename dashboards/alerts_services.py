@@ -85,7 +85,8 @@ def _leakage(to: Thresholds) -> Alert:
         wait=to.leak_for,
         summary="Requests cross to another cluster although their own is ready.",
         description=f"{{{{ $value | humanize }}}} requests a second for {_WHAT} from clients in "
-        f"{_SOURCE} are served by {{{{ $labels.destination_cluster }}}}, though {_SOURCE} is ready.",
+        f"{_SOURCE} are served by {{{{ $labels.destination_cluster }}}}, "
+        f"though {_SOURCE} is ready.",
     )
 
 
@@ -122,8 +123,8 @@ def _redundancy(to: Thresholds) -> list[Alert]:
             expr=f"{ready} != min by (destination_cluster, {SERVICE}) (clusterset_service_ready)",
             wait=to.view_for,
             summary="Clusters disagree on whether a service is ready in one of them.",
-            description=f"Some clusters see {_WHAT} ready in {{{{ $labels.destination_cluster }}}}, "
-            "some do not.",
+            description=f"Some clusters see {_WHAT} ready in {{{{ $labels.destination_cluster }}}}"
+            ", some do not.",
         ),
     ]
 

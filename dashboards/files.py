@@ -7,8 +7,17 @@ from typing import Any
 
 import yaml
 
-from dashboards import alertmanager, alerts_exporters, alerts_services, thresholds
+from dashboards import (
+    alertmanager,
+    alerts_exporters,
+    alerts_services,
+    exporter,
+    overview,
+    service,
+    thresholds,
+)
 from dashboards.alerts import Alert
+from dashboards.bridge import Board, link
 from dashboards.rules import Scope, recordings
 from dashboards.thresholds import Thresholds
 
@@ -20,7 +29,20 @@ _NAME = "clusterset-exporter"
 
 def files() -> dict[str, str]:
     """Return all files: their path below generated/ and their text."""
-    return dict((*_rules(), *_charts(), ("alertmanager.yml", _HEAD + text(alertmanager.example()))))
+    return dict(
+        (
+            *_boards(),
+            *_rules(),
+            *_charts(),
+            ("alertmanager.yml", _HEAD + text(alertmanager.example())),
+        )
+    )
+
+
+def boards() -> list[Board]:
+    """Return all boards."""
+    runbooks = Thresholds().runbook_url
+    return [overview.board(runbooks), service.board(runbooks), exporter.board(runbooks)]
 
 
 def alerts(to: Thresholds) -> list[Alert]:
@@ -61,6 +83,13 @@ def text(value: object) -> str:
 def as_json(value: object) -> str:
     """Return a value as JSON that does not change from run to run."""
     return json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _boards() -> Iterator[tuple[str, str]]:
+    made = boards()
+    for board in made:
+        others = [link(each) for each in made if each is not board]
+        yield f"boards/{board.uid}.json", as_json(board.as_json(others))
 
 
 def _rules() -> Iterator[tuple[str, str]]:

@@ -13,7 +13,7 @@ SERVICE = "destination_service_namespace, destination_service_name"
 PAIR = "source_cluster, destination_cluster"
 NO_CLUSTER = "|".join(sorted(NOT_CLUSTERS))
 """Regular expression of sources that are no cluster."""
-AT_HOME = "|".join((Locality.EXTERNAL, Locality.LOCAL, Locality.UNKNOWN))
+AT_HOME = f"{Locality.EXTERNAL}|{Locality.LOCAL}|{Locality.UNKNOWN}"
 """Regular expression of localities that cross no border between clusters."""
 
 MODE_CODES = {
