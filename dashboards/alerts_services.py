@@ -56,8 +56,9 @@ def _moves(to: Thresholds) -> list[Alert]:
             name="ClustersetFailoverFlapping",
             severity=Severity.WARNING,
             board=Board.SERVICE,
-            expr=f"sum without ({REPLICA}, stage) (increase({served}[{to.flapping_window}])) "
-            f"> {to.flapping_moves}",
+            # A whole number, as increase() is not: it makes five of four where the series is young.
+            expr=f"max without ({REPLICA}, stage) "
+            f"({served} - min_over_time({served}[{to.flapping_window}])) > {to.flapping_moves}",
             summary="A service moves between clusters again and again.",
             description=f"{_WHAT} moved {{{{ $value | humanize }}}} times for clients in {_SOURCE} "
             f"within {to.flapping_window}.",

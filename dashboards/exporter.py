@@ -300,8 +300,18 @@ def _process() -> list[Panel]:
     cpu = f"rate({_each('process_cpu_seconds_total')}[$__rate_interval])"
     return [
         usage("CPU", "Cores that each exporter uses.", f"{cpu} * {build}", "short"),
-        usage("Memory", "Resident memory.", _each("process_resident_memory_bytes"), "bytes"),
-        usage("Open files", "Open file descriptors.", _each("process_open_fds"), "short"),
+        usage(
+            "Memory",
+            "Resident memory of each exporter.",
+            _each("process_resident_memory_bytes"),
+            "bytes",
+        ),
+        usage(
+            "Open files",
+            "Open file descriptors of each exporter.",
+            _each("process_open_fds"),
+            "short",
+        ),
         usage(
             "Scrapes take",
             "How long Prometheus takes to scrape each exporter.",

@@ -137,7 +137,12 @@ def table(
         "showHeader": True,
         "sortBy": [] if sort is None else [{"displayName": sort, "desc": True}],
     }
-    custom = {"align": "auto", "cellOptions": {"type": "auto"}, "filterable": False}
+    custom = {
+        "align": "auto",
+        "cellOptions": {"type": "auto"},
+        "filterable": False,
+        "inspect": False,
+    }
     filled: Words = {"width": 12, "height": 8, **words}
     return _panel("table", (title, description, empty), queries, options, custom, filled)
 
@@ -174,7 +179,11 @@ def matrix(title: str, description: str, empty: str, query: Query, **words: Unpa
         (title, description, empty),
         made.queries,
         made.options,
-        {"align": "center", "cellOptions": {"type": "color-background", "mode": "basic"}},
+        {
+            "align": "center",
+            "inspect": False,
+            "cellOptions": {"type": "color-background", "mode": "basic"},
+        },
         {"width": 12, "height": 8, **cells},
     )
 

@@ -6,7 +6,7 @@ from itertools import product
 
 from exporter.expose import series
 from exporter.expose.render import Labels, Registry
-from exporter.expose.series import FAMILIES, Family
+from exporter.expose.series import FAMILIES, Family, Kind
 from exporter.model import (
     DNS_FAILURES,
     EXTERNAL,
@@ -61,6 +61,10 @@ class Metrics:
         self._local = local
         self._kinds: tuple[NameKind, ...] = (NameKind.PLAIN,)
         self._shape: object = None
+        # From the first scrape on, so that increase() sees the first event.
+        for family in FAMILIES:
+            if family.kind is Kind.COUNTER and not family.labels:
+                self._inc(family, (), 0)
 
     def configure(self, *, pinned: bool) -> None:
         """Let children of pinned names begin at 0 too, or not, from the next inventory on."""
