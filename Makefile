@@ -6,13 +6,15 @@ CLUSTERS ?= 2
 DEMO_ARGS ?=
 LOCK = $(DEV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links
 # Debian packages that the system tests use; installed where that is possible, else those tests are skipped and say so.
-TEST_PACKAGES := prometheus chromium logrotate
+TEST_PACKAGES := prometheus prometheus-alertmanager chromium logrotate
 BENCH_PACKAGES := mtail
 
-.PHONY: help demo test check format generate picture bench bench-daemon bench-logs lock clean
+.PHONY: help demo test test-dashboards dashboards check format generate picture bench bench-daemon bench-logs lock clean
 help:
 	@echo 'make demo   a whole clusterset on this machine, a failover and a leak caught on it (CLUSTERS=3, DEMO_ARGS=--keep)'
 	@echo 'make test   all checks and tests'
+	@echo 'make test-dashboards  the boards and alerts on the story of the demo'
+	@echo 'make dashboards       writes dashboards/generated'
 	@echo 'make check  ruff, formatting, mypy, generated files'
 	@echo 'make bench  the figures of docs/benchmarks.md, measured beside their peers'
 
@@ -32,13 +34,21 @@ demo: $(DEMO)/.made
 	@$(DEMO)/bin/python -m exporter demo --clusters $(CLUSTERS) $(DEMO_ARGS)
 
 test: $(DEV)/.made check test-tools
-	$(DEV)/bin/pytest -n auto
+	$(DEV)/bin/pytest -n auto -m 'not story'
+
+# The boards and alerts on the demo's story, with a real Prometheus and a real Alertmanager.
+test-dashboards: $(DEV)/.made test-tools
+	$(DEV)/bin/pytest -n 0 tests/dashboards
+
+dashboards: $(DEV)/.made
+	$(DEV)/bin/python -m dashboards
 
 check: $(DEV)/.made
 	$(DEV)/bin/ruff check .
 	$(DEV)/bin/ruff format --check .
 	$(DEV)/bin/mypy
 	$(DEV)/bin/python docs/generate.py --check
+	$(DEV)/bin/python -m dashboards --check
 
 format: $(DEV)/.made
 	$(DEV)/bin/ruff check --fix .

@@ -14,6 +14,9 @@ from tests.fakes.alert_cases import CASES
 from tests.fakes.boards import GENERATED
 from tests.fakes.tools import need
 
+ORDER = [
+    f"clusterset-exporter-{scope}-{kind}" for kind in ("recordings", "alerts") for scope in Scope
+]
 RULES = [GENERATED / "rules" / f"{scope}.yaml" for scope in Scope]
 ALERTS = files.alerts(Thresholds())
 SERVICE = {
@@ -72,7 +75,15 @@ def at(case, minute, *, series=None, fires=False):
 
 def run(tmp_path, test):
     path = tmp_path / "test.yml"
-    path.write_text(yaml.safe_dump({"rule_files": [str(each) for each in RULES], "tests": [test]}))
+    path.write_text(
+        yaml.safe_dump(
+            {
+                "rule_files": [str(each) for each in RULES],
+                "group_eval_order": ORDER,
+                "tests": [test],
+            }
+        )
+    )
     return promtool("test", "rules", str(path))
 
 

@@ -32,5 +32,6 @@ def expressions(board):
 
 def series(expression):
     """Return the series that an expression names; labels and texts are none."""
-    bare = re.sub(r'"[^"]*"|(?:by|without|on|ignoring|group_left) \([^)]*\)', "", expression)
+    plain = re.sub(r'"[^"]*"', "", expression)
+    bare = re.sub(r"\{[^}]*\}|(?:by|without|on|ignoring|group_left) \([^)]*\)", "", plain)
     return set(SERIES.findall(bare))

@@ -4,7 +4,7 @@ import asyncio
 import io
 import shutil
 import time
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 
 import aiohttp
@@ -54,9 +54,6 @@ class Staged:
     told: list = field(default_factory=list)
     """Each alert's labels, annotations and status, in the order in which they came."""
 
-    def firing(self):
-        return {each["labels"]["alertname"] for each in self.told if each["status"] == "firing"}
-
 
 @asynccontextmanager
 async def staged(folder):
@@ -69,22 +66,24 @@ async def staged(folder):
         async with webhook(sites[0].exporter, told) as target:
             alerting = _alertmanager(sites[0], folder, target)
             _add_rules(folder, f"{sites[0].exporter}:{ALERTMANAGER_PORT}")
-            async with parts.running([alerting, part]):
-                await _play(sites, folder, made, told)
+            async with AsyncExitStack() as stack:
+                async with clusterset(sites, folder) as set_:
+                    # As somebody would who finds all running; it outlives what it has scraped.
+                    await stack.enter_async_context(parts.running([alerting, part]))
+                    await _play(set_, made, told)
                 yield made
 
 
-async def _play(sites, folder, made, told):
-    async with clusterset(sites, folder) as set_:
-        await _scraped(made.url)
-        await asyncio.sleep(QUIET)
-        made.begun = time.time()
-        story = Story(set_, Console(file=io.StringIO()))
-        await story.play()
-        assert [row for row in story.rows if not row.equal] == []
-        made.requests, made.moves = set_.requests, story.moves
-        await asyncio.sleep(AFTER)
-        made.ended, made.told = time.time(), list(told)
+async def _play(set_, made, told):
+    await _scraped(made.url)
+    await asyncio.sleep(QUIET)
+    made.begun = time.time()
+    story = Story(set_, Console(file=io.StringIO()))
+    await story.play()
+    assert [row for row in story.rows if not row.equal] == []
+    made.requests, made.moves = set_.requests, story.moves
+    await asyncio.sleep(AFTER)
+    made.ended, made.told = time.time(), list(told)
 
 
 async def _scraped(url):
