@@ -93,7 +93,7 @@ async def _scraped(url):
             query = {"query": "count(clusterset_info)"}
             try:
                 async with session.get(f"{url}api/v1/query", params=query) as reply:
-                    result = (await reply.json())["data"]["result"]
+                    result = (await reply.json())["data"]["result"] if reply.ok else []
             except aiohttp.ClientConnectionError:
                 return False
             return bool(result) and result[0]["value"][1] == str(len(IDS))
