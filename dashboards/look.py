@@ -75,4 +75,10 @@ def override(column: str, **properties: Any) -> dict[str, Any]:  # noqa: ANN401 
     }
 
 
+NO_CELL = {
+    "matcher": {"id": "byRegexp", "options": "/.*/"},
+    "properties": [{"id": "noValue", "value": "-"}],
+}
+"""In a table, a cell without a value; what a panel says when all is empty would stand there."""
+
 LOCALITY_COLOURS = [coloured(str(locality), colour) for locality, colour in LOCALITIES.items()]

@@ -58,7 +58,7 @@ def board(runbooks: str) -> Board:
         ],
         sections=[
             Section(title="Is all served where it should be?", lines=[_stats(), [_timeline()]]),
-            Section(title="What changed, and what needs a hand", lines=[[_alerts(), _moves()]]),
+            Section(title="What changed, and what needs a hand", lines=[[_alerts()], [_moves()]]),
             Section(title="Who is served where", lines=[_matrices(), _traffic()]),
             Section(title="Services", lines=[[_services()]]),
             Section(title="Tunnels", lines=[_tunnels()]),
@@ -74,7 +74,7 @@ def _stats() -> list[Panel]:
     local = f'sum({REQUEST_RATE}{{{_OF_CLUSTERS},locality="{Locality.LOCAL}"}})'
     return [
         panels.stat(
-            "Served at home",
+            "At home",
             "Share of the clusters' requests that their own cluster served, over five minutes.",
             _NO_TRAFFIC,
             Query(expr=over(local, f"sum({REQUEST_RATE}{{{_OF_CLUSTERS}}})")),
@@ -83,7 +83,7 @@ def _stats() -> list[Panel]:
             steps=((None, VERMILLION), (0.5, ORANGE), (0.95, GREEN)),
         ),
         panels.stat(
-            "Crossing requests",
+            "Crossing",
             "Requests a second that one cluster's clients make and another cluster serves.",
             _NO_TRAFFIC,
             Query(expr=f"sum({REQUEST_RATE}{{{_CROSSING}}})"),
@@ -174,6 +174,7 @@ def _alerts() -> Panel:
         "No alert fired in this range, or the rules are not loaded",
         Query(expr=f"max by ({kept}) (last_over_time({firing}[$__range]))", table=True),
         Query(expr=f"max by ({kept}) ({firing})", table=True),
+        width=24,
         transformations=panels.merged(
             {
                 "alertname": "alert",
@@ -218,6 +219,7 @@ def _moves() -> Panel:
         "No service moved in this range",
         Query(expr=recent, table=True),
         *map(took, Stage),
+        width=24,
         transformations=panels.merged(
             {
                 "Value #A": "moved at",
@@ -232,7 +234,7 @@ def _moves() -> Panel:
         ),
         unit="s",
         overrides=[
-            look.override("moved at", unit="dateTimeAsLocal", custom__width=160),
+            look.override("moved at", unit="dateTimeAsLocal", custom__width=200),
             look.override("service", links=_SERVICE_CELL),
         ],
     )
@@ -318,7 +320,7 @@ def _services() -> Panel:
         "No services: no exporter is scraped, or the rules of local.yaml are not loaded",
         *(Query(expr=expr, table=True) for expr in queries),
         width=24,
-        height=10,
+        height=8,
         transformations=panels.merged(
             {
                 "destination_service_namespace": "namespace",

@@ -60,7 +60,7 @@ def stat(
     title: str, description: str, empty: str, *queries: Query, **words: Unpack[Words]
 ) -> Panel:
     """Return a large number, with its course behind it unless it is made of words."""
-    worded = "mappings" in words
+    worded, named = "mappings" in words, any(query.legend != "__auto" for query in queries)
     options = {
         "colorMode": "background" if worded else "value",
         "graphMode": "none" if worded else "area",
@@ -69,7 +69,7 @@ def stat(
         "percentChangeColorMode": "standard",
         "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
         "showPercentChange": False,
-        "textMode": "value_and_name" if worded or len(queries) > 1 else "value",
+        "textMode": "value_and_name" if worded or named else "value",
         "wideLayout": True,
     }
     filled: Words = {"width": 3, "height": 4, **words}
@@ -82,9 +82,10 @@ def graph(
     empty: str,
     *queries: Query,
     stacked: bool = False,
+    reach: float | None = None,
     **words: Unpack[Words],
 ) -> Panel:
-    """Return lines over time, or areas on top of each other."""
+    """Return lines over time, or areas on top of each other; the axis goes to *reach* at least."""
     options = {
         "legend": {"calcs": [], "displayMode": "list", "placement": "bottom", "showLegend": True},
         "tooltip": {"mode": "multi", "sort": "desc"},
@@ -98,6 +99,7 @@ def graph(
         "spanNulls": False,
         "stacking": {"mode": "normal" if stacked else "none", "group": "A"},
         "axisSoftMin": 0,
+        **({} if reach is None else {"axisSoftMax": reach}),
     }
     filled: Words = {"width": 12, "height": 8, "color": PALETTE, **words}
     return _panel("timeseries", (title, description, empty), queries, options, custom, filled)
@@ -144,48 +146,51 @@ def table(
         "inspect": False,
     }
     filled: Words = {"width": 12, "height": 8, **words}
+    filled["overrides"] = [look.NO_CELL, *filled.get("overrides", ())]
     return _panel("table", (title, description, empty), queries, options, custom, filled)
 
 
 def matrix(title: str, description: str, empty: str, query: Query, **words: Unpack[Words]) -> Panel:
     """Return a table of clusters of clients by clusters that serve, the cells coloured."""
-    corner = "source_cluster\\destination_cluster"
-    overrides = [
-        look.override(
-            corner,
-            displayName="clients in ↓ served by →",
-            custom__cellOptions={"type": "auto"},
-            unit="string",
-        )
+    corner = look.override(
+        "source_cluster\\destination_cluster",
+        displayName="clients in ↓ served by →",
+        custom__cellOptions={"type": "auto"},
+        unit="string",
+    )
+    options = {
+        "rowField": "source_cluster",
+        "columnField": "destination_cluster",
+        "valueField": "Value",
+        "emptyValue": "null",
+    }
+    steps = [
+        *(_by(field) for field in ("destination_cluster", "source_cluster")),
+        {"id": "groupingToMatrix", "options": options},
     ]
     cells: Words = {
-        "overrides": overrides,
-        "transformations": [
-            {
-                "id": "groupingToMatrix",
-                "options": {
-                    "rowField": "source_cluster",
-                    "columnField": "destination_cluster",
-                    "valueField": "Value",
-                    "emptyValue": "null",
-                },
-            }
-        ],
+        "width": 12,
+        "height": 8,
+        "transformations": steps,
         **words,
+        "overrides": [look.NO_CELL, corner],
     }
-    made = table(title, description, empty, query, **cells)
     return _panel(
         "table",
         (title, description, empty),
-        made.queries,
-        made.options,
+        [query],
+        {"cellHeight": "sm", "frameIndex": 0, "showHeader": True},
         {
             "align": "center",
             "inspect": False,
             "cellOptions": {"type": "color-background", "mode": "basic"},
         },
-        {"width": 12, "height": 8, **cells},
+        cells,
     )
+
+
+def _by(field: str, *, largest_first: bool = False) -> dict[str, Any]:
+    return {"id": "sortBy", "options": {"sort": [{"field": field, "desc": largest_first}]}}
 
 
 def heatmap(

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from dashboards import look, panels
 from dashboards.bridge import SOURCE, Board, Panel, Query, Section, Variable
-from dashboards.look import GREEN, ORANGE, SKY, VERMILLION
+from dashboards.look import GREEN, ORANGE, VERMILLION
 from dashboards.queries import NO_CLUSTER, PAIR, mode_code, over, same_cluster
 from exporter.model import Stage
 
@@ -179,7 +179,7 @@ def _log() -> Panel:
         ],
         unit="s",
         decimals=2,
-        overrides=[look.override("moved at", unit="dateTimeAsLocal", custom__width=170)],
+        overrides=[look.override("moved at", unit="dateTimeAsLocal", custom__width=200)],
     )
 
 
@@ -336,9 +336,12 @@ def _promises() -> list[Panel]:
             _NO_PROBES,
             Query(
                 expr="sum by (source_cluster, name, reason) "
-                f"(rate(clusterset_probe_failures_total{{{_FROM}}}[$__rate_interval])) > 0 "
-                f"or sum(rate(clusterset_probes_total{{{_FROM}}}[$__rate_interval])) * 0",
-                legend="{{reason}} {{name}} {{source_cluster}}",
+                f"(rate(clusterset_probe_failures_total{{{_FROM}}}[$__rate_interval])) > 0",
+                legend="{{reason}} {{name}} in {{source_cluster}}",
+            ),
+            Query(
+                expr=f"sum(rate(clusterset_probes_total{{{_FROM}}}[$__rate_interval])) * 0",
+                legend="none",
             ),
             unit="reqps",
         ),
@@ -362,6 +365,7 @@ def _failures() -> list[Panel]:
                 legend="{{source_cluster}} → {{destination_cluster}}",
             ),
             unit="percentunit",
+            reach=0.01,
         ),
         panels.matrix(
             "Probes seen in the logs",
@@ -425,7 +429,7 @@ def _latency() -> list[Panel]:
 
 def _spread() -> list[Panel]:
     requests = f"clusterset_request_duration_seconds_bucket{{{_FROM}}}"
-    durations = f'clusterset_failover_duration_seconds_bucket{{{_FROM},stage="{Stage.SERVED}"}}'
+    durations = f"increase(clusterset_failover_duration_seconds_%s{{{_FROM}}}[$__range])"
     return [
         panels.heatmap(
             "Request time",
@@ -438,11 +442,29 @@ def _spread() -> list[Panel]:
             ),
             unit="s",
         ),
-        panels.graph(
-            "Moves that took longer than",
-            "Moves of the range by how long it took until the service was served again.",
+        panels.table(
+            "How long moves took",
+            "Of all moves of the range: how many there were, and in what time half and nine "
+            "of ten of them got a new answer, were served again, and how long nobody served.",
             _NO_PROBES,
-            Query(expr=f"sum by (le) (increase({durations}[$__range]))", legend="within {{le}} s"),
-            color={"mode": "fixed", "fixedColor": SKY},
+            Query(expr=f"sum by (stage) ({durations % 'count'})", table=True),
+            *(
+                Query(
+                    expr=f"histogram_quantile({quantile}, sum by (le, stage) "
+                    f"({durations % 'bucket'}))",
+                    table=True,
+                )
+                for quantile in (0.5, 0.9)
+            ),
+            transformations=panels.merged(
+                {
+                    "stage": "stage",
+                    "Value #A": "moves",
+                    "Value #B": "half within",
+                    "Value #C": "nine of ten within",
+                }
+            ),
+            unit="s",
+            overrides=[look.override("moves", unit="short", decimals=0)],
         ),
     ]
