@@ -341,6 +341,7 @@ class Flow:
             "started": self._started.unix,
             "ready": not_ready is None,
             "not_ready_reason": not_ready,
+            "dashboard_url": self._settings.dashboard_url,
             "problems": [
                 {"what": what, "message": message, "since": since}
                 for what, (message, since) in self._problems.items()
