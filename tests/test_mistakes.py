@@ -48,6 +48,10 @@ CONFIG_MISTAKES = {
         CONFIG.replace("127.0.0.1:1", "127.0.0.1:0"),
         "config.yaml:3: probe.resolvers[0]: port 0 of 127.0.0.1:0 is not between 1 and 65535",
     ),
+    "a board that is no web page": (
+        CONFIG + "dashboard_url: 'javascript:alert(1)'\n",
+        "config.yaml: dashboard_url 'javascript:alert(1)' should begin with http:// or https://",
+    ),
     "empty file": ("", "config.yaml: is empty; write at least one key"),
     "comment only": ("# soon\n", "config.yaml: is empty; write at least one key"),
     "wrong type": (
