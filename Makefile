@@ -1,5 +1,6 @@
 # make demo and make test do all their set-up by themselves, each in a virtual environment of its own.
 PYTHON ?= python3
+RENDER := tests/render/www/page.js
 DEV := .venv
 DEMO := .venv-demo
 CLUSTERS ?= 2
@@ -37,8 +38,13 @@ test: $(DEV)/.made check test-tools
 	$(DEV)/bin/pytest -n auto -m 'not story'
 
 # The boards and alerts on the demo's story, with a real Prometheus and a real Alertmanager.
-test-dashboards: $(DEV)/.made test-tools
+test-dashboards: $(DEV)/.made test-tools $(RENDER)
 	$(DEV)/bin/pytest -n 0 tests/dashboards
+
+# Grafana's own packages, which draw the boards; without npm the tests that need them are skipped and say so.
+$(RENDER): tests/render/package-lock.json tests/render/build.mjs $(wildcard tests/render/src/*)
+	@if command -v npm >/dev/null; then cd tests/render && npm ci --silent && node build.mjs; \
+	else echo 'npm is not installed: the boards are not drawn' >&2; fi
 
 dashboards: $(DEV)/.made
 	$(DEV)/bin/python -m dashboards

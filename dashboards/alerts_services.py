@@ -101,7 +101,7 @@ def _redundancy(to: Thresholds) -> list[Alert]:
             severity=Severity.WARNING,
             board=Board.SERVICE,
             expr=f"{standbys} == 0 and on (source_cluster, {SERVICE}) {seen} > 1",
-            wait=to.redundancy_for,
+            wait=to.standby_for,
             summary="No other cluster would take a service over.",
             description=f"If the cluster that serves {_WHAT} to clients in {_SOURCE} stopped, no "
             "other would answer, though others export it.",

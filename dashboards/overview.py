@@ -5,7 +5,16 @@ from dashboards import overview_parts as parts
 from dashboards.bridge import Board, Panel, Query, Section, Variable
 from dashboards.look import GREEN, ORANGE, VERMILLION
 from dashboards.overview_parts import CROSSING, HERE, NO_TRAFFIC, OF_CLUSTERS, SERVICE_CELL, SOURCE
-from dashboards.queries import BYTE_RATE, MODE_CODE, MODE_CODES, PAIR, REQUEST_RATE, SERVICE, over
+from dashboards.queries import (
+    BYTE_RATE,
+    MODE_COUNT,
+    NO_STANDBY,
+    PAIR,
+    REQUEST_RATE,
+    SERVICE,
+    TROUBLE,
+    over,
+)
 from exporter.model import Locality, Mode, Stage
 
 _NO_MODES = "No probes, or the rules of local.yaml are not loaded"
@@ -28,7 +37,7 @@ def board(runbooks: str) -> Board:
             ),
             _variable(
                 "namespace",
-                "Namespace",
+                "Namespace of services",
                 "clusterset_service_exported",
                 "destination_service_namespace",
             ),
@@ -81,11 +90,8 @@ def _stats() -> list[Panel]:
         panels.stat(
             "No standby",
             "Services, by cluster of the clients, that nobody would take over.",
-            "No probes",
-            Query(
-                expr=f"sum(max by (source_cluster, {SERVICE}) "
-                f"(clusterset_service_standby_clusters{{{HERE}}}) == bool 0)"
-            ),
+            _NO_MODES,
+            Query(expr=f"sum({NO_STANDBY}{{{HERE}}})"),
             steps=look.WARN_IF_ANY,
         ),
         panels.stat(
@@ -117,22 +123,20 @@ def _counted(title: str, mode: Mode, meaning: str) -> Panel:
         title,
         f"Services, by cluster of the clients, that are {meaning}.",
         _NO_MODES,
-        Query(expr=f"sum({MODE_CODE}{{{HERE}}} == bool {MODE_CODES[mode]})"),
+        Query(expr=f'sum({MODE_COUNT}{{{HERE},mode="{mode}"}})'),
         steps=look.GOOD_IF_ZERO if mode is Mode.BLACKOUT else look.WARN_IF_ANY,
     )
 
 
 def _timeline() -> Panel:
-    code = f"max by (source_cluster, {SERVICE}) ({MODE_CODE}{{{HERE}}})"
-    worst = f"max_over_time({MODE_CODE}{{{HERE}}}[$__range] @ end())"
     return panels.timeline(
         "Failovers",
         "Services that were in failover, mixed or in blackout at some time of the range, as "
-        "clients of each cluster saw them. Click one to open it.",
+        "clients of each cluster saw them; blank while they were not, or while nobody watched. "
+        "Click one to open it.",
         "No failover, no blackout in this range",
         Query(
-            expr=f"{code} and on (source_cluster, {SERVICE}) "
-            f"{worst} >= {MODE_CODES[Mode.FAILOVER]}",
+            expr=f"{TROUBLE}{{{HERE}}}",
             legend="{{destination_service_namespace}}/{{destination_service_name}} "
             "in {{source_cluster}}",
         ),

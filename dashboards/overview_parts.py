@@ -9,6 +9,7 @@ from dashboards.queries import (
     MODE_CODE,
     NO_CLUSTER,
     PAIR,
+    REPLY_P95,
     REQUEST_RATE,
     SERVICE,
     SERVICE_FAILURE_RATE,
@@ -19,7 +20,7 @@ from dashboards.queries import (
 SOURCE = 'source_cluster=~"$source_cluster"'
 _DESTINATION = 'destination_cluster=~"$destination_cluster"'
 NAMESPACE = 'destination_service_namespace=~"$namespace"'
-_TRAFFIC = f"{SOURCE},{_DESTINATION},{NAMESPACE}"
+_TRAFFIC = f"{SOURCE},{_DESTINATION}"
 OF_CLUSTERS = f'{_TRAFFIC},source_cluster!~"{NO_CLUSTER}"'
 CROSSING = f'{OF_CLUSTERS},locality!~"{AT_HOME}"'
 HERE = f"{SOURCE},{NAMESPACE}"
@@ -82,7 +83,7 @@ def traffic() -> list[Panel]:
             "Share that crosses, by cluster of the clients",
             "Share of each cluster's requests that another cluster served.",
             NO_TRAFFIC,
-            Query(expr=over(f"({crossing} or {whole} * 0)", whole), legend="{{source_cluster}}"),
+            Query(expr=over(crossing, whole), legend="{{source_cluster}}"),
             unit="percentunit",
             most=1,
         ),
@@ -144,7 +145,6 @@ def services() -> Panel:
 def tunnels() -> list[Panel]:
     """Return what joins the clusters."""
     up = f'clusterset_gateway_connected{{view="strict",{SOURCE}}}'
-    reply = f'clusterset_probe_duration_seconds_bucket{{phase="reply",{SOURCE}}}'
     return [
         panels.matrix(
             "Tunnels",
@@ -169,10 +169,9 @@ def tunnels() -> list[Panel]:
             "Time to a reply, by pair",
             "Time in which 95 of 100 probes got their reply, by cluster that asked and cluster "
             "that served.",
-            "No probe got a reply",
+            "No probe got a reply, or the rules of local.yaml are not loaded",
             Query(
-                expr=f"histogram_quantile(0.95, sum by (le, {PAIR}) "
-                f"(rate({reply}[$__rate_interval])))",
+                expr=f"max by ({PAIR}) ({REPLY_P95}{{{SOURCE}}})",
                 legend="{{source_cluster}} → {{destination_cluster}}",
             ),
             width=8,

@@ -27,12 +27,17 @@ MODE_CODES = {
 """A mode as a number, a worse one the larger: what a panel can draw and `max` can compare."""
 
 # What rules/local.yaml records; the names say which labels are left, what of, and how.
-REQUEST_RATE = "source_destination_namespace_locality:clusterset_requests:rate5m"
-FAILURE_RATE = "source_destination_namespace:clusterset_request_failures:rate5m"
-BYTE_RATE = "source_destination_namespace_locality:clusterset_response_bytes:rate5m"
+REQUEST_RATE = "source_destination_locality:clusterset_requests:rate5m"
+FAILURE_RATE = "source_destination:clusterset_request_failures:rate5m"
+BYTE_RATE = "source_destination_locality:clusterset_response_bytes:rate5m"
 SERVICE_REQUEST_RATE = "destination_service_locality:clusterset_requests:rate5m"
 SERVICE_FAILURE_RATE = "destination_service:clusterset_request_failures:rate5m"
 MODE_CODE = "source_service:clusterset_service_mode:code"
+TROUBLE = "source_service:clusterset_service_trouble:code"
+"""The mode as a number, while it is failover, mixed or blackout, and nothing while it is not."""
+MODE_COUNT = "source_namespace_mode:clusterset_services:count"
+REPLY_P95 = "source_destination:clusterset_probe_reply_seconds:p95_rate5m"
+NO_STANDBY = "source_namespace:clusterset_services_without_standby:count"
 
 
 def failure_ratio(window: str) -> str:

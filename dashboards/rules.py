@@ -7,6 +7,7 @@ from typing import Any
 
 from dashboards import queries
 from dashboards.queries import REPLICA, SERVICE
+from exporter.model import Mode, Phase
 
 
 class Scope(StrEnum):
@@ -33,7 +34,7 @@ class Recording:
 
 def recordings() -> list[Recording]:
     """Return what is recorded: what the overview asks of all services at once, and the SLI."""
-    return [*_rates(), _modes(), *_ratios()]
+    return [*_rates(), *_modes(), *_ratios()]
 
 
 def _rates() -> list[Recording]:
@@ -41,20 +42,36 @@ def _rates() -> list[Recording]:
         expr = f"sum without ({REPLICA}, {gone}) (rate({series}[5m]))"
         return Recording(record=record, expr=expr)
 
-    name, source = "destination_service_name", "source_cluster"
+    source = "source_cluster"
+    replies = f'rate(clusterset_probe_duration_seconds_bucket{{phase="{Phase.REPLY}"}}[5m])'
     requests, failures = "clusterset_requests_total", "clusterset_request_failures_total"
     return [
-        rate(queries.REQUEST_RATE, requests, name),
-        rate(queries.FAILURE_RATE, failures, f"{name}, locality"),
-        rate(queries.BYTE_RATE, "clusterset_response_bytes_total", name),
+        rate(queries.REQUEST_RATE, requests, SERVICE),
+        rate(queries.FAILURE_RATE, failures, f"{SERVICE}, locality"),
+        rate(queries.BYTE_RATE, "clusterset_response_bytes_total", SERVICE),
         rate(queries.SERVICE_REQUEST_RATE, requests, source),
         rate(queries.SERVICE_FAILURE_RATE, failures, f"{source}, locality"),
+        Recording(
+            record=queries.REPLY_P95,
+            expr=f"histogram_quantile(0.95, sum without ({REPLICA}, phase) ({replies}))",
+        ),
     ]
 
 
-def _modes() -> Recording:
-    expr = f"max without ({REPLICA}, mode) ({queries.mode_code()})"
-    return Recording(record=queries.MODE_CODE, expr=expr)
+def _modes() -> list[Recording]:
+    modes = f"max without ({REPLICA}) (clusterset_service_mode)"
+    alone = f"max without ({REPLICA}) (clusterset_service_standby_clusters) == bool 0"
+    counted = "sum without (destination_service_name)"
+    code = f"max without ({REPLICA}, mode) ({queries.mode_code()})"
+    return [
+        Recording(record=queries.MODE_CODE, expr=code),
+        Recording(
+            record=queries.TROUBLE,
+            expr=f"{queries.MODE_CODE} >= {queries.MODE_CODES[Mode.FAILOVER]}",
+        ),
+        Recording(record=queries.MODE_COUNT, expr=f"{counted} ({modes})"),
+        Recording(record=queries.NO_STANDBY, expr=f"{counted} ({alone})"),
+    ]
 
 
 def _ratios() -> list[Recording]:

@@ -1,11 +1,9 @@
 """The lower part of Clusterset / Service: witnesses, standbys, promises and latency."""
 
-from collections.abc import Sequence
-
 from dashboards import look, panels
 from dashboards.bridge import Panel, Query
 from dashboards.look import GREEN, ORANGE, VERMILLION
-from dashboards.queries import NO_CLUSTER, PAIR, over, same_cluster
+from dashboards.queries import NO_CLUSTER, PAIR, REPLY_P95, over, same_cluster
 
 SERVICE = 'destination_service_namespace="$namespace",destination_service_name="$service"'
 FROM = f'{SERVICE},source_cluster=~"$source_cluster"'
@@ -210,51 +208,47 @@ def failures() -> list[Panel]:
     ]
 
 
-def _quantiles(bucket: str, by_pair: Sequence[tuple[str, str]]) -> list[Query]:
-    rate = f"sum by (le, {PAIR}) (rate({bucket}[$__rate_interval]))"
-    return [
-        Query(
-            expr=f"histogram_quantile({quantile}, sum by (le) ({rate} {which} on ({PAIR}) "
-            f"{same_cluster()}))",
-            legend=f"{word} p{quantile * 100:.0f}",
-        )
-        for which, word in by_pair
-        for quantile in (0.5, 0.99)
-    ]
-
-
 def latency() -> list[Panel]:
     """Return how long requests and probes take."""
-    both = [("and", "at home"), ("unless", "crossing")]
-    requests = (
-        f'clusterset_request_duration_seconds_bucket{{{FROM},source_cluster!~"{NO_CLUSTER}"}}'
-    )
-    probes = (
-        'clusterset_probe_duration_seconds_bucket{phase="reply",source_cluster=~"$source_cluster"}'
-    )
-    colours = [
-        look.coloured("at home p50", GREEN),
-        look.coloured("at home p99", look.BLUE),
-        look.coloured("crossing p50", ORANGE),
-        look.coloured("crossing p99", VERMILLION),
+    at_home, crossing = (f"{which} on ({PAIR}) {same_cluster()}" for which in ("and", "unless"))
+    series = "clusterset_request_duration_seconds_bucket"
+    bucket = f'{series}{{{FROM},source_cluster!~"{NO_CLUSTER}"}}'
+    rate = f"sum by (le, {PAIR}) (rate({bucket}[$__rate_interval]))"
+    requests = [
+        Query(
+            expr=f"histogram_quantile({quantile}, sum by (le) ({rate} {which}))",
+            legend=f"{word} p{quantile * 100:.0f}",
+        )
+        for which, word in ((at_home, "at home"), (crossing, "crossing"))
+        for quantile in (0.5, 0.99)
     ]
+    replies = f'{REPLY_P95}{{source_cluster=~"$source_cluster"}}'
     return [
         panels.graph(
             "Request time, at home against crossing",
             "Time of client requests that their own cluster served, beside those that crossed.",
             "The log format has no request time, or no requests came",
-            *_quantiles(requests, both),
+            *requests,
             unit="s",
-            overrides=colours,
+            overrides=[
+                look.coloured("at home p50", GREEN),
+                look.coloured("at home p99", look.BLUE),
+                look.coloured("crossing p50", ORANGE),
+                look.coloured("crossing p99", VERMILLION),
+            ],
         ),
         panels.graph(
             "Probe time, at home against crossing",
-            "Time to the reply of probes, of all services, that their own cluster answered, beside "
-            "those that crossed.",
-            "No probe got a reply",
-            *_quantiles(probes, both),
+            "Time in which 95 of 100 probes, of all services, got their reply from their own "
+            "cluster, and from the cluster that took longest.",
+            "No probe got a reply, or the rules of local.yaml are not loaded",
+            Query(expr=f"max({replies} {at_home})", legend="at home"),
+            Query(expr=f"max({replies} {crossing})", legend="crossing, slowest pair"),
             unit="s",
-            overrides=colours,
+            overrides=[
+                look.coloured("at home", GREEN),
+                look.coloured("crossing, slowest pair", ORANGE),
+            ],
         ),
     ]
 

@@ -39,6 +39,9 @@ class Thresholds:
     leak_window: str = _set("5m", "Leaks are averaged over so long.")
     leak_for: str = _set("15m", "They may cross for so long.")
     redundancy_for: str = _set("10m", "A service may lack a standby for so long.")
+    standby_for: str = _set(
+        "12m", "The same as a client sees it; longer, so that it says nothing twice."
+    )
     promise_ratio: str = _set("0.5", "Share of probes that find a promise broken.")
     promise_window: str = _set("5m", "That share is taken over so long.")
     promise_for: str = _set("10m", "A promise may be broken for so long.")

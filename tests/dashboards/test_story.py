@@ -2,16 +2,20 @@
 
 import asyncio
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime
 
 import pytest
 
 from exporter.demo.story import SLACK
 from tests.fakes.boards import BOARDS
 from tests.fakes.grafana import Prometheus, View
+from tests.fakes.rendered import bars_of, need_bundle, page_of, text_of
 from tests.fakes.staged import IDS, staged
 
 pytestmark = [pytest.mark.story, pytest.mark.timeout(180)]
 
+BLURRED = 4
+"""Seconds by which what is drawn may be off: probes, a scrape, and a rule's evaluation."""
 BEFORE = 10
 """Seconds of the quiet part that the boards show."""
 # Panels that the story has no data for.
@@ -31,12 +35,13 @@ HOME, OTHER = IDS
 STAGED = {
     ("ClustersetServiceBlackout", HOME, None),  # its nginx fails; later its links drop too
     ("ClustersetServiceFailover", HOME, None),
-    ("ClustersetStandbyMissing", OTHER, None),  # while the home cluster is not ready
     ("ClustersetServiceNotRedundant", None, None),
     ("ClustersetCrossClusterLeakage", HOME, OTHER),
     ("ClustersetTunnelDown", HOME, OTHER),
     ("ClustersetTunnelDown", OTHER, HOME),
 }
+# True in the story too, but mostly said by an alert above it that inhibits it.
+ALSO_TRUE = {("ClustersetStandbyMissing", each, None) for each in IDS}
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +80,8 @@ def test_exactly_what_was_staged_is_reported(story):
         )
         for alert in story.told
     }
-    assert told == STAGED
+    assert told >= STAGED
+    assert told - STAGED <= ALSO_TRUE
 
 
 def test_nothing_is_reported_while_all_is_well(story):
@@ -87,8 +93,12 @@ def test_what_is_over_is_reported_as_over(story):
     for alert in story.told:
         newest[alert["fingerprint"]] = alert
     still = {a["labels"]["alertname"] for a in newest.values() if a["status"] == "firing"}
-    # These two were still true, or inhibited, when the clusterset was taken down.
-    assert still <= {"ClustersetServiceFailover", "ClustersetStandbyMissing"}
+    # These may end while an alert above them says it all; then Alertmanager says no more of them.
+    assert still <= {
+        "ClustersetServiceFailover",
+        "ClustersetServiceNotRedundant",
+        "ClustersetStandbyMissing",
+    }
 
 
 def test_critical_alerts_page_and_the_others_do_not(story):
@@ -150,7 +160,7 @@ def test_the_timeline_shows_home_in_failover_and_in_blackout(story):
     (bars,) = shown(story, "clusterset-overview", "Failovers")
     (bar,) = bars
     assert bar["metric"]["source_cluster"] == HOME
-    assert {value for _, value in bar["values"]} >= {"1", "3", "5"}
+    assert {value for _, value in bar["values"]} == {"3", "5"}
 
 
 def test_the_newest_move_has_its_durations(story):
@@ -160,3 +170,74 @@ def test_the_newest_move_has_its_durations(story):
     for each in (dns, served, outage):
         assert len(each) == 1
     assert float(served[0]["value"][1]) == pytest.approx(1, abs=SLACK)
+
+
+@pytest.fixture
+def drawn(story, tmp_path):
+    """Return a function that draws a board and returns what *read* reads of it."""
+    need_bundle()
+
+    def draw(uid, read):
+        async def run():
+            span = {"start": story.begun - BEFORE, "end": story.ended}
+            async with page_of(uid, story.url, tmp_path, **span) as tab:
+                return await read(tab)
+
+        return asyncio.run(run())
+
+    return draw
+
+
+def test_the_failover_is_seen_in_the_timeline_as_staged(story, drawn):
+    bars = drawn("clusterset-overview", lambda tab: bars_of(tab, "Failovers"))
+    assert {name for name, *_ in bars} == {f"nginx-test/nginx in {HOME}"}
+    words = [word for _, word, *_ in bars]
+    assert words == ["blackout", "failover", "blackout", "failover", "blackout"]
+    # Into failover and home, and again into failover and, over a blackout, home.
+    seen = [bars[1][2], bars[1][3], bars[3][2], bars[4][3]]
+    for at, move in zip(seen, story.moves, strict=True):
+        assert at == pytest.approx(move.served, abs=BLURRED)
+
+
+def test_the_moves_are_listed_with_clusters_times_and_durations(story, drawn):
+    text = drawn("clusterset-service", lambda tab: text_of(tab, "Moves"))
+    newest = text[text.index("reason") + 2 :][:8]
+    home, at, dns, served, outage, from_, reason, to = newest
+    assert (home, from_, to, reason) == (HOME, OTHER, HOME, "readiness")
+    shown = datetime.strptime(at, "%m/%d/%Y, %I:%M:%S %p").replace(tzinfo=UTC).timestamp()
+    assert shown == pytest.approx(story.moves[-1].served, abs=BLURRED)
+    for took in (dns, served):
+        assert seconds(took) == pytest.approx(1, abs=SLACK)
+    wanted = story.moves[-1].served - story.moves[-1].broke
+    assert seconds(outage) == pytest.approx(wanted, abs=1 + SLACK)
+
+
+def seconds(text):
+    number, unit = text.split()
+    return float(number) * {"s": 1, "ms": 0.001}[unit]
+
+
+@pytest.mark.parametrize("uid", BOARDS)
+def test_every_panel_is_drawn_or_says_why_it_is_empty(uid, drawn):
+    titles = {each["title"] for each in BOARDS[uid]["panels"] if each["type"] != "row"}
+
+    async def read(tab):
+        thrown = [each for each in tab.errors if "exceptionDetails" in each]
+        texts = {title: await text_of(tab, title) for title in titles}
+        marks = "canvas, svg, table, [role=grid], .bars"
+        counted = {
+            title: await tab.value(f"window.panel({title!r}).querySelectorAll({marks!r}).length")
+            for title in titles
+        }
+        return await tab.value("window.failures()"), thrown, texts, counted
+
+    failures, thrown, texts, counted = drawn(uid, read)
+    assert (failures, thrown) == ([], [])
+    for panel in BOARDS[uid]["panels"]:
+        if panel["type"] == "row":
+            continue
+        title, shown = panel["title"], " ".join(texts[panel["title"]])
+        empty = panel["fieldConfig"]["defaults"]["noValue"] in shown
+        assert empty == (title in EMPTY), title
+        assert "NaN" not in shown, title
+        assert empty or counted[title] or panel["type"] == "stat", title

@@ -141,8 +141,8 @@ SERVICES = [
                 for each in ("east", "west")
             },
         },
-        not_yet=10,
-        fires=12,
+        not_yet=12,
+        fires=14,
         says="If the cluster that serves shop/cart to clients in east stopped, no other would "
         "answer, though others export it.",
         # A service of one cluster has no standby by design.

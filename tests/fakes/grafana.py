@@ -11,8 +11,8 @@ from tests.fakes.boards import panels
 
 ALL = "$__all"
 NICE_STEPS = (1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1200, 1800, 3600)
-PIXELS = 800
-"""Points that a panel asks for where it sets no limit: about its width."""
+PIXELS = 1600 / 24
+"""A panel asks for a point a pixel of its width, which the board has in 24 columns."""
 LIMIT = 60
 _PLACE = re.compile(r"\$\{(\w+)(?::\w+)?\}|\$(\w+)")
 
@@ -91,7 +91,8 @@ class View:
         return _PLACE.sub(one, text)
 
     def step(self, panel):
-        wanted = (self._end - self._start) / panel.get("maxDataPoints", PIXELS)
+        width = panel.get("gridPos", {}).get("w", 24) * PIXELS
+        wanted = (self._end - self._start) / panel.get("maxDataPoints", width)
         nice = next((step for step in NICE_STEPS if step >= wanted), math.ceil(wanted))
         return max(nice, self._scrape)
 

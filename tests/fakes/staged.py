@@ -25,6 +25,8 @@ IDS = ["k8s-node4", "k8s-node5"]
 ALERTMANAGER_PORT = 9093
 QUIET = 12
 """Seconds before the story in which all is well and nothing may be reported."""
+DWELL = 6
+"""Seconds for which it stays as it is after each move."""
 AFTER = 8
 """Seconds after it in which what was reported may end."""
 QUICK = replace(
@@ -34,11 +36,20 @@ QUICK = replace(
     **dict.fromkeys(("hazard_for", "conflict_for", "exporter_for", "reload_for"), "5s"),
     **dict.fromkeys(("watch_for", "log_for", "attribution_for", "series_for"), "5s"),
     **dict.fromkeys(("burn_fast_for", "burn_slow_for"), "2s"),
+    standby_for="7s",
     failover_keep="1s",
     leak_window="10s",
     promise_window="10s",
 )
 """The thresholds of production, but that the story's minute is not its hour."""
+
+
+class Unhurried(Story):
+    """The story, but that each state after a move lasts until alerts have told of it."""
+
+    async def _moved(self, site, mode):
+        await super()._moved(site, mode)
+        await asyncio.sleep(DWELL)
 
 
 @dataclass
@@ -78,7 +89,7 @@ async def _play(set_, made, told):
     await _scraped(made.url)
     await asyncio.sleep(QUIET)
     made.begun = time.time()
-    story = Story(set_, Console(file=io.StringIO()))
+    story = Unhurried(set_, Console(file=io.StringIO()))
     await story.play()
     assert [row for row in story.rows if not row.equal] == []
     made.requests, made.moves = set_.requests, story.moves

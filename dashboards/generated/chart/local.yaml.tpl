@@ -1,18 +1,26 @@
 groups:
 - name: clusterset-exporter-local-recordings
   rules:
-  - record: source_destination_namespace_locality:clusterset_requests:rate5m
-    expr: sum without (instance, pod, container, endpoint, node, destination_service_name) (rate(clusterset_requests_total[5m]))
-  - record: source_destination_namespace:clusterset_request_failures:rate5m
-    expr: sum without (instance, pod, container, endpoint, node, destination_service_name, locality) (rate(clusterset_request_failures_total[5m]))
-  - record: source_destination_namespace_locality:clusterset_response_bytes:rate5m
-    expr: sum without (instance, pod, container, endpoint, node, destination_service_name) (rate(clusterset_response_bytes_total[5m]))
+  - record: source_destination_locality:clusterset_requests:rate5m
+    expr: sum without (instance, pod, container, endpoint, node, destination_service_namespace, destination_service_name) (rate(clusterset_requests_total[5m]))
+  - record: source_destination:clusterset_request_failures:rate5m
+    expr: sum without (instance, pod, container, endpoint, node, destination_service_namespace, destination_service_name, locality) (rate(clusterset_request_failures_total[5m]))
+  - record: source_destination_locality:clusterset_response_bytes:rate5m
+    expr: sum without (instance, pod, container, endpoint, node, destination_service_namespace, destination_service_name) (rate(clusterset_response_bytes_total[5m]))
   - record: destination_service_locality:clusterset_requests:rate5m
     expr: sum without (instance, pod, container, endpoint, node, source_cluster) (rate(clusterset_requests_total[5m]))
   - record: destination_service:clusterset_request_failures:rate5m
     expr: sum without (instance, pod, container, endpoint, node, source_cluster, locality) (rate(clusterset_request_failures_total[5m]))
+  - record: source_destination:clusterset_probe_reply_seconds:p95_rate5m
+    expr: histogram_quantile(0.95, sum without (instance, pod, container, endpoint, node, phase) (rate(clusterset_probe_duration_seconds_bucket{phase="reply"}[5m])))
   - record: source_service:clusterset_service_mode:code
     expr: max without (instance, pod, container, endpoint, node, mode) (clusterset_service_mode{mode="local"} * 1 or clusterset_service_mode{mode="remote"} * 2 or clusterset_service_mode{mode="failover"} * 3 or clusterset_service_mode{mode="mixed"} * 4 or clusterset_service_mode{mode="blackout"} * 5)
+  - record: source_service:clusterset_service_trouble:code
+    expr: source_service:clusterset_service_mode:code >= 3
+  - record: source_namespace_mode:clusterset_services:count
+    expr: sum without (destination_service_name) (max without (instance, pod, container, endpoint, node) (clusterset_service_mode))
+  - record: source_namespace:clusterset_services_without_standby:count
+    expr: sum without (destination_service_name) (max without (instance, pod, container, endpoint, node) (clusterset_service_standby_clusters) == bool 0)
 - name: clusterset-exporter-local-alerts
   rules:
   - alert: ClustersetServiceBlackout
@@ -68,7 +76,7 @@ groups:
       dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
   - alert: ClustersetStandbyMissing
     expr: max without (instance, pod, container, endpoint, node) (clusterset_service_standby_clusters) == 0 and on (source_cluster, destination_service_namespace, destination_service_name) count without (instance, pod, container, endpoint, node, destination_cluster) (clusterset_service_ready) > 1
-    for: '{{ .Values.alerts.redundancyFor }}'
+    for: '{{ .Values.alerts.standbyFor }}'
     labels:
       severity: warning
     annotations:
