@@ -10,7 +10,7 @@ LOCK = $(DEV)/bin/uv pip compile --quiet --universal --python-version 3.11 --gen
 TEST_PACKAGES := prometheus prometheus-alertmanager chromium logrotate
 BENCH_PACKAGES := mtail
 
-.PHONY: help demo test test-dashboards dashboards check format generate picture bench bench-daemon bench-logs lock clean
+.PHONY: help demo test test-dashboards dashboards dashboard-pictures check format generate picture bench bench-daemon bench-dashboards bench-logs lock clean
 help:
 	@echo 'make demo   a whole clusterset on this machine, a failover and a leak caught on it (CLUSTERS=3, DEMO_ARGS=--keep)'
 	@echo 'make test   all checks and tests'
@@ -36,6 +36,10 @@ demo: $(DEMO)/.made
 
 test: $(DEV)/.made check test-tools
 	$(DEV)/bin/pytest -n auto -m 'not story'
+
+# The boards as they show the demo's story, for docs/dashboards.md.
+dashboard-pictures: $(DEV)/.made test-tools $(RENDER)
+	PYTHONPATH=. $(DEV)/bin/python docs/dashboard_pictures.py
 
 # The boards and alerts on the demo's story, with a real Prometheus and a real Alertmanager.
 test-dashboards: $(DEV)/.made test-tools $(RENDER)
@@ -77,6 +81,10 @@ bench: bench-daemon bench-logs
 
 bench-daemon: $(DEV)/.made
 	$(DEV)/bin/python bench/daemon.py
+
+# Ten clusters, 200 services, a day: about ten minutes, most of them to make the data.
+bench-dashboards: $(DEV)/.made test-tools
+	PYTHONPATH=. $(DEV)/bin/python bench/boards.py
 
 bench-logs: $(DEV)/.made bench-tools
 	$(DEV)/bin/python bench/logs.py

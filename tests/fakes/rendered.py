@@ -23,7 +23,7 @@ def need_bundle():
 
 
 @asynccontextmanager
-async def page_of(uid, prometheus, folder, *, start, end):
+async def page_of(uid, prometheus, folder, *, start, end, scale=1):
     """Yield a tab that shows a board from *start* to *end*, scraped every second."""
     job = {"board": BOARDS[uid], "start": start, "end": end, "scrape": 1}
     async with (
@@ -37,7 +37,7 @@ async def page_of(uid, prometheus, folder, *, start, end):
             ".map((each) => each.getBoundingClientRect().bottom)) + scrollY) + 16"
         )
         # The window grows to the whole board, so that nothing is left undrawn below the fold.
-        await tab.resize(WIDTH, height)
+        await tab.resize(WIDTH, height, scale=scale)
         await tab.until("window.settled()")
         # Panels draw what they were given within the next two frames.
         await tab.call(
