@@ -9,6 +9,8 @@ from exporter.model import Rule
 
 _WHAT = "{{ $labels.destination_service_namespace }}/{{ $labels.destination_service_name }}"
 _SOURCE = "{{ $labels.source_cluster }}"
+_BY_DESIGN = "single_cluster|no_pinned_names"
+"""Hazards that somebody may have chosen, and that nothing but a decision would end."""
 _OTHER_RULES = "|".join(sorted(set(Rule) - {Rule.PINS, Rule.SPREADS}))
 
 
@@ -184,7 +186,8 @@ def _promises(to: Thresholds) -> list[Alert]:
             name="ClustersetServiceHazard",
             severity=Severity.WARNING,
             board=Board.SERVICE,
-            expr=f"max without ({REPLICA}) (clusterset_service_hazard) == 1",
+            expr=f"max without ({REPLICA}) "
+            f'(clusterset_service_hazard{{hazard!~"{_BY_DESIGN}"}}) == 1',
             wait=to.hazard_for,
             summary="Something is set up in a way that is known to break a service.",
             description=f"{_WHAT} has the hazard {{{{ $labels.hazard }}}}.",

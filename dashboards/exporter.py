@@ -323,6 +323,7 @@ def _process() -> list[Panel]:
 
 def _witnesses() -> list[Panel]:
     checks = "clusterset_attribution_checks_total"
+    withheld = "clusterset_leaks_withheld_total"
     forged = "clusterset_exporter_probe_forgeries_total"
     return [
         panels.table(
@@ -347,10 +348,12 @@ def _witnesses() -> list[Panel]:
             overrides=[look.override("probes", decimals=0)],
         ),
         panels.graph(
-            "Forged probes",
-            "Log lines a second that claim to be a probe and are not believed, by reason.",
-            "None",
-            Query(expr=_rate(forged, "reason"), legend="{{reason}}"),
+            "Not believed",
+            "Log lines a second that claim to be a probe and are not believed, by reason; and "
+            "requests not counted as leaks since addresses do not tell clusters apart.",
+            _NO_LOGS,
+            Query(expr=_rate(forged, "reason"), legend="probe: {{reason}}"),
+            Query(expr=f"sum(rate({_each(withheld)}[$__rate_interval]))", legend="leaks withheld"),
             unit="cps",
         ),
     ]

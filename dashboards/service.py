@@ -112,6 +112,7 @@ def _log() -> Panel:
     by = "max by (source_cluster)"
     took = f"{by} (clusterset_failover_last_duration_seconds{{%s,{FROM}}})"
     moves = f"clusterset_failovers_total{{{FROM}}}"
+    accuracy = f"clusterset_failover_last_accuracy_seconds{{{FROM}}}"
     # A move is the step at which its counter is new or has grown; the first one makes the series.
     new = f"({moves} > {moves} offset $__interval) or ({moves} unless {moves} offset $__interval)"
     reducers = {
@@ -123,6 +124,7 @@ def _log() -> Panel:
         "new answer after": "lastNotNull",
         "served after": "lastNotNull",
         "outage": "lastNotNull",
+        "give or take": "lastNotNull",
     }
     fields = {
         name: {"aggregations": [], "operation": "groupby"}
@@ -139,6 +141,7 @@ def _log() -> Panel:
         "This service did not move in this range",
         Query(expr=f"{by} ({_MOVED}{{{FROM}}}) * 1000 > $__from", table=True, each=True),
         *(Query(expr=took % f'stage="{stage}"', table=True, each=True) for stage in Stage),
+        Query(expr=f"{by} ({accuracy})", table=True, each=True),
         Query(
             expr=f"max by (source_cluster, from_cluster, to_cluster, reason) ({new})",
             table=True,
@@ -151,7 +154,7 @@ def _log() -> Panel:
             {
                 "id": "organize",
                 "options": {
-                    "excludeByName": {"Time": True, "Value #E": True},
+                    "excludeByName": {"Time": True, "Value #F": True},
                     "indexByName": {},
                     "renameByName": {
                         "source_cluster": "clients in",
@@ -161,6 +164,7 @@ def _log() -> Panel:
                         "Value #B": "new answer after",
                         "Value #C": "served after",
                         "Value #D": "outage",
+                        "Value #E": "give or take",
                     },
                 },
             },

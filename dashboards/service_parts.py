@@ -102,7 +102,7 @@ def exports() -> list[Panel]:
     conditions = (
         f"max by (destination_cluster, type) (clusterset_service_export_condition{{{SERVICE}}})"
     )
-    hazards = f"max by (hazard) (clusterset_service_hazard{{{SERVICE}}})"
+    hazards = f"max by (hazard) (clusterset_service_hazard{{{FROM}}}) > 0"
     words = look.yes_no("yes", "no", bad=look.GREY)
     return [
         panels.matrix(
@@ -129,7 +129,7 @@ def exports() -> list[Panel]:
         panels.table(
             "Hazards",
             "Ways in which the service is set up that are known to break it.",
-            "None known; most are seen with an inventory from Kubernetes only",
+            "No hazard is known; most are seen with an inventory from Kubernetes only",
             Query(expr=hazards, table=True),
             width=6,
             height=6,

@@ -66,7 +66,9 @@ def small(png: bytes) -> bytes:
         [line[i : i + 3] for i in range(0, len(line), size)] for line in unfiltered(raw, width, height, size)
     ]
     counted = Counter(pixel for line in pixels for pixel in line)
-    palette = [colour for colour, _ in counted.most_common(COLOURS)]
+    # A thin line has few pixels, and its colour is what tells it from the others.
+    weight = {colour: number * (1 + max(colour) - min(colour)) for colour, number in counted.items()}
+    palette = sorted(counted, key=weight.__getitem__, reverse=True)[:COLOURS]
     places = {colour: place for place, colour in enumerate(palette)}
     for colour in counted.keys() - places.keys():
         far = [sum((a - b) ** 2 for a, b in zip(colour, each, strict=True)) for each in palette]
@@ -83,7 +85,7 @@ def small(png: bytes) -> bytes:
 
 async def main() -> None:
     """Play the story and take the pictures."""
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory(prefix="clusterset-demo-") as name:
         folder = Path(name)
         async with staged(folder) as story:
             # The clusters are gone by now: "now" is the last moment at which all was well again.

@@ -23,7 +23,7 @@ EMPTY = {
     "Conditions of the exports": "no Kubernetes in the demo",
     "Endpoints": "no Kubernetes in the demo",
     "Firing alerts about exporters": "no exporter fails in the story",
-    "Hazards": "no Kubernetes in the demo",
+    "Hazards": "the story has none",
     "Request time": "the demo's nginx logs no request time",
     "Request time, at home against crossing": "the demo's nginx logs no request time",
     "Round trip through the tunnels": "no Kubernetes in the demo",

@@ -222,7 +222,10 @@ SERVICES = [
         fires=17,
         labels={"hazard": "karmada_endpoints"},
         says="shop/cart has the hazard karmada_endpoints.",
-        must_not={f'clusterset_service_hazard{{{EAST},hazard="karmada_endpoints"}}': "0x30"},
+        must_not={
+            f'clusterset_service_hazard{{{EAST},hazard="karmada_endpoints"}}': "0x30",
+            f'clusterset_service_hazard{{{EAST},hazard="single_cluster"}}': "1x30",
+        },
     ),
     Case(
         alert="ClustersetErrorBudgetBurn",
