@@ -205,6 +205,8 @@ def _keys(kind: Any, steps: Path_) -> list[str]:  # noqa: ANN401 - any annotatio
         while not isinstance(info, msgspec.inspect.StructType):
             if isinstance(info, msgspec.inspect.UnionType):
                 info = next(t for t in info.types if isinstance(t, msgspec.inspect.StructType))
+            elif isinstance(info, msgspec.inspect.Metadata):
+                info = info.type
             else:
                 info = info.item_type
         if isinstance(step, str):

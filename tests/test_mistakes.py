@@ -32,6 +32,13 @@ CONFIG_MISTAKES = {
             "http, services"
         ),
     ),
+    "unknown key of a log": (
+        CONFIG.replace("format: main", "formt: main"),
+        (
+            "config.yaml:5: logs[0].formt: is no key; did you mean format? allowed here: files, "
+            "syslog, pods, format, wrapper, service"
+        ),
+    ),
     "tab": (
         CONFIG.replace("inventory: {static", "inventory:\n\tstatic"),
         "config.yaml:3: a tab in the indentation; YAML wants spaces",
