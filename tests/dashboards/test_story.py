@@ -3,9 +3,11 @@
 import asyncio
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from dashboards.thresholds import Thresholds
 from exporter.demo.story import SLACK
 from tests.fakes.boards import BOARDS
 from tests.fakes.grafana import Prometheus, View
@@ -242,3 +244,25 @@ def test_every_panel_is_drawn_or_says_why_it_is_empty(uid, drawn):
         assert empty == (title in EMPTY), title
         assert "NaN" not in shown, title
         assert empty or counted[title] or panel["type"] == "stat", title
+
+
+def test_one_click_leads_from_an_alert_to_its_runbook_and_from_a_service_to_its_board(drawn):
+    async def read(tab):
+        return [
+            await tab.value(
+                f"[...window.panel({title!r}).querySelectorAll('a')].map((each) => each.href)"
+            )
+            for title in ("Firing alerts", "Services", "Newest move of each service")
+        ]
+
+    alerts, *services = drawn("clusterset-overview", read)
+    runbooks = Thresholds().runbook_url
+    assert f"{runbooks}/ClustersetServiceBlackout.md" in alerts
+    for links in services:
+        assert links
+        for link in links:
+            url, query = urlsplit(link), parse_qs(urlsplit(link).query)
+            assert url.path == "/d/clusterset-service"
+            chosen = (query["var-namespace"], query["var-service"], query["var-datasource"])
+            assert chosen == (["nginx-test"], ["nginx"], ["prometheus"])
+            assert {"from", "to"} <= query.keys()
