@@ -33,10 +33,11 @@ QUICK = replace(
     Thresholds(),
     **dict.fromkeys(("blackout_for", "failover_for", "tunnel_for"), "1s"),
     **dict.fromkeys(("leak_for", "redundancy_for", "view_for", "promise_for"), "2s"),
-    **dict.fromkeys(("hazard_for", "conflict_for", "exporter_for", "reload_for"), "5s"),
+    **dict.fromkeys(("hazard_for", "conflict_for", "reload_for"), "5s"),
     **dict.fromkeys(("watch_for", "log_for", "attribution_for", "series_for"), "5s"),
     **dict.fromkeys(("burn_fast_for", "burn_slow_for"), "2s"),
     standby_for="7s",
+    exporter_for="15s",  # a Prometheus that starts takes five seconds to find its targets
     failover_keep="1s",
     leak_window="10s",
     promise_window="10s",
