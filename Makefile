@@ -1,20 +1,24 @@
 # make demo and make test do all their set-up by themselves, each in a virtual environment of its own.
 PYTHON ?= python3
+RENDER := tests/render/www/page.js
 DEV := .venv
 DEMO := .venv-demo
 CLUSTERS ?= 2
 DEMO_ARGS ?=
 LOCK = $(DEV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links
 # Debian packages that the system tests use; installed where that is possible, else those tests are skipped and say so.
-TEST_PACKAGES := prometheus chromium logrotate
+TEST_PACKAGES := prometheus prometheus-alertmanager chromium logrotate
 BENCH_PACKAGES := mtail
 E2E_PACKAGES := etcd=etcd-server
 
-.PHONY: help demo test e2e check format generate picture bench bench-daemon bench-cluster bench-logs lock clean
+.PHONY: help demo test test-dashboards e2e dashboards dashboard-pictures check format generate picture lock clean
+.PHONY: bench bench-daemon bench-cluster bench-dashboards bench-logs
 help:
 	@echo 'make demo   a whole clusterset on this machine, a failover and a leak caught on it (CLUSTERS=3, DEMO_ARGS=--keep)'
 	@echo 'make test   all checks and tests'
+	@echo 'make test-dashboards  the boards and alerts on the story of the demo'
 	@echo 'make e2e    the tests that need a real kube-apiserver; builds one the first time, which takes minutes and Go'
+	@echo 'make dashboards       writes dashboards/generated'
 	@echo 'make check  ruff, formatting, mypy, generated files'
 	@echo 'make bench  the figures of docs/benchmarks.md, measured beside their peers'
 
@@ -34,7 +38,7 @@ demo: $(DEMO)/.made
 	@$(DEMO)/bin/python -m exporter demo --clusters $(CLUSTERS) $(DEMO_ARGS)
 
 test: $(DEV)/.made check test-tools
-	$(DEV)/bin/pytest -n auto --ignore=tests/e2e
+	$(DEV)/bin/pytest -n auto -m 'not story' --ignore=tests/e2e
 
 # A real API server: the one of KUBEBUILDER_ASSETS or TEST_ASSET_KUBE_APISERVER, else one built into a cache outside this tree.
 e2e: $(DEV)/.made
@@ -42,11 +46,28 @@ e2e: $(DEV)/.made
 	@sh tests/e2e/build-apiserver >/dev/null
 	REQUIRE_APISERVER=1 $(DEV)/bin/pytest -n 0 tests/e2e
 
+# The boards as they show the demo's story, for docs/dashboards.md.
+dashboard-pictures: $(DEV)/.made test-tools $(RENDER)
+	PYTHONPATH=. $(DEV)/bin/python docs/dashboard_pictures.py
+
+# The boards and alerts on the demo's story, with a real Prometheus and a real Alertmanager.
+test-dashboards: $(DEV)/.made test-tools $(RENDER)
+	$(DEV)/bin/pytest -n 0 tests/dashboards
+
+# Grafana's own packages, which draw the boards; without npm the tests that need them are skipped and say so.
+$(RENDER): tests/render/package-lock.json tests/render/build.mjs $(wildcard tests/render/src/*)
+	@if command -v npm >/dev/null; then cd tests/render && npm ci --silent && node build.mjs; \
+	else echo 'npm is not installed: the boards are not drawn' >&2; fi
+
+dashboards: $(DEV)/.made
+	$(DEV)/bin/python -m dashboards
+
 check: $(DEV)/.made
 	$(DEV)/bin/ruff check .
 	$(DEV)/bin/ruff format --check .
 	$(DEV)/bin/mypy
 	$(DEV)/bin/python docs/generate.py --check
+	$(DEV)/bin/python -m dashboards --check
 
 format: $(DEV)/.made
 	$(DEV)/bin/ruff check --fix .
@@ -72,6 +93,10 @@ bench-daemon: $(DEV)/.made
 
 bench-cluster: $(DEV)/.made
 	PYTHONPATH=. $(DEV)/bin/python bench/cluster.py
+
+# Ten clusters, 200 services, a day: about ten minutes, most of them to make the data.
+bench-dashboards: $(DEV)/.made test-tools
+	PYTHONPATH=. $(DEV)/bin/python bench/boards.py
 
 bench-logs: $(DEV)/.made bench-tools
 	$(DEV)/bin/python bench/logs.py

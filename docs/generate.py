@@ -1,8 +1,12 @@
 """Write the generated parts of the documentation; with --check only say what is out of date."""
 
 import sys
+from dataclasses import fields
 from pathlib import Path
 
+from dashboards import files
+from dashboards.alerts import Alert
+from dashboards.thresholds import Thresholds, key
 from exporter.expose.series import FAMILIES, Family
 
 DOCS = Path(__file__).parent
@@ -22,6 +26,32 @@ def metrics_table() -> str:
     )
 
 
+def alert_row(alert: Alert) -> str:
+    """Return the table row of *alert*."""
+    name = f"[{alert.name}](runbooks/{alert.name}.md)"
+    return f"| {name} | {alert.severity} | {alert.wait} | {alert.scope} | {alert.summary} |\n"
+
+
+def alerts_tables() -> str:
+    """Return the tables of all alerts and of all thresholds."""
+    defaults = Thresholds()
+    alerts = "| alert | severity | for | rules | says |\n|---|---|---|---|---|\n" + "".join(
+        map(alert_row, files.alerts(defaults))
+    )
+    thresholds = "".join(
+        f"| `{key(each.name)}` | `{getattr(defaults, each.name)}` | {each.metadata['help']} |\n"
+        for each in fields(Thresholds)
+    )
+    return (
+        f"{alerts}\n## Thresholds\n\n"
+        "In a chart's values they stand under `alerts:`; for plain files change `dashboards/thresholds.py` and run `make dashboards`.\n\n"
+        f"| name | default | meaning |\n|---|---|---|\n{thresholds}"
+    )
+
+
+PARTS = {"metrics.md": metrics_table, "dashboards.md": alerts_tables}
+
+
 def renewed(text: str, table: str) -> str:
     """Return *text* with what stands between the marks replaced by *table*."""
     before, rest = text.split(BEGIN)
@@ -30,15 +60,17 @@ def renewed(text: str, table: str) -> str:
 
 def main() -> int:
     """Write or check; return the exit code."""
-    path = DOCS / "metrics.md"
-    old = path.read_text()
-    new = renewed(old, metrics_table())
-    if "--check" not in sys.argv:
-        path.write_text(new)
-    elif new != old:
-        print(f"{path} is out of date: run make generate")
-        return 1
-    return 0
+    stale = 0
+    for name, made in PARTS.items():
+        path = DOCS / name
+        old = path.read_text()
+        new = renewed(old, made())
+        if "--check" not in sys.argv:
+            path.write_text(new)
+        elif new != old:
+            print(f"{path} is out of date: run make generate")
+            stale = 1
+    return stale
 
 
 if __name__ == "__main__":

@@ -116,6 +116,8 @@ class Flow:
         ProcessCollector(registry=self._process)
         self.registry = Registry(settings.limits.series)
         self.metrics = Metrics(self.registry, local, tells_clusters=tells_clusters)
+        for reason in Forgery:
+            self.metrics.count(series.FORGERIES, (reason,), 0)
         self.metrics.note(series.BUILD_INFO, 1, (__version__, platform.python_version()))
         self.state = State(
             confirm=settings.probe.confirm,
@@ -287,6 +289,7 @@ class Flow:
         self.metrics.count(series.LOG_ROTATIONS, (source,), poll.rotations)
         self.metrics.count(series.LOG_TRUNCATIONS, (source,), poll.truncations)
         self.metrics.count(series.LOG_ERRORS, (source,), len(poll.errors))
+        self.metrics.count(series.CHECKPOINT_FAILURES, (source,), 0)
         self.metrics.count(series.LOG_LINES, (source, "partial"), poll.partial)
         self.truncated(source, poll.truncated)
         for error in poll.errors:
@@ -408,6 +411,7 @@ class Flow:
             "started": self._started.unix,
             "ready": not_ready is None,
             "not_ready_reason": not_ready,
+            "dashboard_url": self._settings.dashboard_url,
             "leader": leader,
             "leading": leads,
             "problems": list(self._shown_problems(now.unix)),

@@ -16,6 +16,7 @@ from exporter.yamlfile import SettingsError, read_struct
 
 _CODE = re.compile(r"[1-5](?:xx|\d\d)")
 _TOKEN = re.compile(r"[!-~]+")
+_URL = re.compile(r"https?://[!-~]+")
 
 
 def _wants(condition: object, message: str) -> None:
@@ -372,12 +373,19 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     state_directory: Annotated[
         str | None, Meta(description="Where to keep how far logs were read; null: nowhere.")
     ] = None
+    dashboard_url: Annotated[
+        str | None,
+        Meta(description="Of Grafana's board of a service; the status page links to it."),
+    ] = None
 
     def __post_init__(self) -> None:
         """Refuse names that are none."""
         label = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
         told = f"cluster {self.cluster!r} should be a DNS label, such as east-1"
         _wants(self.cluster is None or re.fullmatch(label, self.cluster), told)
+        url_ok = self.dashboard_url is None or _URL.fullmatch(self.dashboard_url)
+        told = f"dashboard_url {self.dashboard_url!r} should begin with http:// or https://"
+        _wants(url_ok, told)
         told = f"clusterset_domain {self.clusterset_domain!r} should be a DNS name"
         _wants(re.fullmatch(rf"{label}(\.{label})*", self.clusterset_domain), told)
         pods = [entry for entry in self.logs if entry.pods is not None]

@@ -157,3 +157,29 @@ def test_folders_say_what_they_are_and_hold_no_code():
         body = ast.parse(path.read_text()).body
         assert isinstance(body[0], ast.Expr), path
         assert path.parent == ROOT or len(body) == 1, path
+
+
+BOARDS = ROOT.parent / "dashboards"
+# Besides the standard library: what the boards may be made of.
+MADE_OF = {"dashboards", "exporter.model", "grafanalib", "yaml"}
+
+
+def test_the_exporter_knows_nothing_of_its_boards():
+    for name, path in modules():
+        assert not {"dashboards", "grafanalib"} & {each.split(".")[0] for each in imports(path)}, (
+            name
+        )
+
+
+@pytest.mark.parametrize("path", sorted(BOARDS.glob("*.py")), ids=lambda path: path.stem)
+def test_boards_are_made_of_the_nouns_alone(path):
+    for name in imports(path):
+        top = name.split(".")[0]
+        of_ours = any(name == each or name.startswith(f"{each}.") for each in MADE_OF)
+        assert of_ours or top in sys.stdlib_module_names, f"{path}: {name}"
+
+
+def test_only_the_bridge_knows_grafanalib():
+    for path in BOARDS.glob("*.py"):
+        knows = any(name.startswith("grafanalib") for name in imports(path))
+        assert knows == (path.stem == "bridge"), path

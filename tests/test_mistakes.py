@@ -32,6 +32,13 @@ CONFIG_MISTAKES = {
             "http, services"
         ),
     ),
+    "unknown key of a log": (
+        CONFIG.replace("format: main", "formt: main"),
+        (
+            "config.yaml:5: logs[0].formt: is no key; did you mean format? allowed here: files, "
+            "syslog, pods, format, wrapper, service"
+        ),
+    ),
     "tab": (
         CONFIG.replace("inventory: {static", "inventory:\n\tstatic"),
         "config.yaml:3: a tab in the indentation; YAML wants spaces",
@@ -47,6 +54,10 @@ CONFIG_MISTAKES = {
     "resolver port 0": (
         CONFIG.replace("127.0.0.1:1", "127.0.0.1:0"),
         "config.yaml:3: probe.resolvers[0]: port 0 of 127.0.0.1:0 is not between 1 and 65535",
+    ),
+    "a board that is no web page": (
+        CONFIG + "dashboard_url: 'javascript:alert(1)'\n",
+        "config.yaml: dashboard_url 'javascript:alert(1)' should begin with http:// or https://",
     ),
     "empty file": ("", "config.yaml: is empty; write at least one key"),
     "comment only": ("# soon\n", "config.yaml: is empty; write at least one key"),

@@ -7,7 +7,7 @@ from math import isfinite
 
 from exporter.expose import series
 from exporter.expose.render import Labels, Registry
-from exporter.expose.series import FAMILIES, Family
+from exporter.expose.series import FAMILIES, Family, Kind
 from exporter.model import (
     DNS_FAILURES,
     EXTERNAL,
@@ -69,6 +69,10 @@ class Metrics:
         self._identity = ""
         self._kinds: tuple[NameKind, ...] = (NameKind.PLAIN,)
         self._shape: object = None
+        # From the first scrape on, so that increase() sees the first event.
+        for family in FAMILIES:
+            if family.kind is Kind.COUNTER and not family.labels:
+                self._inc(family, (), 0)
 
     def configure(self, *, pinned: bool) -> None:
         """Let children of pinned names begin at 0 too, or not, from the next inventory on."""
@@ -104,11 +108,16 @@ class Metrics:
         where = (failover.from_cluster, failover.to_cluster, failover.reason)
         self._inc(series.FAILOVERS, (*source, *where))
         self.note(series.FAILOVER_TIMESTAMP, failover.unix, source)
-        if failover.durations:
-            self.note(series.FAILOVER_ACCURACY, failover.accuracy, source)
-        for stage, seconds in failover.durations.items():
-            self.note(series.FAILOVER_LAST_DURATION, seconds, (*source, stage))
-            self._registry.histograms[series.FAILOVER_DURATION].observe((*source, stage), seconds)
+        # Of a move that nobody measured, the durations of the one before would be wrong.
+        accuracy = failover.accuracy if failover.durations else None
+        self._maybe(series.FAILOVER_ACCURACY, accuracy, source)
+        for stage in Stage:
+            seconds = failover.durations.get(stage)
+            self._maybe(series.FAILOVER_LAST_DURATION, seconds, (*source, stage))
+            if seconds is not None:
+                self._registry.histograms[series.FAILOVER_DURATION].observe(
+                    (*source, stage), seconds
+                )
 
     def withheld(self, service: ServiceName, source: str, requests: int) -> None:
         """Count requests that would be leaks, if attribution could be believed."""

@@ -261,3 +261,23 @@ def test_names_are_ours_and_unique():
 def test_no_label_clashes_with_what_prometheus_adds():
     taken = {"cluster", "namespace", "service", "pod", "instance", "job", "endpoint", "container"}
     assert [f.name for f in series.FAMILIES if taken & set(f.labels)] == []
+
+
+def test_a_move_that_nobody_measured_has_no_durations():
+    registry, metrics = begun()
+    moved = Failover(
+        service=NGINX,
+        from_cluster="a",
+        to_cluster="b",
+        reason=Reason.READINESS,
+        unix=1.0,
+        durations={Stage.DNS: 0.2, Stage.SERVED: 0.25, Stage.OUTAGE: 0.5},
+        accuracy=0.3,
+    )
+    metrics.moved(moved)
+    metrics.moved(replace(moved, durations={}))
+    assert samples(registry, "clusterset_failover_last_duration_seconds") == {}
+    assert samples(registry, "clusterset_failover_last_accuracy_seconds") == {}
+    name = "clusterset_failover_duration_seconds_count"
+    assert set(samples(registry, name).values()) == {1}
+    assert set(samples(registry, "clusterset_failovers_total").values()) == {2}

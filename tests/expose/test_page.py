@@ -2,6 +2,7 @@ import pytest
 
 from exporter.expose.page.render import (
     MAX_SERVICES,
+    board,
     clock,
     date,
     headline,
@@ -93,3 +94,21 @@ def test_the_worst_come_first_and_a_thousand_are_bounded():
     assert "nginx-test/dark: blackout, nobody answers." in text
     more = page(status | {"services": [dark, dark | {"name": "other"}]})
     assert "nobody answers; 1 more not served in this cluster." in more
+
+
+@pytest.mark.parametrize("url", ["https://g.example/d/clusterset-service", "http://g/d/x?orgId=1"])
+def test_services_link_to_the_board_with_the_service_chosen(url):
+    scene = scenes.Scene(dashboard_url=url)
+    scene.inventory()
+    scene.probes("a", "a")
+    status = scene.flow.status()
+    chosen = "var-namespace=nginx-test&var-service=nginx&var-source_cluster=a"
+    link = board(status, status["services"][0])
+    assert link == f"{url}{'&' if '?' in url else '?'}{chosen}"
+    assert f'<a href="{link.replace("&", "&amp;")}">Dashboard</a>' in page(status)
+
+
+def test_without_a_board_there_is_no_link():
+    scene = scenes.Scene()
+    scene.inventory()
+    assert "Dashboard" not in page(scene.flow.status())

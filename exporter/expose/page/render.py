@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -59,8 +61,21 @@ def page(status: Mapping[str, Any]) -> str:
         hazards=HAZARD_MEANS,
         symbols=_SYMBOLS,
         lacks_standby=_lacks,
+        board=partial(board, status),
     )
     return text
+
+
+def board(status: Mapping[str, Any], service: Mapping[str, Any]) -> str:
+    """Return the URL of Grafana's board with its variables set to *service*."""
+    url, cluster = status["dashboard_url"], status["cluster"]
+    chosen = {
+        "namespace": service["namespace"],
+        "service": service["name"],
+        "source_cluster": cluster,
+    }
+    query = urlencode({f"var-{name}": value for name, value in chosen.items()})
+    return f"{url}{'&' if '?' in url else '?'}{query}"
 
 
 def headline(status: Mapping[str, Any], services: Sequence[Mapping[str, Any]]) -> Headline:

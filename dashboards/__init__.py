@@ -1,0 +1,1 @@
+"""Series in; boards, rules and an Alertmanager example out, as files. No part of the exporter."""

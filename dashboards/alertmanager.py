@@ -1,0 +1,55 @@
+"""An example of Alertmanager's configuration: who is told, and which alerts say nothing new."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dashboards.alerts import Severity
+
+SERVICE = ("destination_service_namespace", "destination_service_name")
+
+
+def example() -> Mapping[str, Any]:
+    """Return the configuration."""
+    return {
+        "route": {
+            "receiver": "chat",
+            "group_by": ["alertname", *SERVICE],
+            "group_wait": "30s",
+            "group_interval": "5m",
+            "repeat_interval": "4h",
+            "routes": [{"matchers": [f'severity="{Severity.CRITICAL}"'], "receiver": "pager"}],
+        },
+        "inhibit_rules": [
+            # Who gets no answer at all need not hear that it comes from afar.
+            _inhibit(
+                "ClustersetServiceBlackout",
+                "ClustersetServiceFailover|ClustersetErrorBudgetBurn|ClustersetServiceNotRedundant|"
+                "ClustersetStandbyMissing|ClustersetCrossClusterLeakage|ClustersetPromiseBroken",
+                SERVICE,
+            ),
+            _inhibit(
+                "ClustersetTunnelDown",
+                "ClustersetServiceFailover|ClustersetFailoverFlapping|ClustersetStandbyMissing",
+                ["source_cluster"],
+            ),
+            _inhibit("ClustersetServiceNotRedundant", "ClustersetStandbyMissing", SERVICE),
+            _inhibit("ClustersetExporterDown", "ClustersetExporter.+", ["instance"]),
+            {
+                "source_matchers": [f'severity="{Severity.CRITICAL}"'],
+                "target_matchers": [f'severity="{Severity.WARNING}"'],
+                "equal": ["alertname", *SERVICE],
+            },
+        ],
+        "receivers": [
+            {"name": "pager", "webhook_configs": [{"url": "http://pager.example/alerts"}]},
+            {"name": "chat", "webhook_configs": [{"url": "http://chat.example/alerts"}]},
+        ],
+    }
+
+
+def _inhibit(source: str, targets: str, equal: Sequence[str]) -> Mapping[str, Any]:
+    return {
+        "source_matchers": [f'alertname="{source}"'],
+        "target_matchers": [f'alertname=~"{targets}"', f'alertname!="{source}"'],
+        "equal": list(equal),
+    }

@@ -1,0 +1,182 @@
+"""Alerts about what carries the service and the measurement: tunnels, addresses, exporters."""
+
+from dashboards.alerts import Alert, Board, Severity
+from dashboards.queries import REPLICA
+from dashboards.rules import Scope
+from dashboards.thresholds import Thresholds
+
+_ME = "{{ $labels.instance }}"
+
+
+def alerts(to: Thresholds) -> list[Alert]:
+    """Return them, the most urgent first."""
+    return [*_tunnels(to), *_witnesses(to), *_gone(to), *_inputs(to), *_logs(to), *_load(to)]
+
+
+def _tunnels(to: Thresholds) -> list[Alert]:
+    connected = f'min without ({REPLICA}) (clusterset_gateway_connected{{view="strict"}})'
+    return [
+        Alert(
+            name="ClustersetTunnelDown",
+            severity=Severity.CRITICAL,
+            board=Board.SOURCE,
+            expr=f"{connected} == 0",
+            wait=to.tunnel_for,
+            summary="A cluster has no tunnel to another.",
+            description="{{ $labels.source_cluster }} has no live tunnel to "
+            "{{ $labels.destination_cluster }}: neither could take over for the other.",
+        )
+    ]
+
+
+def _witnesses(to: Thresholds) -> list[Alert]:
+    labels = "destination_cluster, claimed_cluster, attributed_cluster"
+    checks = f"rate(clusterset_attribution_checks_total[{to.probes_window}])"
+    agree = (
+        f"label_replace(sum by (destination_cluster, claimed_cluster) ({checks}), "
+        '"attributed_cluster", "$1", "claimed_cluster", "(.+)")'
+    )
+    forged = f"increase(clusterset_exporter_probe_forgeries_total[{to.probes_window}])"
+    return [
+        Alert(
+            name="ClustersetAttributionMismatch",
+            severity=Severity.WARNING,
+            board=Board.OVERVIEW,
+            expr=f"sum without ({REPLICA}) ({checks}) > 0 unless on ({labels}) {agree}",
+            wait=to.attribution_for,
+            summary="Probes arrive from addresses of another cluster than they come from.",
+            description="Probes from {{ $labels.claimed_cluster }} reach "
+            "{{ $labels.destination_cluster }} with addresses that belong to "
+            "{{ $labels.attributed_cluster }}: CIDRs are wrong, or something rewrites addresses.",
+        ),
+        Alert(
+            name="ClustersetProbesForged",
+            severity=Severity.WARNING,
+            board=Board.EXPORTER,
+            expr=f"{forged} > {to.forgeries}",
+            summary="Requests claim to be probes and are not.",
+            description=f"{{{{ $value | humanize }}}} requests in the logs of {_ME} claim to be "
+            "probes and are not believed: {{ $labels.reason }}.",
+        ),
+    ]
+
+
+def _gone(to: Thresholds) -> list[Alert]:
+    up, exporters = f'up{{job=~"{to.job}"}}', "max by (destination_cluster)"
+    known = f'{exporters} (clusterset_gateway_connected{{view="strict"}})'
+    present = (
+        'label_replace(clusterset_info, "destination_cluster", "$1", "source_cluster", "(.+)")'
+    )
+    return [
+        Alert(
+            name="ClustersetExporterDown",
+            severity=Severity.CRITICAL,
+            board=Board.EXPORTERS,
+            expr=f"{up} == 0 or absent({up})",
+            wait=to.exporter_for,
+            summary="An exporter cannot be scraped: nobody watches its cluster.",
+            description="Prometheus gets no series from the exporter {{ $labels.instance }}.",
+        ),
+        Alert(
+            name="ClustersetExporterMissing",
+            severity=Severity.CRITICAL,
+            scope=Scope.GLOBAL,
+            board=Board.EXPORTERS,
+            # One absent() sees only that all are gone; the others' tunnels name each cluster.
+            expr=f"{known} >= 0 unless on (destination_cluster) {present}",
+            wait=to.exporter_for,
+            summary="A cluster of the clusterset has no exporter.",
+            description="Other clusters know {{ $labels.destination_cluster }}, and no series come "
+            "from an exporter there.",
+        ),
+    ]
+
+
+def _inputs(to: Thresholds) -> list[Alert]:
+    return [
+        Alert(
+            name="ClustersetExporterReloadFailed",
+            severity=Severity.WARNING,
+            board=Board.EXPORTER,
+            expr="clusterset_exporter_config_last_reload_successful == 0 or "
+            "clusterset_exporter_inventory_last_reload_successful == 0",
+            wait=to.reload_for,
+            summary="An exporter runs with an old configuration or inventory.",
+            description=f"The newest file of {_ME} is broken; the old one stays in use.",
+        ),
+        Alert(
+            name="ClustersetExporterWatchFailing",
+            severity=Severity.WARNING,
+            board=Board.EXPORTER,
+            expr='clusterset_exporter_watch_state{state=~"listing|forbidden|failing"} == 1',
+            wait=to.watch_for,
+            summary="An exporter cannot read what it needs from the API server.",
+            description=f"The watch of {{{{ $labels.resource }}}} by {_ME} is "
+            "{{ $labels.state }}.",
+        ),
+        Alert(
+            name="ClustersetExporterStale",
+            severity=Severity.WARNING,
+            board=Board.EXPORTER,
+            expr=f"clusterset_exporter_watch_age_seconds > {to.watch_age_seconds}",
+            wait="1m",
+            summary="An exporter has heard nothing from the API server for long.",
+            description=f"The watch of {{{{ $labels.resource }}}} by {_ME} has been silent for "
+            "{{ $value | humanizeDuration }}.",
+        ),
+    ]
+
+
+def _logs(to: Thresholds) -> list[Alert]:
+    lost = " or ".join(
+        f"increase(clusterset_exporter_{kind}_total[{to.probes_window}]) > 0"
+        for kind in ("log_drops", "log_errors", "checkpoint_failures")
+    )
+    return [
+        Alert(
+            name="ClustersetExporterLogsBehind",
+            severity=Severity.WARNING,
+            board=Board.EXPORTER,
+            expr=f"clusterset_exporter_log_seconds_behind > {to.log_behind_seconds}",
+            wait=to.log_for,
+            summary="An exporter counts log lines late.",
+            description=f"The newest line of {{{{ $labels.log }}}} was "
+            f"{{{{ $value | humanizeDuration }}}} old when {_ME} read it.",
+        ),
+        Alert(
+            name="ClustersetExporterLogsLost",
+            severity=Severity.WARNING,
+            board=Board.EXPORTER,
+            expr=lost,
+            wait=to.log_for,
+            summary="An exporter cannot read or keep its place in a log.",
+            description=f"{_ME} drops lines of {{{{ $labels.log }}}}, cannot read it, or cannot "
+            "keep how far it read.",
+        ),
+    ]
+
+
+def _load(to: Thresholds) -> list[Alert]:
+    skipped = f"increase(clusterset_exporter_probes_skipped_total[{to.probes_window}])"
+    dropped = f"increase(clusterset_exporter_series_dropped_total[{to.probes_window}])"
+    return [
+        Alert(
+            name="ClustersetExporterProbesSkipped",
+            severity=Severity.WARNING,
+            board=Board.EXPORTER,
+            expr=f"{skipped} > {to.skipped}",
+            summary="An exporter does not get round to all its probes.",
+            description=f"{_ME} skipped {{{{ $value | humanize }}}} probes within "
+            f"{to.probes_window}.",
+        ),
+        Alert(
+            name="ClustersetExporterSeriesLimit",
+            severity=Severity.WARNING,
+            board=Board.EXPORTER,
+            expr="clusterset_exporter_series / clusterset_exporter_series_limit > "
+            f"{to.series_ratio} or {dropped} > 0",
+            wait=to.series_for,
+            summary="An exporter has reached its limit of series.",
+            description=f"{_ME} has no room for new series: what is new is not counted.",
+        ),
+    ]

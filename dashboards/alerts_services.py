@@ -1,0 +1,220 @@
+"""Alerts about what clients get: services, promises, and what would happen next."""
+
+from dashboards import queries
+from dashboards.alerts import Alert, Board, Severity
+from dashboards.queries import REPLICA, SERVICE
+from dashboards.rules import Scope
+from dashboards.thresholds import Thresholds
+from exporter.model import Rule
+
+_WHAT = "{{ $labels.destination_service_namespace }}/{{ $labels.destination_service_name }}"
+_SOURCE = "{{ $labels.source_cluster }}"
+_BY_DESIGN = "single_cluster|no_pinned_names"
+"""Hazards that somebody may have chosen, and that nothing but a decision would end."""
+_OTHER_RULES = "|".join(sorted(set(Rule) - {Rule.PINS, Rule.SPREADS}))
+
+
+def alerts(to: Thresholds) -> list[Alert]:
+    """Return them, the most urgent first."""
+    return [*_modes(to), *_moves(to), _leakage(to), *_redundancy(to), *_promises(to), *_burns(to)]
+
+
+def _mode(mode: str) -> str:
+    return f'max without ({REPLICA}) (clusterset_service_mode{{mode="{mode}"}}) == 1'
+
+
+def _modes(to: Thresholds) -> list[Alert]:
+    return [
+        Alert(
+            name="ClustersetServiceBlackout",
+            severity=Severity.CRITICAL,
+            board=Board.SERVICE,
+            expr=_mode("blackout"),
+            wait=to.blackout_for,
+            summary="Clients of a cluster get no answer from a service, from any cluster.",
+            description=f"Nobody serves {_WHAT} to clients in {_SOURCE}.",
+        ),
+        Alert(
+            name="ClustersetServiceFailover",
+            severity=Severity.WARNING,
+            board=Board.SERVICE,
+            expr=_mode("failover"),
+            wait=to.failover_for,
+            keep=to.failover_keep,
+            summary="A service is served by another cluster than its own.",
+            description=f"Clients in {_SOURCE} get {_WHAT} from another cluster, though "
+            f"{_SOURCE} exports it.",
+        ),
+    ]
+
+
+def _moves(to: Thresholds) -> list[Alert]:
+    served = 'clusterset_failover_duration_seconds_count{stage="served"}'
+    took = 'clusterset_failover_last_duration_seconds{stage="served"}'
+    newest = "clusterset_failover_last_timestamp_seconds"
+    recent = f"time() - max without ({REPLICA}) ({newest}) < {to.slow_failover_age_seconds}"
+    return [
+        Alert(
+            name="ClustersetFailoverFlapping",
+            severity=Severity.WARNING,
+            board=Board.SERVICE,
+            # A whole number, as increase() is not: it makes five of four where the series is young.
+            expr=f"max without ({REPLICA}, stage) "
+            f"({served} - min_over_time({served}[{to.flapping_window}])) > {to.flapping_moves}",
+            summary="A service moves between clusters again and again.",
+            description=f"{_WHAT} moved {{{{ $value | humanize }}}} times for clients in {_SOURCE} "
+            f"within {to.flapping_window}.",
+        ),
+        Alert(
+            name="ClustersetFailoverSlow",
+            severity=Severity.WARNING,
+            board=Board.SERVICE,
+            expr=f"max without ({REPLICA}, stage) ({took}) > {to.slow_failover_seconds} "
+            f"and on (source_cluster, {SERVICE}) {recent}",
+            summary="A move of a service to another cluster took long.",
+            description=f"It took {{{{ $value | humanizeDuration }}}} until clients in {_SOURCE} "
+            f"were served {_WHAT} again by another cluster.",
+        ),
+    ]
+
+
+def _leakage(to: Thresholds) -> Alert:
+    rate = f'rate(clusterset_requests_total{{locality="leak"}}[{to.leak_window}])'
+    return Alert(
+        name="ClustersetCrossClusterLeakage",
+        severity=Severity.WARNING,
+        board=Board.SERVICE,
+        expr=f"sum without ({REPLICA}) ({rate}) > {to.leak_rate}",
+        wait=to.leak_for,
+        summary="Requests cross to another cluster although their own is ready.",
+        description=f"{{{{ $value | humanize }}}} requests a second for {_WHAT} from clients in "
+        f"{_SOURCE} are served by {{{{ $labels.destination_cluster }}}}, "
+        f"though {_SOURCE} is ready.",
+    )
+
+
+def _redundancy(to: Thresholds) -> list[Alert]:
+    seen = f"count without ({REPLICA}, destination_cluster) (clusterset_service_ready)"
+    standbys = f"max without ({REPLICA}) (clusterset_service_standby_clusters)"
+    ready = f"max by (destination_cluster, {SERVICE}) (clusterset_service_ready)"
+    return [
+        Alert(
+            name="ClustersetStandbyMissing",
+            severity=Severity.WARNING,
+            board=Board.SERVICE,
+            expr=f"{standbys} == 0 and on (source_cluster, {SERVICE}) {seen} > 1",
+            wait=to.standby_for,
+            summary="No other cluster would take a service over.",
+            description=f"If the cluster that serves {_WHAT} to clients in {_SOURCE} stopped, no "
+            "other would answer, though others export it.",
+        ),
+        Alert(
+            name="ClustersetServiceNotRedundant",
+            severity=Severity.WARNING,
+            scope=Scope.GLOBAL,
+            board=Board.SERVICE,
+            expr=f"sum by ({SERVICE}) ({ready}) == 1 and count by ({SERVICE}) ({ready}) > 1",
+            wait=to.redundancy_for,
+            summary="A service that several clusters export is ready in one of them only.",
+            description=f"{_WHAT} is ready in a single cluster.",
+        ),
+        Alert(
+            name="ClustersetViewDisagreement",
+            severity=Severity.WARNING,
+            scope=Scope.GLOBAL,
+            board=Board.SERVICE,
+            expr=f"{ready} != min by (destination_cluster, {SERVICE}) (clusterset_service_ready)",
+            wait=to.view_for,
+            summary="Clusters disagree on whether a service is ready in one of them.",
+            description=f"Some clusters see {_WHAT} ready in {{{{ $labels.destination_cluster }}}}"
+            ", some do not.",
+        ),
+    ]
+
+
+def _promises(to: Thresholds) -> list[Alert]:
+    def broken(rules: str, window: str) -> str:
+        counts = (
+            f'sum without ({REPLICA}) (increase(clusterset_rule_{kind}_total{{rule=~"{rules}"}}'
+            f"[{window}]))"
+            for kind in ("violations", "checks")
+        )
+        return queries.over(*counts)
+
+    return [
+        Alert(
+            name="ClustersetPinnedNameBroken",
+            severity=Severity.WARNING,
+            board=Board.SERVICE,
+            expr=f"{broken(Rule.PINS, to.promise_window)} > {to.promise_ratio}",
+            wait=to.promise_for,
+            summary="A name that asks for one cluster leads to another, or nowhere.",
+            description=f"{{{{ $value | humanizePercentage }}}} of the probes of {_WHAT} by pinned "
+            f"names from {_SOURCE} did not reach the cluster asked for.",
+        ),
+        Alert(
+            name="ClustersetSpreadBroken",
+            severity=Severity.WARNING,
+            board=Board.SERVICE,
+            expr=f"{broken(Rule.SPREADS, to.spread_window)} > 0",
+            summary="Answers are not spread over the clusters that could serve.",
+            description=f"Clients in {_SOURCE} get {_WHAT} from some of the clusters that could "
+            "serve far more often than from others.",
+        ),
+        Alert(
+            name="ClustersetPromiseBroken",
+            severity=Severity.WARNING,
+            board=Board.SERVICE,
+            expr=f"{broken(_OTHER_RULES, to.promise_window)} > {to.promise_ratio}",
+            wait=to.promise_for,
+            summary="The clusterset does not keep a promise.",
+            description=f"{{{{ $value | humanizePercentage }}}} of the probes of {_WHAT} from "
+            f"{_SOURCE} find the promise {{{{ $labels.rule }}}} broken.",
+        ),
+        Alert(
+            name="ClustersetServiceExportConflict",
+            severity=Severity.WARNING,
+            board=Board.SERVICE,
+            expr=f'max without ({REPLICA}) (clusterset_service_export_condition{{type="Conflict"}})'
+            " == 1",
+            wait=to.conflict_for,
+            summary="Clusters export a service in ways that contradict each other.",
+            description=f"The export of {_WHAT} by {{{{ $labels.destination_cluster }}}} is in "
+            "conflict with that of another cluster.",
+        ),
+        Alert(
+            name="ClustersetServiceHazard",
+            severity=Severity.WARNING,
+            board=Board.SERVICE,
+            expr=f"max without ({REPLICA}) "
+            f'(clusterset_service_hazard{{hazard!~"{_BY_DESIGN}"}}) == 1',
+            wait=to.hazard_for,
+            summary="Something is set up in a way that is known to break a service.",
+            description=f"{_WHAT} has the hazard {{{{ $labels.hazard }}}}.",
+        ),
+    ]
+
+
+def _burns(to: Thresholds) -> list[Alert]:
+    def burns(factor: str, *windows: str) -> str:
+        return " and ".join(
+            f"{queries.failure_ratio(window)} > {factor} * (1 - {to.slo})" for window in windows
+        )
+
+    def burn(severity: Severity, factor: str, wait: str, windows: tuple[str, str]) -> Alert:
+        return Alert(
+            name="ClustersetErrorBudgetBurn",
+            severity=severity,
+            scope=Scope.GLOBAL,
+            board=Board.SERVICE,
+            expr=burns(factor, *windows),
+            wait=wait,
+            summary="Requests of a service fail faster than its objective allows.",
+            description=f"{{{{ $value | humanizePercentage }}}} of the requests for {_WHAT} failed "
+            f"in the last {windows[0]}.",
+        )
+
+    return [
+        burn(Severity.CRITICAL, to.burn_fast, to.burn_fast_for, ("1h", "5m")),
+        burn(Severity.WARNING, to.burn_slow, to.burn_slow_for, ("6h", "30m")),
+    ]

@@ -1,0 +1,91 @@
+"""Recording rules, and what a rule is in Prometheus' files and in prometheus-operator's objects."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from dashboards import queries
+from dashboards.queries import REPLICA, SERVICE
+from exporter.model import Mode, Phase
+
+
+class Scope(StrEnum):
+    """Which Prometheus evaluates a rule."""
+
+    LOCAL = "local"
+    """That of each cluster: what one exporter says is enough, and holds in a partition too."""
+    GLOBAL = "global"
+    """One that sees all clusters: what exporters say is compared or summed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recording:
+    """A rule that records a series."""
+
+    record: str
+    expr: str
+    scope: Scope = Scope.LOCAL
+
+    def as_rule(self) -> Mapping[str, Any]:
+        """Return the rule as Prometheus reads it."""
+        return {"record": self.record, "expr": self.expr}
+
+
+def recordings() -> list[Recording]:
+    """Return what is recorded: what the overview asks of all services at once, and the SLI."""
+    return [*_rates(), *_modes(), *_ratios()]
+
+
+def _rates() -> list[Recording]:
+    def rate(record: str, series: str, gone: str) -> Recording:
+        expr = f"sum without ({REPLICA}, {gone}) (rate({series}[5m]))"
+        return Recording(record=record, expr=expr)
+
+    source = "source_cluster"
+    replies = f'rate(clusterset_probe_duration_seconds_bucket{{phase="{Phase.REPLY}"}}[5m])'
+    requests, failures = "clusterset_requests_total", "clusterset_request_failures_total"
+    return [
+        rate(queries.REQUEST_RATE, requests, SERVICE),
+        rate(queries.FAILURE_RATE, failures, f"{SERVICE}, locality"),
+        rate(queries.BYTE_RATE, "clusterset_response_bytes_total", SERVICE),
+        rate(queries.SERVICE_REQUEST_RATE, requests, source),
+        rate(queries.SERVICE_FAILURE_RATE, failures, f"{source}, locality"),
+        Recording(
+            record=queries.REPLY_P95,
+            expr=f"histogram_quantile(0.95, sum without ({REPLICA}, phase) ({replies}))",
+        ),
+    ]
+
+
+def _modes() -> list[Recording]:
+    modes = f"max without ({REPLICA}) (clusterset_service_mode)"
+    alone = f"max without ({REPLICA}) (clusterset_service_standby_clusters) == bool 0"
+    counted = "sum without (destination_service_name)"
+    code = f"max without ({REPLICA}, mode) ({queries.mode_code()})"
+    return [
+        Recording(record=queries.MODE_CODE, expr=code),
+        Recording(
+            record=queries.TROUBLE,
+            expr=f"{queries.MODE_CODE} >= {queries.MODE_CODES[Mode.FAILOVER]}",
+        ),
+        Recording(record=queries.MODE_COUNT, expr=f"{counted} ({modes})"),
+        Recording(record=queries.NO_STANDBY, expr=f"{counted} ({alone})"),
+    ]
+
+
+def _ratios() -> list[Recording]:
+    def ratio(window: str, form: str) -> Recording:
+        failed, served = (
+            f"sum by ({SERVICE}) ({form.format(rate)})"
+            for rate in (queries.SERVICE_FAILURE_RATE, queries.SERVICE_REQUEST_RATE)
+        )
+        return Recording(
+            record=queries.failure_ratio(window),
+            expr=queries.over(failed, served),
+            scope=Scope.GLOBAL,
+        )
+
+    # Sums of what is recorded: rates over hours of what is raw would read all of it each time.
+    longer = [ratio(window, f"sum_over_time({{}}[{window}])") for window in ("30m", "1h", "6h")]
+    return [ratio("5m", "{}"), *longer]
