@@ -10,7 +10,8 @@ from exporter.accesslog.nginxconf import NginxConfError, read_nginx_conf
 from exporter.accesslog.syslog import Endpoint
 from exporter.discover.static import read_inventory
 from exporter.model import ServiceName
-from exporter.probe.resolve import Server, system_resolvers
+from exporter.probe.nameservers import system_resolvers
+from exporter.probe.resolve import Server
 from exporter.settings import AttributionSettings, LogSettings, Settings
 from exporter.yamlfile import SettingsError, read_text
 

@@ -48,6 +48,7 @@ PURE = [
     "model",
     "judge",
     "probe.dns",
+    "probe.dnsname",
     "probe.origin",
     "accesslog.format",
     "accesslog.count",

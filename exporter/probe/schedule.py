@@ -13,6 +13,7 @@ from heapq import heappop, heappush
 from typing import Protocol
 
 from exporter.model import Address, Answer, Failure, Probe, Question, Reply, ServiceName
+from exporter.model import Protocol as Speaks
 from exporter.probe.http import Request
 
 GOLDEN = 0.6180339887498949
@@ -248,5 +249,5 @@ async def probe_once(
         unix=unix,
         answer=answer,
         reply=reply,
-        http=request is not None,
+        protocol=Speaks.DNS if request is None else Speaks.HTTP,
     )

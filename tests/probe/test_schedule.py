@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.model import Answer, Failure, Question, Reply, ServiceName
+from exporter.model import Answer, Failure, Protocol, Question, Reply, ServiceName
 from exporter.probe import schedule
 from exporter.probe.http import Request
 from exporter.probe.schedule import MAX_HURRIED, MAX_IN_FLIGHT, Pace, Schedule, Target
@@ -192,7 +192,7 @@ async def test_a_service_without_a_port_is_told():
 async def test_dns_only():
     world = await World(10.0, targets=[target(0, request=None)]).run()
     (probe,) = world.probes
-    assert (probe.reply, probe.http, probe.failure) == (None, False, None)
+    assert (probe.reply, probe.protocol, probe.failure) == (None, Protocol.DNS, None)
 
 
 async def test_a_failed_look_up_asks_nobody():
