@@ -7,7 +7,6 @@ always reaches the same replica behind a Service, since connection tracking keep
 """
 
 import asyncio
-import errno
 import secrets
 import socket
 from collections.abc import Sequence
@@ -17,12 +16,9 @@ from typing import NamedTuple
 from exporter.model import Address, Answer, Failure, Lookup, Record
 from exporter.probe import dns
 from exporter.probe.dnsname import MalformedError
+from exporter.probe.tcp import OUR_ERRORS, bind
 
 MAX_UDP = 4096
-# Errors of this machine, not of the one that was asked.
-OUR_ERRORS = frozenset(
-    {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL, errno.EAGAIN}
-)
 _FAILURES = {
     dns.Rcode.NXDOMAIN: Failure.NXDOMAIN,
     dns.Rcode.SERVFAIL: Failure.SERVFAIL,
@@ -261,10 +257,3 @@ def _socket(kind: socket.SocketKind, server: Server, source: Address | None) -> 
         sock.close()
         raise
     return sock
-
-
-def bind(sock: socket.socket, source: Address | None) -> None:
-    """Send from *source*, if it is of the socket's family."""
-    wanted = 4 if sock.family == socket.AF_INET else 6
-    if source is not None and source.version == wanted:
-        sock.bind((str(source), 0))
