@@ -28,7 +28,8 @@ from exporter.model import (
     Question,
     ServiceName,
 )
-from exporter.probe.schedule import LoopClock, Target, probe_once
+from exporter.probe.once import Target, probe_once
+from exporter.probe.schedule import LoopClock
 from exporter.prober import Prober
 from exporter.targets import targets
 from exporter.yamlfile import SettingsError
@@ -86,7 +87,7 @@ async def look(loaded: Loaded, inventory: Inventory, service: ServiceName) -> Lo
         known = ", ".join(map(str, inventory.services)) or "none"
         msg = f"{service} is not in {loaded.inventory_file}; known are {known}"
         raise SettingsError(msg)
-    wanted = [t for t in targets(inventory, loaded.settings) if t.question.service == service]
+    wanted = [t for t in targets(inventory, loaded) if t.question.service == service and t.decides]
     if not wanted:
         msg = f"{service} is not probed: probe.services says enabled: false"
         raise SettingsError(msg)

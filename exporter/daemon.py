@@ -38,15 +38,14 @@ from exporter.expose.status import Moment
 from exporter.flow import Flow
 from exporter.loading import STDIN, Loaded, LogSource, compile_source, load
 from exporter.model import Inventory, ServiceName
-from exporter.probe.schedule import Pace, Schedule
-from exporter.prober import Prober
-from exporter.targets import targets
+from exporter.probing import Probing
 from exporter.yamlfile import SettingsError
 
 LOOP_CHECK = 0.5
 """Seconds between two tries of how late the event loop wakes a task up."""
 LOG_CHECK = 0.25
 INVENTORY_CHECK = 0.25
+RESOLV_CONF_CHECK = 5.0
 
 Stage = Callable[[], Awaitable[None]]
 log = structlog.get_logger()
@@ -140,7 +139,6 @@ class Daemon:
     def __init__(self, options: Options, loaded: Loaded, inventory: Inventory) -> None:
         self._options = options
         self._loaded = loaded
-        self._schedule: Schedule | None = None
         self._lines: set[Lines] = set()
         self._read_to: dict[str, tuple[Sequence[Place], Parts]] = {}
         self._group: asyncio.TaskGroup | None = None
@@ -152,7 +150,14 @@ class Daemon:
             local=loaded.local,
             key=loaded.key,
             moment=_moment,
-            hurry=lambda service: self._schedule.hurry(service) if self._schedule else None,
+            hurry=self._hurry,
+        )
+        metrics = self.flow.metrics
+        self._probing = Probing(
+            loaded,
+            emit=self.flow.probed,
+            skipped=lambda reason: metrics.count(series.SKIPPED, (reason,)),
+            delayed=partial(metrics.observe, series.START_DELAY),
         )
         self.pages = Pages(
             metrics=self.flow.render,
@@ -196,6 +201,7 @@ class Daemon:
             inventory = await asyncio.to_thread(read_inventory, loaded.inventory_file, loaded.local)
         self._loaded = loaded
         self.flow.configure(loaded.settings, loaded.key)
+        self._probing.configure(loaded)
         for lines in self._lines:
             lines.forget()
         await self._arrange()
@@ -219,8 +225,8 @@ class Daemon:
         wanted = self._loaded.settings
         yield "event loop", self._watch_loop
         yield ("inventory", self._loaded.inventory_file), self._watch_inventory
-        probes = (wanted.probe, wanted.clusterset_domain, self._loaded.resolvers, self._loaded.key)
-        yield ("probes", probes), self._probe
+        yield "probes", self._probing.run
+        yield "name servers", partial(self._probing.follow_name_servers, _every(RESOLV_CONF_CHECK))
         for source in self._loaded.logs:
             read = self._follow if source.syslog is None else self._receive
             read = self._read_stdin if source.files == (STDIN,) else read
@@ -246,35 +252,14 @@ class Daemon:
         )
         await watcher.watch(_every(INVENTORY_CHECK))
 
+    def _hurry(self, service: ServiceName) -> None:
+        self._probing.hurry(service)
+
     def _inventory_changed(self, inventory: Inventory) -> None:
-        if self._schedule is not None:
-            self._schedule.set_targets(targets(inventory, self._loaded.settings))
+        self._probing.set_inventory(inventory)
         self.flow.inventory_changed(inventory)
         for lines in self._lines:
             lines.forget()
-
-    async def _probe(self) -> None:
-        loaded, prober = self._loaded, Prober(self._loaded)
-        probe = loaded.settings.probe
-        pace = Pace(
-            interval=probe.interval,
-            timeout=probe.timeout,
-            fast_interval=probe.fast.interval,
-            fast_for=probe.fast.for_,
-        )
-        metrics = self.flow.metrics
-        schedule = Schedule(
-            pace,
-            resolve=prober.resolve,
-            get=prober.get,
-            emit=self.flow.probed,
-            skipped=lambda: metrics.count(series.SKIPPED),
-            delayed=partial(metrics.observe, series.START_DELAY),
-        )
-        if self.flow.inventory is not None:
-            schedule.set_targets(targets(self.flow.inventory, loaded.settings))
-        self._schedule = schedule
-        await schedule.run()
 
     @contextmanager
     def _counting(self, source: LogSource, loaded: Loaded) -> Iterator[Lines]:

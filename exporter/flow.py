@@ -19,14 +19,19 @@ from exporter.expose.render import Registry
 from exporter.judge.attribute import Attribution
 from exporter.judge.calibrate import Calibration
 from exporter.judge.locality import LEAKS, Graces
+from exporter.judge.services import agrees
 from exporter.judge.state import State
 from exporter.model import (
+    UNKNOWN,
+    Address,
     Client,
     Failover,
+    Failure,
     Hits,
     Inventory,
     Locality,
     LogCounts,
+    Lookup,
     Mode,
     Network,
     Policy,
@@ -36,7 +41,8 @@ from exporter.model import (
     ServiceName,
 )
 from exporter.probe.origin import Forgery, Origins
-from exporter.settings import ProbeSettings, Settings
+from exporter.probesettings import ProbeSettings
+from exporter.settings import Settings
 
 log = structlog.get_logger()
 
@@ -120,7 +126,11 @@ class Flow:
         self._settings = settings
         self._origins.key = key
         self.registry.room.limit = settings.limits.series
-        self.metrics.configure(pinned=settings.probe.pinned)
+        self.metrics.configure(
+            pinned=settings.probe.pinned,
+            lookups=settings.probe.compared,
+            replies=lambda service: settings.probe.for_service(service).replies,
+        )
         self.state.configure(
             confirm=settings.probe.confirm,
             pinned=settings.probe.pinned,
@@ -161,16 +171,41 @@ class Flow:
 
     def probed(self, probe: Probe) -> None:
         """Judge and count a probe."""
+        if not probe.decides:
+            self._compare(probe)
+            return
         judged = self.state.probed(probe, self._moment().at)
         if judged is None:
             return
         self.metrics.probed(probe, judged)
-        self._history.add(probe, judged)
+        for reply in probe.more:
+            self.metrics.replied(probe, reply, self._owner(probe, reply.address))
+        self._history.add(probe, judged.destination)
         self._tell(probe)
         for failover in judged.failovers:
             self._moved(failover)
         if judged.restless:
             self._hurry(probe.question.service)
+
+    def _compare(self, probe: Probe) -> None:
+        """Count a look-up that decides nothing."""
+        inventory, answer = self.inventory, probe.answer
+        service = None if inventory is None else inventory.services.get(probe.question.service)
+        if service is None:
+            return
+        destination, failure = None, answer.failure
+        if answer.addresses:
+            destination = self._owner(probe, answer.addresses[0])
+        name = probe.question.dns_name(self._settings.clusterset_domain)
+        if failure is None and probe.lookup is Lookup.SRV and not agrees(service, name, answer):
+            failure = Failure.SRV_MISMATCH
+        self.metrics.looked_up(probe, destination, failure)
+        self._history.add(probe, destination)
+
+    def _owner(self, probe: Probe, address: Address) -> str:
+        inventory = self.inventory
+        service = None if inventory is None else inventory.services.get(probe.question.service)
+        return (service and service.owner_of(address)) or UNKNOWN
 
     def logged(
         self, source: str, counts: LogCounts, by_second: Callable[[], LogCounts] = LogCounts
@@ -458,7 +493,7 @@ class _Hit:
 
 
 def _stale_after(probe: ProbeSettings) -> float:
-    return STALE_INTERVALS * probe.interval + probe.timeout
+    return STALE_INTERVALS * probe.longest_interval + probe.timeout
 
 
 def _span(client: Client, counts: LogCounts, now: status.Moment) -> tuple[float, float]:

@@ -209,6 +209,17 @@ class Protocol(StrEnum):
     TCP = "tcp"
 
 
+class Skip(StrEnum):
+    """Why a probe was not made."""
+
+    OVERRUN = "overrun"
+    """The one before still runs."""
+    IN_FLIGHT = "in_flight"
+    """As many as allowed run at once."""
+    LATE = "late"
+    """Its time passed while others were started: as many as allowed a second, or a loop held up."""
+
+
 class Phase(StrEnum):
     """A timed part of a probe."""
 
@@ -235,6 +246,8 @@ class Failure(StrEnum):
     """Truncated over UDP, and TCP gave no whole answer either."""
     MALFORMED = "malformed"
     CNAME_LOOP = "cname_loop"
+    SRV_MISMATCH = "srv_mismatch"
+    """SRV records that name another host, or a port that the service has not."""
     WRONG_ANSWER = "wrong_answer"
     """Answers came, and none to our question: another id, question or type."""
     UNREACHABLE = "unreachable"
@@ -398,6 +411,8 @@ class Probe:
 
 LATENCIES = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 """Upper bounds of the histograms of probes and requests, seconds."""
+RTTS = (0.00005, 0.0001, 0.00025, 0.0005, *LATENCIES[:9])
+"""Upper bounds of the histogram of round trips, seconds."""
 
 
 class Client(NamedTuple):

@@ -9,7 +9,6 @@ from exporter.model import (
     Failover,
     Hits,
     Inventory,
-    Judged,
     Locality,
     LogCounts,
     Probe,
@@ -47,10 +46,10 @@ class History:
         default_factory=lambda: deque(maxlen=KEPT_FAILURES)
     )
 
-    def add(self, probe: Probe, judged: Judged) -> None:
-        """Keep what is notable about a probe."""
-        if probe.failure is not None:
-            self.failed.appendleft((probe, judged.destination))
+    def add(self, probe: Probe, destination: str | None) -> None:
+        """Keep what is notable about a probe whose answer points to *destination*."""
+        if probe.failure is not None and probe.decides:
+            self.failed.appendleft((probe, destination))
 
     def moved(self, failover: Failover) -> None:
         """Keep a move."""
@@ -163,7 +162,9 @@ def _failover(failover: Failover) -> dict[str, Any]:
 
 def _probe(probe: Probe, destination: str | None, domain: str) -> dict[str, Any]:
     answer, reply = probe.answer, probe.reply
-    phases = {"dns": answer.took, "connect": reply and reply.connect, "reply": reply and reply.took}
+    phases: dict[str, float | None] = {"dns": answer.took}
+    if reply is not None:
+        phases |= {"connect": reply.connect, "tls": reply.tls, "reply": reply.took}
     return {
         "namespace": probe.question.service.namespace,
         "name": probe.question.service.name,

@@ -1,0 +1,81 @@
+"""The probes of an exporter over its configurations, against a real name server."""
+
+import asyncio
+
+from exporter.loading import load
+from exporter.model import Lookup, Vantage
+from exporter.probe import dns
+from exporter.probe.resolve import Server
+from exporter.probing import Probing
+from tests.fakes.files import CONFIG, write
+from tests.fakes.nouns import inventory
+from tests.fakes.servers import HOST, udp
+
+DNS_ONLY = (
+    CONFIG.replace("cluster: east", "cluster: a")
+    .replace(
+        "probe: {interval: 1s, timeout: 1s", "probe: {interval: 100ms, timeout: 100ms, http: null"
+    )
+    .replace("100ms, http", "100ms, fast: {interval: 50ms}, http")
+)
+
+
+def probing(loaded, seen):
+    made = Probing(loaded, emit=seen.put_nowait, skipped=lambda _: None, delayed=lambda _: None)
+    made.set_inventory(inventory())
+    return made
+
+
+async def read(folder, text):
+    return await asyncio.to_thread(load, write(folder, config=text), None)
+
+
+async def of(seen, wanted):
+    """Return the next probe that is *wanted*."""
+    async with asyncio.timeout(10):
+        while not wanted(probe := await seen.get()):
+            pass
+    return probe
+
+
+def answers(query):
+    read = dns.decode_query(query)
+    found = inventory().services.popitem()[1].exports[0].addresses
+    return [dns.encode_response(read, 0, found if read.type == dns.Type.A else ())]
+
+
+async def test_a_reload_and_another_resolv_conf_change_whom_is_asked(tmp_path):
+    seen = asyncio.Queue()
+    async with udp(answers) as (one, _), udp(answers) as (two, _), udp(answers) as (three, _):
+        text = DNS_ONLY.replace("127.0.0.1:1", f"127.0.0.1:{one}")
+        made = probing(await read(tmp_path, text), seen)
+        running = asyncio.create_task(made.run())
+        await of(seen, lambda probe: probe.answer.resolver == f"{HOST}:{one}")
+        made._name_servers_changed((Server(HOST, three),))
+        again = text.replace(f"127.0.0.1:{one}", f"127.0.0.1:{two}")
+        made.configure(await read(tmp_path, again))
+        # What the configuration says goes before what resolv.conf says.
+        await of(seen, lambda probe: probe.answer.resolver == f"{HOST}:{two}")
+        free = again.replace(f'resolvers: ["127.0.0.1:{two}"]', "lookup: []")
+        made.configure(await read(tmp_path, free))
+        made._name_servers_changed((Server(HOST, three),))
+        await of(seen, lambda probe: probe.answer.resolver == f"{HOST}:{three}")
+        running.cancel()
+
+
+async def test_all_vantage_points_and_ways_are_probed(tmp_path):
+    seen = asyncio.Queue()
+    async with udp(answers) as (one, _), udp(answers) as (two, _):
+        text = DNS_ONLY.replace(
+            'resolvers: ["127.0.0.1:1"]',
+            f'resolvers: ["{HOST}:{one}"], lighthouse: ["{HOST}:{two}"]',
+        )
+        made = probing(await read(tmp_path, text), seen)
+        running = asyncio.create_task(made.run())
+        direct = await of(seen, lambda probe: probe.vantage is Vantage.LIGHTHOUSE)
+        client = await of(seen, lambda probe: probe.lookup is Lookup.CLIENT)
+        running.cancel()
+    assert (direct.answer.resolver, direct.answer.failure) == (f"{HOST}:{two}", None)
+    assert (client.answer.resolver, client.answer.failure) == (f"{HOST}:{one}", None)
+    assert not direct.decides
+    assert not client.decides
