@@ -8,8 +8,9 @@ LOCK = $(DEV)/bin/uv pip compile --quiet --universal --python-version 3.11 --gen
 # Debian packages that the system tests use; installed where that is possible, else those tests are skipped and say so.
 TEST_PACKAGES := prometheus chromium logrotate
 BENCH_PACKAGES := mtail
+PROBE_BENCH_PACKAGES := prometheus-blackbox-exporter knot wrk
 
-.PHONY: help demo test check format generate picture bench bench-daemon bench-logs lock clean
+.PHONY: help demo test check format generate picture bench bench-daemon bench-logs bench-probes bench-scrape lock clean
 help:
 	@echo 'make demo   a whole clusterset on this machine, a failover and a leak caught on it (CLUSTERS=3, DEMO_ARGS=--keep)'
 	@echo 'make test   all checks and tests'
@@ -57,13 +58,21 @@ lock: $(DEV)/.made
 	$(LOCK) --extra demo pyproject.toml -o requirements/demo.txt
 	$(LOCK) --extra demo --group dev pyproject.toml -o requirements/dev.txt
 
-bench: bench-daemon bench-logs
+bench: bench-daemon bench-logs bench-probes bench-scrape
 
 bench-daemon: $(DEV)/.made
 	$(DEV)/bin/python bench/daemon.py
 
 bench-logs: $(DEV)/.made bench-tools
 	$(DEV)/bin/python bench/logs.py
+
+# Needs root: name servers of /etc/resolv.conf, ports below 1024.
+bench-probes: $(DEV)/.made
+	@sh tests/install-tools $(PROBE_BENCH_PACKAGES)
+	$(DEV)/bin/python bench/probes.py
+
+bench-scrape: $(DEV)/.made
+	$(DEV)/bin/python bench/scrape.py
 
 .PHONY: test-tools bench-tools
 test-tools:

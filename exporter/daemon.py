@@ -33,12 +33,12 @@ from exporter.accesslog.syslog import Inbox, receive
 from exporter.discover.static import StaticInventory, read_inventory
 from exporter.expose import series
 from exporter.expose.page.render import page
-from exporter.expose.server import Pages, serve
+from exporter.expose.server import Pages, TooOftenError, serve
 from exporter.expose.status import Moment
 from exporter.flow import Flow
 from exporter.loading import STDIN, Loaded, LogSource, compile_source, load
-from exporter.model import Inventory, ServiceName
-from exporter.probing import Probing
+from exporter.model import Inventory, Probe, ServiceName
+from exporter.probing import BusyError, Probing
 from exporter.yamlfile import SettingsError
 
 LOOP_CHECK = 0.5
@@ -165,6 +165,9 @@ class Daemon:
             page=page,
             not_ready=self.flow.not_ready,
             reload=self.reload,
+            probes=self.flow.probes,
+            probe=self._probe_now,
+            shown=self.flow.probe,
         )
         self._inventory_changed(inventory)
 
@@ -251,6 +254,12 @@ class Daemon:
             failed=self.flow.inventory_failed,
         )
         await watcher.watch(_every(INVENTORY_CHECK))
+
+    async def _probe_now(self, service: ServiceName) -> Probe | None:
+        try:
+            return await self._probing.probe_now(service)
+        except BusyError as error:
+            raise TooOftenError from error
 
     def _hurry(self, service: ServiceName) -> None:
         self._probing.hurry(service)

@@ -15,6 +15,7 @@ from exporter import __version__
 from exporter.accesslog.follow import Poll
 from exporter.expose import series, status
 from exporter.expose.metrics import Metrics
+from exporter.expose.probes import ProbeLog, shown
 from exporter.expose.render import Registry
 from exporter.judge.attribute import Attribution
 from exporter.judge.calibrate import Calibration
@@ -94,6 +95,7 @@ class Flow:
         self._problems: dict[str, tuple[str, float]] = {}
         self._modes: dict[ServiceName, Mode] = {}
         self._history = status.History()
+        self._probes = ProbeLog()
         self._lines: LogCounts | None = None
         self._fresh: set[str] = set()
         self._doubtful: deque[_Hit] = deque()
@@ -155,6 +157,7 @@ class Flow:
         self._attribution = Attribution(inventory, [proxy.network for proxy in proxies])
         self._tell_conflicts(self._attribution.conflicts)
         self.metrics.set_inventory(inventory, changed)
+        self._probes.keep(inventory.services)
         self.metrics.note(series.INVENTORY_OK, 1)
         self.metrics.note(series.INVENTORY_TIME, now.unix)
         self.solved("inventory")
@@ -181,6 +184,7 @@ class Flow:
         for reply in probe.more:
             self.metrics.replied(probe, reply, self._owner(probe, reply.address))
         self._history.add(probe, judged.destination)
+        self._probes.add(probe, judged.destination)
         self._tell(probe)
         for failover in judged.failovers:
             self._moved(failover)
@@ -200,7 +204,7 @@ class Flow:
         if failure is None and probe.lookup is Lookup.SRV and not agrees(service, name, answer):
             failure = Failure.SRV_MISMATCH
         self.metrics.looked_up(probe, destination, failure)
-        self._history.add(probe, destination)
+        self._probes.add(probe, destination)
 
     def _owner(self, probe: Probe, address: Address) -> str:
         inventory = self.inventory
@@ -413,6 +417,23 @@ class Flow:
                 now=now,
             ),
         }
+
+    def probes(self, service: ServiceName | None) -> list[dict[str, Any]] | None:
+        """Return the newest probes with every step, of *service* or of all; None if unknown."""
+        if service is None:
+            seen = self._probes.newest()
+        elif self.inventory is not None and service in self.inventory.services:
+            seen = self._probes.of(service)
+        else:
+            return None
+        domain = self._settings.clusterset_domain
+        return [shown(probe, destination, domain) for probe, destination in seen]
+
+    def probe(self, probe: Probe) -> dict[str, Any]:
+        """Return a probe that was asked for by hand, with every step; it counts nowhere."""
+        addresses = probe.answer.addresses
+        destination = self._owner(probe, addresses[0]) if addresses else None
+        return shown(probe, destination, self._settings.clusterset_domain)
 
     def _is_known(self, service: ServiceName) -> bool:
         if self.inventory is not None and service in self.inventory.services:

@@ -1,15 +1,27 @@
 """The probes of one exporter: what is probed, how, and when, over all its configurations."""
 
-from collections.abc import AsyncIterable, Callable
+import asyncio
+from collections.abc import AsyncIterable, Callable, Iterator
+from dataclasses import replace
 
 from exporter.loading import Loaded
 from exporter.model import Inventory, Probe, ServiceName, Skip
 from exporter.probe.lag import LagWatch
 from exporter.probe.nameservers import watch
+from exporter.probe.once import Target, probe_once
 from exporter.probe.resolve import Server
-from exporter.probe.schedule import Pace, Schedule
+from exporter.probe.schedule import LoopClock, Pace, Schedule
 from exporter.prober import Prober
 from exporter.targets import targets
+
+ASKED_EVERY = 0.5
+"""Seconds between two probes by hand, in the long run."""
+ASKED_BURST = 5
+"""How many of them may come at once."""
+
+
+class BusyError(Exception):
+    """A probe was asked for too often."""
 
 
 class Probing:
@@ -35,6 +47,8 @@ class Probing:
     ) -> None:
         self._loaded, self._prober = loaded, Prober(loaded)
         self._inventory: Inventory | None = None
+        self._free_at = 0.0
+        """Until when the probes by hand so far have used up what is allowed."""
         self._schedule = Schedule(
             _pace(loaded),
             resolve=self._prober.resolve,
@@ -58,6 +72,37 @@ class Probing:
         """Probe the names of *inventory* from now on."""
         self._inventory = inventory
         self._schedule.set_targets(targets(inventory, self._loaded))
+
+    async def probe_now(self, service: ServiceName) -> Probe | None:
+        """
+        Probe the plain name of *service*, beside the schedule.
+
+        Returns:
+            The probe; None if the service is unknown or not probed.
+
+        Raises:
+            BusyError: If that was asked for too often: each one is traffic that nobody planned.
+        """
+        target = next(self._targets(service), None)
+        if target is None:
+            return None
+        now = asyncio.get_running_loop().time()
+        free_at = max(self._free_at, now - ASKED_BURST * ASKED_EVERY) + ASKED_EVERY
+        if free_at > now:
+            raise BusyError
+        self._free_at = free_at
+        return await probe_once(
+            target,
+            resolve=self._prober.resolve,
+            get=self._prober.get,
+            within=self._loaded.settings.probe.timeout,
+            clock=LoopClock(),
+        )
+
+    def _targets(self, service: ServiceName) -> Iterator[Target]:
+        if self._inventory is not None and service in self._inventory.services:
+            alone = {service: self._inventory.services[service]}
+            yield from targets(replace(self._inventory, services=alone), self._loaded)
 
     async def follow_name_servers(self, ticks: AsyncIterable[None]) -> None:
         """Ask other name servers when resolv.conf says others, unless the configuration does."""

@@ -2,13 +2,15 @@
 
 import asyncio
 
+import pytest
+
 from exporter.loading import load
-from exporter.model import Lookup, Vantage
+from exporter.model import Lookup, ServiceName, Vantage
 from exporter.probe import dns
 from exporter.probe.resolve import Server
-from exporter.probing import Probing
+from exporter.probing import ASKED_BURST, BusyError, Probing
 from tests.fakes.files import CONFIG, write
-from tests.fakes.nouns import inventory
+from tests.fakes.nouns import NGINX, inventory
 from tests.fakes.servers import HOST, udp
 
 DNS_ONLY = (
@@ -61,6 +63,25 @@ async def test_a_reload_and_another_resolv_conf_change_whom_is_asked(tmp_path):
         made._name_servers_changed((Server(HOST, three),))
         await of(seen, lambda probe: probe.answer.resolver == f"{HOST}:{three}")
         running.cancel()
+
+
+async def many(made):
+    for _ in range(100):
+        await made.probe_now(NGINX)
+
+
+async def test_a_probe_by_hand_counts_nowhere_and_is_rationed(tmp_path):
+    seen = asyncio.Queue()
+    async with udp(answers) as (port, _):
+        text = DNS_ONLY.replace("127.0.0.1:1", f"127.0.0.1:{port}")
+        made = probing(await read(tmp_path, text), seen)
+        assert await made.probe_now(ServiceName("no", "such")) is None
+        for _ in range(ASKED_BURST):
+            probe = await made.probe_now(NGINX)
+            assert (probe.failure, probe.question.pinned, probe.decides) == (None, None, True)
+        with pytest.raises(BusyError):
+            await many(made)
+    assert seen.empty()
 
 
 async def test_all_vantage_points_and_ways_are_probed(tmp_path):

@@ -48,7 +48,7 @@ class History:
 
     def add(self, probe: Probe, destination: str | None) -> None:
         """Keep what is notable about a probe whose answer points to *destination*."""
-        if probe.failure is not None and probe.decides:
+        if probe.failure is not None:
             self.failed.appendleft((probe, destination))
 
     def moved(self, failover: Failover) -> None:

@@ -65,11 +65,11 @@ class LoopClock:
 
     async def sleep(self, seconds: float, early: asyncio.Event) -> None:
         """Wait for *seconds*, or until *early* is set."""
+        timer = asyncio.get_running_loop().call_later(seconds, early.set)
         try:
-            async with asyncio.timeout(seconds):
-                await early.wait()
-        except TimeoutError:
-            pass
+            await early.wait()
+        finally:
+            timer.cancel()
 
 
 @dataclass(slots=True, eq=False)
