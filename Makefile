@@ -6,7 +6,7 @@ CLUSTERS ?= 2
 DEMO_ARGS ?=
 LOCK = $(DEV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links
 # Debian packages that the system tests use; installed where that is possible, else those tests are skipped and say so.
-TEST_PACKAGES := prometheus chromium logrotate
+TEST_PACKAGES := prometheus chromium logrotate knot
 BENCH_PACKAGES := mtail
 PROBE_BENCH_PACKAGES := prometheus-blackbox-exporter knot wrk
 

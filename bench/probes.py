@@ -181,7 +181,7 @@ def ours(folder, case, rate, ports):
     """Measure this exporter, a scrape in each window included."""
     names = {"srv": (rate or NAMES) // 2}.get(case, rate or NAMES)
     # Flat out: more is wanted than can be done, and as much as may be in flight is done.
-    interval = 1000 if rate else 100
+    interval = 1000 if rate else 300
     http = "null"
     if case.startswith("http"):
         tls = f", tls_config: {{ca_file: {folder}/ca.pem}}" if case == "https" else ""
@@ -305,7 +305,7 @@ def blackbox(folder, case, rate, ports):
             f"local n = 0\nrequest = function() n = (n + 1) % {NAMES}\n"
             f'return wrk.format("GET", (string.gsub("{path("N")}", "svc%-N", "svc-" .. n))) end\n'
         )
-        wrk = ["wrk", "-t1", "-c16", f"-d{WARM + SECONDS}s", "-s", script, f"http://{base}/"]
+        wrk = ["wrk", "-t1", "-c16", f"-d{WARM + SECONDS:.0f}s", "-s", script, f"http://{base}/"]
         cpu, began = subject.cpu(), time.monotonic()
         told = subprocess.check_output(["taskset", "-c", OTHERS, *map(str, wrk)], text=True)
         took, done = time.monotonic() - began, int(re.search(r"(\d+) requests in", told)[1])

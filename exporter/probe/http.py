@@ -65,6 +65,8 @@ class _Reply:
         self.server = ""
         self.location: str | None = None
         self.received = 0
+        self.head = 0
+        """Bytes of header fields."""
         self.body = 0
         self.kept = bytearray() if keep else None
         self.headed = False
@@ -82,6 +84,7 @@ class _Reply:
         if self.done:  # what comes after the reply is none of it
             return
         name = name.lower()
+        self.head += len(name) + len(value)
         self.framed |= name in {b"content-length", b"transfer-encoding"}
         if name == b"server":
             self.server = value[:MAX_SERVER].decode("latin-1")
@@ -293,5 +296,5 @@ async def _read(stream: PlainStream | TlsStream, seen: _Reply) -> None:
                 raise
             return
         head += 0 if seen.headed else len(part)
-        if head > MAX_HEAD:
+        if max(head, seen.head) > MAX_HEAD:
             raise _TooLargeError
