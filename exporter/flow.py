@@ -411,6 +411,7 @@ class Flow:
                 inventory=self.inventory,
                 views=self.state.views(now.at),
                 requests=self.metrics.requests(),
+                lookups=self.metrics.lookups(),
                 history=self._history,
                 lines=self._lines,
                 domain=self._settings.clusterset_domain,

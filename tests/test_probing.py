@@ -1,6 +1,7 @@
 """The probes of an exporter over its configurations, against a real name server."""
 
 import asyncio
+from collections import Counter
 
 import pytest
 
@@ -68,6 +69,32 @@ async def test_a_reload_and_another_resolv_conf_change_whom_is_asked(tmp_path):
 async def many(made):
     for _ in range(100):
         await made.probe_now(NGINX)
+
+
+async def test_every_question_that_is_sent_is_counted(tmp_path):
+    seen, asked = asyncio.Queue(), []
+
+    def listening(query):
+        asked.append(dns.decode_query(query))
+        return answers(query)
+
+    async with udp(listening) as (port, _):
+        text = DNS_ONLY.replace("127.0.0.1:1", f"127.0.0.1:{port}")
+        made = probing(await read(tmp_path, text), seen)
+        running = asyncio.create_task(made.run())
+        probes = [await asyncio.wait_for(seen.get(), 10) for _ in range(24)]
+        running.cancel()
+    plain = "nginx.nginx-test.svc.clusterset.local"
+    sent = Counter((query.name, dns.Type(query.type).name) for query in asked)
+    made_ways = Counter((probe.question.pinned, probe.lookup) for probe in probes)
+    # A probe may be under way when the count ends; beside that nothing is asked that is not told.
+    assert abs(sent[plain, "AAAA"] - made_ways[None, Lookup.CLIENT]) <= 1
+    both = made_ways[None, Lookup.A] + made_ways[None, Lookup.CLIENT]
+    assert abs(sent[plain, "A"] - both) <= 2
+    for pinned in "ab":
+        name = f"{pinned}.{plain}"
+        assert abs(sent[name, "A"] - made_ways[pinned, Lookup.A]) <= 1
+    assert set(sent) == {(plain, "A"), (plain, "AAAA"), (f"a.{plain}", "A"), (f"b.{plain}", "A")}
 
 
 async def test_a_probe_by_hand_counts_nowhere_and_is_rationed(tmp_path):

@@ -1,7 +1,9 @@
 """What each event does to which series."""
 
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from collections.abc import Set as AbstractSet
+from typing import NamedTuple
 
 from exporter.expose import series
 from exporter.expose.begin import HTTP_REPLIES, LOOKUPS, Beginnings, Replies
@@ -43,6 +45,15 @@ _CLUSTER_LABELS = frozenset(
     }
 )
 _SERVICE_LABELS = ("destination_service_namespace", "destination_service_name")
+
+
+class LookupCounts(NamedTuple):
+    """How often a name was looked up in one way."""
+
+    vantage: str
+    lookup: str
+    lookups: int
+    failures: int
 
 
 class Metrics:
@@ -263,6 +274,18 @@ class Metrics:
             if requests:
                 entry = (source, Locality(locality), hits)
                 by_service.setdefault(ServiceName(namespace, name), []).append(entry)
+        return by_service
+
+    def lookups(self) -> Mapping[ServiceName, list[LookupCounts]]:
+        """Return the look-ups of plain names counted since start, by service."""
+        held, failures = self._registry.series, Counter[Labels]()
+        for reasoned, failed in held[series.DNS_LOOKUP_FAILURES].items():
+            failures[reasoned[:-1]] += int(failed)
+        by_service: dict[ServiceName, list[LookupCounts]] = {}
+        for labels, made in held[series.DNS_LOOKUPS].items():
+            _, namespace, name, vantage, lookup = labels
+            counts = LookupCounts(vantage, lookup, int(made), failures[labels])
+            by_service.setdefault(ServiceName(namespace, name), []).append(counts)
         return by_service
 
     def _inc(self, family: Family, labels: Labels, amount: float = 1) -> None:

@@ -8,7 +8,10 @@ from exporter.expose.render import label_text
 from exporter.model import Answer, Failure, Lookup, Probe, Reply, ServiceName
 
 KEPT = 10
-"""Probes of each service that are kept."""
+"""Probes of each service that are kept, if services are few."""
+KEPT_IN_ALL = 3000
+"""Probes that are kept: each is about a kilobyte."""
+LEAST_KEPT = 2
 NEWEST = 100
 """Probes of all services together that are shown."""
 _STEPS = {"connect": "connect_", "tls": "tls_", "reply": "reply_"}
@@ -22,17 +25,22 @@ class ProbeLog:
 
     def __init__(self) -> None:
         self._probes: dict[ServiceName, deque[Seen]] = {}
+        self._room = KEPT
 
     def add(self, probe: Probe, destination: str | None) -> None:
         """Keep a probe."""
         kept = self._probes.get(probe.question.service)
         if kept is None:
-            kept = self._probes[probe.question.service] = deque(maxlen=KEPT)
+            kept = self._probes[probe.question.service] = deque()
         kept.appendleft((probe, destination))
+        while len(kept) > self._room:
+            kept.pop()
 
     def keep(self, services: Iterable[ServiceName]) -> None:
-        """Forget the probes of all other services."""
-        for gone in self._probes.keys() - set(services):
+        """Forget the probes of all other services, and keep fewer of each if they are many."""
+        wanted = set(services)
+        self._room = max(LEAST_KEPT, min(KEPT, KEPT_IN_ALL // max(1, len(wanted))))
+        for gone in self._probes.keys() - wanted:
             del self._probes[gone]
 
     def of(self, service: ServiceName) -> list[Seen]:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from exporter.expose.metrics import LookupCounts
 from exporter.model import (
     Failover,
     Hits,
@@ -61,6 +62,7 @@ def status(
     inventory: Inventory | None,
     views: Iterable[ServiceView],
     requests: Requests,
+    lookups: Mapping[ServiceName, list[LookupCounts]],
     history: History,
     lines: LogCounts | None,
     domain: str,
@@ -77,6 +79,7 @@ def status(
     ]
     shown["services"] = [
         _service(view, inventory, requests.get(view.service.name, []), domain, now)
+        | {"lookups": [each._asdict() for each in lookups.get(view.service.name, ())]}
         for view in views
     ]
     shown["failovers"] = [

@@ -76,3 +76,7 @@ def test_what_is_kept_is_bounded_and_goes_with_the_service():
     assert len(log.of(ServiceName("shop", "s3"))) == KEPT
     log.keep([NGINX])
     assert log.newest() == []
+    log.keep([NGINX, *(ServiceName("shop", f"s{n}") for n in range(1000))])
+    for n in range(20):
+        log.add(probe(float(n)), None)
+    assert len(log.of(NGINX)) == 2

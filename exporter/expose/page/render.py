@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from exporter.model import HAZARD_MEANS, Mode
+from exporter.model import HAZARD_MEANS, Lookup, Mode
 
 MAX_SERVICES = 100
 """Services shown in full; the JSON has all of them."""
@@ -31,6 +31,11 @@ _SYMBOLS = {
     Mode.UNKNOWN: "?",
     Mode.REMOTE: "↗",
     Mode.LOCAL: "✓",
+}
+_LOOKUPS = {
+    Lookup.A: "for an address",
+    Lookup.CLIENT: "as clients ask",
+    Lookup.SRV: "for SRV records",
 }
 _MINUTE, _HOUR, _DAY, _KILO = 60, 3600, 86400, 1000
 
@@ -56,6 +61,7 @@ def page(status: Mapping[str, Any]) -> str:
         failed=status["failed_probes"][:MAX_FAILED],
         max_requests=MAX_REQUESTS,
         means=_MEANS,
+        means_lookup=_LOOKUPS,
         hazards=HAZARD_MEANS,
         symbols=_SYMBOLS,
         lacks_standby=_lacks,
