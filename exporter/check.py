@@ -13,12 +13,14 @@ from typing import Any
 from exporter.accesslog.count import Counter
 from exporter.accesslog.lines import Lines
 from exporter.discover.static import read_inventory
+from exporter.expose.probes import shown
 from exporter.judge.attribute import Attribution
 from exporter.judge.explain import Report, explain
 from exporter.judge.locality import Graces
 from exporter.judge.state import State
 from exporter.loading import STDIN, Loaded, LogSource, compile_source, load
 from exporter.model import (
+    UNKNOWN,
     Failover,
     Inventory,
     LogCounts,
@@ -47,6 +49,8 @@ class Look:
     report: Report
     plain: Mapping[str, Probe]
     """A probe of the plain name by each name server."""
+    steps: tuple[dict[str, Any], ...] = ()
+    """All probes that were made, each with every step."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +122,17 @@ async def look(loaded: Loaded, inventory: Inventory, service: ServiceName) -> Lo
         logs=read_logs.result(),
         domain=loaded.settings.clusterset_domain,
     )
-    return Look(report=report, plain=asked)
+    made = [*asked.values(), *(task.result() for task in by_cluster)]
+    domain = loaded.settings.clusterset_domain
+    steps = (shown(each, _destination(inventory, each), domain) for each in made)
+    return Look(report=report, plain=asked, steps=tuple(steps))
+
+
+def _destination(inventory: Inventory, probe: Probe) -> str | None:
+    addresses = probe.answer.addresses
+    if not addresses:
+        return None
+    return inventory.services[probe.question.service].owner_of(addresses[0]) or UNKNOWN
 
 
 def _logs(
@@ -237,8 +251,9 @@ def live(watched: Watched) -> str:
     return f"{first}\n\n{text(watched.look.report)}"
 
 
-def as_json(report: Report) -> dict[str, Any]:
-    """Return *report* for a program."""
+def as_json(look: Look) -> dict[str, Any]:
+    """Return what one look saw for a program."""
+    report = look.report
     return {
         "namespace": report.service.namespace,
         "name": report.service.name,
@@ -250,4 +265,5 @@ def as_json(report: Report) -> dict[str, Any]:
             {"level": finding.level, "about": finding.about, "text": finding.text}
             for finding in report.findings
         ],
+        "probes": look.steps,
     }

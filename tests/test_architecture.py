@@ -19,7 +19,7 @@ MAY = {
     "tables": set(),
     "prober": {"model", "loading", "probe"},
     "check": {"model", "yamlfile", "loading", "targets", "prober"}
-    | {"discover", "probe", "accesslog", "judge"},
+    | {"discover", "probe", "accesslog", "judge", "expose"},
     "targets": {"model", "loading", "probesettings", "probe"},
     "probing": {"model", "loading", "targets", "prober", "probe"},
     "discover": {"model", "yamlfile"},

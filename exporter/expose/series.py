@@ -18,7 +18,8 @@ class Kind(StrEnum):
     HISTOGRAM = "histogram"
 
 
-@dataclass(frozen=True, slots=True)
+# Each is itself and no other: hashing all its text at each update would cost more than the update.
+@dataclass(frozen=True, slots=True, eq=False)
 class Family:
     """One metric family."""
 
