@@ -1,7 +1,9 @@
 """What is to be probed: inventory and settings to names, ports and requests."""
 
 import re
+import ssl
 from collections.abc import Iterator
+from functools import lru_cache
 
 from exporter.loading import Loaded
 from exporter.model import Inventory, Lookup, Profile, Question, Record, Service, Vantage
@@ -81,9 +83,14 @@ def _request(loaded: Loaded, how: ServiceProbe) -> Request | TcpRequest | None:
         return TcpRequest()
     if http is None:
         return None
-    tls = None
-    if http.scheme == "https":
-        tls = Tls(loaded.tls[http.tls_config], http.tls_config.server_name)
+    context = loaded.tls[http.tls_config] if http.scheme == "https" else None
+    return _http_request(http, context)
+
+
+# One for all services that are asked alike: each holds a few hundred status codes.
+@lru_cache(256)
+def _http_request(http: HttpSettings, context: ssl.SSLContext | None) -> Request:
+    tls = None if context is None else Tls(context, http.tls_config.server_name)
     return Request(
         method=http.method,
         path=http.path,
