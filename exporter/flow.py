@@ -39,6 +39,7 @@ from exporter.model import (
     Probe,
     ProbeHit,
     Question,
+    Record,
     ServiceName,
 )
 from exporter.probe.origin import Forgery, Origins
@@ -137,6 +138,7 @@ class Flow:
             confirm=settings.probe.confirm,
             pinned=settings.probe.pinned,
             stale_after=_stale_after(settings.probe),
+            record=Record(settings.probe.record),
         )
         self.metrics.note(series.CONFIG_RELOAD_OK, 1)
         self.metrics.note(series.CONFIG_RELOAD_TIME, self._moment().unix)
