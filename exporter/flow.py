@@ -421,8 +421,9 @@ class Flow:
             ),
         }
 
-    def probes(self, service: ServiceName | None) -> list[dict[str, Any]] | None:
+    def probes(self, service: ServiceName | None) -> dict[str, Any] | None:
         """Return the newest probes with every step, of *service* or of all; None if unknown."""
+        more = {} if service is None else {"answer_changes": self._probes.changes[service]}
         if service is None:
             seen = self._probes.newest()
         elif self.inventory is not None and service in self.inventory.services:
@@ -430,7 +431,7 @@ class Flow:
         else:
             return None
         domain = self._settings.clusterset_domain
-        return [shown(probe, destination, domain) for probe, destination in seen]
+        return {"probes": [shown(probe, owner, domain) for probe, owner in seen], **more}
 
     def probe(self, probe: Probe) -> dict[str, Any]:
         """Return a probe that was asked for by hand, with every step; it counts nowhere."""

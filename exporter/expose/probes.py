@@ -1,11 +1,11 @@
 """What `/api/v1/probes` and `/probe` show of probes: every step, put together only when asked."""
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from exporter.expose.render import label_text
-from exporter.model import Answer, Failure, Lookup, Probe, Reply, ServiceName
+from exporter.model import Address, Answer, Failure, Lookup, Probe, Reply, ServiceName
 
 KEPT = 10
 """Probes of each service that are kept, if services are few."""
@@ -26,9 +26,13 @@ class ProbeLog:
     def __init__(self) -> None:
         self._probes: dict[ServiceName, deque[Seen]] = {}
         self._room = KEPT
+        self._answers: dict[ServiceName, frozenset[Address]] = {}
+        self.changes: Counter[ServiceName] = Counter()
+        """How often the plain name was answered otherwise than the time before."""
 
     def add(self, probe: Probe, destination: str | None) -> None:
         """Keep a probe."""
+        self._compare(probe)
         kept = self._probes.get(probe.question.service)
         if kept is None:
             kept = self._probes[probe.question.service] = deque()
@@ -36,12 +40,22 @@ class ProbeLog:
         while len(kept) > self._room:
             kept.pop()
 
+    def _compare(self, probe: Probe) -> None:
+        service, addresses = probe.question.service, frozenset(probe.answer.addresses)
+        if not probe.decides or probe.question.pinned is not None or not addresses:
+            return
+        if self._answers.get(service, addresses) != addresses:
+            self.changes[service] += 1
+        self._answers[service] = addresses
+
     def keep(self, services: Iterable[ServiceName]) -> None:
         """Forget the probes of all other services, and keep fewer of each if they are many."""
         wanted = set(services)
         self._room = max(LEAST_KEPT, min(KEPT, KEPT_IN_ALL // max(1, len(wanted))))
         for gone in self._probes.keys() - wanted:
             del self._probes[gone]
+            self._answers.pop(gone, None)
+            self.changes.pop(gone, None)
 
     def of(self, service: ServiceName) -> list[Seen]:
         """Return the newest probes of *service*, the newest first."""

@@ -46,7 +46,7 @@ class Pages:
     """Why there is nothing to scrape yet, or None."""
     reload: Callable[[], Awaitable[str | None]]
     """Returns what is wrong with the new configuration, or None."""
-    probes: Callable[[ServiceName | None], list[dict[str, Any]] | None] = lambda _: None
+    probes: Callable[[ServiceName | None], Mapping[str, Any] | None] = lambda _: None
     """The newest probes of a service, or of all; None if the service is unknown."""
     probe: Callable[[ServiceName], Awaitable[Probe | None]] | None = None
     """Probes a service now; None if it is unknown. Raises TooOftenError."""
@@ -162,7 +162,7 @@ class _Answers:
         found = self._pages.probes(service) if text is None or service is not None else None
         if found is None:
             return _unknown(text or "")
-        return _json({"probes": found})
+        return _json(found)
 
     async def probe(self, request: web.Request) -> web.Response:
         text = request.query.get("target", "")

@@ -55,7 +55,9 @@ async def test_the_newest_probes_with_every_step():
     flow = scenes.failover().flow
     async with running(probes=flow.probes) as asked:
         async with asked.get("/api/v1/probes?service=nginx-test/nginx") as reply:
-            one = json.loads(await reply.text())["probes"]
+            told = json.loads(await reply.text())
+            one = told["probes"]
+            assert told["answer_changes"] == 1
         async with asked.get("/api/v1/probes") as reply:
             every = json.loads(await reply.text())["probes"]
         for unknown in ("no/such", "nginx", ""):
