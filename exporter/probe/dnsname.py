@@ -40,7 +40,7 @@ class Names:
 
     def read(self, place: int) -> tuple[bytes, int]:
         """Return the name at *place*, lower case, labels joined by dots, and where it ends."""
-        wire, passed = self._wire, list[tuple[int, bytes]]()
+        wire, passed = self._wire, list[tuple[int, bytes | None]]()
         end, lowest = 0, place
         while place not in self._known:
             if place >= len(wire):
@@ -52,6 +52,7 @@ class Names:
                 end = end or place + 1
             elif size & _POINTER == _POINTER:
                 end = end or place + 2
+                passed.append((place, None))
                 place = lowest = self._target(place, lowest)
             else:
                 label = self._label(place, size)
@@ -76,11 +77,13 @@ class Names:
         # A dot inside a label would look like two labels.
         return self._wire[place + 1 : place + 1 + size].lower().replace(b".", rb"\.")
 
-    def _join(self, passed: list[tuple[int, bytes]], place: int) -> bytes:
+    def _join(self, passed: list[tuple[int, bytes | None]], place: int) -> bytes:
+        """Put together what was passed on the way to *place*, None for a pointer, and know it."""
         name, length = self._known[place]
         for at, label in reversed(passed):
-            name = label + b"." + name if name else label
-            length += self._wire[at] + 1
+            if label is not None:
+                name = label + b"." + name if name else label
+                length += self._wire[at] + 1
             if length > MAX_NAME:
                 msg = "a name is too long"
                 raise MalformedError(msg)

@@ -343,10 +343,12 @@ def hostile_messages():
             record(16, b"", name=(0xC000 | base + 2 * (n % 126)).to_bytes(2)) for n in range(rest)
         ),
     )
-    stairs = head
-    for n in range(room // 14):
-        target = min(0x3FFF, max(12, len(head) + 12 * (n - 1)))
-        stairs += record(16, b"", name=(0xC000 | target).to_bytes(2))
+    # Each name is a pointer to the name before it, and all beyond reach to the last within it.
+    start, last = len(head), (0x3FFF - len(head)) // 12
+    targets = (start + 12 * min(n - 1, last) if n else 12 for n in range(room // 12))
+    stairs = head + b"".join(
+        record(16, b"", name=(0xC000 | target).to_bytes(2)) for target in targets
+    )
     yield "pointers to pointers", stairs
     yield "one-letter labels", head + (b"\1a" * 120 + b"\0\0\x10\0\1\0\0\0\5\0\0") * (room // 251)
 
