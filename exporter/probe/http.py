@@ -17,6 +17,8 @@ from exporter.probe.tls import PlainStream, Tls, TlsStream, blind_context, tls_f
 MAX_HEAD = 64 << 10
 MAX_BODY = 64 << 10
 """Bytes of the body that are waited for; a longer one is good as far as it was read."""
+MAX_RECEIVED = 1 << 20
+"""Bytes of a whole reply: chunks and what stands between them may be larger than the body."""
 MAX_SERVER = 64
 _NO_BODY = frozenset({204, 304})
 _MOVED = frozenset({301, 302, 303, 307, 308})
@@ -296,5 +298,8 @@ async def _read(stream: PlainStream | TlsStream, seen: _Reply) -> None:
                 raise
             return
         head += 0 if seen.headed else len(part)
-        if max(head, seen.head) > MAX_HEAD:
+        if max(head, seen.head) > MAX_HEAD or seen.received > MAX_RECEIVED:
             raise _TooLargeError
+        # What is there already is read without waiting: whoever sends without end must not keep
+        # everybody else from their turn, least of all the limit.
+        await asyncio.sleep(0)

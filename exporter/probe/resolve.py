@@ -187,6 +187,8 @@ async def _udp(query: bytes, server: Server, source: Address | None, asked: _Ask
                 return dns.decode_response(wire, query)
             except dns.StrangerError:
                 asked.stranger()
+                # Strangers may come without end: everybody else gets a turn.
+                await asyncio.sleep(0)
 
 
 async def _as_client(name: str, server: Server, source: Address | None, asked: _Asked) -> None:
@@ -210,6 +212,7 @@ async def _as_client(name: str, server: Server, source: Address | None, asked: _
                 got[query] = dns.decode_response(wire, query)
             except dns.StrangerError:
                 asked.stranger()
+                await asyncio.sleep(0)
                 continue
             if query in waiting:
                 waiting.remove(query)

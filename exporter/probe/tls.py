@@ -108,6 +108,8 @@ class TlsStream:
                     self._incoming.write(part)
                 else:
                     self._incoming.write_eof()
+                # Messages of TLS itself may come without end: everybody else gets a turn.
+                await asyncio.sleep(0)
             except ssl.SSLError:
                 # The other side is told why, if it still listens.
                 with suppress(OSError):

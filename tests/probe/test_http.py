@@ -11,6 +11,7 @@ from ipaddress import ip_address
 import pytest
 
 from exporter.model import Failure
+from exporter.probe import http
 from exporter.probe.http import MAX_BODY, MAX_HEAD, Request, get
 from tests.fakes.servers import HOST, open_files, tcp
 
@@ -288,6 +289,44 @@ async def test_a_drip_ends_in_time():
     reply = await replied(talk, within=0.3)
     assert reply.failure in {Failure.REPLY_TIMEOUT, Failure.REPLY_MALFORMED}
     assert asyncio.get_running_loop().time() - began < 1.0
+
+
+async def test_chunks_without_a_body_end(monkeypatch):
+    monkeypatch.setattr("exporter.probe.http.MAX_RECEIVED", 1 << 40)
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;"
+    flood = head + b"x" * (16 << 20)
+    loop, turns = asyncio.get_running_loop(), 0
+
+    async def count():
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    class Endless:
+        """As much as is asked for, at once, for ever."""
+
+        sent = 0
+
+        async def receive(self, size):
+            part = flood[self.sent : self.sent + size] or b"x" * size
+            self.sent += size
+            return part
+
+    counting = asyncio.create_task(count())
+    began = loop.time()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.2):
+            await http._read(Endless(), http._Reply(head_only=False, keep=False))
+    assert loop.time() - began < 1.0
+    assert turns > 10
+    counting.cancel()
+
+
+async def test_a_reply_has_a_largest_size():
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;"
+    reply = await replied(says(head, b"x" * (4 << 20), hold=True))
+    assert reply.failure is Failure.REPLY_TOO_LARGE
 
 
 async def test_no_body_is_unpacked():
