@@ -7,12 +7,13 @@ CLUSTERS ?= 2
 DEMO_ARGS ?=
 LOCK = $(DEV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links
 # Debian packages that the system tests use; installed where that is possible, else those tests are skipped and say so.
-TEST_PACKAGES := prometheus prometheus-alertmanager chromium logrotate
+TEST_PACKAGES := prometheus prometheus-alertmanager chromium logrotate knot
 BENCH_PACKAGES := mtail
+PROBE_BENCH_PACKAGES := prometheus-blackbox-exporter knot wrk
 E2E_PACKAGES := etcd=etcd-server
 
 .PHONY: help demo test test-dashboards e2e dashboards dashboard-pictures check format generate picture lock clean
-.PHONY: bench bench-daemon bench-cluster bench-dashboards bench-logs
+.PHONY: bench bench-daemon bench-cluster bench-dashboards bench-logs bench-probes bench-scrape
 help:
 	@echo 'make demo   a whole clusterset on this machine, a failover and a leak caught on it (CLUSTERS=3, DEMO_ARGS=--keep)'
 	@echo 'make test   all checks and tests'
@@ -86,7 +87,7 @@ lock: $(DEV)/.made
 	$(LOCK) --extra demo pyproject.toml -o requirements/demo.txt
 	$(LOCK) --extra demo --group dev pyproject.toml -o requirements/dev.txt
 
-bench: bench-daemon bench-logs bench-cluster
+bench: bench-daemon bench-logs bench-cluster bench-probes bench-scrape
 
 bench-daemon: $(DEV)/.made
 	$(DEV)/bin/python bench/daemon.py
@@ -100,6 +101,14 @@ bench-dashboards: $(DEV)/.made test-tools
 
 bench-logs: $(DEV)/.made bench-tools
 	$(DEV)/bin/python bench/logs.py
+
+# Needs root: name servers of /etc/resolv.conf, ports below 1024.
+bench-probes: $(DEV)/.made
+	@sh tests/install-tools $(PROBE_BENCH_PACKAGES)
+	$(DEV)/bin/python bench/probes.py
+
+bench-scrape: $(DEV)/.made
+	$(DEV)/bin/python bench/scrape.py
 
 .PHONY: test-tools bench-tools
 test-tools:

@@ -14,7 +14,7 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 from statistics import median
 
-from measure import Bars, machine
+from measure import Bars, free_port, machine
 
 from exporter.daemon import Daemon, Options
 from exporter.expose.page.render import page
@@ -46,11 +46,6 @@ services:
       - {cluster: east, addresses: [127.0.0.1], ready: true}
       - {cluster: west, addresses: [127.0.0.2], ready: true}
 """
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as held:
-        return held.getsockname()[1]
 
 
 def one_life(folder, silent):

@@ -338,7 +338,7 @@ def _duration(flag: str, text: str | None) -> float | None:
 @cli.command(name="check")
 @_config_option
 @_cluster_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, each probe with every step.")
 @click.option("--watch", is_flag=True, help="Go on, and print each change; Ctrl-C ends it.")
 @click.argument("service", metavar="NS/NAME")
 def check_service(
@@ -357,14 +357,14 @@ def check_service(
         again = partial(checking.read, config_file, cluster)
         if watch:
             _watch(again, asked)
-        report = asyncio.run(checking.look(*again(), asked)).report
+        seen = asyncio.run(checking.look(*again(), asked))
     except SettingsError as error:
         raise Usage(str(error)) from error
     except KeyboardInterrupt:
         sys.exit(130)
-    made = checking.as_json(report)
-    click.echo(json.dumps(made, indent=1) if as_json else checking.text(report))
-    sys.exit(report.level == "fail")
+    made = checking.as_json(seen)
+    click.echo(json.dumps(made, indent=1) if as_json else checking.text(seen.report))
+    sys.exit(seen.report.level == "fail")
 
 
 def _watch(again: "Callable[[], tuple[Loaded, Inventory]]", service: "ServiceName") -> None:

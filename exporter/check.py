@@ -13,12 +13,14 @@ from typing import Any
 from exporter.accesslog.count import Counter
 from exporter.accesslog.lines import Lines
 from exporter.discover.static import read_inventory
+from exporter.expose.probes import shown
 from exporter.judge.attribute import Attribution
 from exporter.judge.explain import Report, explain
 from exporter.judge.locality import Graces
 from exporter.judge.state import State
 from exporter.loading import STDIN, Loaded, LogSource, compile_source, load
 from exporter.model import (
+    UNKNOWN,
     Failover,
     Inventory,
     LogCounts,
@@ -28,7 +30,8 @@ from exporter.model import (
     Question,
     ServiceName,
 )
-from exporter.probe.schedule import LoopClock, Target, probe_once
+from exporter.probe.once import Target, probe_once
+from exporter.probe.schedule import LoopClock
 from exporter.prober import Prober
 from exporter.targets import targets
 from exporter.yamlfile import SettingsError
@@ -46,6 +49,8 @@ class Look:
     report: Report
     plain: Mapping[str, Probe]
     """A probe of the plain name by each name server."""
+    steps: tuple[dict[str, Any], ...] = ()
+    """All probes that were made, each with every step."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +91,7 @@ async def look(loaded: Loaded, inventory: Inventory, service: ServiceName) -> Lo
         known = ", ".join(map(str, inventory.services)) or "none"
         msg = f"{service} is not in {loaded.inventory_file}; known are {known}"
         raise SettingsError(msg)
-    wanted = [t for t in targets(inventory, loaded.settings) if t.question.service == service]
+    wanted = [t for t in targets(inventory, loaded) if t.question.service == service and t.decides]
     if not wanted:
         msg = f"{service} is not probed: probe.services says enabled: false"
         raise SettingsError(msg)
@@ -119,7 +124,17 @@ async def look(loaded: Loaded, inventory: Inventory, service: ServiceName) -> Lo
         logs=read_logs.result(),
         domain=loaded.settings.clusterset_domain,
     )
-    return Look(report=report, plain=asked)
+    made = [*asked.values(), *(task.result() for task in by_cluster)]
+    domain = loaded.settings.clusterset_domain
+    steps = (shown(each, _destination(inventory, each), domain) for each in made)
+    return Look(report=report, plain=asked, steps=tuple(steps))
+
+
+def _destination(inventory: Inventory, probe: Probe) -> str | None:
+    addresses = probe.answer.addresses
+    if not addresses:
+        return None
+    return inventory.services[probe.question.service].owner_of(addresses[0]) or UNKNOWN
 
 
 def _logs(
@@ -238,8 +253,9 @@ def live(watched: Watched) -> str:
     return f"{first}\n\n{text(watched.look.report)}"
 
 
-def as_json(report: Report) -> dict[str, Any]:
-    """Return *report* for a program."""
+def as_json(look: Look) -> dict[str, Any]:
+    """Return what one look saw for a program."""
+    report = look.report
     return {
         "namespace": report.service.namespace,
         "name": report.service.name,
@@ -251,4 +267,5 @@ def as_json(report: Report) -> dict[str, Any]:
             {"level": finding.level, "about": finding.about, "text": finding.text}
             for finding in report.findings
         ],
+        "probes": look.steps,
     }

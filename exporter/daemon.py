@@ -20,23 +20,22 @@ from exporter.discover.identity import IdentityError
 from exporter.discover.static import StaticInventory, read_inventory
 from exporter.expose import series
 from exporter.expose.page.render import page
-from exporter.expose.server import Pages, serve
+from exporter.expose.server import Pages, TooOftenError, serve
 from exporter.expose.status import Moment
 from exporter.expose.webconfig import Guard
 from exporter.flow import Flow
 from exporter.incluster import LocalCluster, open_client, own_shard
 from exporter.loading import Loaded, LogSource, load
-from exporter.model import Inventory
-from exporter.probe.schedule import Pace, Schedule
-from exporter.prober import Prober
+from exporter.model import Inventory, Probe, ServiceName
+from exporter.probing import BusyError, Probing
 from exporter.reading import Reader
 from exporter.shard import ALL, Shard
-from exporter.targets import targets
 from exporter.yamlfile import SettingsError
 
 LOOP_CHECK = 0.5
 """Seconds between two tries of how late the event loop wakes a task up."""
 INVENTORY_CHECK = 0.25
+RESOLV_CONF_CHECK = 5.0
 
 Stage = Callable[[], Awaitable[None]]
 log = structlog.get_logger()
@@ -188,7 +187,6 @@ class Daemon:
         self._error: Exception | None = None
         self._shard, self.guard = shard, guard
         self._stages_changed = asyncio.Event()
-        self._schedule: Schedule | None = None
         self._group: asyncio.TaskGroup | None = None
         self._stages: dict[Hashable, asyncio.Task[None]] = {}
         self._reloading = asyncio.Lock()
@@ -198,8 +196,15 @@ class Daemon:
             local=loaded.local,
             key=loaded.key,
             moment=_moment,
-            hurry=lambda service: self._schedule.hurry(service) if self._schedule else None,
+            hurry=self._hurry,
             tells_clusters=shard.index == 0,
+        )
+        metrics = self.flow.metrics
+        self._probing = Probing(
+            loaded,
+            emit=self.flow.probed,
+            skipped=lambda reason: metrics.count(series.SKIPPED, (reason,)),
+            delayed=partial(metrics.observe, series.START_DELAY),
         )
         self._reader = Reader(self.flow)
         self._reader.configure(loaded)
@@ -209,6 +214,9 @@ class Daemon:
             page=page,
             not_ready=self.flow.not_ready,
             reload=self.reload,
+            probes=self.flow.probes,
+            probe=self._probe_now,
+            shown=self.flow.probe,
         )
         self._cluster = None if client is None else self._in_cluster(client)
 
@@ -279,6 +287,7 @@ class Daemon:
             inventory = await asyncio.to_thread(read_inventory, loaded.inventory_file, loaded.local)
         self._loaded = loaded
         self.flow.configure(loaded.settings, loaded.key)
+        self._probing.configure(loaded)
         self._reader.configure(loaded)
         await self._arrange()
         if inventory is not None:
@@ -309,8 +318,8 @@ class Daemon:
             yield from self._cluster.stages(self._loaded)
             if not self._cluster.works:
                 return
-        probes = (wanted.probe, wanted.clusterset_domain, self._loaded.resolvers, self._loaded.key)
-        yield ("probes", probes), self._probe
+        yield "probes", self._probing.run
+        yield "name servers", partial(self._probing.follow_name_servers, _every(RESOLV_CONF_CHECK))
         for source in self._loaded.logs:
             yield (
                 ("log", source, wanted.attribution, wanted.state_directory),
@@ -347,35 +356,20 @@ class Daemon:
         )
         await watcher.watch(_every(INVENTORY_CHECK))
 
+    async def _probe_now(self, service: ServiceName) -> Probe | None:
+        try:
+            return await self._probing.probe_now(service)
+        except BusyError as error:
+            raise TooOftenError from error
+
+    def _hurry(self, service: ServiceName) -> None:
+        self._probing.hurry(service)
+
     def _inventory_changed(self, inventory: Inventory) -> None:
         inventory = self._shard.of(inventory)
-        if self._schedule is not None:
-            self._schedule.set_targets(targets(inventory, self._loaded.settings))
+        self._probing.set_inventory(inventory)
         self.flow.inventory_changed(inventory)
         self._reader.forget()
-
-    async def _probe(self) -> None:
-        loaded, prober = self._loaded, Prober(self._loaded, self.flow.local)
-        probe = loaded.settings.probe
-        pace = Pace(
-            interval=probe.interval,
-            timeout=probe.timeout,
-            fast_interval=probe.fast.interval,
-            fast_for=probe.fast.for_,
-        )
-        metrics = self.flow.metrics
-        schedule = Schedule(
-            pace,
-            resolve=prober.resolve,
-            get=prober.get,
-            emit=self.flow.probed,
-            skipped=lambda: metrics.count(series.SKIPPED),
-            delayed=partial(metrics.observe, series.START_DELAY),
-        )
-        if self.flow.inventory is not None:
-            schedule.set_targets(targets(self.flow.inventory, loaded.settings))
-        self._schedule = schedule
-        await schedule.run()
 
 
 def _url_host(host: str, port: int) -> str:

@@ -16,30 +16,38 @@ from exporter import __version__
 from exporter.accesslog.follow import Poll
 from exporter.expose import series, status
 from exporter.expose.metrics import Metrics
+from exporter.expose.probes import ProbeLog, shown
 from exporter.expose.render import Registry
 from exporter.judge.attribute import Attribution
 from exporter.judge.calibrate import Calibration
 from exporter.judge.locality import LEAKS, Graces
+from exporter.judge.services import agrees
 from exporter.judge.state import State
 from exporter.model import (
+    UNKNOWN,
+    Address,
     Client,
     Failover,
+    Failure,
     Hits,
     Inventory,
     Locality,
     LogCounts,
+    Lookup,
     Mode,
     Network,
     Policy,
     Probe,
     ProbeHit,
     Question,
+    Record,
     ServiceName,
     Watch,
     WatchState,
 )
 from exporter.probe.origin import Forgery, Origins
-from exporter.settings import ProbeSettings, Settings
+from exporter.probesettings import ProbeSettings
+from exporter.settings import Settings
 
 log = structlog.get_logger()
 
@@ -105,6 +113,7 @@ class Flow:
         self._problems: dict[str, tuple[str, float]] = {}
         self._modes: dict[ServiceName, Mode] = {}
         self._history = status.History()
+        self._probes = ProbeLog()
         self._lines: LogCounts | None = None
         self._fresh: set[str] = set()
         self._doubtful: deque[_Hit] = deque()
@@ -157,11 +166,16 @@ class Flow:
         self._settings = settings
         self._origins.key = key
         self.registry.room.limit = settings.limits.series
-        self.metrics.configure(pinned=settings.probe.pinned)
+        self.metrics.configure(
+            pinned=settings.probe.pinned,
+            lookups=settings.probe.compared,
+            replies=lambda service: settings.probe.for_service(service).replies,
+        )
         self.state.configure(
             confirm=settings.probe.confirm,
             pinned=settings.probe.pinned,
             stale_after=_stale_after(settings.probe),
+            record=Record(settings.probe.record),
         )
         self.metrics.note(series.CONFIG_RELOAD_OK, 1)
         self.metrics.note(series.CONFIG_RELOAD_TIME, self._moment().unix)
@@ -182,6 +196,7 @@ class Flow:
         self._attribution = Attribution(inventory, [proxy.network for proxy in proxies])
         self._tell_conflicts(self._attribution.conflicts)
         self.metrics.set_inventory(inventory, changed)
+        self._probes.keep(inventory.services)
         self.metrics.note(series.INVENTORY_OK, 1)
         self.metrics.note(series.INVENTORY_TIME, now.unix)
         self.solved("inventory")
@@ -198,16 +213,42 @@ class Flow:
 
     def probed(self, probe: Probe) -> None:
         """Judge and count a probe."""
+        if not probe.decides:
+            self._compare(probe)
+            return
         judged = self.state.probed(probe, self._moment().at)
         if judged is None:
             return
         self.metrics.probed(probe, judged)
-        self._history.add(probe, judged)
+        for reply in probe.more:
+            self.metrics.replied(probe, reply, self._owner(probe, reply.address))
+        self._history.add(probe, judged.destination)
+        self._probes.add(probe, judged.destination)
         self._tell(probe)
         for failover in judged.failovers:
             self._moved(failover)
         if judged.restless:
             self._hurry(probe.question.service)
+
+    def _compare(self, probe: Probe) -> None:
+        """Count a look-up that decides nothing."""
+        inventory, answer = self.inventory, probe.answer
+        service = None if inventory is None else inventory.services.get(probe.question.service)
+        if service is None:
+            return
+        destination, failure = None, answer.failure
+        if answer.addresses:
+            destination = self._owner(probe, answer.addresses[0])
+        name = probe.question.dns_name(self._settings.clusterset_domain)
+        if failure is None and probe.lookup is Lookup.SRV and not agrees(service, name, answer):
+            failure = Failure.SRV_MISMATCH
+        self.metrics.looked_up(probe, destination, failure)
+        self._probes.add(probe, destination)
+
+    def _owner(self, probe: Probe, address: Address) -> str:
+        inventory = self.inventory
+        service = None if inventory is None else inventory.services.get(probe.question.service)
+        return (service and service.owner_of(address)) or UNKNOWN
 
     def logged(
         self, source: str, counts: LogCounts, by_second: Callable[[], LogCounts] = LogCounts
@@ -419,6 +460,7 @@ class Flow:
                 inventory=self.inventory,
                 views=self.state.views(now.at),
                 requests=self.metrics.requests(),
+                lookups=self.metrics.lookups(),
                 history=self._history,
                 lines=self._lines,
                 domain=self._settings.clusterset_domain,
@@ -439,6 +481,24 @@ class Flow:
                 }
         for kind, about, text in sorted(self._findings)[:MAX_FINDINGS]:
             yield {"what": f"{kind} {about}", "message": text, "since": now}
+
+    def probes(self, service: ServiceName | None) -> dict[str, Any] | None:
+        """Return the newest probes with every step, of *service* or of all; None if unknown."""
+        more = {} if service is None else {"answer_changes": self._probes.changes[service]}
+        if service is None:
+            seen = self._probes.newest()
+        elif self.inventory is not None and service in self.inventory.services:
+            seen = self._probes.of(service)
+        else:
+            return None
+        domain = self._settings.clusterset_domain
+        return {"probes": [shown(probe, owner, domain) for probe, owner in seen], **more}
+
+    def probe(self, probe: Probe) -> dict[str, Any]:
+        """Return a probe that was asked for by hand, with every step; it counts nowhere."""
+        addresses = probe.answer.addresses
+        destination = self._owner(probe, addresses[0]) if addresses else None
+        return shown(probe, destination, self._settings.clusterset_domain)
 
     def _is_known(self, service: ServiceName) -> bool:
         if self.inventory is not None and service in self.inventory.services:
@@ -519,7 +579,7 @@ class _Hit:
 
 
 def _stale_after(probe: ProbeSettings) -> float:
-    return STALE_INTERVALS * probe.interval + probe.timeout
+    return STALE_INTERVALS * probe.longest_interval + probe.timeout
 
 
 def _span(client: Client, counts: LogCounts, now: status.Moment) -> tuple[float, float]:

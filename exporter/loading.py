@@ -1,6 +1,8 @@
 """The configuration and all that it names."""
 
-from dataclasses import dataclass
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from exporter import settings
@@ -10,7 +12,10 @@ from exporter.accesslog.nginxconf import NginxConfError, read_nginx_conf
 from exporter.accesslog.syslog import Endpoint
 from exporter.discover.static import read_inventory
 from exporter.model import ServiceName
-from exporter.probe.resolve import Server, system_resolvers
+from exporter.probe.nameservers import system_resolvers
+from exporter.probe.resolve import Server
+from exporter.probe.tls import make_context
+from exporter.probesettings import TlsSettings
 from exporter.settings import AttributionSettings, LogSettings, Settings
 from exporter.yamlfile import SettingsError, read_text
 
@@ -54,6 +59,9 @@ class Loaded:
     key: bytes | None
     """What probes are signed with."""
     resolvers: tuple[Server, ...]
+    lighthouse: tuple[Server, ...] = ()
+    tls: Mapping[TlsSettings, ssl.SSLContext] = field(default_factory=dict)
+    """What https is spoken with."""
     logs: tuple[LogSource, ...]
 
     @property
@@ -94,7 +102,32 @@ def load(path: Path | None, cluster: str | None) -> Loaded:
         if title in titles[:n]:
             msg = f"{path}: logs[{n}]: {title} is given twice; keep one"
             raise SettingsError(msg)
-    return Loaded(settings=read, local=local, key=key, resolvers=resolvers, logs=logs)
+    return Loaded(
+        settings=read,
+        local=local,
+        key=key,
+        resolvers=resolvers,
+        lighthouse=tuple(Server(*each.pair) for each in read.probe.lighthouse),
+        tls={each: _tls_context(path, each) for each in read.probe.tls_configs()},
+        logs=logs,
+    )
+
+
+def _tls_context(path: Path | None, wanted: TlsSettings) -> ssl.SSLContext:
+    files = {
+        name: None if file is None else Path(file)
+        for name, file in (
+            ("ca_file", wanted.ca_file),
+            ("cert_file", wanted.cert_file),
+            ("key_file", wanted.key_file),
+        )
+    }
+    try:
+        return make_context(verify=not wanted.insecure_skip_verify, **files)
+    except OSError as error:
+        told = ", ".join(f"{name} {file}" for name, file in files.items() if file is not None)
+        msg = f"{path}: tls_config: {told} cannot be used: {error.strerror or error}"
+        raise SettingsError(msg) from error
 
 
 def compile_source(

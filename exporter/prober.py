@@ -6,11 +6,13 @@ from collections.abc import Awaitable, Sequence
 
 from exporter import __version__
 from exporter.loading import Loaded
-from exporter.model import Address, Answer, Question, Reply
-from exporter.probe import http
+from exporter.model import Address, Answer, Reply
+from exporter.probe import http, tcp
 from exporter.probe.http import Request
+from exporter.probe.once import Target
 from exporter.probe.origin import user_agent
 from exporter.probe.resolve import Server, resolve
+from exporter.probe.tcp import TcpRequest
 
 
 class Prober:
@@ -20,33 +22,41 @@ class Prober:
     Args:
         loaded: The configuration.
         local: The cluster that asks.
-        servers: The name servers to ask instead of the configured ones.
+        servers: The name servers to ask instead of the configured ones; may be set anew.
     """
 
     def __init__(self, loaded: Loaded, local: str, servers: Sequence[Server] | None = None) -> None:
         address = loaded.settings.probe.source_address
         self._source = None if address is None else address.address
-        self._servers = loaded.resolvers if servers is None else servers
+        self.servers = loaded.resolvers if servers is None else servers
         self._local, self._key = local, loaded.key
 
-    def resolve(self, name: str, *, within: float) -> Awaitable[Answer]:
-        """Look *name* up."""
-        return resolve(name, self._servers, within=within, source=self._source)
+    def resolve(self, target: Target, *, within: float) -> Awaitable[Answer]:
+        """Look the name of *target* up."""
+        return resolve(
+            target.name,
+            self.servers if target.server is None else (target.server,),
+            within=within,
+            source=self._source,
+            record=target.question.record,
+            lookup=target.lookup,
+        )
 
     def get(
         self,
         address: Address,
         port: int,
+        request: Request | TcpRequest,
         *,
-        request: Request,
-        name: str,
+        target: Target,
         within: float,
-        question: Question,
     ) -> Awaitable[Reply]:
-        """Ask *address* as a client of *name* would, saying who asks."""
+        """Ask *address* as a client of *target* would, saying who asks."""
+        if isinstance(request, TcpRequest):
+            return tcp.knock(address, port, within=within, source=self._source)
         origin = user_agent(
             self._local,
-            question.service,
+            target.question.service,
             version=__version__,
             key=self._key,
             unix_ms=time.time_ns() // 1_000_000,
@@ -56,7 +66,7 @@ class Prober:
             address,
             port,
             request=request,
-            name=name,
+            name=target.name,
             user_agent=origin,
             within=within,
             source=self._source,

@@ -1,21 +1,19 @@
 """What an operator may set: frozen, strict, with one error type."""
 
 import re
-from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import msgspec
 import yaml
-from msgspec import UNSET, Meta, Struct, UnsetType, field
+from msgspec import Meta, Struct, field
 
 from exporter.discover.selection import Requirement, parse_selector
-from exporter.model import Policy, ServiceName
-from exporter.scalars import MAX_PORT, SCHEMAS, Cidr, Duration, HostPort, IpAddress
+from exporter.model import ServiceName
+from exporter.probesettings import FastSettings, ProbeSettings
+from exporter.scalars import SCHEMAS, Cidr, Duration
 from exporter.yamlfile import SettingsError, read_struct
 
-_CODE = re.compile(r"[1-5](?:xx|\d\d)")
-_TOKEN = re.compile(r"[!-~]+")
 _URL = re.compile(r"https?://[!-~]+")
 
 
@@ -24,169 +22,9 @@ def _wants(condition: object, message: str) -> None:
         raise SettingsError(message)
 
 
-def _wants_port(port: int | None) -> None:
-    _wants(port is None or 0 < port <= MAX_PORT, f"port {port} is not between 1 and {MAX_PORT}")
-
-
 def _default(value: Any, name: str | None = None) -> Any:  # noqa: ANN401 - as msgspec's field
     # A factory, since msgspec cannot write a default of our own types into a schema; ours can.
     return field(default_factory=lambda: value, name=name)
-
-
-def _refuse(given: object, key: str) -> None:
-    _wants(not given, f"{key} is not supported by this version; leave it out")
-
-
-class HttpSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The HTTP part of a probe."""
-
-    scheme: Annotated[str, Meta(description="http; https is not supported by this version.")] = (
-        "http"
-    )
-    port: Annotated[
-        int | None, Meta(description="null: the port named http, else the service's first.")
-    ] = None
-    path: Annotated[str, Meta(description="What is asked for.")] = "/"
-    method: Annotated[str, Meta(description="GET or HEAD.")] = "GET"
-    expect_status: Annotated[
-        tuple[str, ...], Meta(description="Codes or classes that are well, such as 200 or 2xx.")
-    ] = ("2xx", "3xx")
-    host: Annotated[
-        str | None, Meta(description="The Host header; null: the clusterset name asked for.")
-    ] = None
-
-    def __post_init__(self) -> None:
-        """Refuse what no server would understand."""
-        _wants(self.scheme == "http", f"scheme {self.scheme} is not supported; write http")
-        _wants_port(self.port)
-        path_ok = self.path.startswith("/") and _TOKEN.fullmatch(self.path)
-        _wants(path_ok, f"path {self.path!r} should begin with / and hold no spaces")
-        _wants(self.method in {"GET", "HEAD"}, f"method {self.method} should be GET or HEAD")
-        host_ok = self.host is None or _TOKEN.fullmatch(self.host)
-        _wants(host_ok, f"host {self.host!r} should be a host name")
-        for code in self.expect_status:
-            _wants(_CODE.fullmatch(code), f"expect_status {code!r} is no status; write 200 or 2xx")
-        _wants(self.expect_status, "expect_status is empty; write for example [2xx]")
-
-    def expected(self) -> frozenset[int]:
-        """Return all status codes that are well."""
-        codes: set[int] = set()
-        for code in self.expect_status:
-            first = int(code[0]) * 100
-            codes |= set(range(first, first + 100)) if code.endswith("xx") else {int(code)}
-        return frozenset(codes)
-
-
-class HttpChange(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What is different about the HTTP part for some services."""
-
-    scheme: str | UnsetType = UNSET
-    port: int | UnsetType | None = UNSET
-    path: str | UnsetType = UNSET
-    method: str | UnsetType = UNSET
-    expect_status: tuple[str, ...] | UnsetType = UNSET
-    host: str | UnsetType | None = UNSET
-
-    def __post_init__(self) -> None:
-        """Refuse what the base would refuse."""
-        self.of(HttpSettings())
-
-    def of(self, base: HttpSettings) -> HttpSettings:
-        """Return *base* with the changes made."""
-        given = {n: getattr(self, n) for n in self.__struct_fields__}
-        changes = {name: value for name, value in given.items() if value is not UNSET}
-        return msgspec.structs.replace(base, **changes)
-
-
-class ServiceRule(
-    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
-):
-    """What is different about some services."""
-
-    match: Annotated[str, Meta(description="A glob on namespace/name, such as shop/*.")]
-    http: Annotated[
-        HttpChange | UnsetType | None, Meta(description="Changed keys; null: DNS only.")
-    ] = UNSET
-    policy: Annotated[
-        Policy | UnsetType, Meta(description="spread: clients need not stay in their cluster.")
-    ] = UNSET
-    enabled: Annotated[bool | UnsetType, Meta(description="false: not probed.")] = UNSET
-    leak_grace: Annotated[
-        Duration | UnsetType, Meta(description="Instead of the one for all services.")
-    ] = UNSET
-
-    def __post_init__(self) -> None:
-        """Refuse a match that can never match."""
-        _wants("/" in self.match, f"match {self.match!r} should be namespace/name; * is allowed")
-
-
-class ServiceProbe(NamedTuple):
-    """How one service is probed."""
-
-    enabled: bool
-    http: HttpSettings | None
-    policy: Policy
-    leak_grace: float | None
-    """None: that of all services."""
-
-
-class FastSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How a service is probed after something changed."""
-
-    interval: Duration = _default(Duration(0.2))
-    for_: Duration = _default(Duration(30), name="for")
-
-
-class ProbeSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How the clusterset names are probed."""
-
-    interval: Annotated[Duration, Meta(description="Each name is probed once per interval.")] = (
-        _default(Duration(15))
-    )
-    timeout: Annotated[Duration, Meta(description="For a whole probe, DNS and HTTP.")] = _default(
-        Duration(2)
-    )
-    confirm: Annotated[
-        int, Meta(ge=1, le=100, description="Probes in a row that make a change believed.")
-    ] = 2
-    fast: Annotated[FastSettings, Meta(description="After a change.")] = _default(FastSettings())
-    resolvers: Annotated[
-        tuple[HostPort, ...], Meta(description="Name servers; default: those of resolv.conf.")
-    ] = ()
-    lighthouse: Annotated[
-        tuple[HostPort, ...], Meta(description="Not supported by this version.")
-    ] = ()
-    source_address: Annotated[
-        IpAddress | None, Meta(description="Local address that probes are sent from.")
-    ] = None
-    pinned: Annotated[bool, Meta(description="Also probe each cluster by its pinned name.")] = True
-    http: Annotated[HttpSettings | None, Meta(description="null: DNS only.")] = HttpSettings()
-    services: Annotated[
-        tuple[ServiceRule, ...], Meta(description="Exceptions; a later match goes first.")
-    ] = ()
-
-    def __post_init__(self) -> None:
-        """Refuse times that contradict each other."""
-        fast, interval = self.fast.interval, self.interval
-        _wants(fast <= interval, f"fast.interval {fast} should be at most interval {interval}")
-        told = f"timeout {self.timeout} should be at most interval {interval}"
-        _wants(self.timeout <= interval, told)
-        _refuse(self.lighthouse, "lighthouse")
-
-    def for_service(self, service: ServiceName) -> ServiceProbe:
-        """Return how *service* is probed: of several rules that match, a later one goes first."""
-        enabled, http, policy, grace = True, self.http, Policy.LOCAL, None
-        for rule in self.services:
-            if not fnmatchcase(str(service), rule.match):
-                continue
-            if rule.http is None:
-                http = None
-            elif rule.http is not UNSET:
-                http = rule.http.of(http or HttpSettings())
-            policy = policy if rule.policy is UNSET else rule.policy
-            enabled = enabled if rule.enabled is UNSET else rule.enabled
-            grace = grace if rule.leak_grace is UNSET else rule.leak_grace
-        return ServiceProbe(enabled, http, policy, grace)
 
 
 class KubernetesSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -425,6 +263,7 @@ def load(path: Path) -> Settings:
             if settings.inventory.static
             else settings.inventory
         ),
+        probe=settings.probe.beside(beside),
         logs=tuple(map(log_beside, settings.logs)),
         probe_key_file=None if key is None else beside(key),
         state_directory=None if state is None else beside(state),

@@ -14,14 +14,16 @@ MAY = {
     "model": set(),
     "yamlfile": set(),
     "scalars": {"model"},
-    "settings": {"model", "scalars", "yamlfile", "discover"},
+    "probesettings": {"model", "scalars", "yamlfile"},
+    "settings": {"model", "scalars", "yamlfile", "probesettings", "discover"},
     "shard": {"model"},
-    "loading": {"model", "settings", "yamlfile", "discover", "probe", "accesslog"},
+    "loading": {"model", "settings", "probesettings", "yamlfile", "discover", "probe", "accesslog"},
     "tables": set(),
     "prober": {"model", "loading", "probe"},
     "check": {"model", "yamlfile", "loading", "targets", "prober"}
-    | {"discover", "probe", "accesslog", "judge"},
-    "targets": {"model", "settings", "probe"},
+    | {"discover", "probe", "accesslog", "judge", "expose"},
+    "targets": {"model", "loading", "probesettings", "probe"},
+    "probing": {"model", "loading", "targets", "prober", "probe"},
     "apiserver": {"model"},
     "discover": {"model", "yamlfile", "apiserver"},
     "probe": {"model"},
@@ -30,13 +32,13 @@ MAY = {
     "expose": {"model", "yamlfile"},
     "demo": {"model", "discover", "probe"},
     "analyze": {"model", "yamlfile", "discover", "accesslog", "judge"},
-    "flow": {"model", "settings", "accesslog", "judge", "probe", "expose"},
+    "flow": {"model", "settings", "probesettings", "accesslog", "judge", "probe", "expose"},
     "reading": {"model", "loading", "flow", "accesslog"},
     "podreading": {"model", "loading", "flow", "reading"}
     | {"discover", "accesslog", "expose", "apiserver"},
     "incluster": {"model", "yamlfile", "settings", "loading", "flow", "reading", "podreading"}
     | {"shard", "discover", "apiserver"},
-    "daemon": {"model", "settings", "yamlfile", "loading", "targets", "prober", "flow", "reading"}
+    "daemon": {"model", "settings", "yamlfile", "loading", "probing", "flow", "reading"}
     | {"incluster", "shard", "apiserver"}
     | STAGES,
     "__main__": {
@@ -59,6 +61,8 @@ PURE = [
     "model",
     "judge",
     "probe.dns",
+    "probe.dnsname",
+    "probe.certificate",
     "probe.origin",
     "accesslog.format",
     "accesslog.count",

@@ -7,12 +7,24 @@ from prometheus_client.parser import text_string_to_metric_families as plain
 from structlog.testing import capture_logs
 
 from exporter.accesslog.follow import Poll
-from exporter.model import Client, Hits, LogCounts, Mode, ProbeHit, ServiceName
+from exporter.model import (
+    Answer,
+    Client,
+    Failure,
+    Hits,
+    LogCounts,
+    Lookup,
+    Mode,
+    ProbeHit,
+    ServiceAddress,
+    ServiceName,
+    Vantage,
+)
 from exporter.probe.origin import user_agent
 from exporter.settings import load
 from tests.fakes import scenes
 from tests.fakes.files import CONFIG, write
-from tests.fakes.nouns import NGINX, inventory
+from tests.fakes.nouns import NGINX, inventory, probe
 
 RULE = 'probe: {services: [{match: "*/nginx", leak_grace: 2m}], '
 
@@ -381,3 +393,89 @@ async def test_a_move_without_a_cause_is_told_once_none_will_come():
     (moved,) = scene.flow.status()["failovers"]
     assert (moved["reason"], moved["to_cluster"]) == ("unknown", "b")
     assert moved["accuracy_seconds"] == pytest.approx(3.1)
+
+
+def compared(scene, *, by=None, lookup=Lookup.CLIENT, vantage=Vantage.RESOLVER, **words):
+    """Let a look-up end that decides nothing."""
+    scene.wait(1)
+    made = replace(probe(scene.now, by=by, **words), reply=None, lookup=lookup, vantage=vantage)
+    scene.flow.probed(made)
+
+
+async def test_look_ups_for_comparison_are_counted_and_decide_nothing():
+    scene = scenes.steady()
+    before = scene.flow.state.mode(NGINX)
+    for _ in range(3):
+        compared(scene, answer=Failure.NODATA)
+    compared(scene, by="b", lookup=Lookup.A, vantage=Vantage.LIGHTHOUSE)
+    assert scene.flow.state.mode(NGINX) is before is Mode.LOCAL
+    source = ("a", *NGINX)
+    counted = await samples(scene.flow, "clusterset_dns_lookups_total")
+    assert counted == {
+        (*source, "resolver", "a"): 2,
+        (*source, "resolver", "client"): 3,
+        (*source, "lighthouse", "a"): 1,
+    }
+    assert await samples(scene.flow, "clusterset_dns_lookup_failures_total") == {
+        (*source, "resolver", "client", "nodata"): 3
+    }
+    answers = await samples(scene.flow, "clusterset_dns_answers_total")
+    assert answers == {("a", "a", *NGINX, "resolver"): 2, ("a", "b", *NGINX, "lighthouse"): 1}
+    assert sum((await samples(scene.flow, "clusterset_probes_total")).values()) == 8
+    assert scene.flow.status()["failed_probes"] == []
+
+
+async def test_services_that_do_not_fit_are_a_failed_look_up():
+    scene = scenes.steady()
+    scene.wait(1)
+    wrong = ServiceAddress(0, 50, 81, "nginx.nginx-test.svc.clusterset.local")
+    made = probe(scene.now)
+    scene.flow.probed(replace(made, answer=Answer(services=(wrong,), took=0.1), lookup=Lookup.SRV))
+    failures = await samples(scene.flow, "clusterset_dns_lookup_failures_total")
+    assert failures == {("a", *NGINX, "resolver", "srv", "srv_mismatch"): 1}
+
+
+async def test_each_address_of_a_headless_service_counts_for_its_cluster():
+    scene = scenes.Scene()
+    scene.inventory(headless=True)
+    scene.wait(1)
+    made = probe(scene.now, by="ab")
+    other = replace(made.reply, address=made.answer.addresses[1], failure=Failure.CONNECT_REFUSED)
+    scene.flow.probed(replace(made, more=(other,)))
+    http = {
+        labels: value
+        for labels, value in (await samples(scene.flow, "clusterset_probes_total")).items()
+        if "http" in labels
+    }
+    assert http == {("a", each, *NGINX, "http", "plain"): 1 for each in "ab"}
+    assert await samples(scene.flow, "clusterset_probe_failures_total") == {
+        ("a", "b", *NGINX, "http", "plain", "connect_refused"): 1
+    }
+
+
+async def test_what_a_probe_saw_while_the_loop_was_held_up_is_in_no_histogram():
+    scene = scenes.Scene()
+    scene.inventory()
+    scene.wait(1)
+    made = probe(scene.now, by="a")
+    reply = replace(made.reply, rtt=0.001, connect=0.002, tls=0.003, certificate_expires=2e9)
+    scene.flow.probed(replace(made, reply=reply, lagged=True))
+    assert await samples(scene.flow, "clusterset_probe_duration_seconds_count") == {}
+    assert await samples(scene.flow, "clusterset_probe_rtt_seconds_count") == {}
+    assert await samples(scene.flow, "clusterset_exporter_probes_lagged_total") == {(): 1}
+    scene.flow.probed(replace(made, reply=reply))
+    assert await samples(scene.flow, "clusterset_probe_duration_seconds_count") == {
+        ("a", "a", phase): 1 for phase in ("dns", "connect", "tls", "reply")
+    }
+    assert await samples(scene.flow, "clusterset_probe_rtt_seconds_count") == {("a", "a"): 1}
+    expiry = "clusterset_probe_certificate_expiry_timestamp_seconds"
+    assert await samples(scene.flow, expiry) == {("a", "a", *NGINX): 2e9}
+
+
+async def test_failures_enter_no_histogram():
+    scene = scenes.Scene()
+    scene.inventory()
+    scene.probes({"by": "a", "reply": Failure.REPLY_TIMEOUT}, {"answer": Failure.TIMEOUT})
+    assert await samples(scene.flow, "clusterset_probe_duration_seconds_count") == {
+        ("a", "a", "dns"): 1
+    }

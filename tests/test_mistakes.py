@@ -28,8 +28,8 @@ CONFIG_MISTAKES = {
         CONFIG.replace("resolvers:", "resolver:"),
         (
             "config.yaml:3: probe.resolver: is no key; did you mean resolvers? allowed here: "
-            "interval, timeout, confirm, fast, resolvers, lighthouse, source_address, pinned, "
-            "http, services"
+            "interval, timeout, confirm, fast, resolvers, lighthouse, lookup, record, jitter, "
+            "limits, source_address, pinned, http, tcp, services"
         ),
     ),
     "unknown key of a log": (
@@ -50,6 +50,54 @@ CONFIG_MISTAKES = {
     "port 0": (
         CONFIG.replace("timeout: 1s", "timeout: 1s, http: {port: 0}"),
         "config.yaml:3: probe.http: port 0 is not between 1 and 65535",
+    ),
+    "another scheme": (
+        CONFIG.replace("timeout: 1s", "timeout: 1s, http: {scheme: ftp}"),
+        "config.yaml:3: probe.http: scheme 'ftp' should be http or https",
+    ),
+    "no pattern": (
+        CONFIG.replace("timeout: 1s", 'timeout: 1s, http: {expect_body: "("}'),
+        (
+            "config.yaml:3: probe.http: expect_body '(' is no regular expression: "
+            "missing ), unterminated subpattern at position 0"
+        ),
+    ),
+    "no header": (
+        CONFIG.replace("timeout: 1s", 'timeout: 1s, http: {headers: ["X-A"]}'),
+        "config.yaml:3: probe.http: headers: 'X-A' should be Name: value",
+    ),
+    "two headers in one": (
+        CONFIG.replace("timeout: 1s", 'timeout: 1s, http: {headers: ["A: b\\r\\nC: d"]}'),
+        "config.yaml:3: probe.http: headers: 'A: b\\r\\nC: d' should be Name: value",
+    ),
+    "a header of ours": (
+        CONFIG.replace("timeout: 1s", 'timeout: 1s, http: {headers: ["user-agent: x"]}'),
+        (
+            "config.yaml:3: probe.http: headers: user-agent is set by the exporter; "
+            "for Host there is host"
+        ),
+    ),
+    "a secret": (
+        CONFIG.replace("timeout: 1s", 'timeout: 1s, http: {headers: ["Cookie: x"]}'),
+        "config.yaml:3: probe.http: headers: cookie is a secret, and probes have none",
+    ),
+    "half a client certificate": (
+        CONFIG.replace("timeout: 1s", "timeout: 1s, http: {tls_config: {key_file: k}}"),
+        "config.yaml:3: probe.http.tls_config: key_file is set, and cert_file is not",
+    ),
+    "a CA that is not there": (
+        CONFIG.replace(
+            "timeout: 1s", "timeout: 1s, http: {scheme: https, tls_config: {ca_file: /gone}}"
+        ),
+        "config.yaml: tls_config: ca_file /gone cannot be used: No such file or directory",
+    ),
+    "jitter longer than the interval": (
+        CONFIG.replace("timeout: 1s", "timeout: 1s, jitter: 2s"),
+        "config.yaml:3: probe: jitter 2s should be at most interval 1s",
+    ),
+    "an interval shorter than the timeout": (
+        CONFIG.replace("timeout: 1s", 'timeout: 1s, services: [{match: "*/*", interval: 500ms}]'),
+        "config.yaml:3: probe: interval 500ms of */* should be at least timeout 1s",
     ),
     "resolver port 0": (
         CONFIG.replace("127.0.0.1:1", "127.0.0.1:0"),

@@ -125,7 +125,54 @@ def test_of_several_rules_the_later_goes_first_key_by_key(tmp_path):
     assert (cart.http.path, cart.http.port, cart.policy) == ("/b", 1, Policy.SPREAD)
     other = read.probe.for_service(ServiceName("a", "b"))
     assert (other.enabled, other.http, other.leak_grace) == (False, None, 60)
-    assert read.probe.for_service(NGINX) == (True, read.probe.http, Policy.LOCAL, None)
+    how = read.probe.for_service(NGINX)
+    assert how == (True, read.probe.http, Policy.LOCAL, None, None, 1.0)
+
+
+def test_a_later_rule_turns_tcp_on_and_off_and_has_its_interval(tmp_path):
+    read = load(
+        tmp_path,
+        CONFIG.replace(
+            "probe: {",
+            'probe: {tcp: {port: 5432}, services: [{match: "shop/*", http: {path: /a}}, '
+            '{match: "*/cart", tcp: {}, interval: 5s}, {match: "a/*", http: null}], ',
+        ),
+    )
+    cart, other, dns = (
+        read.probe.for_service(name)
+        for name in (CART, ServiceName("shop", "x"), ServiceName("a", "b"))
+    )
+    assert (cart.tcp.port, cart.interval) == (None, 5.0)
+    assert (other.tcp, other.http.path, other.interval) == (None, "/a", 1.0)
+    assert (dns.tcp, dns.http) == (None, None)
+    assert read.probe.for_service(NGINX).tcp.port == 5432
+    assert read.probe.longest_interval == 5.0
+    assert [how.replies and how.replies[0] for how in (cart, other, dns)] == ["tcp", "http", None]
+
+
+@pytest.mark.parametrize(
+    ("text", "lookups"),
+    [("client", ["client"]), ("a", []), ("[]", []), ("[srv, client, a]", ["client", "srv"])],
+)
+def test_look_ups_beside_the_lone_one(tmp_path, text, lookups):
+    read = load(tmp_path, CONFIG.replace("probe: {", f"probe: {{lookup: {text}, "))
+    assert list(read.probe.lookups) == lookups
+
+
+def test_files_of_tls_are_beside_the_configuration(tmp_path):
+    read = load(
+        tmp_path,
+        CONFIG.replace(
+            "probe: {",
+            "probe: {http: {scheme: https, tls_config: {ca_file: ca.pem}}, "
+            'services: [{match: "*/cart", http: {tls_config: {cert_file: c.pem, key_file: /k}}}], ',
+        ),
+    )
+    base, cart = read.probe.http.tls_config, read.probe.for_service(CART).http.tls_config
+    assert base.ca_file == str(tmp_path / "ca.pem")
+    assert (cart.cert_file, cart.key_file, cart.ca_file) == (str(tmp_path / "c.pem"), "/k", None)
+    assert set(read.probe.tls_configs()) == {base, cart}
+    assert list(load(tmp_path, CONFIG).probe.tls_configs()) == []
 
 
 def test_expected_codes(tmp_path):

@@ -1,15 +1,87 @@
-"""Which names are probed, and at which port."""
+"""Which names are probed, and how."""
 
+import ssl
 from dataclasses import replace
 
 import pytest
 
-from exporter.model import Port
-from exporter.settings import InventorySettings, Settings
+from exporter.loading import load
+from exporter.model import Lookup, Port, Profile, Record, Vantage
+from exporter.probe.http import Request
+from exporter.probe.resolve import Server
+from exporter.probe.tcp import TcpRequest
 from exporter.targets import targets
+from tests.fakes.files import CONFIG, write
 from tests.fakes.nouns import NGINX, inventory
 
-SETTINGS = Settings(inventory=InventorySettings(static="inventory.yaml"))
+PLAIN = "nginx.nginx-test.svc.clusterset.local"
+
+
+def found(folder, words="", where=None):
+    """Return the targets of nginx in clusters a and b by a configuration."""
+    text = CONFIG.replace("cluster: east", "cluster: a").replace("probe: {", f"probe: {{{words}")
+    return list(targets(where or inventory(), load(write(folder, config=text), None)))
+
+
+def test_by_default(tmp_path):
+    shown = [(each.name, each.lookup, each.port) for each in found(tmp_path)]
+    assert shown == [
+        (PLAIN, Lookup.A, 8080),
+        (f"a.{PLAIN}", Lookup.A, 8080),
+        (f"b.{PLAIN}", Lookup.A, 8080),
+        (PLAIN, Lookup.CLIENT, None),
+    ]
+    assert {each.decides for each in found(tmp_path)[:3]} == {True}
+    assert found(tmp_path)[0].request == Request(expected=frozenset(range(200, 400)))
+
+
+def test_each_replica_of_lighthouse_is_asked(tmp_path):
+    words = 'lighthouse: ["10.0.0.1:53", "10.0.0.2:53"], lookup: [srv], pinned: false, '
+    _, *others = found(tmp_path, words)
+    shown = [(each.lookup, each.vantage, each.server, each.question.record) for each in others]
+    assert shown == [
+        (Lookup.SRV, Vantage.RESOLVER, None, Record.SRV),
+        (Lookup.A, Vantage.LIGHTHOUSE, Server("10.0.0.1", 53), Record.A),
+        (Lookup.A, Vantage.LIGHTHOUSE, Server("10.0.0.2", 53), Record.A),
+    ]
+    assert not any(each.decides or each.request for each in others)
+    assert len({each.key for each in others}) == 3
+
+
+def test_ipv6_is_asked_for(tmp_path):
+    records = {each.question.record for each in found(tmp_path, "record: AAAA, ")}
+    assert records == {Record.AAAA}
+
+
+def test_tcp_and_dns_only(tmp_path):
+    assert found(tmp_path, "tcp: {}, ")[0].request == TcpRequest()
+    assert found(tmp_path, "tcp: {port: 7}, ")[0].port == 7
+    assert found(tmp_path, "http: null, ")[0].request is None
+
+
+def test_https_has_its_context_and_its_port(tmp_path):
+    words = "http: {scheme: https, tls_config: {server_name: x.example}}, "
+    target = found(tmp_path, words)[0]
+    assert isinstance(target.request.tls.context, ssl.SSLContext)
+    assert target.request.tls.context.verify_mode is ssl.CERT_REQUIRED
+    assert (target.request.tls.server_name, target.port) == ("x.example", 8080)
+    off = words.replace("server_name: x.example", "insecure_skip_verify: true")
+    assert found(tmp_path, off)[0].request.tls.context.verify_mode is ssl.CERT_NONE
+
+
+def test_a_headless_service_is_asked_at_every_address(tmp_path):
+    assert found(tmp_path, where=inventory(headless=True))[0].every_address
+    assert not found(tmp_path)[0].every_address
+
+
+def test_without_pinned_names_there_are_none(tmp_path):
+    where = replace(inventory(), profile=Profile.CILIUM)
+    assert {each.name for each in found(tmp_path, where=where)} == {PLAIN}
+
+
+def test_a_service_that_is_not_probed(tmp_path):
+    rule = f'services: [{{match: "{NGINX}", enabled: false}}], '
+    assert found(tmp_path, rule) == []
 
 
 def changed(**words):
@@ -17,20 +89,8 @@ def changed(**words):
     return replace(where, services={NGINX: replace(where.services[NGINX], **words)})
 
 
-def names(where):
-    return [target.name for target in targets(where, SETTINGS)]
-
-
-def test_the_plain_name_and_one_of_each_cluster_that_exports():
-    assert names(inventory()) == [
-        "nginx.nginx-test.svc.clusterset.local",
-        "a.nginx.nginx-test.svc.clusterset.local",
-        "b.nginx.nginx-test.svc.clusterset.local",
-    ]
-
-
-def test_a_service_that_asks_to_be_left_alone_is():
-    assert names(changed(probed=False)) == []
+def test_a_service_that_asks_to_be_left_alone_is(tmp_path):
+    assert found(tmp_path, where=changed(probed=False)) == []
 
 
 @pytest.mark.parametrize(
@@ -38,10 +98,9 @@ def test_a_service_that_asks_to_be_left_alone_is():
     [
         ([("metrics", 9100), ("http", 8080)], 8080),
         ([("metrics", 9100), ("web", 8080)], 9100),
-        ([("http", 8080), ("http", 8081)], 8080),
         ([], None),
     ],
 )
-def test_the_port_is_the_first_named_http_or_else_the_first(ports, asked):
-    where = changed(ports=tuple(Port(name=name, port=port) for name, port in ports))
-    assert {target.port for target in targets(where, SETTINGS)} == {asked}
+def test_the_port_named_http_is_asked_else_the_first(tmp_path, ports, asked):
+    made = tuple(Port(name=name, port=port) for name, port in ports)
+    assert found(tmp_path, where=changed(ports=made))[0].port == asked

@@ -16,6 +16,7 @@ from pathlib import Path
 from exporter.discover.static import StaticInventory
 from exporter.model import Address, Inventory, ServiceName
 from exporter.probe import dns
+from exporter.probe.dnsname import MalformedError
 
 TTL = 5
 """Seconds, Lighthouse's default."""
@@ -46,7 +47,7 @@ class Lighthouse:
         rcode, addresses = self._resolve(query)
         if query.type != dns.Type.A:
             addresses = ()
-        return dns.encode_response(query, rcode, addresses, ttl=TTL)  # type: ignore[arg-type]
+        return dns.encode_response(query, rcode, addresses, ttl=TTL)
 
     async def follow(self) -> None:
         """Follow the inventory file, until cancelled."""
@@ -110,7 +111,7 @@ class _Udp(asyncio.DatagramProtocol):
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         try:
             query = dns.decode_query(data)
-        except dns.MalformedError:
+        except MalformedError:
             return
         if self._transport is not None:
             self._transport.sendto(self._server.answer(query), addr)
@@ -126,7 +127,7 @@ async def serve(server: Lighthouse, host: str, port: int) -> AsyncIterator[None]
             answer = server.answer(dns.decode_query(await reader.readexactly(length)))
             writer.write(len(answer).to_bytes(2) + answer)
             await writer.drain()
-        except (dns.MalformedError, EOFError, ConnectionError):
+        except (MalformedError, EOFError, ConnectionError):
             pass
         finally:
             writer.close()

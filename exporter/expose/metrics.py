@@ -1,19 +1,18 @@
 """What each event does to which series."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping
 from collections.abc import Set as AbstractSet
-from itertools import product
+from dataclasses import replace
 from math import isfinite
+from typing import NamedTuple
 
 from exporter.expose import series
+from exporter.expose.begin import HTTP_REPLIES, LOOKUPS, Beginnings, Replies
 from exporter.expose.render import Labels, Registry
 from exporter.expose.series import FAMILIES, Family, Kind
 from exporter.model import (
-    DNS_FAILURES,
-    EXTERNAL,
-    HTTP_FAILURES,
     NOT_CLUSTERS,
-    UNKNOWN,
     Failover,
     Failure,
     Hazard,
@@ -22,21 +21,22 @@ from exporter.model import (
     Judged,
     Locality,
     LogCounts,
+    Lookup,
     Mode,
     NameKind,
     Phase,
     Probe,
     Protocol,
-    Rule,
-    Service,
+    Reply,
     ServiceName,
     ServiceView,
+    Skip,
     Stage,
+    Vantage,
     Watch,
     WatchState,
 )
 
-VANTAGE_RESOLVER = "resolver"
 VIEW_STRICT = "strict"
 VIEW_LIGHTHOUSE = "lighthouse"
 _CLUSTER_LABELS = frozenset(
@@ -50,6 +50,15 @@ _CLUSTER_LABELS = frozenset(
     }
 )
 _SERVICE_LABELS = ("destination_service_namespace", "destination_service_name")
+
+
+class LookupCounts(NamedTuple):
+    """How often a name was looked up in one way."""
+
+    vantage: str
+    lookup: str
+    lookups: int
+    failures: int
 
 
 class Metrics:
@@ -67,22 +76,68 @@ class Metrics:
         self._tells_clusters = tells_clusters
         self._local = local
         self._identity = ""
-        self._kinds: tuple[NameKind, ...] = (NameKind.PLAIN,)
         self._shape: object = None
+        self.configure(pinned=False)
+        for skip in Skip:
+            registry.held(series.SKIPPED).prepare((skip,))
         # From the first scrape on, so that increase() sees the first event.
         for family in FAMILIES:
             if family.kind is Kind.COUNTER and not family.labels:
                 self._inc(family, (), 0)
 
-    def configure(self, *, pinned: bool) -> None:
-        """Let children of pinned names begin at 0 too, or not, from the next inventory on."""
-        self._kinds, self._shape = tuple(NameKind) if pinned else (NameKind.PLAIN,), None
+    def configure(
+        self,
+        *,
+        pinned: bool,
+        lookups: Collection[tuple[Vantage, Lookup]] = LOOKUPS,
+        replies: Callable[[ServiceName], Replies | None] = lambda _: HTTP_REPLIES,
+    ) -> None:
+        """
+        Let what can happen begin at 0, from the next inventory on.
+
+        Args:
+            pinned: Whether pinned names are probed.
+            lookups: How plain names are looked up.
+            replies: What a service is asked by, and how that may fail; None for DNS only.
+        """
+        kinds = tuple(NameKind) if pinned else (NameKind.PLAIN,)
+        self._begin, self._shape = Beginnings(self._local, kinds, tuple(lookups), replies), None
+        self._registry.held(series.CERTIFICATE_EXPIRY).keep(lambda _: False)
 
     def identified(self, local: str, source: str) -> None:
         """Take *local* for the cluster that this runs in, as *source* says."""
         self._local, self._identity = local, source
+        self._begin = replace(self._begin, local=local)
 
     # What happens.
+
+    def looked_up(self, probe: Probe, destination: str | None, failure: Failure | None) -> None:
+        """Count a look-up of a plain name; *destination* is where its first address points."""
+        source = (self._local, *probe.question.service)
+        labels = (*source, probe.vantage, probe.lookup)
+        self._inc(series.DNS_LOOKUPS, labels)
+        if failure is not None:
+            self._inc(series.DNS_LOOKUP_FAILURES, (*labels, failure))
+        if destination is not None and probe.lookup is Lookup.A:
+            pair = (self._local, destination, *probe.question.service)
+            self._inc(series.DNS_ANSWERS, (*pair, probe.vantage))
+        if probe.answer.strangers:
+            self._inc(series.STRANGERS, (), probe.answer.strangers)
+
+    def replied(self, probe: Probe, reply: Reply, destination: str) -> None:
+        """Count what one address of *destination* replied to a probe."""
+        pair = (self._local, destination)
+        labels = (*pair, *probe.question.service, probe.protocol, probe.question.kind)
+        self._tried(labels, reply.failure)
+        if reply.certificate_expires is not None:
+            where = (*pair, *probe.question.service)
+            self.note(series.CERTIFICATE_EXPIRY, reply.certificate_expires, where)
+        if not probe.lagged:
+            self._time(pair, Phase.CONNECT, reply.connect)
+            self._time(pair, Phase.TLS, reply.tls)
+            self._time(pair, Phase.REPLY, None if reply.failure else reply.took)
+            if reply.rtt is not None:
+                self._registry.histograms[series.PROBE_RTT].observe(pair, reply.rtt)
 
     def probed(self, probe: Probe, judged: Judged) -> None:
         """Count one probe and what it showed."""
@@ -91,11 +146,13 @@ class Metrics:
         pair = (self._local, destination, *service)
         self._tried((*pair, Protocol.DNS, kind), probe.answer.failure)
         if probe.reply is not None:
-            self._tried((*pair, Protocol.HTTP, kind), probe.reply.failure)
-        if judged.destination is not None:
-            self._time(probe, judged.destination)
-            if kind is NameKind.PLAIN:
-                self._inc(series.DNS_ANSWERS, (*pair, VANTAGE_RESOLVER))
+            self.replied(probe, probe.reply, destination)
+        if judged.destination is not None and not probe.lagged:
+            self._time((self._local, judged.destination), Phase.DNS, probe.answer.took)
+        if kind is NameKind.PLAIN:
+            self.looked_up(probe, judged.destination, probe.answer.failure)
+        if probe.lagged:
+            self._inc(series.LAGGED, ())
         for rule, kept in judged.checks:
             self._inc(series.RULE_CHECKS, (self._local, *service, rule))
             self._inc(series.RULE_VIOLATIONS, (self._local, *service, rule), 0 if kept else 1)
@@ -200,7 +257,7 @@ class Metrics:
             self._shape = shape
         if self._tells_clusters:
             self._clusters(inventory)
-        for family, labels in _begins(inventory, changed, self._local, self._kinds):
+        for family, labels in self._begin.of(inventory, changed):
             self._registry.held(family).prepare(labels)
 
     def _clusters(self, inventory: Inventory) -> None:
@@ -272,6 +329,18 @@ class Metrics:
                 by_service.setdefault(ServiceName(namespace, name), []).append(entry)
         return by_service
 
+    def lookups(self) -> Mapping[ServiceName, list[LookupCounts]]:
+        """Return the look-ups of plain names counted since start, by service."""
+        held, failures = self._registry.series, Counter[Labels]()
+        for reasoned, failed in held[series.DNS_LOOKUP_FAILURES].items():
+            failures[reasoned[:-1]] += int(failed)
+        by_service: dict[ServiceName, list[LookupCounts]] = {}
+        for labels, made in held[series.DNS_LOOKUPS].items():
+            _, namespace, name, vantage, lookup = labels
+            counts = LookupCounts(vantage, lookup, int(made), failures[labels])
+            by_service.setdefault(ServiceName(namespace, name), []).append(counts)
+        return by_service
+
     def _maybe(self, family: Family, value: float | None, labels: Labels) -> None:
         """Set a gauge, or take it away where there is nothing to say."""
         if value is None:
@@ -287,15 +356,9 @@ class Metrics:
         if failure is not None:
             self._inc(series.PROBE_FAILURES, (*labels, failure))
 
-    def _time(self, probe: Probe, destination: str) -> None:
-        spent: dict[Phase, float | None] = {Phase.DNS: probe.answer.took}
-        if probe.reply is not None:
-            spent[Phase.CONNECT] = probe.reply.connect
-            spent[Phase.REPLY] = None if probe.reply.failure else probe.reply.took
-        for phase, seconds in spent.items():
-            if seconds is not None:
-                labels = (self._local, destination, phase)
-                self._registry.histograms[series.PROBE_DURATION].observe(labels, seconds)
+    def _time(self, pair: Labels, phase: Phase, seconds: float | None) -> None:
+        if seconds is not None:
+            self._registry.histograms[series.PROBE_DURATION].observe((*pair, phase), seconds)
 
     def _forget(self, inventory: Inventory, exports: AbstractSet[Labels]) -> None:
         clusters = NOT_CLUSTERS | inventory.clusters.keys() | {"", self._local}
@@ -316,71 +379,3 @@ class Metrics:
 
             held.keep(wanted)
         self._registry.series[series.READY].keep(lambda labels: labels[1:] in exports)
-
-
-def _begins(
-    inventory: Inventory, changed: Collection[ServiceName], local: str, kinds: tuple[NameKind, ...]
-) -> Iterator[tuple[Family, Labels]]:
-    """Yield the children that begin at 0, the more telling ones first: there may not be room."""
-    services = [inventory.services[name] for name in changed]
-    for service in services:
-        yield from _probe_children(service, local, kinds)
-        yield from _request_children(inventory, service, local)
-    for service in services:
-        yield from _failure_children(service, local, kinds)
-        for stage in Stage:
-            yield series.FAILOVER_DURATION, (local, *service.name, stage)
-
-
-def _probe_children(
-    service: Service, local: str, kinds: tuple[NameKind, ...]
-) -> Iterator[tuple[Family, Labels]]:
-    yield series.OUTAGE, (local, *service.name)
-    for rule in Rule:
-        yield series.RULE_CHECKS, (local, *service.name, rule)
-        yield series.RULE_VIOLATIONS, (local, *service.name, rule)
-    yield series.PROBES, (local, "", *service.name, Protocol.DNS, NameKind.PLAIN)
-    for export in service.exports:
-        pair = (local, export.cluster, *service.name)
-        yield series.DNS_ANSWERS, (*pair, VANTAGE_RESOLVER)
-        for protocol, kind in product(Protocol, kinds):
-            yield series.PROBES, (*pair, protocol, kind)
-
-
-def _request_children(
-    inventory: Inventory, service: Service, local: str
-) -> Iterator[tuple[Family, Labels]]:
-    if service.export_of(local) is None:
-        return
-    for source in (*inventory.clusters, EXTERNAL, UNKNOWN):
-        for locality in _likely(source, local, service):
-            for family in (series.REQUESTS, series.REQUEST_FAILURES, series.RESPONSE_BYTES):
-                yield family, (source, local, *service.name, locality)
-        if source in inventory.clusters:
-            yield series.LEAKS_WITHHELD, (source, local, *service.name)
-            yield series.PROBE_HITS, (source, local, *service.name, "true")
-            yield series.PROBE_HITS, (source, local, *service.name, "false")
-
-
-def _likely(source: str, local: str, service: Service) -> tuple[Locality, ...]:
-    if source in NOT_CLUSTERS:
-        return (Locality(source),)
-    if source == local:
-        return (Locality.LOCAL,)
-    if service.export_of(source) is None:
-        return (Locality.REMOTE,)
-    return (Locality.FAILOVER, Locality.LEAK)
-
-
-def _failure_children(
-    service: Service, local: str, kinds: tuple[NameKind, ...]
-) -> Iterator[tuple[Family, Labels]]:
-    for reason in DNS_FAILURES:
-        labels = (local, "", *service.name, Protocol.DNS, NameKind.PLAIN, reason)
-        yield series.PROBE_FAILURES, labels
-    for export, kind in product(service.exports, kinds):
-        pair = (local, export.cluster, *service.name)
-        for reason in HTTP_FAILURES:
-            yield series.PROBE_FAILURES, (*pair, Protocol.HTTP, kind, reason)
-        for reason in DNS_FAILURES if kind is NameKind.PINNED else ():
-            yield series.PROBE_FAILURES, (*pair, Protocol.DNS, kind, reason)

@@ -86,7 +86,11 @@ class Series:
 
     def lines(self) -> Iterator[str]:
         """Yield a line a child."""
-        for labels, value in list(self._values.items()):
+        # Only the keys are copied: pairs of them and the values would keep the loop for longer.
+        for labels in list(self._values):
+            value = self._values.get(labels)
+            if value is None:
+                continue
             prefix = self._prefixes.get(labels)
             if prefix is None:
                 prefix = f"{self.family.name}{label_text(self.family.labels, labels)} "
@@ -139,7 +143,10 @@ class Histogram:
 
     def lines(self) -> Iterator[str]:
         """Yield the text of a child at a time, so that each is consistent in itself."""
-        for labels, child in list(self._children.items()):
+        for labels in list(self._children):
+            child = self._children.get(labels)
+            if child is None:
+                continue
             prefixes = self._prefixes.get(labels) or self._name(labels)
             text, count = [], 0
             for prefix, bucket in zip(prefixes, child[:-1], strict=False):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from exporter.model import LATENCIES
+from exporter.model import LATENCIES, RTTS
 
 
 class Kind(StrEnum):
@@ -18,7 +18,8 @@ class Kind(StrEnum):
     HISTOGRAM = "histogram"
 
 
-@dataclass(frozen=True, slots=True)
+# Each is itself and no other: hashing all its text at each update would cost more than the update.
+@dataclass(frozen=True, slots=True, eq=False)
 class Family:
     """One metric family."""
 
@@ -126,6 +127,33 @@ PROBE_DURATION = _histogram(
     "source_cluster",
     "destination_cluster",
     "phase",
+)
+PROBE_RTT = _histogram(
+    "clusterset_probe_rtt_seconds",
+    "Round trip of the TCP handshake of probes, as the kernel measured it.",
+    RTTS,
+    "source_cluster",
+    "destination_cluster",
+)
+CERTIFICATE_EXPIRY = _gauge(
+    "clusterset_probe_certificate_expiry_timestamp_seconds",
+    "When the certificate that a probe was shown ends, whether it is trusted or not, unix time.",
+    *_BOTH,
+)
+DNS_LOOKUPS = _counter(
+    "clusterset_dns_lookups_total",
+    "Look-ups of the plain name, by how they were made and who was asked.",
+    *_SOURCE,
+    "vantage",
+    "lookup",
+)
+DNS_LOOKUP_FAILURES = _counter(
+    "clusterset_dns_lookup_failures_total",
+    "Look-ups of the plain name that brought no address, by reason.",
+    *_SOURCE,
+    "vantage",
+    "lookup",
+    "reason",
 )
 DNS_ANSWERS = _counter(
     "clusterset_dns_answers_total",
@@ -341,7 +369,17 @@ FORGERIES = _counter(
 )
 SKIPPED = _counter(
     "clusterset_exporter_probes_skipped_total",
-    "Probes not started since the one before still ran, or too many did.",
+    "Probes not made: overrun, the one before still ran; in_flight, as many as allowed ran; late, "
+    "their time passed while others were started.",
+    "reason",
+)
+LAGGED = _counter(
+    "clusterset_exporter_probes_lagged_total",
+    "Probes that ran while the event loop was held up for more than 50 ms: not in the histograms.",
+)
+STRANGERS = _counter(
+    "clusterset_exporter_dns_strangers_total",
+    "DNS messages that came to a probe and were no answer to its question: passed over.",
 )
 START_DELAY = _histogram(
     "clusterset_exporter_probe_start_delay_seconds",

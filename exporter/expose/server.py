@@ -11,7 +11,9 @@ import msgspec
 from aiohttp import web
 
 from exporter.expose import negotiate
+from exporter.expose.probes import as_blackbox
 from exporter.expose.webconfig import Guard
+from exporter.model import Probe, ServiceName
 
 MAX_SCRAPES = 8
 """Scrapes served at once; one more is asked to come back."""
@@ -47,6 +49,16 @@ class Pages:
     """Why there is nothing to scrape yet, or None."""
     reload: Callable[[], Awaitable[str | None]]
     """Returns what is wrong with the new configuration, or None."""
+    probes: Callable[[ServiceName | None], Mapping[str, Any] | None] = lambda _: None
+    """The newest probes of a service, or of all; None if the service is unknown."""
+    probe: Callable[[ServiceName], Awaitable[Probe | None]] | None = None
+    """Probes a service now; None if it is unknown. Raises TooOftenError."""
+    shown: Callable[[Probe], dict[str, Any]] | None = None
+    """Such a probe with every step."""
+
+
+class TooOftenError(Exception):
+    """Something was asked for more often than is good."""
 
 
 @asynccontextmanager
@@ -86,7 +98,10 @@ async def serve(
 
 
 def _application(pages: Pages, telemetry_path: str, guard: Guard | None) -> web.Application:
-    paths = (telemetry_path, "/", "/api/v1/status", "/-/healthy", "/-/ready", "/-/reload")
+    paths = (
+        *(telemetry_path, "/", "/api/v1/status", "/api/v1/probes", "/probe"),
+        *("/-/healthy", "/-/ready", "/-/reload"),
+    )
 
     @web.middleware
     async def helpful(
@@ -114,6 +129,8 @@ def _application(pages: Pages, telemetry_path: str, guard: Guard | None) -> web.
     application.router.add_get(telemetry_path, answers.metrics)
     application.router.add_get("/", answers.page)
     application.router.add_get("/api/v1/status", answers.status)
+    application.router.add_get("/api/v1/probes", answers.probes)
+    application.router.add_get("/probe", answers.probe)
     application.router.add_get("/-/healthy", answers.healthy)
     application.router.add_get("/-/ready", answers.ready)
     for method in ("POST", "PUT"):
@@ -157,9 +174,32 @@ class _Answers:
         return response
 
     async def status(self, _: web.Request) -> web.Response:
-        body = msgspec.json.encode(self._pages.status())
-        headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-        return web.Response(body=body, content_type="application/json", headers=headers)
+        return _json(self._pages.status())
+
+    async def probes(self, request: web.Request) -> web.Response:
+        text = request.query.get("service")
+        service = None if text is None else _service_name(text)
+        found = self._pages.probes(service) if text is None or service is not None else None
+        if found is None:
+            return _unknown(text or "")
+        return _json(found)
+
+    async def probe(self, request: web.Request) -> web.Response:
+        text = request.query.get("target", "")
+        service = _service_name(text)
+        try:
+            seen = None
+            if service is not None and self._pages.probe is not None:
+                seen = await self._pages.probe(service)
+        except TooOftenError:
+            late = {"Retry-After": "1"}
+            text = "Probes by hand: two a second, five at once. Try again.\n"
+            return web.Response(status=429, text=text, headers=late)
+        if seen is None:
+            return _unknown(text)
+        if request.query.get("debug") == "true" and self._pages.shown is not None:
+            return _json(self._pages.shown(seen))
+        return web.Response(text=as_blackbox(seen), headers={"Cache-Control": "no-store"})
 
     async def page(self, _: web.Request) -> web.Response:
         # Beside the loop: a hundred services take tens of milliseconds.
@@ -186,3 +226,19 @@ class _Answers:
             text = f"Not reloaded, the old configuration stays: {failure}\n"
             return web.Response(status=500, text=text)
         return web.Response(text="Reloaded.\n")
+
+
+def _json(value: object) -> web.Response:
+    headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+    body = msgspec.json.encode(value)
+    return web.Response(body=body, content_type="application/json", headers=headers)
+
+
+def _service_name(text: str) -> ServiceName | None:
+    namespace, _, name = text.partition("/")
+    return ServiceName(namespace, name) if namespace and name else None
+
+
+def _unknown(text: str) -> web.Response:
+    told = f"{text[:128]!r} is no service that is probed; write namespace/name.\n"
+    return web.Response(status=404, text=told)

@@ -5,11 +5,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from exporter.expose.metrics import LookupCounts
 from exporter.model import (
     Failover,
     Hits,
     Inventory,
-    Judged,
     Locality,
     LogCounts,
     Probe,
@@ -47,10 +47,10 @@ class History:
         default_factory=lambda: deque(maxlen=KEPT_FAILURES)
     )
 
-    def add(self, probe: Probe, judged: Judged) -> None:
-        """Keep what is notable about a probe."""
+    def add(self, probe: Probe, destination: str | None) -> None:
+        """Keep what is notable about a probe whose answer points to *destination*."""
         if probe.failure is not None:
-            self.failed.appendleft((probe, judged.destination))
+            self.failed.appendleft((probe, destination))
 
     def moved(self, failover: Failover) -> None:
         """Keep a move."""
@@ -62,6 +62,7 @@ def status(
     inventory: Inventory | None,
     views: Iterable[ServiceView],
     requests: Requests,
+    lookups: Mapping[ServiceName, list[LookupCounts]],
     history: History,
     lines: LogCounts | None,
     domain: str,
@@ -78,6 +79,7 @@ def status(
     ]
     shown["services"] = [
         _service(view, inventory, requests.get(view.service.name, []), domain, now)
+        | {"lookups": [each._asdict() for each in lookups.get(view.service.name, ())]}
         for view in views
     ]
     shown["failovers"] = [
@@ -163,7 +165,9 @@ def _failover(failover: Failover) -> dict[str, Any]:
 
 def _probe(probe: Probe, destination: str | None, domain: str) -> dict[str, Any]:
     answer, reply = probe.answer, probe.reply
-    phases = {"dns": answer.took, "connect": reply and reply.connect, "reply": reply and reply.took}
+    phases: dict[str, float | None] = {"dns": answer.took}
+    if reply is not None:
+        phases |= {"connect": reply.connect, "tls": reply.tls, "reply": reply.took}
     return {
         "namespace": probe.question.service.namespace,
         "name": probe.question.service.name,

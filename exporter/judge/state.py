@@ -24,6 +24,7 @@ from exporter.model import (
     Probe,
     Profile,
     Question,
+    Record,
     Rule,
     Service,
     ServiceName,
@@ -61,6 +62,7 @@ class State:
         stale_after: Seconds after which a probe says nothing any more.
         graces_of: What is forgiven after a change.
         policy_of: Whether a service's clients are meant to stay in their cluster.
+        record: What addresses are asked for by: those of another family count for nothing.
     """
 
     def __init__(
@@ -71,18 +73,22 @@ class State:
         stale_after: float,
         graces_of: Callable[[ServiceName], Graces],
         policy_of: Callable[[ServiceName], Policy],
+        record: Record = Record.A,
     ) -> None:
         self._policy_of = policy_of
         self._graces_of = graces_of
-        self.configure(confirm=confirm, pinned=pinned, stale_after=stale_after)
+        self.configure(confirm=confirm, pinned=pinned, stale_after=stale_after, record=record)
         self._tracks: dict[ServiceName, _Track] = {}
         self._overlapping: frozenset[str] = frozenset()
         self._blind: deque[tuple[float, float]] = deque(maxlen=MAX_BLIND)
         self.inventory: Inventory | None = None
 
-    def configure(self, *, confirm: int, pinned: bool, stale_after: float) -> None:
+    def configure(
+        self, *, confirm: int, pinned: bool, stale_after: float, record: Record = Record.A
+    ) -> None:
         """Judge by other settings from now on; *confirm* holds for services that come new."""
         self._confirm, self._pinned, self._stale_after = confirm, pinned, stale_after
+        self._record = record
 
     def set_inventory(self, inventory: Inventory, now: float) -> frozenset[ServiceName]:
         """Take in a new inventory; return the services for which something changed."""
@@ -173,7 +179,7 @@ class State:
 
     def _update(self, old: Inventory | None, new: Inventory, service: Service, now: float) -> bool:
         policy = self._policy_of(service.name)
-        right = expect(new, Question(service.name), policy).clusters
+        right = expect(new, Question(service.name, None, self._record), policy).clusters
         track = self._tracks.get(service.name)
         before = None if old is None else old.services.get(service.name)
         if track is None or old is None or before is None:

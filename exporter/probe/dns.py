@@ -1,26 +1,33 @@
 """
-DNS messages: bytes to values and back, both sides of the wire (RFC 1035).
+DNS messages: bytes to values and back, both sides of the wire (RFC 1035, 2782, 6891).
 
-Only what clusterset names need: one question of class IN, A records, chains of CNAMEs.
+What clusterset names need: one question of class IN; A, AAAA and SRV records, chains of CNAMEs, the
+SOA of a negative answer.
 """
 
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from ipaddress import IPv4Address
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address
+
+from exporter.model import Address, ServiceAddress
+from exporter.probe.dnsname import MalformedError, Names, encode_name
 
 MAX_CHAIN = 8
 """CNAMEs followed: more than any resolver's zone has, and a loop ends there."""
-MAX_POINTERS = 32
+EDNS_SIZE = 1232
+"""Bytes of an answer that no path should have to cut in pieces: what resolvers ask for."""
 _HEADER = struct.Struct("!6H")
 _FIXED = struct.Struct("!HHIH")
 _QUESTION = struct.Struct("!HH")
+_SRV = struct.Struct("!HHH")
 _RESPONSE, _AUTHORITATIVE, _TRUNCATED, _RECURSION = 0x8000, 0x0400, 0x0200, 0x0100
 _OPCODE, _RCODE = 0x7800, 0x000F
-_IN = 1
-_MAX_LABEL, _MAX_NAME = 63, 255
-_POINTER = 0xC0
+_IN, _OPT = 1, 41
+_KEPT_SIZE = 512
+_START = _HEADER.size
 
 
 class Type(IntEnum):
@@ -28,7 +35,9 @@ class Type(IntEnum):
 
     A = 1
     CNAME = 5
+    SOA = 6
     AAAA = 28
+    SRV = 33
 
 
 class Rcode(IntEnum):
@@ -40,10 +49,11 @@ class Rcode(IntEnum):
     NXDOMAIN = 3
     NOTIMP = 4
     REFUSED = 5
+    NOTZONE = 10
 
 
-class MalformedError(Exception):
-    """These bytes are no DNS message that we can read."""
+class AliasLoopError(MalformedError):
+    """CNAMEs that lead to each other, or more of them than anybody follows."""
 
 
 class StrangerError(Exception):
@@ -68,32 +78,20 @@ class Response:
     """An answer as a client reads it."""
 
     rcode: int
-    truncated: bool
-    addresses: tuple[IPv4Address, ...]
-    ttl: int | None
-    """Seconds, the smallest on the way to the addresses; None without addresses."""
+    truncated: bool = False
+    addresses: tuple[Address, ...] = ()
+    services: tuple[ServiceAddress, ...] = ()
+    ttl: int | None = None
+    """Seconds, the smallest on the way to what was found; None if nothing was."""
+    negative_ttl: int | None = None
+    """Seconds for which a cache may keep that there is nothing; None without an SOA record."""
 
 
-def encode_name(name: str) -> bytes:
-    """Return *name*, absolute with or without its final dot, in wire form."""
-    wire = bytearray()
-    for label in name.removesuffix(".").encode("ascii").split(b"."):
-        if not 0 < len(label) <= _MAX_LABEL:
-            msg = f"{name!r} has a label that is empty or longer than {_MAX_LABEL}"
-            raise ValueError(msg)
-        wire.append(len(label))
-        wire += label
-    wire.append(0)
-    if len(wire) > _MAX_NAME:
-        msg = f"{name!r} is longer than {_MAX_NAME}"
-        raise ValueError(msg)
-    return bytes(wire)
-
-
-def encode_query(name: str, id_: int, type_: int = Type.A) -> bytes:
-    """Return a query for *name*, recursion desired."""
+def encode_query(name: str, id_: int, type_: int = Type.A, *, edns: bool = False) -> bytes:
+    """Return a query for *name*, recursion desired; with *edns* it takes EDNS_SIZE bytes."""
     question = encode_name(name) + _QUESTION.pack(type_, _IN)
-    return _HEADER.pack(id_, _RECURSION, 1, 0, 0, 0) + question
+    opt = b"\0" + _FIXED.pack(_OPT, EDNS_SIZE, 0, 0) if edns else b""
+    return _HEADER.pack(id_, _RECURSION, 1, 0, 0, int(edns)) + question + opt
 
 
 def decode_query(wire: bytes) -> Query:
@@ -102,7 +100,7 @@ def decode_query(wire: bytes) -> Query:
     if flags & (_RESPONSE | _OPCODE) or questions != 1:
         msg = "no standard query of one question"
         raise MalformedError(msg)
-    name, end = _name(wire, _HEADER.size)
+    name, end = Names(wire).read(_START)
     if end + _QUESTION.size > len(wire):
         msg = "the question is cut"
         raise MalformedError(msg)
@@ -115,28 +113,36 @@ def decode_query(wire: bytes) -> Query:
         name=name.decode("latin-1"),
         type=type_,
         recursion=bool(flags & _RECURSION),
-        question=bytes(wire[_HEADER.size : end + _QUESTION.size]),
+        question=bytes(wire[_START : end + _QUESTION.size]),
     )
 
 
 def encode_response(
     query: Query,
     rcode: int,
-    addresses: Sequence[IPv4Address] = (),
+    found: Sequence[Address | ServiceAddress] = (),
     *,
     ttl: int = 0,
     truncated: bool = False,
 ) -> bytes:
-    """Return an authoritative response with one A record for each of *addresses*."""
+    """Return an authoritative response with a record for each of *found*."""
     flags = _RESPONSE | _AUTHORITATIVE | rcode
     flags |= _TRUNCATED if truncated else 0
     flags |= _RECURSION if query.recursion else 0
-    records = b"".join(
-        # The name is a pointer to the question's.
-        struct.pack("!HHHIH4s", 0xC00C, Type.A, _IN, ttl, 4, address.packed)
-        for address in addresses
-    )
-    return _HEADER.pack(query.id, flags, 1, len(addresses), 0, 0) + query.question + records
+    records = b"".join(_record(each, ttl) for each in found)
+    return _HEADER.pack(query.id, flags, 1, len(found), 0, 0) + query.question + records
+
+
+def _record(found: Address | ServiceAddress, ttl: int) -> bytes:
+    if isinstance(found, ServiceAddress):
+        type_ = Type.SRV
+        numbers = _SRV.pack(found.priority, found.weight, found.port)
+        data = numbers + encode_name(found.target)
+    else:
+        type_ = Type.A if found.version == 4 else Type.AAAA  # noqa: PLR2004
+        data = found.packed
+    # The name is a pointer to the question's.
+    return b"\xc0\x0c" + _FIXED.pack(type_, _IN, ttl, len(data)) + data
 
 
 def decode_response(wire: bytes, query: bytes) -> Response:
@@ -148,122 +154,148 @@ def decode_response(wire: bytes, query: bytes) -> Response:
     Raises:
         StrangerError: If it is the answer to something else: wrong id, question, or no response.
         MalformedError: If it is the answer, and cannot be read.
+        AliasLoopError: If its CNAMEs lead nowhere.
     """
-    if len(wire) < _HEADER.size:
+    if len(wire) < _START:
         msg = "shorter than a header"
         raise StrangerError(msg)
-    id_, flags, questions, answers, *_ = _header(wire)
-    if id_ != int.from_bytes(query[:2]) or not flags & _RESPONSE or flags & _OPCODE:
-        msg = "another id, or no response"
+    if wire[:2] != query[:2]:
+        msg = "another id"
+        raise StrangerError(msg)
+    # Answers seldom change, but for the id. Those that are kept are bounded in number and size.
+    decode = _decode if len(wire) > _KEPT_SIZE else _decode_again
+    return decode(wire[2:], query[2:])
+
+
+@lru_cache(4096)
+def _decode_again(wire: bytes, query: bytes) -> Response:
+    return _decode(wire, query)
+
+
+def _decode(wire: bytes, query: bytes) -> Response:
+    wire, query = b"\0\0" + wire, b"\0\0" + query
+    _, flags, questions, answers, authorities, additionals = _header(wire)
+    if not flags & _RESPONSE or flags & _OPCODE:
+        msg = "no response"
         raise StrangerError(msg)
     rcode, truncated = flags & _RCODE, bool(flags & _TRUNCATED)
     if questions == 0 and rcode not in {Rcode.NOERROR, Rcode.NXDOMAIN}:
         # A server that could not read the question, or would not, need not repeat it.
-        return Response(rcode=rcode, truncated=truncated, addresses=(), ttl=None)
-    asked, place = _name(query, _HEADER.size)
+        return Response(rcode=rcode, truncated=truncated)
     if questions != 1:
         msg = "not our one question"
         raise StrangerError(msg)
-    name, end = _name(wire, _HEADER.size)
-    if name != asked or wire[end : end + 4] != query[place : place + 4]:
+    names = Names(wire)
+    asked, type_ = _asked(query)
+    name, end = names.read(_START)
+    if name != asked or wire[end : end + 4] != type_ + b"\0\1":
         msg = "another question"
         raise StrangerError(msg)
     if truncated:
-        return Response(rcode=rcode, truncated=True, addresses=(), ttl=None)
-    addresses, ttl = _answers(wire, end + _QUESTION.size, answers, asked)
-    return Response(rcode=rcode, truncated=False, addresses=addresses, ttl=ttl)
+        return Response(rcode=rcode, truncated=True)
+    found = _Records(wire, names, int.from_bytes(type_))
+    found.read(end + _QUESTION.size, answers, authorities, additionals)
+    return found.response(rcode, asked)
 
 
-def _answers(
-    wire: bytes, place: int, count: int, asked: bytes
-) -> tuple[tuple[IPv4Address, ...], int | None]:
-    """Return the addresses that *asked* leads to, and the smallest TTL on the way."""
-    owned: dict[bytes, list[tuple[IPv4Address, int]]] = {}
-    aliases: dict[bytes, tuple[bytes, int]] = {}
-    for _ in range(count):
-        name, place = _name(wire, place)
-        if place + _FIXED.size > len(wire):
-            msg = "a record is cut"
-            raise MalformedError(msg)
-        type_, class_, ttl, length = _FIXED.unpack_from(wire, place)
-        place += _FIXED.size
-        if place + length > len(wire):
-            msg = "a record's data is cut"
-            raise MalformedError(msg)
-        # RFC 2181, section 8: a TTL with its highest bit set is 0.
-        ttl = 0 if ttl >> 31 else ttl
-        if class_ == _IN and type_ == Type.A:
-            owned.setdefault(name, []).append((_address(wire[place : place + length]), ttl))
-        elif class_ == _IN and type_ == Type.CNAME:
-            target, end = _name(wire, place)
-            if end != place + length:
-                msg = "an alias does not fill its record"
+def _asked(query: bytes) -> tuple[bytes, bytes]:
+    asked, end = Names(query).read(_START)
+    return asked, query[end : end + 2]
+
+
+class _Records:
+    """What the records of a message say about a question."""
+
+    def __init__(self, wire: bytes, names: Names, type_: int) -> None:
+        self._wire, self._names, self._type = wire, names, type_
+        self._owned: dict[bytes, list[tuple[Address | ServiceAddress, int]]] = {}
+        self._aliases: dict[bytes, tuple[bytes, int]] = {}
+        self._negative_ttl: int | None = None
+        self._rcode = 0
+        """The upper bits of the response code, from EDNS."""
+
+    def read(self, place: int, answers: int, authorities: int, additionals: int) -> None:
+        """Read all records, the first of which is at *place*."""
+        for n in range(answers + authorities + additionals):
+            name, place = self._names.read(place)
+            if place + _FIXED.size > len(self._wire):
+                msg = "a record is cut"
                 raise MalformedError(msg)
-            aliases[name] = (target, ttl)
-        place += length
-    return _follow(asked, owned, aliases)
+            type_, class_, ttl, length = _FIXED.unpack_from(self._wire, place)
+            start, place = place + _FIXED.size, place + _FIXED.size + length
+            if place > len(self._wire):
+                msg = "a record's data is cut"
+                raise MalformedError(msg)
+            if type_ == _OPT:
+                self._rcode = ttl >> 24 << 4
+            elif class_ == _IN:
+                # RFC 2181, section 8: a TTL with its highest bit set is 0.
+                ttl = 0 if ttl >> 31 else ttl
+                self._take(name, type_, ttl, start, place, answer=n < answers)
 
+    def _take(
+        self, name: bytes, type_: int, ttl: int, start: int, end: int, *, answer: bool
+    ) -> None:
+        if answer and type_ == self._type:
+            self._owned.setdefault(name, []).append((self._data(start, end), ttl))
+        elif answer and type_ == Type.CNAME:
+            self._aliases[name] = (self._whole_name(start, end), ttl)
+        elif not answer and type_ == Type.SOA:
+            self._negative_ttl = min(ttl, self._minimum(start, end))
 
-def _follow(
-    name: bytes,
-    owned: dict[bytes, list[tuple[IPv4Address, int]]],
-    aliases: dict[bytes, tuple[bytes, int]],
-) -> tuple[tuple[IPv4Address, ...], int | None]:
-    ttls = []
-    for _ in range(MAX_CHAIN + 1):
-        records = owned.get(name)
-        if records:
-            ttls += [ttl for _, ttl in records]
-            return tuple(dict.fromkeys(address for address, _ in records)), min(ttls)
-        if name not in aliases:
-            return (), None
-        name, ttl = aliases[name]
-        ttls.append(ttl)
-    msg = "a chain of aliases without end"
-    raise MalformedError(msg)
-
-
-def _address(data: bytes) -> IPv4Address:
-    if len(data) != 4:  # noqa: PLR2004 - an IPv4 address
-        msg = "an A record is not 4 bytes long"
+    def _data(self, start: int, end: int) -> Address | ServiceAddress:
+        data = self._wire[start:end]
+        if self._type == Type.A and len(data) == 4:  # noqa: PLR2004
+            return IPv4Address(data)
+        if self._type == Type.AAAA and len(data) == 16:  # noqa: PLR2004
+            return IPv6Address(data)
+        if self._type == Type.SRV and len(data) > _SRV.size:
+            priority, weight, port = _SRV.unpack_from(data)
+            target = self._whole_name(start + _SRV.size, end).decode("latin-1")
+            return ServiceAddress(priority, weight, port, target)
+        msg = f"a record of type {self._type} has the wrong length"
         raise MalformedError(msg)
-    return IPv4Address(data)
+
+    def _minimum(self, start: int, end: int) -> int:
+        """Return the last number of an SOA record: how long negative answers last (RFC 2308)."""
+        _, place = self._names.read(start)
+        _, place = self._names.read(place)
+        if place + 20 != end:
+            msg = "an SOA record has the wrong length"
+            raise MalformedError(msg)
+        return int.from_bytes(self._wire[end - 4 : end])
+
+    def _whole_name(self, start: int, end: int) -> bytes:
+        name, place = self._names.read(start)
+        if place != end:
+            msg = "a name does not fill its record"
+            raise MalformedError(msg)
+        return name
+
+    def response(self, rcode: int, name: bytes) -> Response:
+        """Follow aliases from *name* and return what they lead to."""
+        ttls, held = [], self._owned.get(name)
+        for _ in range(MAX_CHAIN + 1):
+            if held is not None or name not in self._aliases:
+                break
+            name, ttl = self._aliases[name]
+            held = self._owned.get(name)
+            ttls.append(ttl)
+        else:
+            msg = "a chain of aliases without end"
+            raise AliasLoopError(msg)
+        found = dict.fromkeys(each for each, _ in held or ())
+        return Response(
+            rcode=rcode | self._rcode,
+            addresses=tuple(each for each in found if not isinstance(each, ServiceAddress)),
+            services=tuple(each for each in found if isinstance(each, ServiceAddress)),
+            ttl=min([*ttls, *(ttl for _, ttl in held)]) if held else None,
+            negative_ttl=None if held else self._negative_ttl,
+        )
 
 
 def _header(wire: bytes) -> tuple[int, ...]:
-    if len(wire) < _HEADER.size:
+    if len(wire) < _START:
         msg = "shorter than a header"
         raise MalformedError(msg)
     return _HEADER.unpack_from(wire)
-
-
-def _name(wire: bytes, place: int) -> tuple[bytes, int]:
-    """Return the name at *place*, lower case, labels joined by dots, and where it ends."""
-    labels: list[bytes] = []
-    end, length, hops = 0, 1, 0
-    while True:
-        if place >= len(wire):
-            msg = "a name is cut"
-            raise MalformedError(msg)
-        size = wire[place]
-        if size == 0:
-            # A dot inside a label would look like two labels.
-            return b".".join(labels).lower(), end or place + 1
-        if size & _POINTER == _POINTER:
-            hops += 1
-            if place + 1 >= len(wire) or hops > MAX_POINTERS:
-                msg = "a name's pointers lead nowhere"
-                raise MalformedError(msg)
-            end = end or place + 2
-            place = (size & ~_POINTER) << 8 | wire[place + 1]
-            continue
-        if size > _MAX_LABEL or place + 1 + size > len(wire):
-            msg = "a label is too long or cut"
-            raise MalformedError(msg)
-        length += size + 1
-        label = wire[place + 1 : place + 1 + size]
-        if length > _MAX_NAME:
-            msg = "a name is too long"
-            raise MalformedError(msg)
-        labels.append(bytes(label).replace(b".", rb"\."))
-        place += 1 + size

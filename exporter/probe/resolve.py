@@ -7,29 +7,26 @@ always reaches the same replica behind a Service, since connection tracking keep
 """
 
 import asyncio
-import errno
 import secrets
 import socket
 from collections.abc import Sequence
 from functools import lru_cache
-from pathlib import Path
 from typing import NamedTuple
 
-from exporter.model import Address, Answer, Failure
+from exporter.model import Address, Answer, Failure, Lookup, Record
 from exporter.probe import dns
+from exporter.probe.dnsname import MalformedError
+from exporter.probe.tcp import OUR_ERRORS, bind
 
 MAX_UDP = 4096
-MAX_SERVERS = 3
-"""As glibc's MAXNS."""
-# Errors of this machine, not of the one that was asked.
-OUR_ERRORS = frozenset(
-    {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL, errno.EAGAIN}
-)
 _FAILURES = {
     dns.Rcode.NXDOMAIN: Failure.NXDOMAIN,
     dns.Rcode.SERVFAIL: Failure.SERVFAIL,
     dns.Rcode.REFUSED: Failure.REFUSED,
+    dns.Rcode.NOTIMP: Failure.NOTIMP,
+    dns.Rcode.NOTZONE: Failure.NOTZONE,
 }
+_TYPES = {Record.A: dns.Type.A, Record.AAAA: dns.Type.AAAA, Record.SRV: dns.Type.SRV}
 _NEXT = frozenset({dns.Rcode.SERVFAIL, dns.Rcode.REFUSED, dns.Rcode.NOTIMP})
 """Codes after which glibc asks the next server, too."""
 
@@ -45,26 +42,30 @@ class Server(NamedTuple):
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-def system_resolvers(path: Path = Path("/etc/resolv.conf")) -> tuple[Server, ...]:
-    """
-    Return the name servers of the system.
+class _Asked:
+    """What one name server has said so far."""
 
-    `search` and `ndots` are left alone on purpose: clusterset names are asked as absolute names.
-    With them a name of fewer than five dots would be tried in other zones first, and how long
-    that takes says nothing about the clusterset.
-    """
-    try:
-        lines = path.read_text(errors="replace").splitlines()
-    except OSError:
-        lines = []
-    words = [line.split() for line in lines]
-    named = [pair[1] for pair in words if len(pair) > 1 and pair[0] == "nameserver"]
-    servers = [Server(host, 53) for host in named if _is_address(host)]
-    return tuple(servers[:MAX_SERVERS]) or (Server("127.0.0.1", 53),)
+    __slots__ = ("failure", "response", "strangers")
+
+    def __init__(self) -> None:
+        self.failure = Failure.TIMEOUT
+        """What it is called if nothing more comes."""
+        self.response: dns.Response | None = None
+        self.strangers = 0
+
+    def stranger(self) -> None:
+        self.strangers += 1
+        self.failure = Failure.WRONG_ANSWER
 
 
 async def resolve(
-    name: str, servers: Sequence[Server], *, within: float, source: Address | None = None
+    name: str,
+    servers: Sequence[Server],
+    *,
+    within: float,
+    source: Address | None = None,
+    record: Record = Record.A,
+    lookup: Lookup = Lookup.A,
 ) -> Answer:
     """
     Look *name* up once, in at most *within* seconds. A dead name never raises.
@@ -75,52 +76,74 @@ async def resolve(
     """
     clock = asyncio.get_running_loop().time
     began = clock()
+    earlier: tuple[Answer, ...] = ()
     answer = Answer(took=0.0, failure=Failure.UNREACHABLE)
     for n, server in enumerate(servers):
         left = within - (clock() - began)
         if left <= 0:
             break
-        share = left / (len(servers) - n)
-        rcode, answer = await _ask(name, server, began, share, source)
-        if answer.failure is None or not (rcode is None or rcode in _NEXT):
+        earlier = (*earlier, answer) if n else ()
+        asked = await _ask(name, server, left / (len(servers) - n), source, record, lookup)
+        answer = _answer(asked, server, clock() - began, earlier)
+        response = asked.response
+        if answer.failure is None or not (response is None or response.rcode in _NEXT):
             break
     return answer
 
 
 async def _ask(
-    name: str, server: Server, began: float, within: float, source: Address | None
-) -> tuple[int | None, Answer]:
-    """Ask one server; return its code, None without a readable one, and the answer."""
-    clock = asyncio.get_running_loop().time
-    query = secrets.token_bytes(2) + _query(name)
-    response, failure = None, Failure.TIMEOUT
+    name: str, server: Server, within: float, source: Address | None, record: Record, lookup: Lookup
+) -> _Asked:
+    """Ask one server."""
+    asked = _Asked()
     try:
         async with asyncio.timeout(within):
-            response = await _udp(query, server, source)
-            if response.truncated:
-                failure = Failure.TRUNCATED
-                response = await _tcp(query, server, source)
+            if lookup is Lookup.CLIENT:
+                await _as_client(name, server, source, asked)
+            else:
+                query = _query(name, record)
+                asked.response = await _udp(query, server, source, asked)
+                await _whole(query, server, source, asked)
     except TimeoutError:
-        response = None
-    except dns.MalformedError:
-        response, failure = None, Failure.MALFORMED
+        pass
+    except dns.AliasLoopError:
+        asked.failure = Failure.CNAME_LOOP
+    except MalformedError:
+        asked.failure = Failure.MALFORMED
     except EOFError:
-        response, failure = None, Failure.TRUNCATED
+        asked.failure = Failure.TRUNCATED
     except OSError as error:
         ours = error.errno in OUR_ERRORS
-        if failure is not Failure.TRUNCATED or ours:
-            failure = Failure.RESOURCE if ours else Failure.UNREACHABLE
-        response = None
-    took = clock() - began
+        if asked.failure is not Failure.TRUNCATED or ours:
+            asked.failure = Failure.RESOURCE if ours else Failure.UNREACHABLE
+    else:
+        return asked
+    asked.response = None
+    return asked
+
+
+def _answer(asked: _Asked, server: Server, took: float, earlier: tuple[Answer, ...]) -> Answer:
+    response = asked.response
     if response is None:
-        return None, Answer(resolver=str(server), took=took, failure=failure)
-    return response.rcode, Answer(
-        addresses=response.addresses if response.rcode == dns.Rcode.NOERROR else (),
+        return Answer(
+            resolver=str(server),
+            took=took,
+            failure=asked.failure,
+            strangers=asked.strangers,
+            earlier=earlier,
+        )
+    well = response.rcode == dns.Rcode.NOERROR
+    return Answer(
+        addresses=response.addresses if well else (),
+        services=response.services if well else (),
         ttl=response.ttl,
+        negative_ttl=response.negative_ttl,
         rcode=_rcode_name(response.rcode),
         resolver=str(server),
         took=took,
         failure=_failure(response),
+        strangers=asked.strangers,
+        earlier=earlier,
     )
 
 
@@ -129,7 +152,7 @@ def _failure(response: dns.Response) -> Failure | None:
         return Failure.TRUNCATED
     if response.rcode != dns.Rcode.NOERROR:
         return _FAILURES.get(response.rcode, Failure.RCODE)  # type: ignore[call-overload,no-any-return]
-    return None if response.addresses else Failure.NODATA
+    return None if response.addresses or response.services else Failure.NODATA
 
 
 def _rcode_name(rcode: int) -> str:
@@ -139,37 +162,83 @@ def _rcode_name(rcode: int) -> str:
         return f"RCODE{rcode}"
 
 
+def _query(name: str, record: Record) -> bytes:
+    """Return a query with a fresh id."""
+    return secrets.token_bytes(2) + _without_id(name, record)
+
+
 @lru_cache(4096)
-def _query(name: str) -> bytes:
-    """Return all of a query but its id, which is fresh each time."""
-    return dns.encode_query(name, 0)[2:]
+def _without_id(name: str, record: Record) -> bytes:
+    # Clients ask without EDNS, so that what they would get truncated is seen. An answer of several
+    # SRV records seldom fits without.
+    return dns.encode_query(name, 0, _TYPES[record], edns=record is Record.SRV)[2:]
 
 
-async def _udp(query: bytes, server: Server, source: Address | None) -> dns.Response:
+async def _udp(query: bytes, server: Server, source: Address | None, asked: _Asked) -> dns.Response:
     """Ask over UDP from a fresh port; what is no answer to us is passed over."""
     loop = asyncio.get_running_loop()
     with _socket(socket.SOCK_DGRAM, server, source) as sock:
         # Connected, so that the kernel drops what comes from anybody else.
         sock.connect(server)
-        await loop.sock_sendall(sock, query)
+        sock.send(query)
         while True:
             wire = await loop.sock_recv(sock, MAX_UDP)
             try:
                 return dns.decode_response(wire, query)
             except dns.StrangerError:
+                asked.stranger()
+                # Strangers may come without end: everybody else gets a turn.
+                await asyncio.sleep(0)
+
+
+async def _as_client(name: str, server: Server, source: Address | None, asked: _Asked) -> None:
+    """
+    Ask for IPv4 and IPv6 addresses at once from one fresh socket, as getaddrinfo does.
+
+    The result is that of both together: well if there is any address, else as for IPv4.
+    """
+    loop = asyncio.get_running_loop()
+    waiting = [_query(name, record) for record in (Record.A, Record.AAAA)]
+    got: dict[bytes, dns.Response] = {}
+    first = waiting[0]
+    with _socket(socket.SOCK_DGRAM, server, source) as sock:
+        sock.connect(server)
+        for query in waiting:
+            sock.send(query)
+        while waiting:
+            wire = await loop.sock_recv(sock, MAX_UDP)
+            query = next((each for each in waiting if each[:2] == wire[:2]), first)
+            try:
+                got[query] = dns.decode_response(wire, query)
+            except dns.StrangerError:
+                asked.stranger()
+                await asyncio.sleep(0)
                 continue
+            if query in waiting:
+                waiting.remove(query)
+    for query, response in got.items():
+        asked.response = response
+        await _whole(query, server, source, asked)
+        got[query] = asked.response
+    any_address = (each for each in got.values() if each.addresses)
+    asked.response = next(any_address, got[first])
 
 
-async def _tcp(query: bytes, server: Server, source: Address | None) -> dns.Response:
+async def _whole(query: bytes, server: Server, source: Address | None, asked: _Asked) -> None:
+    """Ask again over TCP if the answer was truncated."""
+    if asked.response is None or not asked.response.truncated:
+        return
+    asked.failure = Failure.TRUNCATED
     loop = asyncio.get_running_loop()
     with _socket(socket.SOCK_STREAM, server, source) as sock:
         await loop.sock_connect(sock, server)
         await loop.sock_sendall(sock, len(query).to_bytes(2) + query)
         length = int.from_bytes(await _exactly(sock, 2))
         try:
-            return dns.decode_response(await _exactly(sock, length), query)
-        except dns.StrangerError as error:
-            raise dns.MalformedError from error
+            asked.response = dns.decode_response(await _exactly(sock, length), query)
+        except dns.StrangerError:
+            asked.stranger()
+            asked.response = None
 
 
 async def _exactly(sock: socket.socket, length: int) -> bytes:
@@ -191,20 +260,3 @@ def _socket(kind: socket.SocketKind, server: Server, source: Address | None) -> 
         sock.close()
         raise
     return sock
-
-
-def bind(sock: socket.socket, source: Address | None) -> None:
-    """Send from *source*, if it is of the socket's family."""
-    wanted = 4 if sock.family == socket.AF_INET else 6
-    if source is not None and source.version == wanted:
-        sock.bind((str(source), 0))
-
-
-def _is_address(text: str) -> bool:
-    for family in (socket.AF_INET, socket.AF_INET6):
-        try:
-            socket.inet_pton(family, text)
-        except OSError:
-            continue
-        return True
-    return False

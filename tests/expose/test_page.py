@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from exporter.expose.page.render import (
@@ -11,8 +13,9 @@ from exporter.expose.page.render import (
     size,
     span,
 )
-from exporter.model import Failure
+from exporter.model import Failure, Lookup
 from tests.fakes import scenes
+from tests.fakes.nouns import probe
 
 
 @pytest.mark.parametrize(
@@ -75,6 +78,24 @@ def test_headline_without_a_standby():
         "mixed",
         "All well: 1 service is served in this cluster, but 1 service has no standby.",
     )
+
+
+def test_look_ups_as_clients_make_them_have_a_failure_ratio_of_their_own():
+    scene = scenes.steady()
+    for n in range(50):
+        lost = {"answer": Failure.NODATA} if n % 25 == 0 else {"by": "a"}
+        made = replace(probe(60.0 + n, **lost), reply=None, lookup=Lookup.CLIENT)
+        scene.flow.probed(made)
+    status = scene.flow.status()
+    (service,) = status["services"]
+    assert service["lookups"] == [
+        {"vantage": "resolver", "lookup": "a", "lookups": 2, "failures": 0},
+        {"vantage": "resolver", "lookup": "client", "lookups": 50, "failures": 2},
+    ]
+    text = page(status)
+    assert 'as clients ask <span class="no">2</span> of 50' in text
+    assert "for an address 0 of 2" in text
+    assert "api/v1/probes?service=nginx-test/nginx" in text
 
 
 def test_headline_without_services():

@@ -9,8 +9,10 @@ import aiohttp
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from exporter.expose.server import MAX_SCRAPES, Pages, serve
+from exporter.expose.server import MAX_SCRAPES, Pages, TooOftenError, serve
 from tests.fakes import scenes
+from tests.fakes.nouns import NGINX
+from tests.fakes.nouns import probe as fakes_probe
 
 
 async def well():
@@ -47,6 +49,53 @@ async def test_metrics_as_text_and_as_openmetrics():
             assert reply.headers["Content-Type"] == openmetrics
             assert reply.headers["Content-Encoding"] == "gzip"
             assert gzip.decompress(await reply.read()).endswith(b"# EOF\n")
+
+
+async def test_the_newest_probes_with_every_step():
+    flow = scenes.failover().flow
+    async with running(probes=flow.probes) as asked:
+        async with asked.get("/api/v1/probes?service=nginx-test/nginx") as reply:
+            told = json.loads(await reply.text())
+            one = told["probes"]
+            assert told["answer_changes"] == 1
+        async with asked.get("/api/v1/probes") as reply:
+            every = json.loads(await reply.text())["probes"]
+        for unknown in ("no/such", "nginx", ""):
+            async with asked.get(f"/api/v1/probes?service={unknown}") as reply:
+                assert (reply.status, "namespace/name" in await reply.text()) == (404, True)
+    assert len(one) == len(every) == 9
+    assert one[0]["steps"][-1]["result"] == "connect_refused"
+    assert [probe["at"] for probe in one] == sorted((p["at"] for p in one), reverse=True)
+
+
+async def test_a_probe_by_hand():
+    flow, asked_for = scenes.steady().flow, []
+
+    async def probe(service):
+        asked_for.append(service)
+        if service.name == "busy":
+            raise TooOftenError
+        return fakes_probe(1.0, by="b") if service == NGINX else None
+
+    async with running(probe=probe, shown=flow.probe) as asked:
+        async with asked.get("/probe?target=nginx-test/nginx") as reply:
+            text = await reply.text()
+        assert {f.name: f.samples[0].value for f in text_string_to_metric_families(text)} == {
+            "probe_success": 1,
+            "probe_duration_seconds": pytest.approx(0.1),
+            "probe_dns_lookup_time_seconds": 0.05,
+            "probe_ip_protocol": 4,
+            "probe_http_duration_seconds": 0.025,
+            "probe_http_status_code": 200,
+        }
+        async with asked.get("/probe?target=nginx-test/nginx&debug=true") as reply:
+            told = json.loads(await reply.text())
+        assert (told["destination_cluster"], told["reason"]) == ("b", None)
+        assert [step["step"] for step in told["steps"]] == ["dns", "reply"]
+        for target, status in (("x/busy", 429), ("x/y", 404), ("junk", 404), ("", 404)):
+            async with asked.get(f"/probe?target={target}") as reply:
+                assert reply.status == status, target
+    assert len(asked_for) == 4
 
 
 async def test_a_hostile_accept_gives_text():

@@ -11,6 +11,7 @@ from exporter.model import (
     Inventory,
     Port,
     Probe,
+    Protocol,
     Question,
     Reply,
     Service,
@@ -90,5 +91,5 @@ def probe(
         unix=1_000_000 + at,
         answer=Answer(addresses=addresses, took=took / 2, failure=answer),
         reply=replied,
-        http=True,
+        protocol=Protocol.HTTP,
     )

@@ -35,7 +35,7 @@ async def udp(answer, *, port=0):
 
 
 @asynccontextmanager
-async def tcp(talk, *, port=0):
+async def tcp(talk, *, port=0, ssl=None, host=HOST):
     """Run talk(reader, writer) for each connection; yield the port."""
     talks = set()
 
@@ -48,7 +48,7 @@ async def tcp(talk, *, port=0):
         finally:
             writer.close()
 
-    server = await asyncio.start_server(connected, HOST, port)
+    server = await asyncio.start_server(connected, host, port, ssl=ssl)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:

@@ -15,7 +15,17 @@ from ipaddress import ip_address
 
 from exporter.expose.status import Moment
 from exporter.flow import LEAK_SETTLES, Flow
-from exporter.model import Answer, Client, Failure, Hits, LogCounts, Probe, Question, Reply
+from exporter.model import (
+    Answer,
+    Client,
+    Failure,
+    Hits,
+    LogCounts,
+    Probe,
+    Protocol,
+    Question,
+    Reply,
+)
 from exporter.settings import InventorySettings, Settings
 from tests.fakes.nouns import ADDRESSES, NGINX, inventory
 
@@ -187,7 +197,7 @@ class Run:
             unix=START + self.now,
             answer=answer,
             reply=reply,
-            http=True,
+            protocol=Protocol.HTTP,
         )
 
     def _reply(self, address, serves):

@@ -1,10 +1,11 @@
 from dataclasses import replace
+from ipaddress import ip_address
 
 import pytest
 
 from exporter.judge.locality import Graces
 from exporter.judge.state import State
-from exporter.model import Failure, Judged, Locality, Mode, Policy, Reason, Rule
+from exporter.model import Failure, Judged, Locality, Mode, Policy, Question, Reason, Record, Rule
 from tests.fakes.nouns import NGINX, inventory, probe
 
 GRACES = Graces(leak=30.0, export=600.0)
@@ -53,6 +54,31 @@ def test_a_failover_and_back():
     (back,) = see(told, 10.0, "a", "a")[1].failovers
     assert (back.from_cluster, back.to_cluster) == ("b", "a")
     assert (view(told).mode, view(told).since) == (Mode.LOCAL, 10.0)
+
+
+def test_where_ipv6_is_asked_for_only_ipv6_counts():
+    addresses = {"a": ip_address("fd00:1::10"), "b": ip_address("fd00:2::10")}
+
+    def six(**words):
+        made = inventory(**words)
+        service = made.services[NGINX]
+        exports = tuple(replace(e, addresses=(addresses[e.cluster],)) for e in service.exports)
+        return replace(made, services={NGINX: replace(service, exports=exports)})
+
+    def seen(at, who):
+        made = probe(at, by=str(addresses[who]))
+        return replace(made, question=Question(NGINX, None, Record.AAAA))
+
+    told = state()
+    told.configure(confirm=2, pinned=True, stale_after=1000.0, record=Record.AAAA)
+    told.set_inventory(six(), 0.0)
+    for at in (1.0, 2.0):
+        told.probed(seen(at, "a"), at + 0.1)
+    assert (view(told).expected, view(told).mode) == (frozenset("a"), Mode.LOCAL)
+    told.set_inventory(six(ready="b", exported="ab"), 3.0)
+    for at in (4.0, 5.0):
+        told.probed(seen(at, "b"), at + 0.1)
+    assert (view(told).expected, view(told).mode) == (frozenset("b"), Mode.FAILOVER)
 
 
 @pytest.mark.parametrize(

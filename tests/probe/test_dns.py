@@ -1,28 +1,33 @@
 """The codec against dnspython, an implementation by others, and against garbage."""
 
+import time
 from contextlib import suppress
 from ipaddress import IPv4Address
+from itertools import pairwise
 
+import dns.exception
 import dns.flags
 import dns.message
 import dns.name
+import dns.rcode
 import dns.rdatatype
 import dns.rrset
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from exporter.model import ServiceAddress
 from exporter.probe.dns import (
-    MalformedError,
+    AliasLoopError,
     Rcode,
     StrangerError,
     Type,
     decode_query,
     decode_response,
-    encode_name,
     encode_query,
     encode_response,
 )
+from exporter.probe.dnsname import MalformedError, encode_name
 
 NAME = "nginx.nginx-test.svc.clusterset.local"
 A = IPv4Address("100.1.0.10")
@@ -56,6 +61,7 @@ def test_we_read_dnspythons_responses(name, found, ttl):
     query = encode_query(name, 7)
     rows = [(f"{name}.", ttl, "IN", "A", *map(str, found))] if found else []
     response = decode_response(answered(query, rows), query)
+    assert response.services == ()
     assert (response.rcode, response.truncated) == (Rcode.NOERROR, False)
     assert sorted(response.addresses) == sorted(found)
     assert response.ttl == (ttl if found else None)
@@ -94,11 +100,21 @@ def test_an_alias_that_leads_nowhere_is_no_data():
     assert (response.rcode, response.addresses, response.ttl) == (Rcode.NOERROR, (), None)
 
 
-def test_an_alias_loop_is_malformed():
+def test_an_alias_loop_is_told():
     query = encode_query(NAME, 1)
     rows = [(f"{NAME}.", 1, "IN", "CNAME", "x.y."), ("x.y.", 1, "IN", "CNAME", f"{NAME}.")]
-    with pytest.raises(MalformedError):
+    with pytest.raises(AliasLoopError):
         decode_response(answered(query, rows), query)
+
+
+def test_a_chain_of_aliases_may_be_as_long_as_resolvers_follow():
+    query = encode_query(NAME, 1)
+    hops = [f"{NAME}.", *(f"h{n}.example." for n in range(9))]
+    rows = [(a, 9, "IN", "CNAME", b) for a, b in pairwise(hops)]
+    end = (hops[8], 9, "IN", "A", str(A))
+    assert decode_response(answered(query, [*rows[:8], end]), query).addresses == (A,)
+    with pytest.raises(AliasLoopError):
+        decode_response(answered(query, [*rows, (hops[9], 9, "IN", "A", str(A))]), query)
 
 
 def test_a_truncated_response_says_so_and_nothing_else():
@@ -227,3 +243,127 @@ def test_a_dot_inside_a_label_is_not_two_labels():
 def test_a_query_that_is_cut_is_refused():
     with pytest.raises(MalformedError):
         decode_query(ASKED[:-2])
+
+
+sixes = st.lists(st.ip_addresses(v=6), max_size=6, unique=True)
+ports = st.integers(0, 65535)
+srvs = st.lists(st.builds(ServiceAddress, ports, ports, ports, names), max_size=5, unique=True)
+
+
+@given(names, sixes, srvs, st.integers(0, 2**31 - 1))
+def test_ipv6_and_services_survive_both_ways(name, addresses, services, ttl):
+    for type_, found in ((Type.AAAA, addresses), (Type.SRV, services)):
+        query = encode_query(name, 3, type_, edns=True)
+        shown = [
+            str(each)
+            if type_ is Type.AAAA
+            else f"{each.priority} {each.weight} {each.port} {each.target}."
+            for each in found
+        ]
+        rows = [(f"{name}.", ttl, "IN", type_.name, *shown)] if found else []
+        ours = encode_response(decode_query(query), 0, found, ttl=ttl)
+        for wire in (answered(query, rows), ours):
+            response = decode_response(wire, query)
+            assert set(response.addresses or response.services) == set(found)
+            assert response.ttl == (ttl if found else None)
+        theirs = {each.to_text() for rrset in dns.message.from_wire(ours).answer for each in rrset}
+        assert len(theirs) == len(found)
+
+
+def test_edns_is_asked_for_and_its_code_is_read():
+    query = encode_query(NAME, 1, edns=True)
+    assert (dns.message.from_wire(query).edns, dns.message.from_wire(query).payload) == (0, 1232)
+    message = dns.message.make_response(dns.message.from_wire(query))
+    message.set_rcode(dns.rcode.BADVERS)
+    assert decode_response(message.to_wire(), query).rcode == 16
+
+
+def test_how_long_nothing_lasts_is_read_from_the_soa():
+    query = encode_query(NAME, 1)
+    message = dns.message.make_response(dns.message.from_wire(query))
+    message.set_rcode(dns.rcode.NXDOMAIN)
+    soa = ("clusterset.local.", 900, "IN", "SOA", "ns.x. admin.x. 1 7200 3600 86400 30")
+    message.authority.append(dns.rrset.from_text(*soa))
+    response = decode_response(message.to_wire(), query)
+    assert (response.rcode, response.negative_ttl, response.ttl) == (3, 30, None)
+    assert decode_response(answered(query, []), query).negative_ttl is None
+
+
+def peer(wire, query):
+    """Return what dnspython makes of a response: addresses that the name leads to, or None."""
+    try:
+        message = dns.message.from_wire(wire)
+        if message.flags & dns.flags.TC or message.rcode() != 0:
+            return None
+        asked = dns.message.from_wire(query)
+        return (
+            {str(each) for each in message.resolve_chaining().answer or ()}
+            if (message.question == asked.question)
+            else None
+        )
+    except (dns.exception.DNSException, NotImplementedError, ValueError):
+        return None
+
+
+@settings(max_examples=300)
+@given(st.data())
+def test_what_dnspython_and_we_both_read_we_read_alike(data):
+    query = encode_query(NAME, 1)
+    rows = [
+        (f"{NAME}.", 9, "IN", "CNAME", "one.example."),
+        ("one.example.", 20, "IN", "A", str(A), "100.2.0.10"),
+    ]
+    wire = bytearray(answered(query, rows))
+    for _ in range(data.draw(st.integers(0, 3))):
+        wire[data.draw(st.integers(len(query), len(wire) - 1))] = data.draw(st.integers(0, 255))
+    theirs = peer(bytes(wire), query)
+    try:
+        ours = decode_response(bytes(wire), query)
+    except (MalformedError, StrangerError):
+        return
+    if theirs is not None:
+        assert {str(each) for each in ours.addresses} == theirs
+
+
+def hostile_messages():
+    """Yield messages as large as TCP takes, made to be read slowly."""
+    query = encode_query(NAME, 1)
+    head = query[:2] + b"\x80\0\0\1\xff\xff\0\0\0\0" + query[12:]
+    room = 65535 - len(head)
+    yield "65,535 answers promised", head + record(Type.A, A.packed) * (room // 16)
+    yield "records of the root", head + record(16, b"", name=b"\0") * (room // 11)
+    chain = b"".join(b"\1" + bytes([97 + n % 26]) for n in range(126)) + b"\0"
+    first = head + record(16, chain)
+    base = len(head) + 12
+    rest = (room - len(chain) - 12) // 12
+    yield (
+        "pointers to each label of a long name",
+        first
+        + b"".join(
+            record(16, b"", name=(0xC000 | base + 2 * (n % 126)).to_bytes(2)) for n in range(rest)
+        ),
+    )
+    # Each name is a pointer to the name before it, and all beyond reach to the last within it.
+    start, last = len(head), (0x3FFF - len(head)) // 12
+    targets = (start + 12 * min(n - 1, last) if n else 12 for n in range(room // 12))
+    stairs = head + b"".join(
+        record(16, b"", name=(0xC000 | target).to_bytes(2)) for target in targets
+    )
+    yield "pointers to pointers", stairs
+    yield "one-letter labels", head + (b"\1a" * 120 + b"\0\0\x10\0\1\0\0\0\5\0\0") * (room // 251)
+
+
+@pytest.mark.parametrize(("kind", "wire"), list(hostile_messages()))
+def test_the_worst_message_is_read_in_bounded_time(kind, wire):
+    query = encode_query(NAME, 1)
+    began = time.process_time()
+    with suppress(MalformedError, StrangerError):
+        decode_response(wire[:65535], query)
+    # About 30 ms each on a slow machine; reading each name from scratch takes seconds.
+    assert time.process_time() - began < 0.5, kind
+
+
+def test_a_pointer_may_only_lead_back():
+    forward = record(Type.A, A.packed, name=b"\xc0\xff")
+    with pytest.raises(MalformedError):
+        decode_response(HEAD + ASKED[12:] + forward, ASKED)

@@ -1,13 +1,17 @@
 """Requests against real servers, well-behaved and hostile."""
 
 import asyncio
+import gzip
 import os
+import re
+import resource
 import socket
 from ipaddress import ip_address
 
 import pytest
 
 from exporter.model import Failure
+from exporter.probe import http
 from exporter.probe.http import MAX_BODY, MAX_HEAD, Request, get
 from tests.fakes.servers import HOST, open_files, tcp
 
@@ -129,10 +133,10 @@ async def test_head_has_no_body():
             Failure.REPLY_TIMEOUT,
             id="half a head",
         ),
-        pytest.param(says(), Failure.REPLY_CLOSED, id="hangs up"),
+        pytest.param(says(), Failure.REPLY_EMPTY, id="hangs up"),
         pytest.param(
             says(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"),
-            Failure.REPLY_CLOSED,
+            Failure.REPLY_CUT,
             id="half a body",
         ),
         pytest.param(says(b"SSH-2.0-OpenSSH_9.2\r\n"), Failure.REPLY_MALFORMED, id="no HTTP"),
@@ -157,19 +161,206 @@ async def test_each_failure_has_its_reason(talk, failure):
     assert reply.connect is not None
 
 
+def moved(location, status=302):
+    head = f"HTTP/1.1 {status} Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n"
+    return head.encode("latin-1")
+
+
+def by_path(**replies):
+    """Return a server that says what stands for the path, and the paths it was asked for."""
+    asked = []
+
+    async def talk(reader, writer):
+        path = (await reader.readuntil(b"\r\n\r\n")).split()[1].decode()
+        asked.append(path)
+        writer.write(replies[path.strip("/").partition("?")[0] or "root"])
+
+    return talk, asked
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_redirects_are_followed_on_the_same_host_if_asked(status):
+    talk, asked = by_path(root=moved("/a?x=1", status), a=moved("b", status), b=WELL)
+    reply = await replied(talk, redirects=3)
+    assert (reply.failure, reply.status, reply.redirects) == (None, 200, 2)
+    assert asked == ["/", "/a?x=1", "/b"]
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "http://169.254.169.254/latest/meta-data/",
+        "http://127.0.0.1/",
+        f"https://{NAME}/",
+        f"http://{NAME}:1/",
+        "//other.example/",
+        "gopher://x/",
+        "http://[",
+        "/caf\xe9",
+    ],
+)
+async def test_a_redirect_to_anywhere_else_is_refused(location):
+    talk, asked = by_path(root=moved(location))
+    reply = await replied(talk, redirects=3)
+    assert (reply.failure, reply.status) == (Failure.REPLY_REDIRECT, 302)
+    assert asked == ["/"]
+
+
+async def test_redirects_in_a_circle_end():
+    talk, asked = by_path(root=moved("/"))
+    assert (await replied(talk, redirects=3)).failure is Failure.REPLY_REDIRECT
+    assert len(asked) == 4
+
+
+@pytest.mark.parametrize(
+    ("pattern", "failure"),
+    [(rb"^x+end$", Failure.REPLY_BODY), (rb"^x+$", None), (rb"(?i)OK", Failure.REPLY_BODY)],
+)
+async def test_the_body_is_looked_at_as_far_as_it_is_read(pattern, failure):
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 200003\r\n\r\n"
+    reply = await replied(says(head, b"x" * 200_000, b"end"), body=re.compile(pattern))
+    assert (reply.failure, reply.status) == (failure, 200)
+
+
+async def test_headers_are_sent_as_given():
+    heard = []
+
+    async def talk(reader, writer):
+        heard.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(WELL)
+
+    await replied(talk, headers=("X-Probe: yes", "Accept-Language: de"))
+    assert b"\r\nX-Probe: yes\r\nAccept-Language: de\r\n" in heard[0]
+
+
+async def test_ipv6():
+    async with tcp(says(WELL), host="::1") as port:
+        reply = await get(
+            ip_address("::1"),
+            port,
+            request=Request(expected=OK),
+            name=NAME,
+            user_agent=AGENT,
+            within=2.0,
+        )
+    assert (reply.failure, reply.status) == (None, 200)
+
+
+async def test_the_kernel_tells_the_round_trip():
+    reply = await replied(says(WELL))
+    assert 0 < reply.rtt < reply.connect
+
+
+@pytest.mark.parametrize(
+    ("talk", "failure"),
+    [
+        pytest.param(
+            says(b"HTTP/1.1 100 Continue\r\n\r\n" * 9000, hold=True),
+            Failure.REPLY_TOO_LARGE,
+            id="a flood of 1xx",
+        ),
+        pytest.param(says(b"HTTP/1.1 20\r\n\r\n"), Failure.REPLY_MALFORMED, id="half a status"),
+        pytest.param(says(b"HTTP/0.9 200\r\n\r\n"), Failure.REPLY_MALFORMED, id="0.9"),
+        pytest.param(says(b"<html>hello</html>"), Failure.REPLY_MALFORMED, id="0.9 without a head"),
+        pytest.param(
+            says(b"HTTP/1.1 200 OK\r\nX-\xff\xfe: \xe9\r\n\r\n"),
+            Failure.REPLY_MALFORMED,
+            id="a name that is not ASCII",
+        ),
+        pytest.param(
+            says(b"HTTP/1.1 200 OK\r\n" + b"X: " + b"y" * (1 << 20), hold=True),
+            Failure.REPLY_TOO_LARGE,
+            id="a header of 1 MB",
+        ),
+    ],
+)
+async def test_what_is_no_http_is_told(talk, failure):
+    assert (await replied(talk, within=2.0)).failure is failure
+
+
+async def test_a_drip_ends_in_time():
+    async def talk(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        while True:
+            writer.write(b"H")
+            await asyncio.sleep(0.02)
+
+    began = asyncio.get_running_loop().time()
+    reply = await replied(talk, within=0.3)
+    assert reply.failure in {Failure.REPLY_TIMEOUT, Failure.REPLY_MALFORMED}
+    assert asyncio.get_running_loop().time() - began < 1.0
+
+
+async def test_chunks_without_a_body_end(monkeypatch):
+    monkeypatch.setattr("exporter.probe.http.MAX_RECEIVED", 1 << 40)
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;"
+    flood = head + b"x" * (16 << 20)
+    loop, turns = asyncio.get_running_loop(), 0
+
+    async def count():
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    class Endless:
+        """As much as is asked for, at once, for ever."""
+
+        sent = 0
+
+        async def receive(self, size):
+            part = flood[self.sent : self.sent + size] or b"x" * size
+            self.sent += size
+            return part
+
+    counting = asyncio.create_task(count())
+    began = loop.time()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.2):
+            await http._read(Endless(), http._Reply(head_only=False, keep=False))
+    assert loop.time() - began < 1.0
+    assert turns > 10
+    counting.cancel()
+
+
+async def test_a_reply_has_a_largest_size():
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;"
+    reply = await replied(says(head, b"x" * (4 << 20), hold=True))
+    assert reply.failure is Failure.REPLY_TOO_LARGE
+
+
+async def test_no_body_is_unpacked():
+    bomb = gzip.compress(bytes(50 << 20), 9)
+    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(bomb)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    reply = await replied(says(head, bomb), body=re.compile(b"^\x1f\x8b"))
+    assert reply.failure is None
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20_000
+
+
+async def test_out_of_file_descriptors_is_our_own_fault():
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+    try:
+        reply = await ask(1)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert reply.failure is Failure.RESOURCE
+
+
 async def test_a_redirect_is_not_followed():
     moved = b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.2/\r\nContent-Length: 0\r\n\r\n"
     assert (await replied(says(moved))).status == 302
 
 
-async def test_a_reset_is_a_closed_reply():
+async def test_a_reset_before_the_reply_is_an_empty_one():
     async def talk(reader, writer):
         await reader.readuntil(b"\r\n\r\n")
         linger = b"\1\0\0\0\0\0\0\0"
         writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         writer.transport.abort()
 
-    assert (await replied(talk)).failure is Failure.REPLY_CLOSED
+    assert (await replied(talk)).failure is Failure.REPLY_EMPTY
 
 
 async def test_a_closed_port_is_refused():

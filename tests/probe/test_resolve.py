@@ -6,13 +6,14 @@ from ipaddress import ip_address
 
 import pytest
 
-from exporter.model import Failure
+from exporter.model import Failure, Lookup, Record, ServiceAddress
 from exporter.probe import dns
-from exporter.probe.resolve import Server, resolve, system_resolvers
+from exporter.probe.resolve import Server, resolve
 from tests.fakes.servers import HOST, open_files, tcp, udp
 
 NAME = "nginx.nginx-test.svc.clusterset.local"
 A, B = ip_address("100.1.0.10"), ip_address("100.2.0.10")
+SIX = ip_address("fd00::1")
 
 
 def says(rcode=0, *addresses, **words):
@@ -48,8 +49,9 @@ async def test_an_answer():
         (1, "FORMERR", Failure.RCODE),
         (2, "SERVFAIL", Failure.SERVFAIL),
         (3, "NXDOMAIN", Failure.NXDOMAIN),
-        (4, "NOTIMP", Failure.RCODE),
+        (4, "NOTIMP", Failure.NOTIMP),
         (5, "REFUSED", Failure.REFUSED),
+        (10, "NOTZONE", Failure.NOTZONE),
         (11, "RCODE11", Failure.RCODE),
     ],
 )
@@ -100,10 +102,84 @@ async def test_a_wrong_id_or_question_is_waited_out():
         right = says(0, A)(query)[0]
         other = dns.encode_query("evil.example", int.from_bytes(query[:2]))
         stranger = dns.encode_response(dns.decode_query(other), 0, [B])
-        return [bytes([right[0] ^ 1]) + right[1:], stranger, b"", b"\0", right]
+        return [bytes([right[0] ^ 1]) + right[1:], stranger, b"\0", right]
 
     async with udp(forged) as (port, _):
-        assert (await ask(port)).addresses == (A,)
+        answer = await ask(port)
+    assert (answer.addresses, answer.strangers) == ((A,), 3)
+
+
+async def test_only_wrong_answers_are_another_thing_than_silence():
+    async with udp(lambda query: [bytes([query[0] ^ 1]) + query[1:]] * 3) as (port, _):
+        answer = await ask(port, within=0.1)
+    assert (answer.failure, answer.strangers) == (Failure.WRONG_ANSWER, 3)
+
+
+async def test_an_alias_loop_has_its_reason():
+    def loops(query):
+        right = says(0, A)(query)[0]
+        return [right[:-16] + b"\xc0\x0c\0\5\0\1\0\0\0\5\0\2\xc0\x0c"]
+
+    async with udp(loops) as (port, _):
+        assert (await ask(port)).failure is Failure.CNAME_LOOP
+
+
+async def test_what_earlier_servers_said_is_kept():
+    async with udp(says(2)) as (one, _), udp(says(0, B)) as (two, _):
+        answer = await ask(one, two)
+    (first,) = answer.earlier
+    assert (first.rcode, first.failure, first.resolver) == (
+        "SERVFAIL",
+        Failure.SERVFAIL,
+        f"{HOST}:{one}",
+    )
+
+
+def of_type(**by_type):
+    """Return a server that answers each type of question as said: addresses, a code, or None."""
+
+    def answer(query):
+        read = dns.decode_query(query)
+        found = by_type[dns.Type(read.type).name]
+        if found is None:
+            return []
+        if isinstance(found, int):
+            return [dns.encode_response(read, found)]
+        return [dns.encode_response(read, 0, found)]
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("a", "aaaa", "addresses", "failure"),
+    [
+        ([A], [], (A,), None),
+        ([], [SIX], (SIX,), None),
+        ([A], [SIX], (A,), None),
+        ([], [], (), Failure.NODATA),
+        (2, [], (), Failure.SERVFAIL),
+        ([A], None, (), Failure.TIMEOUT),
+        (None, [], (), Failure.TIMEOUT),
+    ],
+)
+async def test_a_look_up_as_clients_make_it(a, aaaa, addresses, failure):
+    async with udp(of_type(A=a, AAAA=aaaa)) as (port, peers):
+        servers = [Server(HOST, port)]
+        answer = await resolve(NAME, servers, within=0.2, lookup=Lookup.CLIENT)
+    assert (answer.addresses, answer.failure) == (addresses, failure)
+    # Both questions come from one socket, the second before the first is answered.
+    assert len(peers) == 2
+    assert len(set(peers)) == 1
+
+
+async def test_ipv6_and_services_are_asked_for():
+    found = ServiceAddress(0, 50, 8080, NAME)
+    async with udp(of_type(AAAA=[SIX], SRV=[found])) as (port, _):
+        servers = [Server(HOST, port)]
+        six = await resolve(NAME, servers, within=1.0, record=Record.AAAA)
+        services = await resolve(NAME, servers, within=1.0, record=Record.SRV)
+    assert (six.addresses, six.failure) == ((SIX,), None)
+    assert (services.services, services.failure) == ((found,), None)
 
 
 async def test_a_malformed_answer_has_its_reason():
@@ -192,20 +268,3 @@ async def test_an_address_that_is_not_ours_is_our_own_fault():
     source = ip_address("192.0.2.1")
     answer = await resolve(NAME, [Server(HOST, 53)], within=1.0, source=source)
     assert answer.failure is Failure.RESOURCE
-
-
-def test_resolv_conf(tmp_path):
-    path = tmp_path / "resolv.conf"
-    path.write_text(
-        "# comment\nsearch a.b c.d\nnameserver 10.96.0.10\nnameserver junk\n"
-        "options ndots:5\nnameserver 2001:db8::1\nnameserver 10.0.0.1\nnameserver 10.0.0.2\n"
-    )
-    assert list(map(str, system_resolvers(path))) == [
-        "10.96.0.10:53",
-        "[2001:db8::1]:53",
-        "10.0.0.1:53",
-    ]
-
-
-def test_without_a_resolv_conf_it_is_the_local_one(tmp_path):
-    assert system_resolvers(tmp_path / "none") == (Server("127.0.0.1", 53),)

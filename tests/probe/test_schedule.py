@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter, defaultdict
+from dataclasses import replace
 from ipaddress import ip_address
 from itertools import pairwise
 
@@ -9,14 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.model import Answer, Failure, Question, Reply, ServiceName
+from exporter.model import Answer, Failure, Lookup, Protocol, Question, Reply, ServiceName, Skip
 from exporter.probe import schedule
 from exporter.probe.http import Request
-from exporter.probe.schedule import MAX_HURRIED, MAX_IN_FLIGHT, Pace, Schedule, Target
+from exporter.probe.once import MAX_ADDRESSES, Target, chosen
+from exporter.probe.schedule import MAX_HURRIED, Pace, Schedule
 
 A = ip_address("100.1.0.10")
 GET = Request(expected=frozenset({200}))
-PACE = Pace(interval=10.0, timeout=2.0, fast_interval=0.2, fast_for=5.0)
+PACE = Pace(timeout=2.0, fast_interval=0.2, fast_for=5.0)
 
 
 class Clock:
@@ -50,19 +52,38 @@ class Clock:
         self.at.setdefault(1000.0 + after, []).append(act)
 
 
-def target(n, cluster=None, *, port=8080, request=GET):
+def target(n, cluster=None, *, port=8080, request=GET, interval=10.0, **words):
     question = Question(ServiceName("shop", f"service-{n}"), cluster)
-    return Target(question=question, name=f"{n}.{cluster}", port=port, request=request)
+    name = f"{n}.{cluster}"
+    return Target(
+        question=question, name=name, port=port, request=request, interval=interval, **words
+    )
+
+
+class Lag:
+    """Says what it is told to say."""
+
+    def __init__(self):
+        self.running, self.lagged = 0, False
+
+    def begin(self):
+        self.running += 1
+
+    def end(self, _began):
+        self.running -= 1
+        return self.lagged
 
 
 class World:
     """A schedule, and what it did."""
 
-    def __init__(self, end, *, pace=PACE, takes=0.0, targets=()):
+    def __init__(self, end, *, pace=PACE, takes=0.0, targets=(), addresses=(A,)):
         self.clock = Clock(end)
         self.takes = takes
+        self.addresses, self.asked, self.lag = addresses, [], Lag()
         self.probes, self.delays, self.starts = [], [], defaultdict(list)
-        self.skipped = self.running = self.most = 0
+        self.skipped = Counter()
+        self.running = self.most = 0
         self.schedule = Schedule(
             pace,
             resolve=self.resolve,
@@ -70,16 +91,18 @@ class World:
             emit=self.probes.append,
             skipped=self.skip,
             delayed=self.delays.append,
+            lag=self.lag,
             clock=self.clock,
         )
         self.schedule.set_targets(targets)
 
-    def skip(self):
-        self.skipped += 1
+    def skip(self, reason):
+        self.skipped[reason] += 1
 
-    async def resolve(self, name, *, within):
+    async def resolve(self, target, *, within):
         assert within == self.schedule._pace.timeout
-        self.starts[name].append(self.clock.now - 1000.0)
+        key = target.name if target.lookup is Lookup.A else target.lookup
+        self.starts[key].append(self.clock.now - 1000.0)
         self.running += 1
         self.most = max(self.most, self.running)
         if self.takes:
@@ -87,10 +110,11 @@ class World:
             self.clock.do(self.clock.now - 1000.0 + self.takes, done.set)
             await done.wait()
         self.running -= 1
-        return Answer(addresses=(A,), took=self.takes)
+        return Answer(addresses=self.addresses, took=self.takes)
 
-    async def get(self, address, port, *, request, within, question, **_):
-        assert (request, question.service.namespace) == (GET, "shop")
+    async def get(self, address, port, request, *, target, within):
+        assert (request, target.question.service.namespace) == (GET, "shop")
+        self.asked.append(address)
         assert within <= self.schedule._pace.timeout
         return Reply(address=address, port=port, status=200, connect=0.0, took=0.0)
 
@@ -125,15 +149,118 @@ async def test_starts_stay_on_their_grid():
 async def test_a_probe_that_would_overlap_itself_is_skipped_and_counted():
     world = await World(100.0, takes=25.0, targets=[target(0)]).run()
     assert len(world.starts["0.None"]) == 4
-    assert world.skipped == 6
+    assert world.skipped == {Skip.OVERRUN: 6}
     assert world.most == 1
 
 
 async def test_probes_in_flight_are_bounded():
-    targets = [target(n) for n in range(MAX_IN_FLIGHT + 88)]
-    world = await World(10.0, takes=30.0, targets=targets).run()
-    assert world.most == MAX_IN_FLIGHT
-    assert world.skipped == 88
+    targets = [target(n) for n in range(600)]
+    pace = replace(PACE, in_flight=512)
+    world = await World(10.0, pace=pace, takes=30.0, targets=targets).run()
+    assert world.most == 512
+    assert world.skipped == {Skip.IN_FLIGHT: 88}
+
+
+async def test_starts_a_second_are_bounded_and_nobody_waits_for_ever():
+    targets = [target(n) for n in range(100)]
+    world = await World(100.0, pace=replace(PACE, per_second=5), targets=targets).run()
+    starts = sorted(start for each in world.starts.values() for start in each)
+    assert 490 <= len(starts) <= 501
+    assert max(b - a for a, b in zip(starts, starts[50:], strict=False)) >= 9.9
+    # Twice as many are wanted as may start: each name gets every second turn.
+    assert {len(each) for each in world.starts.values()} <= {4, 5, 6}
+    assert sum(world.skipped.values()) == world.skipped[Skip.LATE] > 300
+
+
+async def test_jitter_puts_off_and_does_not_drift():
+    pace = replace(PACE, jitter=2.0)
+    world = await World(1000.0, pace=pace, targets=[target(0)]).run()
+    starts = world.starts["0.None"]
+    assert len(starts) in {99, 100}
+    offsets = [start % 10.0 - starts[0] % 10.0 for start in starts]
+    assert -2.0 <= min(offsets) < max(offsets) <= 2.0
+    assert max(offsets) - min(offsets) > 1.0
+
+
+async def test_each_service_has_its_interval_and_a_changed_one_counts_at_once():
+    world = World(100.0, targets=[target(0), target(1, interval=2.0), target(2, interval=50.0)])
+    changed = [target(0), target(1, interval=25.0), target(2, interval=50.0)]
+    world.clock.do(50.0, lambda: world.schedule.set_targets(changed))
+    await world.run()
+    counts = {name: len(starts) for name, starts in world.starts.items()}
+    assert counts["0.None"] == 10
+    assert counts["1.None"] in {26, 27, 28}
+    assert counts["2.None"] == 2
+
+
+async def test_another_configuration_moves_nothing():
+    world = World(100.0, targets=[target(n) for n in range(3)])
+
+    def configure():
+        world.schedule.configure(replace(PACE, timeout=1.0), resolve=world.resolve, get=world.get)
+        world.schedule.set_targets([target(n, port=9) for n in range(3)])
+
+    world.clock.do(50.0, configure)
+    await world.run()
+    for starts in world.starts.values():
+        assert {round(b - a, 6) for a, b in pairwise(starts)} == {10.0}
+    assert {probe.reply.port for probe in world.probes} == {8080, 9}
+
+
+async def test_a_probe_that_ran_while_the_loop_was_held_up_is_marked():
+    world = World(20.0, targets=[target(0)])
+    world.clock.do(10.0, lambda: setattr(world.lag, "lagged", True))
+    await world.run()
+    assert [probe.lagged for probe in world.probes] == [False, True]
+    assert world.lag.running == 0
+
+
+MANY = tuple(ip_address(f"10.1.0.{n}") for n in range(1, 41))
+
+
+async def test_every_address_of_a_headless_service_gets_its_turn():
+    targets = [target(0, every_address=True)]
+    world = await World(30.0, targets=targets, addresses=MANY).run()
+    assert len(world.probes) == 3
+    for probe in world.probes:
+        assert probe.reply.address == MANY[0]
+        assert len(probe.more) == MAX_ADDRESSES - 1
+    assert set(world.asked) == set(MANY)
+
+
+async def test_an_address_asked_counts_as_a_connection():
+    targets = [target(n, every_address=True) for n in range(20)]
+    pace = replace(PACE, in_flight=64)
+    world = World(40.0, pace=pace, targets=targets, addresses=MANY)
+    world.clock.do(15.0, lambda: setattr(world, "takes", 9.0))
+    await world.run()
+    # Four times sixteen at once, from when it is known how many addresses there are.
+    assert max(world.most, 4) == 4
+    assert world.skipped[Skip.IN_FLIGHT] > 0
+
+
+async def test_only_the_first_address_of_any_other_service_is_asked():
+    world = await World(10.0, targets=[target(0)], addresses=MANY).run()
+    assert world.asked == [MANY[0]]
+
+
+@given(st.lists(st.ip_addresses(), min_size=1, max_size=60, unique=True))
+def test_the_first_address_comes_first_and_all_within_a_few_turns(addresses):
+    turns = [chosen(tuple(addresses), turn) for turn in range(len(addresses))]
+    assert {turn[0] for turn in turns} == {addresses[0]}
+    assert all(len(set(turn)) == min(len(addresses), MAX_ADDRESSES) for turn in turns)
+    assert set().union(*turns) == set(addresses)
+
+
+async def test_look_ups_for_comparison_ask_nobody_and_are_not_hurried():
+    targets = [target(0), target(0, request=None, lookup=Lookup.CLIENT)]
+    world = World(60.0, targets=targets)
+    world.clock.do(20.0, lambda: world.schedule.hurry(ServiceName("shop", "service-0")))
+    await world.run()
+    assert len(world.starts[Lookup.CLIENT]) == 6
+    assert len(world.starts["0.None"]) > 25
+    compared = [probe for probe in world.probes if not probe.decides]
+    assert {probe.reply for probe in compared} == {None}
 
 
 async def test_what_comes_and_goes_moves_nothing_else():
@@ -192,13 +319,13 @@ async def test_a_service_without_a_port_is_told():
 async def test_dns_only():
     world = await World(10.0, targets=[target(0, request=None)]).run()
     (probe,) = world.probes
-    assert (probe.reply, probe.http, probe.failure) == (None, False, None)
+    assert (probe.reply, probe.protocol, probe.failure) == (None, Protocol.DNS, None)
 
 
 async def test_a_failed_look_up_asks_nobody():
     world = World(10.0, targets=[target(0)])
 
-    async def fails(_, *, within):
+    async def fails(_target, *, within):
         return Answer(took=within, failure=Failure.TIMEOUT)
 
     world.schedule._resolve = fails

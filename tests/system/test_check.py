@@ -80,6 +80,10 @@ async def test_each_scene_of_the_story(tmp_path):
             report = json.loads(text)
             assert (code, report["level"], report["serving"]) == (1, "fail", None)
             assert report["verdict"] == "nginx-test/nginx is served to nobody in k8s-node4."
+            first, *pinned = report["probes"]
+            steps = [(step["step"], step["result"]) for step in first["steps"]]
+            assert steps == [("dns", "nodata")]
+            assert {probe["pinned_cluster"] for probe in pinned} == {"k8s-node4", "k8s-node5"}
 
 
 async def test_on_a_terminal_the_clocks_run(tmp_path):

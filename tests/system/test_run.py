@@ -1,10 +1,12 @@
 """The exporter as a process: start, reload, broken files, logs, stop."""
 
 import asyncio
+import json
 import os
 import signal
 import socket
 import sys
+from ipaddress import ip_address
 
 import aiohttp
 import pytest
@@ -15,6 +17,8 @@ from exporter.__main__ import PROGRAM
 from exporter.probe import dns
 from tests.fakes.files import CONFIG, INVENTORY, line, write
 from tests.fakes.process import exporter
+from tests.fakes.servers import HOST, tcp, udp
+from tests.probe.test_http import WELL, says
 
 RELOADED = "clusterset_exporter_config_last_reload_successful"
 INVENTORY_OK = "clusterset_exporter_inventory_last_reload_successful"
@@ -217,3 +221,47 @@ async def test_scrapes_do_not_wait_for_each_other(tmp_path):
         codes = await asyncio.gather(*(scrape() for _ in range(40)))
         assert set(codes) <= {200, 503}
         assert codes.count(200) >= 8
+
+
+async def test_probes_are_made_in_all_ways_and_by_hand(tmp_path):
+    def answers(query):
+        read = dns.decode_query(query)
+        found = [ip_address(HOST)] if read.type == dns.Type.A else ()
+        return [dns.encode_response(read, 0, found, ttl=5)]
+
+    async with udp(answers) as (port, _), tcp(says(WELL)) as web:
+        config = CONFIG.replace(
+            'resolvers: ["127.0.0.1:1"]',
+            f'resolvers: ["{HOST}:{port}"], lighthouse: ["{HOST}:{port}"]',
+        )
+        inventory = INVENTORY.replace("8080", str(web))
+        async with exporter(write(tmp_path, config=config, inventory=inventory)) as running:
+
+            async def all_ways():
+                lookups = "clusterset_dns_lookups_total"
+                return (
+                    await running.value(lookups, lookup="a", vantage="resolver")
+                    and await running.value(lookups, lookup="client", vantage="resolver")
+                    and await running.value(lookups, lookup="a", vantage="lighthouse")
+                    and await running.value("clusterset_probe_rtt_seconds_count")
+                )
+
+            await running.until(all_ways)
+            assert await running.value("clusterset_dns_lookup_failures_total") == 0
+            status, text = await running.get("/probe?target=nginx-test/nginx")
+            assert (status, "probe_success 1" in text) == (200, True)
+            told = json.loads((await running.get("/api/v1/probes?service=nginx-test/nginx"))[1])
+            assert {"client", "a"} == {probe["lookup"] for probe in told["probes"]}
+            shown = next(probe for probe in told["probes"] if probe["lookup"] == "client")
+            (step,) = shown["steps"]
+            assert (step["record"], step["ttl_seconds"], step["result"]) == ("A+AAAA", 5, "ok")
+            (tmp_path / "config.yaml").write_text(
+                config.replace("timeout: 1s", "timeout: 1s, tcp: {}")
+            )
+            assert (await running.get("/-/reload", "POST"))[0] == 200
+
+            async def by_tcp():
+                return await running.value("clusterset_probes_total", protocol="tcp")
+
+            await running.until(by_tcp)
+            assert await running.value("clusterset_probe_failures_total") == 0

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from exporter.model import HAZARD_MEANS, Mode
+from exporter.model import HAZARD_MEANS, Lookup, Mode
 
 MAX_SERVICES = 100
 """Services shown in full; the JSON has all of them."""
@@ -33,6 +33,11 @@ _SYMBOLS = {
     Mode.UNKNOWN: "?",
     Mode.REMOTE: "↗",
     Mode.LOCAL: "✓",
+}
+_LOOKUPS = {
+    Lookup.A: "for an address",
+    Lookup.CLIENT: "as clients ask",
+    Lookup.SRV: "for SRV records",
 }
 _MINUTE, _HOUR, _DAY, _KILO = 60, 3600, 86400, 1000
 
@@ -58,6 +63,7 @@ def page(status: Mapping[str, Any]) -> str:
         failed=status["failed_probes"][:MAX_FAILED],
         max_requests=MAX_REQUESTS,
         means=_MEANS,
+        means_lookup=_LOOKUPS,
         hazards=HAZARD_MEANS,
         symbols=_SYMBOLS,
         lacks_standby=_lacks,

@@ -1,0 +1,21 @@
+"""Whether SRV records say the same of a service as all else does."""
+
+from exporter.model import Answer, Service
+
+
+def agrees(service: Service, name: str, answer: Answer) -> bool:
+    """
+    Say whether the SRV records in *answer* point to *name* or to hosts below it, at known ports.
+
+    Lighthouse answers the name itself for a service with an address of its own, and a name per
+    pod below it for a headless one; all have the same priority and weight.
+
+    Source: Lighthouse 0.15 to 0.20, "coredns/plugin/record.go".
+    """
+    known = {port.port for port in service.ports}
+    shares = {(each.priority, each.weight) for each in answer.services}
+    return len(shares) <= 1 and all(
+        (each.target == name or each.target.endswith(f".{name}"))
+        and (not known or each.port in known)
+        for each in answer.services
+    )

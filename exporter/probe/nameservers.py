@@ -1,0 +1,65 @@
+"""The name servers of the system, as resolv.conf says at the moment."""
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterable, Callable
+from pathlib import Path
+
+from exporter.probe.resolve import Server
+
+RESOLV_CONF = Path("/etc/resolv.conf")
+MAX_SERVERS = 3
+"""As glibc's MAXNS."""
+MAX_SIZE = 64 << 10
+
+
+def system_resolvers(path: Path = RESOLV_CONF) -> tuple[Server, ...]:
+    """
+    Return the name servers of the system.
+
+    `search` and `ndots` are left alone on purpose: clusterset names are asked as absolute names.
+    With them a name of fewer than five dots would be tried in other zones first, and how long
+    that takes says nothing about the clusterset.
+    """
+    try:
+        with path.open(errors="replace") as file:
+            lines = file.read(MAX_SIZE).splitlines()
+    except OSError:
+        lines = []
+    words = [line.split() for line in lines]
+    named = [pair[1] for pair in words if len(pair) > 1 and pair[0] == "nameserver"]
+    servers = [Server(host, 53) for host in named if _is_address(host)]
+    return tuple(servers[:MAX_SERVERS]) or (Server("127.0.0.1", 53),)
+
+
+async def watch(
+    ticks: AsyncIterable[None],
+    changed: Callable[[tuple[Server, ...]], None],
+    path: Path = RESOLV_CONF,
+) -> None:
+    """Call *changed* with the name servers of *path* whenever it is another file, a look a tick."""
+    seen = await asyncio.to_thread(_version, path)
+    async for _ in ticks:
+        version = await asyncio.to_thread(_version, path)
+        if version != seen:
+            seen = version
+            changed(await asyncio.to_thread(system_resolvers, path))
+
+
+def _version(path: Path) -> tuple[int, ...] | None:
+    try:
+        held = os.stat(path)  # noqa: PTH116 - the numbers are all that is wanted
+    except OSError:
+        return None
+    return (held.st_dev, held.st_ino, held.st_size, held.st_mtime_ns)
+
+
+def _is_address(text: str) -> bool:
+    for family in (socket.AF_INET, socket.AF_INET6):
+        try:
+            socket.inet_pton(family, text)
+        except OSError:
+            continue
+        return True
+    return False

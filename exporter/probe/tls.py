@@ -1,0 +1,139 @@
+"""TLS over a socket of the event loop's, each step on its own so that it can be timed."""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TypeVar
+
+from exporter.model import Failure
+from exporter.probe.certificate import certificate_end
+
+_CHUNK = 64 << 10
+_HAS_EXPIRED = 10
+"""X509_V_ERR_CERT_HAS_EXPIRED."""
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """Whom to trust and what to show."""
+
+    context: ssl.SSLContext
+    server_name: str | None = None
+    """The name that the certificate has to be for; None: the host asked for."""
+
+
+def make_context(
+    *, ca_file: Path | None, cert_file: Path | None, key_file: Path | None, verify: bool
+) -> ssl.SSLContext:
+    """
+    Return what connections are made with. Reads files.
+
+    Raises:
+        OSError: If a file cannot be read, or holds no certificate or key (ssl.SSLError).
+    """
+    context = ssl.create_default_context(cafile=ca_file)
+    if not verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if cert_file is not None:
+        # An empty password, so that a locked key is an error and no question on the terminal.
+        context.load_cert_chain(cert_file, key_file, password="")
+    return context
+
+
+@lru_cache(1)
+def blind_context() -> ssl.SSLContext:
+    """Return what connections are made with that only look at the certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def tls_failure(error: ssl.SSLError) -> Failure:
+    """Say what an error of TLS is called."""
+    if isinstance(error, ssl.SSLCertVerificationError) and error.verify_code == _HAS_EXPIRED:
+        return Failure.TLS_EXPIRED
+    return Failure.TLS_FAILED
+
+
+class TlsStream:
+    """
+    TLS on a connected socket.
+
+    Args:
+        sock: A socket that does not block.
+        context: Whom to trust and what to show.
+        server_name: The name asked for and, if the context verifies, wanted in the certificate.
+    """
+
+    def __init__(self, sock: socket.socket, context: ssl.SSLContext, server_name: str) -> None:
+        self._sock = sock
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=server_name)
+
+    async def handshake(self) -> float | None:
+        """Agree on keys; return when the other side's certificate ends."""
+        await self._until(self._tls.do_handshake)
+        der = self._tls.getpeercert(binary_form=True)
+        return None if der is None else certificate_end(der)
+
+    async def send(self, data: bytes) -> None:
+        """Send all of *data*."""
+        await self._until(lambda: self._tls.write(data))
+
+    async def receive(self, size: int) -> bytes:
+        """Return what came, at most *size* bytes; none at the end."""
+        try:
+            return await self._until(lambda: self._tls.read(size))
+        except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
+            # Many servers hang up without saying so.
+            return b""
+
+    async def _until(self, step: Callable[[], T]) -> T:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                result = step()
+            except ssl.SSLWantReadError:
+                await self._flush()
+                part = await loop.sock_recv(self._sock, _CHUNK)
+                if part:
+                    self._incoming.write(part)
+                else:
+                    self._incoming.write_eof()
+                # Messages of TLS itself may come without end: everybody else gets a turn.
+                await asyncio.sleep(0)
+            except ssl.SSLError:
+                # The other side is told why, if it still listens.
+                with suppress(OSError):
+                    await self._flush()
+                raise
+            else:
+                await self._flush()
+                return result
+
+    async def _flush(self) -> None:
+        if self._outgoing.pending:
+            await asyncio.get_running_loop().sock_sendall(self._sock, self._outgoing.read())
+
+
+class PlainStream:
+    """The same without TLS."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+
+    async def send(self, data: bytes) -> None:
+        """Send all of *data*."""
+        await asyncio.get_running_loop().sock_sendall(self._sock, data)
+
+    async def receive(self, size: int) -> bytes:
+        """Return what came, at most *size* bytes; none at the end."""
+        return await asyncio.get_running_loop().sock_recv(self._sock, size)
