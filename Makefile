@@ -39,7 +39,7 @@ demo: $(DEMO)/.made
 	@$(DEMO)/bin/python -m exporter demo --clusters $(CLUSTERS) $(DEMO_ARGS)
 
 test: $(DEV)/.made check test-tools
-	$(DEV)/bin/pytest -n auto -m 'not story' --ignore=tests/e2e
+	$(DEV)/bin/pytest -n auto --dist worksteal -m 'not story' --ignore=tests/e2e
 
 # A real API server: the one of KUBEBUILDER_ASSETS or TEST_ASSET_KUBE_APISERVER, else one built into a cache outside this tree.
 e2e: $(DEV)/.made
