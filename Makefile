@@ -10,12 +10,13 @@ TEST_PACKAGES := prometheus chromium logrotate
 BENCH_PACKAGES := mtail
 E2E_PACKAGES := etcd=etcd-server
 
-.PHONY: help demo test e2e check format generate picture bench bench-daemon bench-logs lock clean
+.PHONY: help demo test e2e check deploy format generate picture bench bench-daemon bench-logs lock clean
 help:
 	@echo 'make demo   a whole clusterset on this machine, a failover and a leak caught on it (CLUSTERS=3, DEMO_ARGS=--keep)'
 	@echo 'make test   all checks and tests'
 	@echo 'make e2e    the tests that need a real kube-apiserver; builds one the first time, which takes minutes and Go'
 	@echo 'make check  ruff, formatting, mypy, generated files'
+	@echo 'make deploy renders plain YAML, overlays and the chart README from the Helm chart'
 	@echo 'make bench  the figures of docs/benchmarks.md, measured beside their peers'
 
 # A venv is as new as the lock file it was made from. The build back end is in the lock file too, so nothing unpinned is fetched.
@@ -33,7 +34,9 @@ $(DEMO)/.made: requirements/demo.txt
 demo: $(DEMO)/.made
 	@$(DEMO)/bin/python -m exporter demo --clusters $(CLUSTERS) $(DEMO_ARGS)
 
-test: $(DEV)/.made check test-tools
+test: $(DEV)/.made test-tools
+	@sh tests/install-helm >/dev/null || [ -z "$$CI" ]
+	@$(MAKE) check
 	$(DEV)/bin/pytest -n auto --ignore=tests/e2e
 
 # A real API server: the one of KUBEBUILDER_ASSETS or TEST_ASSET_KUBE_APISERVER, else one built into a cache outside this tree.
@@ -47,10 +50,17 @@ check: $(DEV)/.made
 	$(DEV)/bin/ruff format --check .
 	$(DEV)/bin/mypy
 	$(DEV)/bin/python docs/generate.py --check
+	@if sh tests/install-helm --find >/dev/null; then PYTHONPATH=. $(DEV)/bin/python deploy/render.py --check; \
+	else echo 'no helm: what is rendered from the chart was not compared; make deploy gets one' >&2; [ -z "$$CI" ]; fi
 
 format: $(DEV)/.made
 	$(DEV)/bin/ruff check --fix .
 	$(DEV)/bin/ruff format .
+
+# All that is rendered from the chart: plain YAML, overlays, the table of values.
+deploy: $(DEV)/.made
+	@sh tests/install-helm >/dev/null
+	PYTHONPATH=. $(DEV)/bin/python deploy/render.py
 
 generate: $(DEV)/.made
 	$(DEV)/bin/python docs/generate.py
