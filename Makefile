@@ -49,6 +49,7 @@ test: $(DEV)/.made test-tools
 e2e: $(DEV)/.made
 	@sh tests/install-tools $(E2E_PACKAGES)
 	@sh tests/e2e/build-apiserver >/dev/null
+	@sh tests/install-helm >/dev/null
 	REQUIRE_APISERVER=1 $(DEV)/bin/pytest -n 0 tests/e2e
 
 # The image is built and run on a Debian of debootstrap, so no registry is needed; the first time takes about two minutes.
