@@ -59,6 +59,24 @@ def kustomization(*resources: str) -> str:
     return f"{HEAD}{kind}resources:\n{listed}"
 
 
+def probe_key() -> Iterator[tuple[str, str]]:
+    """Yield the files of the component that signs probes with a Secret that is there."""
+    secret = f"{NAME}-probe-key"
+    for name in ("config", "workload"):
+        text = rendered(CHART, f"probeKey.existingSecret={secret}", only=(name,))
+        yield f"{name}.yaml", text
+    selector = f"{{apiVersion: v1, kind: Secret, namespace: {NAME}, name: {secret}}}"
+    text = (
+        f"{HEAD}# Wants a Secret {secret} with a file `key`, the same in all clusters.\n"
+        "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\npatches:\n"
+        "  - path: config.yaml\n  - path: workload.yaml\n"
+        f"  - target: {{kind: ClusterPropagationPolicy, name: {NAME}$}}\n"
+        "    patch: |\n      - op: add\n        path: /spec/resourceSelectors/-\n"
+        f"        value: {selector}\n"
+    )
+    yield "kustomization.yaml", text
+
+
 def chart_file() -> str:
     """Return Chart.yaml with the version of the package."""
     text = (CHART / "Chart.yaml").read_text()
@@ -129,6 +147,8 @@ def files() -> Iterator[tuple[Path, str]]:
     karmada = overlays / "karmada"
     yield karmada / "policies.yaml", rendered(CHART, "karmada.enabled=true", only=("karmada",))
     yield karmada / "kustomization.yaml", kustomization("../../base", "policies.yaml")
+    for name, text in probe_key():
+        yield kustomize / "components" / "probe-key" / name, text
     monitored = overlays / "karmada-monitoring"
     policy = rendered(CHART, "karmada.enabled=true", *monitoring(), only=("karmada", "monitoring"))
     yield monitored / "policies.yaml", policy

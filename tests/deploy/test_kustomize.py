@@ -12,6 +12,7 @@ from tests.fakes.charts import MATRIX, ROOT, objects
 from tests.fakes.tools import need
 
 KUSTOMIZE = ROOT / "deploy" / "kustomize"
+OURS = "clusterset-exporter"
 POLICY = "policy.karmada.io/v1alpha1"
 MONITORING = {"ServiceMonitor", "PodMonitor", "PrometheusRule"}
 
@@ -86,6 +87,37 @@ def test_the_base_runs_in_a_restricted_namespace():
     namespace, *rest = sorted(built(KUSTOMIZE / "base"), key=lambda e: e["kind"] != "Namespace")
     assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
     assert {each["metadata"].get("namespace") for each in rest} == {None, "clusterset-exporter"}
+
+
+def test_a_key_is_added_as_the_chart_adds_it(tmp_path):
+    def plain(found):
+        made = {}
+        for each in found:
+            each["metadata"].get("labels", {}).pop("helm.sh/chart", None)
+            each["metadata"].get("labels", {}).pop("app.kubernetes.io/managed-by", None)
+            made[each["kind"], each["metadata"]["name"]] = each
+        return made
+
+    deploy = tmp_path / "deploy"
+    shutil.copytree(KUSTOMIZE, deploy)
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "kustomization.yaml").write_text(
+        "resources: [../deploy/overlays/karmada]\ncomponents: [../deploy/components/probe-key]\n"
+    )
+    found = plain(built(own))
+    secret = {"existingSecret": "clusterset-exporter-probe-key"}
+    wanted = plain(objects({"karmada": {"enabled": True}, "probeKey": secret}))
+    for key in (("ConfigMap", "clusterset-exporter"), ("ClusterPropagationPolicy", OURS)):
+        assert found[key] == wanted[key]
+    ours, chart = found["Deployment", OURS], wanted["Deployment", OURS]
+    inside, expected = (each["spec"]["template"]["spec"] for each in (ours, chart))
+    for pod in (inside, expected):
+        for each in (pod["volumes"], pod["containers"][0]["volumeMounts"]):
+            each.sort(key=lambda named: named["name"])
+    assert inside == expected
+    checksums = [each["spec"]["template"]["metadata"]["annotations"] for each in (ours, chart)]
+    assert checksums[0] == checksums[1]
 
 
 def test_what_is_rendered_is_noticed_when_it_is_old(tmp_path):
