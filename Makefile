@@ -11,9 +11,13 @@ TEST_PACKAGES := prometheus prometheus-alertmanager chromium logrotate knot
 BENCH_PACKAGES := mtail
 PROBE_BENCH_PACKAGES := prometheus-blackbox-exporter knot wrk
 E2E_PACKAGES := etcd=etcd-server
+IMAGE_PACKAGES := buildah debootstrap
+IMAGE ?= clusterset-exporter
+VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' exporter/__init__.py)
+REVISION = $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 
-.PHONY: help demo test test-dashboards e2e dashboards dashboard-pictures check format generate picture lock clean
-.PHONY: bench bench-daemon bench-cluster bench-dashboards bench-logs bench-probes bench-scrape
+.PHONY: help demo test test-dashboards test-image e2e dashboards dashboard-pictures check deploy format generate picture lock clean
+.PHONY: image sbom release packages bench bench-daemon bench-cluster bench-dashboards bench-logs bench-probes bench-scrape
 help:
 	@echo 'make demo   a whole clusterset on this machine, a failover and a leak caught on it (CLUSTERS=3, DEMO_ARGS=--keep)'
 	@echo 'make test   all checks and tests'
@@ -21,6 +25,9 @@ help:
 	@echo 'make e2e    the tests that need a real kube-apiserver; builds one the first time, which takes minutes and Go'
 	@echo 'make dashboards       writes dashboards/generated'
 	@echo 'make check  ruff, formatting, mypy, generated files'
+	@echo 'make deploy renders plain YAML, overlays and the chart README from the Helm chart'
+	@echo 'make test-image  the container image, built and run; needs root'
+	@echo 'make release  wheel, sdist, chart, YAML, SBOM and image'
 	@echo 'make bench  the figures of docs/benchmarks.md, measured beside their peers'
 
 # A venv is as new as the lock file it was made from. The build back end is in the lock file too, so nothing unpinned is fetched.
@@ -38,13 +45,16 @@ $(DEMO)/.made: requirements/demo.txt
 demo: $(DEMO)/.made
 	@$(DEMO)/bin/python -m exporter demo --clusters $(CLUSTERS) $(DEMO_ARGS)
 
-test: $(DEV)/.made check test-tools
-	$(DEV)/bin/pytest -n auto --dist worksteal -m 'not story' --ignore=tests/e2e
+test: $(DEV)/.made test-tools
+	@sh tests/install-helm >/dev/null || [ -z "$$CI" ]
+	@$(MAKE) check
+	$(DEV)/bin/pytest -n auto --dist worksteal -m 'not story' --ignore=tests/e2e --ignore=tests/image
 
 # A real API server: the one of KUBEBUILDER_ASSETS or TEST_ASSET_KUBE_APISERVER, else one built into a cache outside this tree.
 e2e: $(DEV)/.made
 	@sh tests/install-tools $(E2E_PACKAGES)
 	@sh tests/e2e/build-apiserver >/dev/null
+	@sh tests/install-helm >/dev/null
 	REQUIRE_APISERVER=1 $(DEV)/bin/pytest -n 0 tests/e2e
 
 # The boards as they show the demo's story, for docs/dashboards.md.
@@ -63,16 +73,44 @@ $(RENDER): tests/render/package-lock.json tests/render/build.mjs $(wildcard test
 dashboards: $(DEV)/.made
 	$(DEV)/bin/python -m dashboards
 
+# The image is built and run on a Debian of debootstrap, so no registry is needed; the first time takes about two minutes.
+test-image: $(DEV)/.made
+	@sh tests/install-tools $(IMAGE_PACKAGES)
+	$(DEV)/bin/pytest -n 0 tests/image
+
+# By whichever of docker, podman and buildah there is; IMAGE=registry.example.com/clusterset-exporter.
+image:
+	$$(command -v docker || command -v podman || command -v buildah) build --build-arg VERSION=$(VERSION) \
+		--build-arg REVISION=$(REVISION) --tag $(IMAGE):$(VERSION) .
+
+sbom: $(DEV)/.made
+	@mkdir -p dist
+	PYTHONPATH=. $(DEV)/bin/python deploy/sbom.py >dist/clusterset-exporter-$(VERSION).cdx.json
+
+# All that is published, made here: wheel, sdist, chart, plain YAML, bill of materials, image. The version is that of exporter/__init__.py.
+release: packages image
+packages: $(DEV)/.made sbom
+	@helm=$$(sh tests/install-helm) && PYTHONPATH=. $(DEV)/bin/python deploy/render.py --check && \
+	$(DEV)/bin/python -m hatchling build -d dist && $$helm package --destination dist deploy/helm/clusterset-exporter && \
+	cp deploy/kustomize/base/clusterset-exporter.yaml dist/clusterset-exporter-$(VERSION).yaml
+
 check: $(DEV)/.made
 	$(DEV)/bin/ruff check .
 	$(DEV)/bin/ruff format --check .
 	$(DEV)/bin/mypy
 	$(DEV)/bin/python docs/generate.py --check
 	$(DEV)/bin/python -m dashboards --check
+	@if sh tests/install-helm --find >/dev/null; then PYTHONPATH=. $(DEV)/bin/python deploy/render.py --check; \
+	else echo 'no helm: what is rendered from the chart was not compared; make deploy gets one' >&2; [ -z "$$CI" ]; fi
 
 format: $(DEV)/.made
 	$(DEV)/bin/ruff check --fix .
 	$(DEV)/bin/ruff format .
+
+# All that is rendered from the chart: plain YAML, overlays, the table of values.
+deploy: $(DEV)/.made
+	@sh tests/install-helm >/dev/null
+	PYTHONPATH=. $(DEV)/bin/python deploy/render.py
 
 generate: $(DEV)/.made
 	$(DEV)/bin/python docs/generate.py

@@ -85,7 +85,7 @@ class RealAccess(Access):
         else:
             assert status == 201, said
 
-    async def install(self, group, plural, kind, *versions):
+    async def install(self, group, plural, kind, *versions, scope="Namespaced"):
         schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
         served = [
             {
@@ -102,7 +102,7 @@ class RealAccess(Access):
             "kind": kind,
             "listKind": f"{kind}List",
         }
-        spec = {"group": group, "scope": "Namespaced", "names": names, "versions": served}
+        spec = {"group": group, "scope": scope, "names": names, "versions": served}
         body = {
             "apiVersion": "apiextensions.k8s.io/v1",
             "kind": "CustomResourceDefinition",

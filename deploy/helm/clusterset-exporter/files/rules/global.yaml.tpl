@@ -1,0 +1,63 @@
+groups:
+- name: clusterset-exporter-global-recordings
+  rules:
+  - record: service:clusterset_request_failures_per_requests:ratio_rate5m
+    expr: sum by (destination_service_namespace, destination_service_name) (destination_service:clusterset_request_failures:rate5m) / (sum by (destination_service_namespace, destination_service_name) (destination_service_locality:clusterset_requests:rate5m) > 0)
+  - record: service:clusterset_request_failures_per_requests:ratio_rate30m
+    expr: sum by (destination_service_namespace, destination_service_name) (sum_over_time(destination_service:clusterset_request_failures:rate5m[30m])) / (sum by (destination_service_namespace, destination_service_name) (sum_over_time(destination_service_locality:clusterset_requests:rate5m[30m])) > 0)
+  - record: service:clusterset_request_failures_per_requests:ratio_rate1h
+    expr: sum by (destination_service_namespace, destination_service_name) (sum_over_time(destination_service:clusterset_request_failures:rate5m[1h])) / (sum by (destination_service_namespace, destination_service_name) (sum_over_time(destination_service_locality:clusterset_requests:rate5m[1h])) > 0)
+  - record: service:clusterset_request_failures_per_requests:ratio_rate6h
+    expr: sum by (destination_service_namespace, destination_service_name) (sum_over_time(destination_service:clusterset_request_failures:rate5m[6h])) / (sum by (destination_service_namespace, destination_service_name) (sum_over_time(destination_service_locality:clusterset_requests:rate5m[6h])) > 0)
+- name: clusterset-exporter-global-alerts
+  rules:
+  - alert: ClustersetServiceNotRedundant
+    expr: sum by (destination_service_namespace, destination_service_name) (max by (destination_cluster, destination_service_namespace, destination_service_name) (clusterset_service_ready)) == 1 and count by (destination_service_namespace, destination_service_name) (max by (destination_cluster, destination_service_namespace, destination_service_name) (clusterset_service_ready)) > 1
+    for: '{{ .Values.alerts.redundancyFor }}'
+    labels:
+      severity: warning
+    annotations:
+      summary: A service that several clusters export is ready in one of them only.
+      description: '{{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} is ready in a single cluster.'
+      runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetServiceNotRedundant.md'
+      dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
+  - alert: ClustersetViewDisagreement
+    expr: max by (destination_cluster, destination_service_namespace, destination_service_name) (clusterset_service_ready) != min by (destination_cluster, destination_service_namespace, destination_service_name) (clusterset_service_ready)
+    for: '{{ .Values.alerts.viewFor }}'
+    labels:
+      severity: warning
+    annotations:
+      summary: Clusters disagree on whether a service is ready in one of them.
+      description: Some clusters see {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} ready in {{`{{ $labels.destination_cluster }}`}}, some do not.
+      runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetViewDisagreement.md'
+      dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
+  - alert: ClustersetErrorBudgetBurn
+    expr: service:clusterset_request_failures_per_requests:ratio_rate1h > {{ .Values.alerts.burnFast }} * (1 - {{ .Values.alerts.slo }}) and service:clusterset_request_failures_per_requests:ratio_rate5m > {{ .Values.alerts.burnFast }} * (1 - {{ .Values.alerts.slo }})
+    for: '{{ .Values.alerts.burnFastFor }}'
+    labels:
+      severity: critical
+    annotations:
+      summary: Requests of a service fail faster than its objective allows.
+      description: '{{`{{ $value | humanizePercentage }}`}} of the requests for {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} failed in the last 1h.'
+      runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetErrorBudgetBurn.md'
+      dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
+  - alert: ClustersetErrorBudgetBurn
+    expr: service:clusterset_request_failures_per_requests:ratio_rate6h > {{ .Values.alerts.burnSlow }} * (1 - {{ .Values.alerts.slo }}) and service:clusterset_request_failures_per_requests:ratio_rate30m > {{ .Values.alerts.burnSlow }} * (1 - {{ .Values.alerts.slo }})
+    for: '{{ .Values.alerts.burnSlowFor }}'
+    labels:
+      severity: warning
+    annotations:
+      summary: Requests of a service fail faster than its objective allows.
+      description: '{{`{{ $value | humanizePercentage }}`}} of the requests for {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} failed in the last 6h.'
+      runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetErrorBudgetBurn.md'
+      dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
+  - alert: ClustersetExporterMissing
+    expr: max by (destination_cluster) (clusterset_gateway_connected{view="strict"}) >= 0 unless on (destination_cluster) label_replace(clusterset_info, "destination_cluster", "$1", "source_cluster", "(.+)")
+    for: '{{ .Values.alerts.exporterFor }}'
+    labels:
+      severity: critical
+    annotations:
+      summary: A cluster of the clusterset has no exporter.
+      description: Other clusters know {{`{{ $labels.destination_cluster }}`}}, and no series come from an exporter there.
+      runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetExporterMissing.md'
+      dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-exporter'

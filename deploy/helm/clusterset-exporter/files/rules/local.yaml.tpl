@@ -1,0 +1,246 @@
+groups:
+- name: clusterset-exporter-local-recordings
+  rules:
+  - record: source_destination_locality:clusterset_requests:rate5m
+    expr: sum without (instance, pod, container, endpoint, node, destination_service_namespace, destination_service_name) (rate(clusterset_requests_total[5m]))
+  - record: source_destination:clusterset_request_failures:rate5m
+    expr: sum without (instance, pod, container, endpoint, node, destination_service_namespace, destination_service_name, locality) (rate(clusterset_request_failures_total[5m]))
+  - record: source_destination_locality:clusterset_response_bytes:rate5m
+    expr: sum without (instance, pod, container, endpoint, node, destination_service_namespace, destination_service_name) (rate(clusterset_response_bytes_total[5m]))
+  - record: destination_service_locality:clusterset_requests:rate5m
+    expr: sum without (instance, pod, container, endpoint, node, source_cluster) (rate(clusterset_requests_total[5m]))
+  - record: destination_service:clusterset_request_failures:rate5m
+    expr: sum without (instance, pod, container, endpoint, node, source_cluster, locality) (rate(clusterset_request_failures_total[5m]))
+  - record: source_destination:clusterset_probe_reply_seconds:p95_rate5m
+    expr: histogram_quantile(0.95, sum without (instance, pod, container, endpoint, node, phase) (rate(clusterset_probe_duration_seconds_bucket{phase="reply"}[5m])))
+  - record: source_service:clusterset_service_mode:code
+    expr: max without (instance, pod, container, endpoint, node, mode) (clusterset_service_mode{mode="local"} * 1 or clusterset_service_mode{mode="remote"} * 2 or clusterset_service_mode{mode="failover"} * 3 or clusterset_service_mode{mode="mixed"} * 4 or clusterset_service_mode{mode="blackout"} * 5)
+  - record: source_service:clusterset_service_trouble:code
+    expr: source_service:clusterset_service_mode:code >= 3
+  - record: source_namespace_mode:clusterset_services:count
+    expr: sum without (destination_service_name) (max without (instance, pod, container, endpoint, node) (clusterset_service_mode))
+  - record: source_namespace:clusterset_services_without_standby:count
+    expr: sum without (destination_service_name) (max without (instance, pod, container, endpoint, node) (clusterset_service_standby_clusters) == bool 0)
+- name: clusterset-exporter-local-alerts
+  rules:
+  - alert: ClustersetServiceBlackout
+    expr: max without (instance, pod, container, endpoint, node) (clusterset_service_mode{mode="blackout"}) == 1
+    for: '{{ .Values.alerts.blackoutFor }}'
+    labels:
+      severity: critical
+    annotations:
+      summary: Clients of a cluster get no answer from a service, from any cluster.
+      description: Nobody serves {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} to clients in {{`{{ $labels.source_cluster }}`}}.
+      runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetServiceBlackout.md'
+      dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
+  - alert: ClustersetServiceFailover
+    expr: max without (instance, pod, container, endpoint, node) (clusterset_service_mode{mode="failover"}) == 1
+    for: '{{ .Values.alerts.failoverFor }}'
+    keep_firing_for: '{{ .Values.alerts.failoverKeep }}'
+    labels:
+      severity: warning
+    annotations:
+      summary: A service is served by another cluster than its own.
+      description: Clients in {{`{{ $labels.source_cluster }}`}} get {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} from another cluster, though {{`{{ $labels.source_cluster }}`}} exports it.
+      runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetServiceFailover.md'
+      dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
+  - alert: ClustersetFailoverFlapping
+    expr: max without (instance, pod, container, endpoint, node, stage) (clusterset_failover_duration_seconds_count{stage="served"} - min_over_time(clusterset_failover_duration_seconds_count{stage="served"}[{{ .Values.alerts.flappingWindow }}])) > {{ .Values.alerts.flappingMoves }}
+    for: 0s
+    labels:
+      severity: warning
+    annotations:
+      summary: A service moves between clusters again and again.
+      description: '{{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} moved {{`{{ $value | humanize }}`}} times for clients in {{`{{ $labels.source_cluster }}`}} within {{ .Values.alerts.flappingWindow }}.'
+      runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetFailoverFlapping.md'
+      dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
+  - alert: ClustersetFailoverSlow
+    expr: max without (instance, pod, container, endpoint, node, stage) (clusterset_failover_last_duration_seconds{stage="served"}) > {{ .Values.alerts.slowFailoverSeconds }} and on (source_cluster, destination_service_namespace, destination_service_name) time() - max without (instance, pod, container, endpoint, node) (clusterset_failover_last_timestamp_seconds) < {{ .Values.alerts.slowFailoverAgeSeconds }}
+    for: 0s
+    labels:
+      severity: warning
+    annotations:
+      summary: A move of a service to another cluster took long.
+      description: It took {{`{{ $value | humanizeDuration }}`}} until clients in {{`{{ $labels.source_cluster }}`}} were served {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} again by another cluster.
+      runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetFailoverSlow.md'
+      dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
+  - alert: ClustersetCrossClusterLeakage
+    expr: sum without (instance, pod, container, endpoint, node) (rate(clusterset_requests_total{locality="leak"}[{{ .Values.alerts.leakWindow }}])) > {{ .Values.alerts.leakRate }}
+    for: '{{ .Values.alerts.leakFor }}'
+    labels:
+      severity: warning
+    annotations:
+      summary: Requests cross to another cluster although their own is ready.
+      description: '{{`{{ $value | humanize }}`}} requests a second for {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} from clients in {{`{{ $labels.source_cluster }}`}} are served by {{`{{ $labels.destination_cluster }}`}}, though {{`{{ $labels.source_cluster }}`}} is ready.'
+      runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetCrossClusterLeakage.md'
+      dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
+  - alert: ClustersetStandbyMissing
+    expr: max without (instance, pod, container, endpoint, node) (clusterset_service_standby_clusters) == 0 and on (source_cluster, destination_service_namespace, destination_service_name) count without (instance, pod, container, endpoint, node, destination_cluster) (clusterset_service_ready) > 1
+    for: '{{ .Values.alerts.standbyFor }}'
+    labels:
+      severity: warning
+    annotations:
+      summary: No other cluster would take a service over.
+      description: If the cluster that serves {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} to clients in {{`{{ $labels.source_cluster }}`}} stopped, no other would answer, though others export it.
+      runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetStandbyMissing.md'
+      dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
+  - alert: ClustersetPinnedNameBroken
+    expr: sum without (instance, pod, container, endpoint, node) (increase(clusterset_rule_violations_total{rule=~"pins"}[{{ .Values.alerts.promiseWindow }}])) / (sum without (instance, pod, container, endpoint, node) (increase(clusterset_rule_checks_total{rule=~"pins"}[{{ .Values.alerts.promiseWindow }}])) > 0) > {{ .Values.alerts.promiseRatio }}
+    for: '{{ .Values.alerts.promiseFor }}'
+    labels:
+      severity: warning
+    annotations:
+      summary: A name that asks for one cluster leads to another, or nowhere.
+      description: '{{`{{ $value | humanizePercentage }}`}} of the probes of {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} by pinned names from {{`{{ $labels.source_cluster }}`}} did not reach the cluster asked for.'
+      runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetPinnedNameBroken.md'
+      dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
+  - alert: ClustersetSpreadBroken
+    expr: sum without (instance, pod, container, endpoint, node) (increase(clusterset_rule_violations_total{rule=~"spreads"}[{{ .Values.alerts.spreadWindow }}])) / (sum without (instance, pod, container, endpoint, node) (increase(clusterset_rule_checks_total{rule=~"spreads"}[{{ .Values.alerts.spreadWindow }}])) > 0) > 0
+    for: 0s
+    labels:
+      severity: warning
+    annotations:
+      summary: Answers are not spread over the clusters that could serve.
+      description: Clients in {{`{{ $labels.source_cluster }}`}} get {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} from some of the clusters that could serve far more often than from others.
+      runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetSpreadBroken.md'
+      dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
+  - alert: ClustersetPromiseBroken
+    expr: sum without (instance, pod, container, endpoint, node) (increase(clusterset_rule_violations_total{rule=~"connected_only|fails_over|local_first|reachable|resolves"}[{{ .Values.alerts.promiseWindow }}])) / (sum without (instance, pod, container, endpoint, node) (increase(clusterset_rule_checks_total{rule=~"connected_only|fails_over|local_first|reachable|resolves"}[{{ .Values.alerts.promiseWindow }}])) > 0) > {{ .Values.alerts.promiseRatio }}
+    for: '{{ .Values.alerts.promiseFor }}'
+    labels:
+      severity: warning
+    annotations:
+      summary: The clusterset does not keep a promise.
+      description: '{{`{{ $value | humanizePercentage }}`}} of the probes of {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} from {{`{{ $labels.source_cluster }}`}} find the promise {{`{{ $labels.rule }}`}} broken.'
+      runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetPromiseBroken.md'
+      dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
+  - alert: ClustersetServiceExportConflict
+    expr: max without (instance, pod, container, endpoint, node) (clusterset_service_export_condition{type="Conflict"}) == 1
+    for: '{{ .Values.alerts.conflictFor }}'
+    labels:
+      severity: warning
+    annotations:
+      summary: Clusters export a service in ways that contradict each other.
+      description: The export of {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} by {{`{{ $labels.destination_cluster }}`}} is in conflict with that of another cluster.
+      runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetServiceExportConflict.md'
+      dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
+  - alert: ClustersetServiceHazard
+    expr: max without (instance, pod, container, endpoint, node) (clusterset_service_hazard{hazard!~"single_cluster|no_pinned_names"}) == 1
+    for: '{{ .Values.alerts.hazardFor }}'
+    labels:
+      severity: warning
+    annotations:
+      summary: Something is set up in a way that is known to break a service.
+      description: '{{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} has the hazard {{`{{ $labels.hazard }}`}}.'
+      runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetServiceHazard.md'
+      dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
+  - alert: ClustersetTunnelDown
+    expr: min without (instance, pod, container, endpoint, node) (clusterset_gateway_connected{view="strict"}) == 0
+    for: '{{ .Values.alerts.tunnelFor }}'
+    labels:
+      severity: critical
+    annotations:
+      summary: A cluster has no tunnel to another.
+      description: '{{`{{ $labels.source_cluster }}`}} has no live tunnel to {{`{{ $labels.destination_cluster }}`}}: neither could take over for the other.'
+      runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetTunnelDown.md'
+      dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-overview?var-source_cluster={{`{{ $labels.source_cluster }}`}}'
+  - alert: ClustersetAttributionMismatch
+    expr: sum without (instance, pod, container, endpoint, node) (rate(clusterset_attribution_checks_total[{{ .Values.alerts.probesWindow }}])) > 0 unless on (destination_cluster, claimed_cluster, attributed_cluster) label_replace(sum by (destination_cluster, claimed_cluster) (rate(clusterset_attribution_checks_total[{{ .Values.alerts.probesWindow }}])), "attributed_cluster", "$1", "claimed_cluster", "(.+)")
+    for: '{{ .Values.alerts.attributionFor }}'
+    labels:
+      severity: warning
+    annotations:
+      summary: Probes arrive from addresses of another cluster than they come from.
+      description: 'Probes from {{`{{ $labels.claimed_cluster }}`}} reach {{`{{ $labels.destination_cluster }}`}} with addresses that belong to {{`{{ $labels.attributed_cluster }}`}}: CIDRs are wrong, or something rewrites addresses.'
+      runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetAttributionMismatch.md'
+      dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-overview'
+  - alert: ClustersetProbesForged
+    expr: increase(clusterset_exporter_probe_forgeries_total[{{ .Values.alerts.probesWindow }}]) > {{ .Values.alerts.forgeries }}
+    for: 0s
+    labels:
+      severity: warning
+    annotations:
+      summary: Requests claim to be probes and are not.
+      description: '{{`{{ $value | humanize }}`}} requests in the logs of {{`{{ $labels.instance }}`}} claim to be probes and are not believed: {{`{{ $labels.reason }}`}}.'
+      runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetProbesForged.md'
+      dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-exporter?var-instance={{`{{ $labels.instance }}`}}'
+  - alert: ClustersetExporterDown
+    expr: up{job=~"{{ .Values.alerts.job }}"} == 0 or absent(up{job=~"{{ .Values.alerts.job }}"})
+    for: '{{ .Values.alerts.exporterFor }}'
+    labels:
+      severity: critical
+    annotations:
+      summary: 'An exporter cannot be scraped: nobody watches its cluster.'
+      description: Prometheus gets no series from the exporter {{`{{ $labels.instance }}`}}.
+      runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetExporterDown.md'
+      dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-exporter'
+  - alert: ClustersetExporterReloadFailed
+    expr: clusterset_exporter_config_last_reload_successful == 0 or clusterset_exporter_inventory_last_reload_successful == 0
+    for: '{{ .Values.alerts.reloadFor }}'
+    labels:
+      severity: warning
+    annotations:
+      summary: An exporter runs with an old configuration or inventory.
+      description: The newest file of {{`{{ $labels.instance }}`}} is broken; the old one stays in use.
+      runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetExporterReloadFailed.md'
+      dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-exporter?var-instance={{`{{ $labels.instance }}`}}'
+  - alert: ClustersetExporterWatchFailing
+    expr: clusterset_exporter_watch_state{state=~"listing|forbidden|failing"} == 1
+    for: '{{ .Values.alerts.watchFor }}'
+    labels:
+      severity: warning
+    annotations:
+      summary: An exporter cannot read what it needs from the API server.
+      description: The watch of {{`{{ $labels.resource }}`}} by {{`{{ $labels.instance }}`}} is {{`{{ $labels.state }}`}}.
+      runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetExporterWatchFailing.md'
+      dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-exporter?var-instance={{`{{ $labels.instance }}`}}'
+  - alert: ClustersetExporterStale
+    expr: clusterset_exporter_watch_age_seconds > {{ .Values.alerts.watchAgeSeconds }}
+    for: 1m
+    labels:
+      severity: warning
+    annotations:
+      summary: An exporter has heard nothing from the API server for long.
+      description: The watch of {{`{{ $labels.resource }}`}} by {{`{{ $labels.instance }}`}} has been silent for {{`{{ $value | humanizeDuration }}`}}.
+      runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetExporterStale.md'
+      dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-exporter?var-instance={{`{{ $labels.instance }}`}}'
+  - alert: ClustersetExporterLogsBehind
+    expr: clusterset_exporter_log_seconds_behind > {{ .Values.alerts.logBehindSeconds }}
+    for: '{{ .Values.alerts.logFor }}'
+    labels:
+      severity: warning
+    annotations:
+      summary: An exporter counts log lines late.
+      description: The newest line of {{`{{ $labels.log }}`}} was {{`{{ $value | humanizeDuration }}`}} old when {{`{{ $labels.instance }}`}} read it.
+      runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetExporterLogsBehind.md'
+      dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-exporter?var-instance={{`{{ $labels.instance }}`}}'
+  - alert: ClustersetExporterLogsLost
+    expr: increase(clusterset_exporter_log_drops_total[{{ .Values.alerts.probesWindow }}]) > 0 or increase(clusterset_exporter_log_errors_total[{{ .Values.alerts.probesWindow }}]) > 0 or increase(clusterset_exporter_checkpoint_failures_total[{{ .Values.alerts.probesWindow }}]) > 0
+    for: '{{ .Values.alerts.logFor }}'
+    labels:
+      severity: warning
+    annotations:
+      summary: An exporter cannot read or keep its place in a log.
+      description: '{{`{{ $labels.instance }}`}} drops lines of {{`{{ $labels.log }}`}}, cannot read it, or cannot keep how far it read.'
+      runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetExporterLogsLost.md'
+      dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-exporter?var-instance={{`{{ $labels.instance }}`}}'
+  - alert: ClustersetExporterProbesSkipped
+    expr: increase(clusterset_exporter_probes_skipped_total[{{ .Values.alerts.probesWindow }}]) > {{ .Values.alerts.skipped }}
+    for: 0s
+    labels:
+      severity: warning
+    annotations:
+      summary: An exporter does not get round to all its probes.
+      description: '{{`{{ $labels.instance }}`}} skipped {{`{{ $value | humanize }}`}} probes within {{ .Values.alerts.probesWindow }}.'
+      runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetExporterProbesSkipped.md'
+      dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-exporter?var-instance={{`{{ $labels.instance }}`}}'
+  - alert: ClustersetExporterSeriesLimit
+    expr: clusterset_exporter_series / clusterset_exporter_series_limit > {{ .Values.alerts.seriesRatio }} or increase(clusterset_exporter_series_dropped_total[{{ .Values.alerts.probesWindow }}]) > 0
+    for: '{{ .Values.alerts.seriesFor }}'
+    labels:
+      severity: warning
+    annotations:
+      summary: An exporter has reached its limit of series.
+      description: '{{`{{ $labels.instance }}`}} has no room for new series: what is new is not counted.'
+      runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetExporterSeriesLimit.md'
+      dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-exporter?var-instance={{`{{ $labels.instance }}`}}'

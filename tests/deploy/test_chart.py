@@ -1,0 +1,251 @@
+"""What the chart renders, and what it refuses."""
+
+import json
+import subprocess
+
+import jsonschema
+import pytest
+import yaml
+
+from exporter import __version__
+from exporter.settings import load
+from tests.fakes.charts import CHART, MATRIX, NODE_LOGS, helm, objects, one, pod, template
+
+WORKLOADS = {"Deployment", "StatefulSet", "DaemonSet"}
+with_any_values = pytest.mark.parametrize("values", MATRIX.values(), ids=MATRIX)
+
+
+def config_of(found, name, tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text(one(found, "ConfigMap", name)["data"]["config.yaml"])
+    return load(path)
+
+
+@with_any_values
+def test_lint_finds_nothing(values, tmp_path):
+    given = tmp_path / "values.yaml"
+    given.write_text(yaml.safe_dump(values))
+    command = [helm(), "lint", "--strict", "--kube-version", "1.34.0", CHART, "-f", given]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+@with_any_values
+def test_the_exporter_takes_each_configuration(values, tmp_path):
+    found = objects(values)
+    configs = [each for each in found if "config.yaml" in each.get("data", {})]
+    assert configs
+    for each in configs:
+        config_of(found, each["metadata"]["name"], tmp_path)
+
+
+@with_any_values
+def test_names_are_given_once(values):
+    keys = [
+        (each["kind"], each["metadata"].get("namespace"), each["metadata"]["name"])
+        for each in objects(values)
+    ]
+    assert len(keys) == len(set(keys))
+
+
+@with_any_values
+def test_pods_are_as_small_as_can_be(values):
+    for each in objects(values):
+        if each["kind"] not in WORKLOADS:
+            continue
+        spec = each["spec"]["template"]["spec"]
+        (container,) = spec["containers"]
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+        assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert "memory" in container["resources"]["limits"]
+        on_node = each["kind"] == "DaemonSet"
+        assert spec["securityContext"].get("runAsNonRoot", False) is not on_node
+        assert any("hostPath" in volume for volume in spec["volumes"]) is on_node
+        for volume in container["volumeMounts"]:
+            assert volume.get("readOnly") or volume["name"] == "state"
+        mounted = {mount["name"] for mount in container["volumeMounts"]}
+        assert mounted == {volume["name"] for volume in spec["volumes"]}
+
+
+def test_defaults():
+    found = objects()
+    assert sorted(each["kind"] for each in found) == [
+        "ClusterRole",
+        "ClusterRole",
+        "ClusterRoleBinding",
+        "ClusterRoleBinding",
+        "ConfigMap",
+        "Deployment",
+        "NetworkPolicy",
+        "PodDisruptionBudget",
+        "Role",
+        "RoleBinding",
+        "Service",
+        "ServiceAccount",
+    ]
+    assert one(found, "Deployment")["spec"]["replicas"] == 2
+    (container,) = pod(found, "Deployment")["containers"]
+    assert container["args"] == [
+        "run",
+        "--config.file=/etc/clusterset-exporter/config.yaml",
+        "--log.level=info",
+        "--log.format=logfmt",
+    ]
+    assert container["image"] == f"clusterset-exporter:{__version__}"
+    assert yaml.safe_load(one(found, "ConfigMap")["data"]["config.yaml"]) == {
+        "inventory": {
+            "kubernetes": {"config_map": "clusterset-exporter", "lease": "clusterset-exporter"}
+        },
+        "logs": [{"pods": {}}],
+    }
+
+
+def test_shards_share_the_services_and_elect_nobody(tmp_path):
+    found = objects({"shards": 3})
+    (container,) = pod(found, "StatefulSet")["containers"]
+    assert one(found, "StatefulSet")["spec"]["replicas"] == 3
+    assert "--shard=auto" in container["args"]
+    assert config_of(found, "clusterset-exporter", tmp_path).inventory.kubernetes.lease is None
+
+
+def test_lines_are_read_once_and_probes_sent_once(tmp_path):
+    found = objects(NODE_LOGS)
+    assert not config_of(found, "clusterset-exporter", tmp_path).logs
+    on_nodes = config_of(found, "clusterset-exporter-node-logs", tmp_path)
+    (source,) = on_nodes.logs
+    assert source.wrapper == "cri"
+    assert on_nodes.inventory.kubernetes.lease is None
+    assert on_nodes.inventory.kubernetes.config_map == "clusterset-exporter-node-logs"
+    assert not on_nodes.probe.for_service("nginx-test/nginx").enabled
+    namespace = one(found, "DaemonSet")["metadata"]["namespace"]
+    assert namespace != one(found, "Deployment")["metadata"]["namespace"]
+    labels = one(found, "Namespace", namespace)["metadata"]["labels"]
+    assert labels["pod-security.kubernetes.io/enforce"] == "privileged"
+
+
+def test_what_is_configured_goes_before_what_the_chart_makes(tmp_path):
+    found = objects({"config": {"probe": {"interval": "30s"}, "logs": []}, "cluster": "east"})
+    config = config_of(found, "clusterset-exporter", tmp_path)
+    assert (config.cluster, str(config.probe.interval), config.logs) == ("east", "30s", ())
+    assert config.inventory.kubernetes.lease == "clusterset-exporter"
+
+
+def test_a_change_of_the_configuration_starts_new_pods():
+    def checksum(values):
+        metadata = one(objects(values), "Deployment")["spec"]["template"]["metadata"]
+        return metadata["annotations"]["checksum/config"]
+
+    assert checksum({}) == checksum({"replicas": 3})
+    assert checksum({}) != checksum({"config": {"leak_grace": "1m"}})
+
+
+def test_the_same_key_is_made_for_both_namespaces():
+    found = objects({"probeKey": {"create": True}, **NODE_LOGS})
+    secrets = [each for each in found if each["kind"] == "Secret"]
+    assert {each["metadata"]["namespace"] for each in secrets} == {
+        "clusterset-exporter",
+        "clusterset-exporter-node-logs",
+    }
+    assert len({each["data"]["key"] for each in secrets}) == 1
+    for each in secrets:
+        assert each["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
+    for kind in ("Deployment", "DaemonSet"):
+        (name,) = [v["secret"]["secretName"] for v in pod(found, kind)["volumes"] if "secret" in v]
+        assert name == secrets[0]["metadata"]["name"]
+
+
+def test_pods_are_scraped_once():
+    def annotated(values):
+        metadata = one(objects(values), "Deployment")["spec"]["template"]["metadata"]
+        return "prometheus.io/scrape" in metadata["annotations"]
+
+    assert annotated({})
+    assert not annotated({"serviceMonitor": {"enabled": True}})
+    assert not annotated({"podMonitor": {"enabled": True}})
+
+
+def test_selectors_find_the_pods():
+    found = objects({"serviceMonitor": {"enabled": True}, **NODE_LOGS})
+    for each in found:
+        if each["kind"] not in WORKLOADS:
+            continue
+        labels = each["spec"]["template"]["metadata"]["labels"].items()
+        assert each["spec"]["selector"]["matchLabels"].items() <= labels
+        name, namespace = each["metadata"]["name"], each["metadata"]["namespace"]
+        service = one(found, "Service", name)
+        assert service["metadata"]["namespace"] == namespace
+        assert service["spec"]["selector"].items() <= labels
+        policy = one(found, "NetworkPolicy", name)
+        assert policy["spec"]["podSelector"]["matchLabels"].items() <= labels
+        monitor = one(found, "ServiceMonitor")["spec"]
+        assert monitor["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
+        assert namespace in monitor["namespaceSelector"]["matchNames"]
+
+
+def test_boards_and_rules_come_from_the_files_of_the_chart(tmp_path):
+    chart = tmp_path / "clusterset-exporter"
+    for path in CHART.rglob("*"):
+        if path.is_file() and "files" not in path.parts:
+            copy = chart / path.relative_to(CHART)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(path.read_bytes())
+    (chart / "files" / "boards").mkdir(parents=True)
+    (chart / "files" / "rules").mkdir()
+    board = json.dumps({"title": "a {{ board }}"})
+    (chart / "files" / "boards" / "one.json").write_text(board)
+    (chart / "files" / "rules" / "values.yaml").write_text("alerts: {for: 2m, more: 1}\n")
+    rules = 'groups: [{name: "{{ .Values.alerts.for }} {{ .Values.alerts.more }}"}]'
+    (chart / "files" / "rules" / "local.yaml.tpl").write_text(rules)
+    values = {
+        "prometheusRule": {"enabled": True},
+        "dashboards": {"enabled": True},
+        "alerts": {"for": "9m"},
+    }
+    found = objects(values, chart)
+    assert one(found, "PrometheusRule")["spec"] == {"groups": [{"name": "9m 1"}]}
+    config_map = one(found, "ConfigMap", "clusterset-exporter-one")
+    assert config_map["data"] == {"one.json": board}
+    assert config_map["metadata"]["labels"]["grafana_dashboard"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"replica": 1}, "additional properties 'replica' not allowed"),
+        ({"image": {"digest": "sha256:12"}}, "/image/digest"),
+        ({"replicas": "two"}, "/replicas"),
+        ({"shards": 0}, "/shards"),
+        ({"logLevel": "loud"}, "/logLevel"),
+        ({"cluster": "East"}, "/cluster"),
+        ({"podLogs": {"namespaces": ["*"]}}, "/podLogs/namespaces/0"),
+        ({"prometheusRule": {"scopes": ["all"]}}, "/prometheusRule/scopes/0"),
+        ({"nodeLogs": {"logs": [{"files": ["/x"]}]}}, "missing property 'service'"),
+        ({"nodeLogs": {"enabled": True}}, "nodeLogs.logs is empty; name what to read"),
+        ({"probeKey": {"create": True, "existingSecret": "a"}}, "are two keys; keep one"),
+        (
+            {"serviceMonitor": {"enabled": True}, "podMonitor": {"enabled": True}},
+            "would scrape each pod twice; enable one",
+        ),
+    ],
+)
+def test_bad_values_are_refused_with_their_place(values, told):
+    done = template(values)
+    assert done.returncode != 0
+    assert told in done.stderr
+
+
+def test_each_value_has_a_schema_and_a_meaning():
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    jsonschema.validate(values, schema)
+    assert set(schema["properties"]) == {*values, "global"}
+    readme = (CHART / "README.md").read_text()
+    for name, value in values.items():
+        assert f"| `{name}` |" in readme
+        if isinstance(value, dict) and "properties" in schema["properties"][name]:
+            for inner in value:
+                assert f"| `{name}.{inner}` |" in readme or name == "resources"

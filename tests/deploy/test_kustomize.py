@@ -1,0 +1,148 @@
+"""What `kubectl apply -k` would send, and where Karmada sends it on to."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from tests.fakes.charts import MATRIX, ROOT, objects
+from tests.fakes.tools import need
+
+KUSTOMIZE = ROOT / "deploy" / "kustomize"
+OURS = "clusterset-exporter"
+POLICY = "policy.karmada.io/v1alpha1"
+MONITORING = {"ServiceMonitor", "PodMonitor", "PrometheusRule"}
+
+
+def built(path):
+    command = [need("kubectl"), "kustomize", path]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return [each for each in yaml.safe_load_all(done.stdout) if each]
+
+
+def selected(policies, thing):
+    """Return the names of the policies that select *thing*, as Karmada matches."""
+    names = []
+    for policy in policies:
+        for wanted in policy["spec"]["resourceSelectors"]:
+            about = thing["metadata"]
+            labels = wanted.get("labelSelector", {}).get("matchLabels", {})
+            if (
+                (wanted["apiVersion"], wanted["kind"]) == (thing["apiVersion"], thing["kind"])
+                and wanted.get("namespace") in (None, about.get("namespace"))
+                and wanted.get("name") in (None, about["name"])
+                and labels.items() <= about.get("labels", {}).items()
+            ):
+                names.append(policy["metadata"]["name"])
+    return names
+
+
+def split(found):
+    policies = [each for each in found if each["apiVersion"] == POLICY]
+    return policies, [each for each in found if each["apiVersion"] != POLICY]
+
+
+def check_each_goes_once(found):
+    policies, things = split(found)
+    assert policies
+    for thing in things:
+        expected = ["clusterset-exporter"]
+        if thing["kind"] == "Namespace":
+            expected = []
+        elif thing["kind"] in MONITORING:
+            expected = ["clusterset-exporter-monitoring"]
+        assert selected(policies, thing) == expected, thing["metadata"]
+
+
+@pytest.mark.parametrize("overlay", ["karmada", "karmada-monitoring"])
+def test_karmada_sends_each_object_once_and_no_namespace(overlay):
+    check_each_goes_once(built(KUSTOMIZE / "overlays" / overlay))
+
+
+@pytest.mark.parametrize("values", MATRIX.values(), ids=MATRIX)
+def test_so_it_does_whatever_the_values(values):
+    made = {k: v for k, v in values.items() if k not in {"extraObjects", "rbac"}}
+    check_each_goes_once(objects({**made, "karmada": {"enabled": True}}))
+
+
+def test_members_of_today_and_tomorrow_get_all_and_labelled_ones_what_prometheus_reads():
+    policies, _ = split(built(KUSTOMIZE / "overlays" / "karmada-monitoring"))
+    everywhere, labelled = sorted(policies, key=lambda each: each["metadata"]["name"])
+    for policy in policies:
+        placement = policy["spec"]["placement"]
+        assert placement["clusterTolerations"] == [{"operator": "Exists"}]
+        assert placement["replicaScheduling"] == {"replicaSchedulingType": "Duplicated"}
+    assert "clusterAffinity" not in everywhere["spec"]["placement"]
+    wanted = labelled["spec"]["placement"]["clusterAffinity"]["labelSelector"]["matchLabels"]
+    assert wanted == {"clusterset-exporter/prometheus-operator": "true"}
+    kinds = {each["kind"] for each in labelled["spec"]["resourceSelectors"]}
+    assert kinds <= MONITORING
+
+
+def test_the_base_runs_in_a_restricted_namespace():
+    namespace, *rest = sorted(built(KUSTOMIZE / "base"), key=lambda e: e["kind"] != "Namespace")
+    assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+    assert {each["metadata"].get("namespace") for each in rest} == {None, "clusterset-exporter"}
+
+
+def test_a_key_is_added_as_the_chart_adds_it(tmp_path):
+    def plain(found):
+        made = {}
+        for each in found:
+            each["metadata"].get("labels", {}).pop("helm.sh/chart", None)
+            each["metadata"].get("labels", {}).pop("app.kubernetes.io/managed-by", None)
+            made[each["kind"], each["metadata"]["name"]] = each
+        return made
+
+    deploy = tmp_path / "deploy"
+    shutil.copytree(KUSTOMIZE, deploy)
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "kustomization.yaml").write_text(
+        "resources: [../deploy/overlays/karmada]\ncomponents: [../deploy/components/probe-key]\n"
+    )
+    found = plain(built(own))
+    secret = {"existingSecret": "clusterset-exporter-probe-key"}
+    wanted = plain(objects({"karmada": {"enabled": True}, "probeKey": secret}))
+    for key in (("ConfigMap", "clusterset-exporter"), ("ClusterPropagationPolicy", OURS)):
+        assert found[key] == wanted[key]
+    ours, chart = found["Deployment", OURS], wanted["Deployment", OURS]
+    inside, expected = (each["spec"]["template"]["spec"] for each in (ours, chart))
+    for pod in (inside, expected):
+        for each in (pod["volumes"], pod["containers"][0]["volumeMounts"]):
+            each.sort(key=lambda named: named["name"])
+    assert inside == expected
+    checksums = [each["spec"]["template"]["metadata"]["annotations"] for each in (ours, chart)]
+    assert checksums[0] == checksums[1]
+
+
+def test_what_is_rendered_is_noticed_when_it_is_old(tmp_path):
+    """The check that `make check` makes fails on a changed template and on a changed copy."""
+    objects()
+    for name in ("deploy", "exporter", "tests"):
+        ignored = shutil.ignore_patterns("__pycache__", "data")
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=ignored)
+
+    def check():
+        command = [sys.executable, "deploy/render.py", "--check"]
+        return subprocess.run(
+            command,
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    assert (check().returncode, check().stdout) == (0, "")
+    template = tmp_path / "deploy/helm/clusterset-exporter/templates/service.yaml"
+    template.write_text(template.read_text().replace("port: 9877", "port: 9878"))
+    (tmp_path / "exporter" / "__init__.py").write_text('"""X."""\n__version__ = "9.9.9"\n')
+    done = check()
+    assert done.returncode == 1
+    for name in ("helm/clusterset-exporter/Chart.yaml", "kustomize/base/clusterset-exporter.yaml"):
+        assert f"deploy/{name} is out of date: run make deploy" in done.stdout

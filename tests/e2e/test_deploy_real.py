@@ -1,0 +1,152 @@
+"""A real API server takes what is rendered without a warning; the exporter runs on its rights."""
+
+import json
+
+import pytest
+import yaml
+
+from tests.fakes.charts import MATRIX, NODE_LOGS, ROOT, objects, one
+from tests.fakes.process import exporter
+
+OURS, ON_NODES = "clusterset-exporter", "clusterset-exporter-node-logs"
+KINDS = [
+    ("monitoring.coreos.com", "servicemonitors", "ServiceMonitor", "v1", "Namespaced"),
+    ("monitoring.coreos.com", "podmonitors", "PodMonitor", "v1", "Namespaced"),
+    ("monitoring.coreos.com", "prometheusrules", "PrometheusRule", "v1", "Namespaced"),
+    (
+        "policy.karmada.io",
+        "clusterpropagationpolicies",
+        "ClusterPropagationPolicy",
+        "v1alpha1",
+        "Cluster",
+    ),
+    ("policy.karmada.io", "propagationpolicies", "PropagationPolicy", "v1alpha1", "Namespaced"),
+    ("policy.karmada.io", "overridepolicies", "OverridePolicy", "v1alpha1", "Namespaced"),
+]
+CLUSTER_WIDE = {"Namespace", "ClusterRole", "ClusterRoleBinding", "ClusterPropagationPolicy"}
+IRREGULAR = {"NetworkPolicy": "networkpolicies"} | {kind: plural for _, plural, kind, *_ in KINDS}
+
+
+def path_of(found):
+    """Return where objects of this kind and namespace are."""
+    api = found["apiVersion"]
+    base = f"/apis/{api}" if "/" in api else f"/api/{api}"
+    plural = IRREGULAR.get(found["kind"], found["kind"].lower() + "s")
+    if found["kind"] in CLUSTER_WIDE:
+        return f"{base}/{plural}"
+    return f"{base}/namespaces/{found['metadata'].get('namespace', OURS)}/{plural}"
+
+
+@pytest.fixture
+async def cluster(api):
+    """Return the API server with the namespaces and kinds that what is rendered needs."""
+    for group, plural, kind, version, scope in KINDS:
+        if (await api.call("GET", f"/apis/{group}/{version}/{plural}"))[0] != 200:
+            await api.install(group, plural, kind, version, scope=scope)
+    for name in (OURS, ON_NODES, "nginx-test", "shop"):
+        level = "privileged" if name == ON_NODES else "restricted"
+        labels = {f"pod-security.kubernetes.io/{mode}": level for mode in ("enforce", "warn")}
+        body = {"metadata": {"name": name, "labels": labels}}
+        assert (await api.call("POST", "/api/v1/namespaces", body))[0] in {201, 409}
+    return api
+
+
+async def accepted(api, found):
+    """Try *found*, and for what makes pods a pod too; fail on a refusal and on a warning."""
+    tried = [found]
+    if "template" in found.get("spec", {}):
+        template = found["spec"]["template"]
+        about = template["metadata"] | {"name": "one", "namespace": found["metadata"]["namespace"]}
+        pod = {"apiVersion": "v1", "kind": "Pod", "metadata": about, "spec": template["spec"]}
+        tried.append(pod)
+    for each in tried:
+        strictly = {"dryRun": "All", "fieldValidation": "Strict"}
+        async with api.opened("POST", path_of(each), each, **strictly) as reply:
+            text = await reply.text()
+            there = each["kind"] == "Namespace" and reply.status == 409
+            assert reply.status == 201 or there, f"{each['kind']}: {text}"
+            assert "Warning" not in reply.headers, reply.headers.getall("Warning")
+
+
+@pytest.mark.parametrize("values", MATRIX.values(), ids=MATRIX)
+async def test_whatever_the_values_it_is_taken_without_a_warning(cluster, values):
+    for each in objects(values):
+        await accepted(cluster, each)
+
+
+@pytest.mark.parametrize("folder", ["kustomize", "examples"])
+async def test_so_are_the_committed_files(cluster, folder):
+    if (await cluster.call("GET", "/apis/multicluster.x-k8s.io/v1alpha1"))[0] != 200:
+        await cluster.install(
+            "multicluster.x-k8s.io", "serviceexports", "ServiceExport", "v1alpha1"
+        )
+    for path in sorted((ROOT / "deploy" / folder).rglob("*.yaml")):
+        if path.name == "kustomization.yaml" or path.parent.name == "central":
+            continue
+        for each in yaml.safe_load_all(path.read_text()):
+            if each:
+                await accepted(cluster, each)
+
+
+async def test_pod_security_would_have_told(cluster):
+    deployment = one(objects(), "Deployment")
+    deployment["spec"]["template"]["spec"]["containers"][0]["securityContext"] = {}
+    with pytest.raises(AssertionError, match="would violate PodSecurity"):
+        await accepted(cluster, deployment)
+    daemons = one(objects(NODE_LOGS), "DaemonSet")
+    daemons["metadata"]["namespace"] = OURS
+    with pytest.raises(AssertionError, match="restricted volume types"):
+        await accepted(cluster, daemons)
+
+
+def kubeconfig(api, folder, token):
+    """Write what tells the exporter the server and its ServiceAccount's token."""
+    (folder / "ca.pem").write_text(api.ca)
+    server = {"server": api.url, "certificate-authority": str(folder / "ca.pem")}
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "c", "cluster": server}],
+        "users": [{"name": "u", "user": {"token": token}}],
+        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u", "namespace": OURS}}],
+        "current-context": "x",
+    }
+    path = folder / "kubeconfig"
+    path.write_text(json.dumps(config))
+    return path
+
+
+async def test_with_the_rights_and_arguments_of_the_chart_it_becomes_ready(
+    cluster, tmp_path, monkeypatch
+):
+    found = objects({"podLogs": {"namespaces": ["shop"]}})
+    for each in found:
+        if each["kind"] == "ConfigMap":
+            stamp = {"work.karmada.io/namespace": "karmada-es-member1"}
+            each["metadata"]["annotations"] = stamp
+        if each["kind"] not in {"Deployment", "PodDisruptionBudget", "NetworkPolicy"}:
+            assert (await cluster.call("POST", path_of(each), each))[0] in {201, 409}
+    account = f"/api/v1/namespaces/{OURS}/serviceaccounts/{OURS}/token"
+    asked = {"spec": {"expirationSeconds": 600}}
+    token = (await cluster.done("POST", account, asked))["status"]["token"]
+    config = tmp_path / "config.yaml"
+    config.write_text(one(found, "ConfigMap")["data"]["config.yaml"])
+    (container,) = one(found, "Deployment")["spec"]["template"]["spec"]["containers"]
+    given = [each for each in container["args"][1:] if not each.startswith("--config.file=")]
+    monkeypatch.setenv("POD_NAME", "clusterset-exporter-1")
+    monkeypatch.delenv("CLUSTER_NAME", raising=False)
+    access = kubeconfig(cluster, tmp_path, token)
+    async with exporter(config, *given, "--kubeconfig", str(access)) as running:
+        await running.until_value(1, "clusterset_exporter_leader")
+
+        async def works():
+            return (await running.status())["ready"]
+
+        await running.until(works)
+        status = await running.status()
+        assert status["cluster"] == "member1"
+        lease = f"/apis/coordination.k8s.io/v1/namespaces/{OURS}/leases/{OURS}"
+        holder = (await cluster.done("GET", lease))["spec"]["holderIdentity"]
+        assert holder.startswith("clusterset-exporter-1_")
+        problems = json.dumps(status["problems"])
+        assert "forbidden" not in problems.lower(), problems

@@ -1,0 +1,130 @@
+"""The chart as Helm renders it."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+CHART = ROOT / "deploy" / "helm" / "clusterset-exporter"
+NAMESPACE = "clusterset-exporter"
+
+
+def helm():
+    """Return the path of helm; without it skip the test, or fail it in CI, and say so."""
+    found = subprocess.run(
+        [ROOT / "tests" / "install-helm", "--find"], capture_output=True, text=True, check=False
+    )
+    if found.returncode:
+        message = "no helm of the version tested; make deploy gets it"
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+    return found.stdout.strip()
+
+
+def template(values, chart=CHART, release="clusterset-exporter"):
+    """Return what helm template says for these values: its code, its output, its errors."""
+    return subprocess.run(
+        [
+            helm(),
+            "template",
+            release,
+            chart,
+            "-n",
+            NAMESPACE,
+            "--kube-version",
+            "1.34.0",
+            "-f",
+            "-",
+        ],
+        input=yaml.safe_dump(values),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def objects(values=None, chart=CHART, release="clusterset-exporter"):
+    """Return the objects of the chart for these values."""
+    done = template(values or {}, chart, release)
+    assert done.returncode == 0, done.stderr
+    return [each for each in yaml.safe_load_all(done.stdout) if each]
+
+
+def one(found, kind, name=None):
+    """Return the only object of *kind*, or that of this name."""
+    (match,) = [
+        each for each in found if each["kind"] == kind and name in (None, each["metadata"]["name"])
+    ]
+    return match
+
+
+def pod(found, kind):
+    return one(found, kind)["spec"]["template"]["spec"]
+
+
+NODE_LOGS = {
+    "nodeLogs": {
+        "enabled": True,
+        "logs": [
+            {
+                "files": ["/var/log/containers/nginx-*_nginx-test_*.log"],
+                "service": "nginx-test/nginx",
+            }
+        ],
+    }
+}
+MATRIX = {
+    "defaults": {},
+    "one replica": {"replicas": 1},
+    "shards": {"shards": 3},
+    "node logs": NODE_LOGS,
+    "no pod logs": {"podLogs": {"enabled": False}},
+    "pod logs of two namespaces": {"podLogs": {"namespaces": ["shop", "nginx-test"]}},
+    "a key that is there": {"probeKey": {"existingSecret": "mine"}, **NODE_LOGS},
+    "a key that is made": {"probeKey": {"create": True}, **NODE_LOGS},
+    "a cluster by name": {"cluster": "east", "config": {"probe": {"interval": "30s"}}},
+    "a digest": {"image": {"repository": "r.example/x", "digest": "sha256:" + "0" * 64}},
+    "a service monitor": {"serviceMonitor": {"enabled": True, "labels": {"release": "prom"}}},
+    "a pod monitor": {"podMonitor": {"enabled": True}, **NODE_LOGS},
+    "karmada": {"karmada": {"enabled": True}, "probeKey": {"create": True}},
+    "karmada with all": {
+        "karmada": {"enabled": True},
+        "serviceMonitor": {"enabled": True},
+        "shards": 2,
+        "podLogs": {"namespaces": ["shop"]},
+        "probeKey": {"existingSecret": "mine"},
+        **NODE_LOGS,
+    },
+    "placed": {
+        "priorityClassName": "system-cluster-critical",
+        "nodeSelector": {"kubernetes.io/os": "linux"},
+        "tolerations": [{"operator": "Exists"}],
+        "affinity": {"nodeAffinity": {}},
+        "imagePullSecrets": [{"name": "registry"}],
+        "podAnnotations": {"a": "b"},
+        "podLabels": {"c": "d"},
+        "topologySpread": False,
+    },
+    "a narrow network": {
+        "networkPolicy": {
+            "from": [{"namespaceSelector": {"matchLabels": {"name": "monitoring"}}}],
+            "egress": [{"ports": [{"port": 53, "protocol": "UDP"}]}],
+        }
+    },
+    "without the optional": {
+        "podDisruptionBudget": {"enabled": False},
+        "networkPolicy": {"enabled": False},
+        "scrapeAnnotations": {"enabled": False},
+        "rbac": {"create": False},
+    },
+    "extra objects": {
+        "extraObjects": [
+            {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "one"}},
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: '{{ .Release.Name }}-two'}",
+        ]
+    },
+}

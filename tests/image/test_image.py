@@ -1,0 +1,103 @@
+"""The image: what is in it, and that it runs as it is run in a cluster."""
+
+import asyncio
+import json
+import signal
+import subprocess
+
+import aiohttp
+import pytest
+
+from exporter import __version__
+from tests.fakes.process import Exporter
+
+pytestmark = pytest.mark.timeout(600)
+COMMAND = "/app/bin/clusterset-exporter"
+INVENTORY = """\
+clusters: [{id: east, pod_cidrs: [10.1.0.0/16]}, {id: west, pod_cidrs: [10.2.0.0/16]}]
+services: []
+"""
+CONFIG = """\
+cluster: east
+inventory: {static: inventory.yaml}
+probe: {resolvers: ["127.0.0.1:9"]}
+"""
+
+
+def test_it_says_its_version_on_a_root_it_cannot_write(inside):
+    done = subprocess.run(inside(COMMAND, "--version"), capture_output=True, text=True, check=False)
+    assert done.stdout == f"clusterset-exporter, version {__version__}\n", done.stderr
+    code = "import os; print(os.getuid()); open('/app/x', 'w')"
+    done = subprocess.run(
+        inside("/usr/bin/python3", "-c", code), capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "65532\n"
+    assert "Read-only file system" in done.stderr
+
+
+async def test_it_runs_is_scraped_and_ends_on_sigterm(inside, tmp_path):
+    tmp_path.chmod(0o755)
+    (tmp_path / "inventory.yaml").write_text(INVENTORY)
+    (tmp_path / "config.yaml").write_text(CONFIG)
+    listen = ("--web.listen-address", "127.0.0.1:0")
+    arguments = (COMMAND, "run", "--config.file", "/mnt/config.yaml", *listen)
+    process = await asyncio.create_subprocess_exec(
+        *inside(*arguments, shown=tmp_path), stderr=asyncio.subprocess.PIPE
+    )
+    async with aiohttp.ClientSession() as session:
+        exporter = Exporter(process, session)
+        try:
+            await exporter.started()
+            assert await exporter.value("clusterset_exporter_build_info", version=__version__) == 1
+            process.send_signal(signal.SIGTERM)
+            assert await exporter.end() == 0
+        finally:
+            if process.returncode is None:
+                process.kill()
+
+
+def test_there_is_nothing_in_it_to_build_or_install_with(image):
+    programs = [path for folder in ("bin", "sbin") for path in (image / "usr" / folder).iterdir()]
+    names = {path.name for path in (*programs, *(image / "app" / "bin").iterdir())}
+    assert not names & {"gcc", "cc", "make", "apt", "apt-get", "dpkg", "pip", "pip3", "uv"}
+    packages = {path.name for path in (image / "app").iterdir()}
+    assert not packages & {"pip", "setuptools", "kubernetes", "pytest", "grafanalib", "tests"}
+    assert {"exporter", "aiohttp"} <= packages
+
+
+def test_it_is_small(image, capsys):
+    size = sum(p.stat().st_size for p in (image / "app").rglob("*") if p.is_file())
+    with capsys.disabled():
+        print(f"\nadded to the base: {size / 1e6:.1f} MB")  # noqa: T201 - a figure of the docs
+    assert size < 45e6
+
+
+def test_it_says_what_it_is(store):
+    config = json.loads(store("inspect", "--type", "image", "localhost/exporter"))["OCIv1"][
+        "config"
+    ]
+    assert (config["User"], config["Entrypoint"]) == ("65532:65532", [COMMAND])
+    assert config["Labels"]["org.opencontainers.image.version"] == __version__
+    assert config["Labels"]["org.opencontainers.image.licenses"] == "Apache-2.0"
+    assert "Healthcheck" not in config
+
+
+def test_the_same_sources_are_the_same_bytes(store, image):
+    store.build("localhost/again", "--no-cache")
+    again = store.mount("localhost/again") / "app"
+    first = image / "app"
+    files = sorted(path.relative_to(first) for path in first.rglob("*"))
+    assert files == sorted(path.relative_to(again) for path in again.rglob("*"))
+    for name in files:
+        assert (first / name).stat().st_mtime == (again / name).stat().st_mtime == 0, name
+        if (first / name).is_file():
+            assert (first / name).read_bytes() == (again / name).read_bytes(), name
+
+
+def test_wheels_of_arm64_are_fetched_without_running_any(store):
+    store.build("localhost/arm64", "--target", "build", "--build-arg", "TARGETARCH=arm64")
+    libraries = list((store.mount("localhost/arm64") / "app").rglob("*.so"))
+    assert libraries
+    for path in libraries:
+        with path.open("rb") as file:
+            assert file.read(20)[18:] == b"\xb7\x00", path
