@@ -20,6 +20,9 @@ MAY = {
     "prober": {"model", "loading", "probe"},
     "check": {"model", "yamlfile", "loading", "targets", "prober"}
     | {"discover", "probe", "accesslog", "judge"},
+    "diagnose": {"model", "loading", "discover", "judge", "apiserver"},
+    "checkcluster": {"model", "yamlfile", "settings", "loading", "check", "diagnose", "incluster"}
+    | {"discover", "judge", "apiserver"},
     "targets": {"model", "settings", "probe"},
     "apiserver": {"model"},
     "discover": {"model", "yamlfile", "apiserver"},
@@ -47,6 +50,7 @@ MAY = {
         "yamlfile",
         "analyze",
         "check",
+        "checkcluster",
         "tables",
         "scalars",
         "accesslog",
