@@ -17,8 +17,7 @@ import click
 from exporter import __version__
 
 if TYPE_CHECKING:
-    from exporter.loading import Loaded
-    from exporter.model import Inventory, ServiceName
+    from exporter.check import Watched
     from exporter.shard import Shard
 
 PROGRAM = "clusterset-exporter"
@@ -336,28 +335,51 @@ def _duration(flag: str, text: str | None) -> float | None:
 
 
 @cli.command(name="check")
-@_config_option
+@_optional_config
 @_cluster_option
+@_kubeconfig_option
+@_context_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, each probe with every step.")
 @click.option("--watch", is_flag=True, help="Go on, and print each change; Ctrl-C ends it.")
 @click.argument("service", metavar="NS/NAME")
 def check_service(
-    *, config_file: Path, cluster: str | None, as_json: bool, watch: bool, service: str
+    *,
+    config_file: Path | None,
+    cluster: str | None,
+    kubeconfig: str | None,
+    context: str | None,
+    as_json: bool,
+    watch: bool,
+    service: str,
 ) -> None:
     """
     Ask now whether a service is served where it should be from here, and say why.
 
-    Exit code 0 if it is, maybe with warnings; 1 if it is not; 2 for wrong usage.
+    By the inventory of the configuration file, else by the API server of the local cluster, which
+    is diagnosed on the way. Exit code 0 if all is well, maybe with warnings; 1 if it is not; 2 for
+    wrong usage.
     """
     from exporter import check as checking  # noqa: PLC0415 - run starts without it
+    from exporter import checkcluster, loading  # noqa: PLC0415
     from exporter.yamlfile import SettingsError  # noqa: PLC0415
 
     try:
         asked = checking.service_name(service)
-        again = partial(checking.read, config_file, cluster)
-        if watch:
-            _watch(again, asked)
-        seen = asyncio.run(checking.look(*again(), asked))
+        loaded = loading.load(config_file, cluster)
+        if loaded.settings.inventory.kubernetes is not None:
+            if watch:
+                _watch(
+                    partial(
+                        checkcluster.watch, loaded, asked, kubeconfig=kubeconfig, context=context
+                    )
+                )
+            looked = checkcluster.look(loaded, asked, kubeconfig=kubeconfig, context=context)
+            seen = asyncio.run(looked)
+        else:
+            again = partial(checking.read, config_file, cluster)
+            if watch:
+                _watch(partial(checking.watch, again, asked))
+            seen = asyncio.run(checking.look(*again(), asked))
     except SettingsError as error:
         raise Usage(str(error)) from error
     except KeyboardInterrupt:
@@ -367,7 +389,7 @@ def check_service(
     sys.exit(seen.report.level == "fail")
 
 
-def _watch(again: "Callable[[], tuple[Loaded, Inventory]]", service: "ServiceName") -> None:
+def _watch(watching: "Callable[[Callable[[str], None], Callable[[Watched], None]], Any]") -> None:
     from rich.console import Console  # noqa: PLC0415 - a look needs none of it
     from rich.live import Live  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
@@ -377,15 +399,14 @@ def _watch(again: "Callable[[], tuple[Loaded, Inventory]]", service: "ServiceNam
     console = Console(highlight=False, soft_wrap=True)
     # Elsewhere than on a terminal the changes alone are told, line by line.
     if not console.is_terminal:
-        asyncio.run(checking.watch(again, service, click.echo, lambda _: None))
+        asyncio.run(watching(click.echo, lambda _: None))
         return
     with Live(console=console, auto_refresh=False) as live:
 
         def shown(seen: checking.Watched) -> None:
             live.update(Text(checking.live(seen)), refresh=True)
 
-        told = partial(console.print, markup=False)
-        asyncio.run(checking.watch(again, service, told, shown))
+        asyncio.run(watching(partial(console.print, markup=False), shown))
 
 
 @cli.group()

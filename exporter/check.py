@@ -65,7 +65,7 @@ class Watched:
     """Seconds without service since somebody watches."""
 
 
-def read(config_file: Path, cluster: str | None) -> tuple[Loaded, Inventory]:
+def read(config_file: Path | None, cluster: str | None) -> tuple[Loaded, Inventory]:
     """Read configuration and inventory; SettingsError if one is wrong."""
     loaded = load(config_file, cluster)
     return loaded, read_inventory(loaded.inventory_file, loaded.local)
@@ -89,11 +89,13 @@ async def look(loaded: Loaded, inventory: Inventory, service: ServiceName) -> Lo
     """
     if service not in inventory.services:
         known = ", ".join(map(str, inventory.services)) or "none"
-        msg = f"{service} is not in {loaded.inventory_file}; known are {known}"
+        static = loaded.settings.inventory.static is not None
+        where = loaded.inventory_file if static else f"what is discovered in {inventory.local}"
+        msg = f"{service} is not in {where}; known are {known}"
         raise SettingsError(msg)
     wanted = [t for t in targets(inventory, loaded) if t.question.service == service and t.decides]
     if not wanted:
-        msg = f"{service} is not probed: probe.services says enabled: false"
+        msg = f"{service} is not probed: by probe.services, or by an annotation on it"
         raise SettingsError(msg)
 
     async def ask(prober: Prober, target: Target) -> Probe:

@@ -22,6 +22,9 @@ MAY = {
     "prober": {"model", "loading", "probe"},
     "check": {"model", "yamlfile", "loading", "targets", "prober"}
     | {"discover", "probe", "accesslog", "judge", "expose"},
+    "diagnose": {"model", "loading", "discover", "judge", "apiserver"},
+    "checkcluster": {"model", "yamlfile", "settings", "loading", "check", "diagnose", "incluster"}
+    | {"discover", "judge", "apiserver"},
     "targets": {"model", "loading", "probesettings", "probe"},
     "probing": {"model", "loading", "targets", "prober", "probe"},
     "apiserver": {"model"},
@@ -50,6 +53,7 @@ MAY = {
         "yamlfile",
         "analyze",
         "check",
+        "checkcluster",
         "tables",
         "scalars",
         "accesslog",

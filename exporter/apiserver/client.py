@@ -112,9 +112,11 @@ class ApiClient:
         request = _Request(method="GET", path=path, params=params, within=within)
         return await self._document(request)
 
-    async def read(self, path: str, *, within: float = REQUEST_LIMIT) -> Json:
+    async def read(
+        self, path: str, params: Params | None = None, *, within: float = REQUEST_LIMIT
+    ) -> Json:
         """Return the object at *path*."""
-        return decoded(await self.get(path, within=within), f"GET {path}")
+        return decoded(await self.get(path, params, within=within), f"GET {path}")
 
     async def create(self, path: str, body: Json, *, within: float = REQUEST_LIMIT) -> Json:
         """POST *body* to the collection at *path*; return what the server made of it."""

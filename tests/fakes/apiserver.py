@@ -99,6 +99,8 @@ class ApiServer:
     async def _answer(self, asked, request, user):
         if asked.plural == SSAR and asked.verb == "create":
             return self._review(await request.json(), user)
+        if asked.api_version and not asked.plural:
+            return self._resources(asked)
         if not self.may(user, asked.verb, asked.resource):
             message = (
                 f"{asked.plural}{'.' if asked.group else ''}{asked.group} is forbidden: "
@@ -114,6 +116,16 @@ class ApiServer:
         if asked.verb == "watch":
             return await self._watch(asked, request)
         return await self._document(asked, request, kind)
+
+    def _resources(self, asked):
+        names = [
+            {"name": plural, "kind": kind, "namespaced": plural not in CLUSTER_WIDE}
+            for (group, plural), (kind, versions) in self.store.kinds.items()
+            if group == asked.group and asked.api_version in versions
+        ]
+        if not names:
+            return web.Response(text="404 page not found\n", status=404)
+        return web.json_response({"kind": "APIResourceList", "resources": names})
 
     def _review(self, body, user):
         wanted = body["spec"]["resourceAttributes"]

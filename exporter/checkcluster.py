@@ -1,0 +1,127 @@
+"""`check` by what the local cluster's API server knows, and what may be wrong with the cluster."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import TypeVar
+
+from exporter import check, diagnose
+from exporter.apiserver.client import ApiClient
+from exporter.discover.identity import IdentityError
+from exporter.discover.kubernetes import IdentityChangedError, KubernetesInventory
+from exporter.discover.objects import Discovered
+from exporter.discover.selection import Selection
+from exporter.incluster import open_client
+from exporter.judge.diagnosis import diagnose as judged
+from exporter.loading import Loaded
+from exporter.model import Inventory, ServiceName
+from exporter.settings import KubernetesSettings
+from exporter.yamlfile import SettingsError
+
+T = TypeVar("T")
+FIRST_WITHIN = 30.0
+"""Seconds until the first inventory has to be there."""
+
+
+class _Newest:
+    """Keeps the newest inventory."""
+
+    def __init__(self) -> None:
+        self.there = asyncio.Event()
+        self.found: Discovered
+
+    async def take(self, found: Discovered) -> None:
+        self.found = found
+        self.there.set()
+
+
+async def look(
+    loaded: Loaded, service: ServiceName, *, kubeconfig: str | None, context: str | None
+) -> check.Look:
+    """
+    Discover, look at *service* once, and diagnose the cluster.
+
+    Raises:
+        SettingsError: If the cluster cannot be asked, or the service is not in it.
+    """
+
+    async def once(client: ApiClient, newest: _Newest) -> check.Look:
+        found = newest.found
+        seen = await check.look(loaded, found.inventory, service)
+        read = await diagnose.read(client, loaded, found.inventory, found.findings)
+        more = tuple(judged(read, loaded.settings.clusterset_domain))
+        report = replace(seen.report, findings=(*seen.report.findings, *more))
+        return replace(seen, report=report)
+
+    async with open_client(kubeconfig, context) as client:
+        return await _following(client, loaded, lambda newest: once(client, newest))
+
+
+async def watch(
+    loaded: Loaded,
+    service: ServiceName,
+    told: Callable[[str], None],
+    shown: Callable[[check.Watched], None],
+    *,
+    kubeconfig: str | None,
+    context: str | None,
+) -> None:
+    """Look again and again while the API server's changes are followed; see `check.watch`."""
+
+    async def on(newest: _Newest) -> None:
+        def again() -> tuple[Loaded, Inventory]:
+            return loaded, newest.found.inventory
+
+        await check.watch(again, service, told, shown)
+
+    async with open_client(kubeconfig, context) as client:
+        await _following(client, loaded, on)
+
+
+async def _following(
+    client: ApiClient, loaded: Loaded, use: Callable[[_Newest], Awaitable[T]]
+) -> T:
+    """Follow the API server while *use* makes use of what it says."""
+    newest = _Newest()
+    discovery = _discovery(client, loaded, newest)
+    failed: BaseException | None = None
+    try:
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(discovery.run(), name="discovery")
+            await _first(discovery, newest)
+            result = await use(newest)
+            running.cancel()
+    except* (IdentityError, IdentityChangedError, SettingsError) as errors:
+        failed = _leaf(errors)
+    if failed is not None:
+        raise SettingsError(str(failed)) from failed
+    return result
+
+
+async def _first(discovery: KubernetesInventory, newest: _Newest) -> None:
+    try:
+        async with asyncio.timeout(FIRST_WITHIN):
+            await newest.there.wait()
+    except TimeoutError as error:
+        msg = f"{discovery.waits_for() or 'no inventory'}; gave up after {FIRST_WITHIN:g} s"
+        raise SettingsError(msg) from error
+
+
+def _discovery(client: ApiClient, loaded: Loaded, newest: _Newest) -> KubernetesInventory:
+    wanted = loaded.settings.inventory.kubernetes or KubernetesSettings()
+    return KubernetesInventory(
+        client,
+        setting=loaded.local,
+        config_map=wanted.config_map,
+        selection=Selection(namespaces=wanted.namespaces, labels=wanted.requirements()),
+        unix=time.time,
+        changed=newest.take,
+        was_blind=lambda _: None,
+    )
+
+
+def _leaf(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

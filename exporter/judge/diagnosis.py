@@ -1,0 +1,185 @@
+"""What a cluster's own objects say of why clusterset names may not work here."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from exporter.judge.corefile import forwarding
+from exporter.judge.explain import Finding, Level
+
+Json = dict[str, Any]
+MCS = "multicluster.x-k8s.io"
+MCS_KINDS = ("serviceexports", "serviceimports")
+SUBMARINER_KINDS = ("clusters", "endpoints", "gateways", "submariners")
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One thing that was asked for."""
+
+    found: Json | None = None
+    """None if there is none."""
+    unread: str = ""
+    """Why it was not looked at; empty if it was."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dns:
+    """Submariner's name server, and who should lead to it."""
+
+    namespace: str
+    pods: Seen
+    service: Seen
+    coredns: Seen
+    """The ConfigMap of the cluster's name server."""
+    node_local: Seen
+    """The DaemonSet of a cache on each node."""
+    node_local_config: Seen
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cluster:
+    """All that was read."""
+
+    served: Mapping[str, tuple[str, ...]]
+    """Versions of each resource, named as kubectl does."""
+    unread: str
+    """Why versions could not be read; empty if they could."""
+    missing: tuple[str, ...] | None
+    """Rights that `run` needs and that are not granted, verb and resource; None: not asked."""
+    rights_unread: str = ""
+    """Why the rights were not looked at; empty if they were."""
+    noticed: tuple[tuple[str, str], ...]
+    """What discovery found, and about what."""
+    dns: Dns | None
+    """None where no Submariner is."""
+
+
+def diagnose(cluster: Cluster, domain: str) -> Iterator[Finding]:
+    """Yield what is well and what is not; *domain* is the zone of the clusterset names."""
+    yield from _kinds(cluster)
+    yield from _rights(cluster)
+    if not cluster.noticed:
+        yield Finding(Level.OK, "discovery", "gateways and networks are consistent")
+    for about, text in cluster.noticed:
+        yield Finding(Level.WARN, about, text)
+    if cluster.dns is not None:
+        yield from _dns(cluster.dns, domain)
+
+
+def _kinds(cluster: Cluster) -> Iterator[Finding]:
+    if cluster.unread:
+        yield _unread("CRDs", cluster.unread)
+        return
+    gke = cluster.served.get("serviceimports.net.gke.io")
+    for kind in MCS_KINDS:
+        title = f"{kind}.{MCS}"
+        versions = cluster.served.get(title)
+        if versions:
+            yield Finding(Level.OK, title, f"served as {', '.join(versions)}")
+        elif not gke:
+            yield Finding(Level.FAIL, title, "not installed; the MCS API's CRDs are missing")
+    titles = [f"{kind}.submariner.io" for kind in SUBMARINER_KINDS]
+    absent = [title for title in titles if not cluster.served.get(title)]
+    if len(absent) == len(titles):
+        yield Finding(Level.OK, "submariner.io", "not installed")
+    elif absent:
+        yield Finding(Level.FAIL, "submariner.io", f"not installed: {', '.join(absent)}")
+    else:
+        yield Finding(Level.OK, "submariner.io", "all CRDs are installed")
+
+
+def _rights(cluster: Cluster) -> Iterator[Finding]:
+    if cluster.missing is None:
+        yield _unread("rights", cluster.rights_unread)
+    elif cluster.missing:
+        text = f"may not {', '.join(cluster.missing)}; grant them in a ClusterRole"
+        yield Finding(Level.FAIL, "rights", text)
+    else:
+        yield Finding(Level.OK, "rights", "all that run needs")
+
+
+def _dns(dns: Dns, domain: str) -> Iterator[Finding]:
+    yield _pods(dns)
+    address = _address(dns.service)
+    about = f"service {dns.namespace}/submariner-lighthouse-coredns"
+    if dns.service.unread:
+        yield _unread(about, dns.service.unread)
+    elif not address:
+        yield Finding(Level.FAIL, about, "not there: Submariner's service discovery has no address")
+    else:
+        yield Finding(Level.OK, about, address)
+    yield _coredns(dns.coredns, domain, address)
+    yield from _node_local(dns, domain)
+
+
+def _pods(dns: Dns) -> Finding:
+    about = f"Lighthouse pods in {dns.namespace}"
+    if dns.pods.unread:
+        return _unread(about, dns.pods.unread)
+    pods = [each for each in _list(dns.pods.found, "items") if isinstance(each, dict)]
+    ready = sum(map(_is_ready, pods))
+    level = Level.FAIL if not ready else Level.OK if ready == len(pods) else Level.WARN
+    return Finding(level, about, f"{ready} of {len(pods)} ready")
+
+
+def _is_ready(pod: Json) -> bool:
+    conditions = _list(pod.get("status"), "conditions")
+    return any(
+        isinstance(each, dict) and each.get("type") == "Ready" and each.get("status") == "True"
+        for each in conditions
+    )
+
+
+def _coredns(config: Seen, domain: str, address: str) -> Finding:
+    about = "CoreDNS kube-system/coredns"
+    if config.unread or config.found is None:
+        return _unread(about, config.unread or "not there; another name server is in use")
+    rule = forwarding(_corefile(config), domain)
+    if not rule.has_block:
+        level = Level.WARN if rule.imports else Level.FAIL
+        more = "; what it imports was not looked at" if rule.imports else ""
+        return Finding(level, about, f"has no server block for {domain}{more}")
+    there = ", ".join(rule.addresses) or "nowhere"
+    if not address:
+        return Finding(Level.OK, about, f"forwards {domain} to {there}")
+    if address not in rule.addresses:
+        text = f"forwards {domain} to {there}, and Lighthouse is at {address}"
+        return Finding(Level.FAIL, about, text)
+    return Finding(Level.OK, about, f"forwards {domain} to Lighthouse")
+
+
+def _node_local(dns: Dns, domain: str) -> Iterator[Finding]:
+    about = "NodeLocal DNS kube-system/node-local-dns"
+    if dns.node_local.unread:
+        yield _unread(about, dns.node_local.unread)
+    elif dns.node_local.found is None:
+        yield Finding(Level.OK, about, "not installed")
+    elif dns.node_local_config.unread:
+        yield _unread(about, dns.node_local_config.unread)
+    elif forwarding(_corefile(dns.node_local_config), domain).has_block:
+        yield Finding(Level.OK, about, f"has a server block for {domain}")
+    else:
+        text = f"has no server block for {domain}, so pods behind it may not resolve those names"
+        yield Finding(Level.WARN, about, text)
+
+
+def _address(service: Seen) -> str:
+    spec = (service.found or {}).get("spec")
+    address = spec.get("clusterIP") if isinstance(spec, dict) else None
+    return address if isinstance(address, str) else ""
+
+
+def _corefile(config: Seen) -> str:
+    data = (config.found or {}).get("data")
+    text = data.get("Corefile") if isinstance(data, dict) else None
+    return text if isinstance(text, str) else ""
+
+
+def _list(found: object, key: str) -> list[Any]:
+    items = found.get(key) if isinstance(found, dict) else None
+    return items if isinstance(items, list) else []
+
+
+def _unread(about: str, why: str) -> Finding:
+    return Finding(Level.OK, about, f"not looked at: {why}")
