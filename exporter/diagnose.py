@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from exporter.apiserver.client import ApiClient
 from exporter.apiserver.errors import ApiError, ErrorKind
@@ -17,8 +18,18 @@ AT_ONCE = 8
 """Requests that are asked side by side."""
 LIGHTHOUSE = "submariner-lighthouse-coredns"
 OPERATOR_NAMESPACE = "submariner-operator"
-Right = tuple[str, str, str, str, str]
-"""Verb, group, plural, subresource, namespace."""
+
+
+class Right(NamedTuple):
+    """Something that has to be allowed."""
+
+    verb: str
+    group: str
+    plural: str
+    sub: str = ""
+    namespace: str = ""
+    name: str = ""
+    """Of the one object that it is needed for; empty for all."""
 
 
 async def read(
@@ -61,22 +72,31 @@ def _needed(client: ApiClient, loaded: Loaded, served: set[str]) -> Iterator[Rig
     wanted = dict.fromkeys((each.group, each.plural) for each in RESOURCES)
     for group, plural in wanted:
         if not served or (f"{plural}.{group}" if group else plural) in served:
-            yield from ((verb, group, plural, "", "") for verb in ("list", "watch"))
+            yield from (Right(verb, group, plural) for verb in ("list", "watch"))
     if any(source.pods is not None for source in loaded.logs):
-        yield from (("get", "", "pods", sub, "") for sub in ("", "log"))
+        yield from (Right("get", "", "pods", sub) for sub in ("", "log"))
     kubernetes = loaded.settings.inventory.kubernetes
     if kubernetes is not None and kubernetes.lease is not None:
-        for verb in ("get", "create", "update"):
-            yield verb, "coordination.k8s.io", "leases", "", client.namespace
+        lease = Right("create", "coordination.k8s.io", "leases", "", client.namespace)
+        # What is made has no name yet that a rule could go by.
+        yield lease
+        for verb in ("get", "update"):
+            yield lease._replace(verb=verb, name=kubernetes.lease)
 
 
 async def _missing(client: ApiClient, needed: list[Right]) -> tuple[str, ...]:
     room = asyncio.Semaphore(AT_ONCE)
 
     async def may(right: Right) -> bool:
-        verb, group, plural, sub, namespace = right
         async with room:
-            return await client.may(verb, plural, group=group, namespace=namespace, sub=sub)
+            return await client.may(
+                right.verb,
+                right.plural,
+                group=right.group,
+                namespace=right.namespace,
+                sub=right.sub,
+                name=right.name,
+            )
 
     # Gathered: each is bounded by the client, and the first error is the caller's to tell.
     allowed = await asyncio.gather(*map(may, needed))
@@ -84,9 +104,11 @@ async def _missing(client: ApiClient, needed: list[Right]) -> tuple[str, ...]:
 
 
 def _title(right: Right) -> str:
-    verb, group, plural, sub, namespace = right
-    title = f"{verb} {plural}" + (f"/{sub}" if sub else "") + (f".{group}" if group else "")
-    return title + (f" in {namespace}" if namespace else "")
+    sub = f"/{right.sub}" if right.sub else ""
+    group = f".{right.group}" if right.group else ""
+    name = f" {right.name}" if right.name else ""
+    where = f" in {right.namespace}" if right.namespace else ""
+    return f"{right.verb} {right.plural}{sub}{group}{name}{where}"
 
 
 async def _dns(client: ApiClient) -> Dns:

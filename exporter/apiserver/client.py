@@ -127,14 +127,21 @@ class ApiClient:
         return await self._write("PUT", path, body, within)
 
     async def may(
-        self, verb: str, resource: str, *, group: str = "", namespace: str = "", sub: str = ""
+        self,
+        verb: str,
+        resource: str,
+        *,
+        group: str = "",
+        namespace: str = "",
+        sub: str = "",
+        name: str = "",
     ) -> bool:
         """Ask the API server whether we may do *verb* on a resource (SelfSubjectAccessReview)."""
         asked = {"verb": verb, "group": group, "resource": resource, "namespace": namespace}
         review = {
             "apiVersion": "authorization.k8s.io/v1",
             "kind": "SelfSubjectAccessReview",
-            "spec": {"resourceAttributes": asked | {"subresource": sub}},
+            "spec": {"resourceAttributes": asked | {"subresource": sub, "name": name}},
         }
         path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
         answer = (await self.create(path, review)).get("status")
