@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from exporter import check, diagnose
@@ -24,6 +24,14 @@ FIRST_WITHIN = 30.0
 """Seconds until the first inventory has to be there."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reach:
+    """How the API server is reached; both None: as a pod, else as kubectl."""
+
+    kubeconfig: str | None
+    context: str | None
+
+
 class _Newest:
     """Keeps the newest inventory."""
 
@@ -36,9 +44,7 @@ class _Newest:
         self.there.set()
 
 
-async def look(
-    loaded: Loaded, service: ServiceName, *, kubeconfig: str | None, context: str | None
-) -> check.Look:
+async def look(loaded: Loaded, service: ServiceName, reach: Reach) -> check.Look:
     """
     Discover, look at *service* once, and diagnose the cluster.
 
@@ -54,18 +60,16 @@ async def look(
         report = replace(seen.report, findings=(*seen.report.findings, *more))
         return replace(seen, report=report)
 
-    async with open_client(kubeconfig, context) as client:
+    async with open_client(reach.kubeconfig, reach.context) as client:
         return await _following(client, loaded, lambda newest: once(client, newest))
 
 
 async def watch(
     loaded: Loaded,
     service: ServiceName,
+    reach: Reach,
     told: Callable[[str], None],
     shown: Callable[[check.Watched], None],
-    *,
-    kubeconfig: str | None,
-    context: str | None,
 ) -> None:
     """Look again and again while the API server's changes are followed; see `check.watch`."""
 
@@ -75,7 +79,7 @@ async def watch(
 
         await check.watch(again, service, told, shown)
 
-    async with open_client(kubeconfig, context) as client:
+    async with open_client(reach.kubeconfig, reach.context) as client:
         await _following(client, loaded, on)
 
 

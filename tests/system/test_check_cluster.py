@@ -1,0 +1,141 @@
+"""`check` in a member cluster: discovery, diagnosis, and what it says when that does not work."""
+
+import asyncio
+import json
+import os
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.apiserver.conftest import FakeAccess
+from tests.fakes import certs
+from tests.fakes.apiaccess import EXPORTER
+from tests.fakes.apiserver import ApiServer, running
+from tests.fakes.members import CONFIG, Member
+from tests.test_diagnose import COREFILE, POD
+
+pytestmark = pytest.mark.timeout(120)
+GOLDEN = Path(__file__).parent.parent / "data" / "check"
+OPERATOR = "/api/v1/namespaces/submariner-operator"
+LIGHTHOUSE = "submariner-lighthouse-coredns"
+
+
+@pytest.fixture
+async def member(tmp_path):
+    async with running(ApiServer(), tls=certs.server_context()) as server:
+        made = Member(FakeAccess(server), tmp_path)
+        await made.fill()
+        (tmp_path / "config.yaml").write_text(CONFIG.replace("KUBERNETES", "lease: mine"))
+        yield made
+
+
+async def name_servers(api, address="100.1.0.53"):
+    """Add Lighthouse and the cluster's CoreDNS."""
+    labels = {"app": LIGHTHOUSE}
+    await api.done("POST", f"{OPERATOR}/pods", POD | {"metadata": {"name": "l", "labels": labels}})
+    service = {"metadata": {"name": LIGHTHOUSE}, "spec": {"clusterIP": address}}
+    await api.done("POST", f"{OPERATOR}/services", service)
+    config = {"metadata": {"name": "coredns"}, "data": {"Corefile": COREFILE}}
+    await api.done("POST", "/api/v1/namespaces/kube-system/configmaps", config)
+
+
+def command(member, *more, token="admintoken"):
+    config = str(member.folder / "config.yaml")
+    reach = ("--kubeconfig", str(member.kubeconfig(token)), "--config.file", config)
+    return [sys.executable, "-m", "exporter", "check", *reach, *more]
+
+
+async def check(member, *more, token="admintoken"):
+    process = await asyncio.create_subprocess_exec(
+        *command(member, *more, token=token),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    async with asyncio.timeout(60):
+        out, error = await process.communicate()
+    return process.returncode, out.decode(), error.decode()
+
+
+def golden(name, text):
+    text = re.sub(r" +\n", "\n", re.sub(r" {2,}", "  ", text))
+    path = GOLDEN / f"{name}.txt"
+    if os.environ.get("GOLDEN"):
+        path.write_text(text)
+    assert text == path.read_text()
+
+
+async def test_a_cluster_whose_name_servers_are_well(member):
+    await name_servers(member.api)
+    code, text, error = await check(member, "nginx-test/nginx")
+    # Nobody answers at the name server of this configuration.
+    assert (code, error) == (1, "")
+    await asyncio.to_thread(golden, "cluster", text)
+
+
+async def test_a_name_server_that_leads_elsewhere(member):
+    await name_servers(member.api, "100.1.0.99")
+    _, text, _ = await check(member, "nginx-test/nginx", "--json")
+    findings = json.loads(text)["findings"]
+    assert {
+        "level": "fail",
+        "about": "CoreDNS kube-system/coredns",
+        "text": "forwards clusterset.local to 100.1.0.53, and Lighthouse is at 100.1.0.99",
+    } in findings
+
+
+async def test_missing_rights_are_named_and_no_failure_of_what_is_only_looked_at(member):
+    core = ("endpointslices", "services", "serviceexports", "serviceimports")
+    kinds = (*core, "gateways", "clusters", "endpoints", "submariners")
+    await member.api.grant(*((verb, kind) for kind in kinds for verb in ("list", "watch")))
+    _, text, _ = await check(member, "nginx-test/nginx", token=EXPORTER)
+    await asyncio.to_thread(golden, "rights", text)
+
+
+async def test_nothing_says_which_cluster_this_is(member):
+    for kind, name in (
+        ("Gateway", "gw1"),
+        ("Submariner", "submariner"),
+        ("ServiceExport", "nginx"),
+    ):
+        await member.remove(member.objects.get(kind, name))
+    code, out, error = await check(member, "nginx-test/nginx")
+    assert (code, out) == (2, "")
+    assert "nothing says which cluster this is; any of these four would" in error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ("shop/cart",),
+            "shop/cart is not in what is discovered in cluster1; known are nginx-test/nginx",
+        ),
+        (("nginx-test/nginx", "--kubeconfig", "/nowhere"), "/nowhere"),
+        (("nginx-test/nginx", "--context", "no"), "no"),
+    ],
+)
+async def test_what_cannot_be_looked_at(member, arguments, message):
+    code, out, error = await check(member, *arguments)
+    assert (code, out, message in error, error.count("\n")) == (2, "", True, 1)
+
+
+async def test_watching_follows_the_api(member):
+    process = await asyncio.create_subprocess_exec(
+        *command(member, "nginx-test/nginx", "--watch"), stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        async with asyncio.timeout(30):
+            assert "is served to nobody in cluster1" in (await process.stdout.readline()).decode()
+            for kind in ("ServiceExport", "ServiceImport"):
+                name = {"namespace": "nginx-test"}
+                await member.remove(member.objects.get(kind, "nginx", **name))
+            for cluster in ("cluster1", "cluster2"):
+                await member.remove(member.objects.slice_of(cluster))
+            # It is gone, which ends the looking.
+            assert await process.wait() == 2
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()

@@ -1,0 +1,218 @@
+"""What is made of a cluster's own objects: values in, lines out."""
+
+from dataclasses import replace
+
+import pytest
+
+from exporter.judge.corefile import Forwarding, forwarding
+from exporter.judge.diagnosis import Cluster, Dns, Seen, diagnose
+
+ZONE = "clusterset.local"
+COREFILE = """\
+#lighthouse-start AUTO-GENERATED SECTION. DO NOT EDIT
+clusterset.local:53 {
+    forward . 100.1.0.53
+}
+#lighthouse-end
+.:53 {
+    errors
+    kubernetes cluster.local in-addr.arpa {
+        pods insecure
+    }
+    forward . /etc/resolv.conf
+}
+"""
+POD = {"status": {"conditions": [{"type": "Ready", "status": "True"}]}}
+DNS = Dns(
+    namespace="submariner-operator",
+    pods=Seen({"items": [POD, POD]}),
+    service=Seen({"spec": {"clusterIP": "100.1.0.53"}}),
+    coredns=Seen({"data": {"Corefile": COREFILE}}),
+    node_local=Seen(),
+    node_local_config=Seen(),
+)
+SERVED = {
+    f"{kind}.multicluster.x-k8s.io": ("v1alpha1",) for kind in ("serviceexports", "serviceimports")
+}
+SERVED |= {
+    f"{k}.submariner.io": ("v1",) for k in ("clusters", "endpoints", "gateways", "submariners")
+}
+WELL = Cluster(served=SERVED, unread="", missing=(), noticed=(), dns=DNS)
+AWAY = Seen(unread="GET it: 403")
+
+
+def told(cluster):
+    return [f"{f.level} {f.about}: {f.text}" for f in diagnose(cluster, ZONE)]
+
+
+def test_all_is_well():
+    assert told(WELL) == [
+        "ok serviceexports.multicluster.x-k8s.io: served as v1alpha1",
+        "ok serviceimports.multicluster.x-k8s.io: served as v1alpha1",
+        "ok submariner.io: all CRDs are installed",
+        "ok rights: all that run needs",
+        "ok discovery: gateways and networks are consistent",
+        "ok Lighthouse pods in submariner-operator: 2 of 2 ready",
+        "ok service submariner-operator/submariner-lighthouse-coredns: 100.1.0.53",
+        "ok CoreDNS kube-system/coredns: forwards clusterset.local to Lighthouse",
+        "ok NodeLocal DNS kube-system/node-local-dns: not installed",
+    ]
+
+
+def corefile(text):
+    return Seen({"data": {"Corefile": text}})
+
+
+@pytest.mark.parametrize(
+    ("cluster", "line"),
+    [
+        pytest.param(
+            replace(WELL, served={}),
+            "fail serviceexports.multicluster.x-k8s.io: not installed; "
+            "the MCS API's CRDs are missing",
+            id="no MCS",
+        ),
+        pytest.param(
+            replace(WELL, served={k: v for k, v in SERVED.items() if "gateways" not in k}),
+            "fail submariner.io: not installed: gateways.submariner.io",
+            id="half a Submariner",
+        ),
+        pytest.param(replace(WELL, served={}), "ok submariner.io: not installed", id="another MCS"),
+        pytest.param(
+            replace(WELL, unread="GET /apis: 403"),
+            "ok CRDs: not looked at: GET /apis: 403",
+            id="no discovery",
+        ),
+        pytest.param(
+            replace(WELL, missing=("list nodes", "watch nodes")),
+            "fail rights: may not list nodes, watch nodes; grant them in a ClusterRole",
+            id="rights",
+        ),
+        pytest.param(
+            replace(WELL, missing=None, rights_unread="403"),
+            "ok rights: not looked at: 403",
+            id="rights unread",
+        ),
+        pytest.param(
+            replace(WELL, noticed=(("gateway gw1", "fell silent"),)),
+            "warn gateway gw1: fell silent",
+            id="gateway",
+        ),
+    ],
+)
+def test_cluster(cluster, line):
+    assert line in told(cluster)
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        pytest.param(
+            {"pods": Seen({"items": [POD, {}]})},
+            "warn Lighthouse pods in submariner-operator: 1 of 2 ready",
+            id="one pod down",
+        ),
+        pytest.param(
+            {"pods": Seen({"items": []})},
+            "fail Lighthouse pods in submariner-operator: 0 of 0 ready",
+            id="no pod",
+        ),
+        pytest.param(
+            {"pods": AWAY},
+            "ok Lighthouse pods in submariner-operator: not looked at: GET it: 403",
+            id="pods unread",
+        ),
+        pytest.param(
+            {"service": Seen()},
+            "fail service submariner-operator/submariner-lighthouse-coredns: not there: "
+            "Submariner's service discovery has no address",
+            id="no service",
+        ),
+        pytest.param(
+            {"service": AWAY},
+            "ok CoreDNS kube-system/coredns: forwards clusterset.local to 100.1.0.53",
+            id="service unread",
+        ),
+        pytest.param(
+            {"service": Seen({"spec": {"clusterIP": "100.1.0.99"}})},
+            "fail CoreDNS kube-system/coredns: forwards clusterset.local to 100.1.0.53, and "
+            "Lighthouse is at 100.1.0.99",
+            id="drift",
+        ),
+        pytest.param(
+            {"coredns": corefile(".:53 {\n errors\n}")},
+            "fail CoreDNS kube-system/coredns: has no server block for clusterset.local",
+            id="no block",
+        ),
+        pytest.param(
+            {"coredns": corefile(".:53 {\n errors\n}\nimport custom/*.server")},
+            "warn CoreDNS kube-system/coredns: has no server block for clusterset.local; "
+            "what it imports was not looked at",
+            id="imports",
+        ),
+        pytest.param(
+            {"coredns": Seen()},
+            "ok CoreDNS kube-system/coredns: not looked at: not there; "
+            "another name server is in use",
+            id="no CoreDNS",
+        ),
+        pytest.param(
+            {"node_local": Seen({}), "node_local_config": corefile(".:53 {\n cache 30\n}")},
+            "warn NodeLocal DNS kube-system/node-local-dns: has no server block for "
+            "clusterset.local, so pods behind it may not resolve those names",
+            id="NodeLocal trap",
+        ),
+        pytest.param(
+            {"node_local": Seen({}), "node_local_config": corefile(COREFILE)},
+            "ok NodeLocal DNS kube-system/node-local-dns: has a server block for clusterset.local",
+            id="NodeLocal with a block",
+        ),
+        pytest.param(
+            {"node_local": AWAY},
+            "ok NodeLocal DNS kube-system/node-local-dns: not looked at: GET it: 403",
+            id="NodeLocal unread",
+        ),
+        pytest.param(
+            {"node_local": Seen({}), "node_local_config": AWAY},
+            "ok NodeLocal DNS kube-system/node-local-dns: not looked at: GET it: 403",
+            id="NodeLocal's settings unread",
+        ),
+    ],
+)
+def test_name_servers(changes, line):
+    assert line in told(replace(WELL, dns=replace(DNS, **changes)))
+
+
+@pytest.mark.parametrize("broken", [{}, {"spec": 1}, {"spec": {"clusterIP": 1}}])
+def test_a_service_without_an_address(broken):
+    lines = told(replace(WELL, dns=replace(DNS, service=Seen(broken))))
+    assert any(line.startswith("fail service") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param(COREFILE, Forwarding(True, ("100.1.0.53",), False), id="Submariner's"),
+        pytest.param(
+            "dns://Clusterset.local.:53, x.y {\n forward . dns://1.2.3.4:53 [fd00::1]:53 "
+            "fd00::2 {\n policy random\n }\n}",
+            Forwarding(True, ("1.2.3.4", "fd00::1", "fd00::2"), False),
+            id="schemes, ports and IPv6",
+        ),
+        pytest.param(
+            "# clusterset.local {\n. {\n}\n", Forwarding(False, (), False), id="a comment"
+        ),
+        pytest.param(
+            ". {\n forward clusterset.local 1.2.3.4\n}\n",
+            Forwarding(False, (), False),
+            id="another block",
+        ),
+        pytest.param(
+            ". {\n import c/*.override\n}\n", Forwarding(False, (), True), id="imports inside"
+        ),
+        pytest.param("}}{{", Forwarding(False, (), False), id="nonsense"),
+        pytest.param("", Forwarding(False, (), False), id="empty"),
+    ],
+)
+def test_corefile(text, expected):
+    assert forwarding(text, ZONE) == expected
