@@ -16,7 +16,8 @@ from collections.abc import AsyncIterable, Callable, Sequence
 from dataclasses import dataclass, field
 from glob import glob, has_magic
 
-BLOCK = 128 << 10
+BLOCK = 64 << 10
+"""Read and counted between two turns of the event loop: 1 to 3 ms of work."""
 MAX_LINE = 64 << 10
 MAX_FILE = 1 << 20
 """Bytes read of one file in one poll: one that is far behind does not starve the others."""
