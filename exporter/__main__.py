@@ -357,10 +357,10 @@ def check_service(
         asked = checking.service_name(service)
         loaded = loading.load(config_file, cluster)
         if loaded.settings.inventory.kubernetes is not None:
-            reach = checkcluster.Reach(kubeconfig=kubeconfig, context=context)
+            reach = {"kubeconfig": kubeconfig, "context": context}
             if watch:
-                _watch(partial(checkcluster.watch, loaded, asked, reach))
-            report = asyncio.run(checkcluster.look(loaded, asked, reach))
+                _watch(partial(checkcluster.watch, loaded, asked, **reach))
+            report = asyncio.run(checkcluster.look(loaded, asked, **reach))
         else:
             again = partial(checking.read, config_file, cluster)
             if watch:

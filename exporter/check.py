@@ -90,9 +90,7 @@ async def look(loaded: Loaded, inventory: Inventory, service: ServiceName) -> Lo
         raise SettingsError(msg)
     wanted = [t for t in targets(inventory, loaded.settings) if t.question.service == service]
     if not wanted:
-        by_setting = not loaded.settings.probe.for_service(service).enabled
-        why = "probe.services says enabled: false" if by_setting else "an annotation says so"
-        msg = f"{service} is not probed: {why}"
+        msg = f"{service} is not probed: by probe.services, or by an annotation on it"
         raise SettingsError(msg)
 
     async def ask(prober: Prober, target: Target) -> Probe:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeVar
 
 from exporter import check, diagnose
@@ -25,14 +25,6 @@ FIRST_WITHIN = 30.0
 """Seconds until the first inventory has to be there."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reach:
-    """How the API server is reached; both None: as a pod, else as kubectl."""
-
-    kubeconfig: str | None
-    context: str | None
-
-
 class _Newest:
     """Keeps the newest inventory."""
 
@@ -45,7 +37,9 @@ class _Newest:
         self.there.set()
 
 
-async def look(loaded: Loaded, service: ServiceName, reach: Reach) -> Report:
+async def look(
+    loaded: Loaded, service: ServiceName, *, kubeconfig: str | None, context: str | None
+) -> Report:
     """
     Discover, look at *service* once, and diagnose the cluster.
 
@@ -60,16 +54,18 @@ async def look(loaded: Loaded, service: ServiceName, reach: Reach) -> Report:
         more = tuple(judged(read, loaded.settings.clusterset_domain))
         return replace(seen, findings=(*seen.findings, *more))
 
-    async with open_client(reach.kubeconfig, reach.context) as client:
+    async with open_client(kubeconfig, context) as client:
         return await _following(client, loaded, lambda newest: once(client, newest))
 
 
 async def watch(
     loaded: Loaded,
     service: ServiceName,
-    reach: Reach,
     told: Callable[[str], None],
     shown: Callable[[check.Watched], None],
+    *,
+    kubeconfig: str | None,
+    context: str | None,
 ) -> None:
     """Look again and again while the API server's changes are followed; see `check.watch`."""
 
@@ -79,7 +75,7 @@ async def watch(
 
         await check.watch(again, service, told, shown)
 
-    async with open_client(reach.kubeconfig, reach.context) as client:
+    async with open_client(kubeconfig, context) as client:
         await _following(client, loaded, on)
 
 

@@ -68,7 +68,8 @@ def corefile(text):
     [
         pytest.param(
             replace(WELL, served={}),
-            "fail serviceexports.multicluster.x-k8s.io: not installed; the MCS API's CRDs are missing",
+            "fail serviceexports.multicluster.x-k8s.io: not installed; "
+            "the MCS API's CRDs are missing",
             id="no MCS",
         ),
         pytest.param(
@@ -151,13 +152,14 @@ def test_cluster(cluster, line):
         ),
         pytest.param(
             {"coredns": Seen()},
-            "ok CoreDNS kube-system/coredns: not looked at: not there; another name server is in use",
+            "ok CoreDNS kube-system/coredns: not looked at: not there; "
+            "another name server is in use",
             id="no CoreDNS",
         ),
         pytest.param(
             {"node_local": Seen({}), "node_local_config": corefile(".:53 {\n cache 30\n}")},
-            "warn NodeLocal DNS kube-system/node-local-dns: has no server block for clusterset.local, "
-            "so pods behind it may not resolve those names",
+            "warn NodeLocal DNS kube-system/node-local-dns: has no server block for "
+            "clusterset.local, so pods behind it may not resolve those names",
             id="NodeLocal trap",
         ),
         pytest.param(
@@ -192,7 +194,8 @@ def test_a_service_without_an_address(broken):
     [
         pytest.param(COREFILE, Forwarding(True, ("100.1.0.53",), False), id="Submariner's"),
         pytest.param(
-            "dns://Clusterset.local.:53, x.y {\n forward . dns://1.2.3.4:53 [fd00::1]:53 fd00::2 {\n policy random\n }\n}",
+            "dns://Clusterset.local.:53, x.y {\n"
+            " forward . dns://1.2.3.4:53 [fd00::1]:53 fd00::2 {\n policy random\n }\n}",
             Forwarding(True, ("1.2.3.4", "fd00::1", "fd00::2"), False),
             id="schemes, ports and IPv6",
         ),
