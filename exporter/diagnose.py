@@ -40,8 +40,8 @@ async def read(
     rights_unread, missing = "", None
     try:
         missing = await _missing(client, list(_needed(client, loaded, set(served))))
-    except ApiError as error:
-        rights_unread = error.message
+    except* ApiError as errors:
+        rights_unread = next(str(each) for each in errors.exceptions)
     return Cluster(
         served=served,
         unread=unread,
@@ -98,9 +98,9 @@ async def _missing(client: ApiClient, needed: list[Right]) -> tuple[str, ...]:
                 name=right.name,
             )
 
-    # Gathered: each is bounded by the client, and the first error is the caller's to tell.
-    allowed = await asyncio.gather(*map(may, needed))
-    return tuple(_title(each) for each, yes in zip(needed, allowed, strict=True) if not yes)
+    async with asyncio.TaskGroup() as group:
+        allowed = [(each, group.create_task(may(each))) for each in needed]
+    return tuple(_title(each) for each, task in allowed if not task.result())
 
 
 def _title(right: Right) -> str:

@@ -185,7 +185,7 @@ class Servers:
             "--service-account-issuer=https://kubernetes.default.svc",
             "--authorization-mode=RBAC",
             "--disable-admission-plugins=ServiceAccount",
-            "--service-cluster-ip-range=10.96.0.0/24",
+            "--service-cluster-ip-range=100.1.0.0/16",
             "--endpoint-reconciler-type=none",
             "--kubelet-preferred-address-types=InternalIP",
             "--allow-privileged=true",

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 from tests.fakes.objects import Objects
 from tests.fakes.process import exporter
+from tests.fakes.virtual import until
 
 PLURALS = {
     "Submariner": ("submariner.io", "v1alpha1", "submariners"),
@@ -18,6 +19,18 @@ PLURALS = {
     "Service": ("", "v1", "services"),
     "Node": ("", "v1", "nodes"),
 }
+CUSTOM = [kind for kind, (group, *_) in PLURALS.items() if group.startswith(("sub", "multi"))]
+LIMIT = 20.0
+# What an exporter needs, and nothing else: verb and resource.
+RULES = [
+    *(
+        (verb, plural)
+        for plural in dict.fromkeys(plural for *_, plural in PLURALS.values())
+        for verb in ("list", "watch")
+    ),
+    ("get", "pods"),
+    ("get", "pods/log"),
+]
 CONFIG = """\
 inventory: {kubernetes: {KUBERNETES}}
 probe: {interval: 1s, timeout: 500ms, resolvers: ["127.0.0.1:1"]}
@@ -40,15 +53,19 @@ class Member:
     def __init__(self, api, folder, scene="scene"):
         self.api, self.folder = api, folder
         self.objects = Objects(scene)
-        for each in self.objects.all:
-            if each["kind"] == "Gateway":
-                each["metadata"]["annotations"]["update-timestamp"] = str(int(time.time()))
+        self._stamped()
+
+    def _stamped(self):
+        """Let the gateways tell the time; return them."""
+        gateways = [each for each in self.objects.all if each["kind"] == "Gateway"]
+        for each in gateways:
+            each["metadata"]["annotations"]["update-timestamp"] = str(int(time.time()))
+        return gateways
 
     async def fill(self):
         """Give the server all objects, and the kinds and namespaces that they need."""
-        for kind, (group, version, plural) in PLURALS.items():
-            if ("." in group and not group.endswith("k8s.io")) or group.startswith("multi"):
-                await self.api.install(group, plural, kind, version)
+        for kind in CUSTOM:
+            await self.install(kind)
         for namespace in sorted({e["metadata"].get("namespace", "") for e in self.objects.all}):
             if namespace:
                 body = {"metadata": {"name": namespace}}
@@ -56,12 +73,37 @@ class Member:
         for each in self.objects.all:
             await self.api.done("POST", path_of(each, name=False), each)
 
+    async def install(self, kind):
+        """Have the server know this kind."""
+        group, version, plural = PLURALS[kind]
+        if (await self.api.call("GET", f"/apis/{group}/{version}/{plural}"))[0] != 200:
+            await self.api.install(group, plural, kind, version)
+
+    async def uninstall(self, kind):
+        group, version, plural = PLURALS[kind]
+        await self.api.uninstall(group, plural)
+
+        async def is_away():
+            return (await self.api.call("GET", f"/apis/{group}/{version}/{plural}"))[0] == 404
+
+        await until(is_away, within=LIMIT)
+
+    async def empty(self):
+        """Take all objects away again, as far as they are there."""
+        for each in self.objects.all:
+            assert (await self.api.call("DELETE", path_of(each)))[0] in {200, 202, 404}
+
     async def change(self, found):
         """Write an object that was changed in place."""
         known = await self.api.done("GET", path_of(found))
         version = {"resourceVersion": known["metadata"]["resourceVersion"]}
         body = found | {"metadata": found["metadata"] | version}
         await self.api.done("PUT", path_of(found), body)
+
+    async def speak(self):
+        """Say that the gateways are alive: one that is silent for 20 seconds counts no more."""
+        for each in self._stamped():
+            await self.change(each)
 
     async def remove(self, found):
         await self.api.done("DELETE", path_of(found))
@@ -89,10 +131,10 @@ class Member:
         return path
 
     @asynccontextmanager
-    async def exporter(self, *arguments, kubernetes="", config=CONFIG):
+    async def exporter(self, *arguments, kubernetes="", config=CONFIG, token="admintoken"):
         """Run an exporter in the cluster."""
         path = self.folder / "config.yaml"
         path.write_text(config.replace("KUBERNETES", kubernetes))
-        command = ("--kubeconfig", str(self.kubeconfig()), *arguments)
+        command = ("--kubeconfig", str(self.kubeconfig(token)), *arguments)
         async with exporter(path, *command) as running:
             yield running

@@ -56,16 +56,16 @@ class Exporter:
                 total += float(line.rsplit(" ", 1)[1])
         return total
 
-    async def until(self, holds):
-        async with asyncio.timeout(LIMIT):
+    async def until(self, holds, *, within=LIMIT):
+        async with asyncio.timeout(within):
             while not await holds():  # noqa: ASYNC110 - another process has no Event
                 await asyncio.sleep(0.02)
 
-    async def until_value(self, value, name, **labels):
+    async def until_value(self, value, name, *, within=LIMIT, **labels):
         async def holds():
             return await self.value(name, **labels) == value
 
-        await self.until(holds)
+        await self.until(holds, within=within)
 
     async def end(self):
         async with asyncio.timeout(LIMIT):

@@ -13,7 +13,7 @@ from tests.apiserver.conftest import FakeAccess
 from tests.fakes import certs
 from tests.fakes.apiaccess import EXPORTER
 from tests.fakes.apiserver import ApiServer, running
-from tests.fakes.members import CONFIG, Member
+from tests.fakes.members import CONFIG, RULES, Member
 from tests.test_diagnose import COREFILE, POD
 
 pytestmark = pytest.mark.timeout(120)
@@ -27,7 +27,7 @@ async def member(tmp_path):
     async with running(ApiServer(), tls=certs.server_context()) as server:
         made = Member(FakeAccess(server), tmp_path)
         await made.fill()
-        (tmp_path / "config.yaml").write_text(CONFIG.replace("KUBERNETES", "lease: mine"))
+        (tmp_path / "config.yaml").write_text(CONFIG.replace("KUBERNETES", ""))
         yield made
 
 
@@ -91,6 +91,16 @@ async def test_missing_rights_are_named_and_no_failure_of_what_is_only_looked_at
     await member.api.grant(*((verb, kind) for kind in kinds for verb in ("list", "watch")))
     _, text, _ = await check(member, "nginx-test/nginx", token=EXPORTER)
     await asyncio.to_thread(golden, "rights", text)
+
+
+async def test_rights_on_the_lease_are_wanted_where_there_is_one(member):
+    (member.folder / "config.yaml").write_text(CONFIG.replace("KUBERNETES", "lease: mine"))
+    await member.api.grant(*RULES)
+    _, text, _ = await check(member, "nginx-test/nginx", token=EXPORTER)
+    (line,) = [each for each in text.splitlines() if " rights " in each]
+    assert line.startswith("fail")
+    assert line.count("leases.coordination.k8s.io") == 3
+    assert "in mon" in line
 
 
 async def test_nothing_says_which_cluster_this_is(member):
