@@ -90,7 +90,9 @@ async def look(loaded: Loaded, inventory: Inventory, service: ServiceName) -> Lo
         raise SettingsError(msg)
     wanted = [t for t in targets(inventory, loaded.settings) if t.question.service == service]
     if not wanted:
-        msg = f"{service} is not probed: by probe.services, or by an annotation on it"
+        by_setting = not loaded.settings.probe.for_service(service).enabled
+        why = "probe.services says enabled: false" if by_setting else "an annotation says so"
+        msg = f"{service} is not probed: {why}"
         raise SettingsError(msg)
 
     async def ask(prober: Prober, target: Target) -> Probe:
