@@ -103,10 +103,7 @@ def test_show_refuses_what_is_wrong(tmp_path):
     [
         ("nginx", "nginx: should be namespace/name"),
         ("shop/cart", "inventory.yaml; known are nginx-test/nginx"),
-        (
-            "nginx-test/nginx",
-            "nginx-test/nginx is not probed: by probe.services, or by an annotation",
-        ),
+        ("nginx-test/nginx", "nginx-test/nginx is not probed: probe.services says enabled: false"),
     ],
 )
 def test_check_refuses_what_it_cannot_look_at(tmp_path, service, told):

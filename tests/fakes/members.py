@@ -1,12 +1,12 @@
 """A member cluster for tests: its API server holds a scene, and an exporter runs in it."""
 
+import asyncio
 import json
 import time
 from contextlib import asynccontextmanager
 
 from tests.fakes.objects import Objects
 from tests.fakes.process import exporter
-from tests.fakes.virtual import until
 
 PLURALS = {
     "Submariner": ("submariner.io", "v1alpha1", "submariners"),
@@ -82,11 +82,9 @@ class Member:
     async def uninstall(self, kind):
         group, version, plural = PLURALS[kind]
         await self.api.uninstall(group, plural)
-
-        async def is_away():
-            return (await self.api.call("GET", f"/apis/{group}/{version}/{plural}"))[0] == 404
-
-        await until(is_away, within=LIMIT)
+        async with asyncio.timeout(LIMIT):
+            while (await self.api.call("GET", f"/apis/{group}/{version}/{plural}"))[0] != 404:  # noqa: ASYNC110 - a server has no Event
+                await asyncio.sleep(0.05)
 
     async def empty(self):
         """Take all objects away again, as far as they are there."""
