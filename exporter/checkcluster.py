@@ -14,6 +14,7 @@ from exporter.discover.objects import Discovered
 from exporter.discover.selection import Selection
 from exporter.incluster import open_client
 from exporter.judge.diagnosis import diagnose as judged
+from exporter.judge.explain import Level
 from exporter.loading import Loaded
 from exporter.model import Inventory, ServiceName
 from exporter.settings import KubernetesSettings
@@ -57,7 +58,9 @@ async def look(loaded: Loaded, service: ServiceName, reach: Reach) -> check.Look
         seen = await check.look(loaded, found.inventory, service)
         read = await diagnose.read(client, loaded, found.inventory, found.findings)
         more = tuple(judged(read, loaded.settings.clusterset_domain))
-        report = replace(seen.report, findings=(*seen.report.findings, *more))
+        faults = ", ".join(each.about for each in more if each.level is Level.FAIL)
+        verdict = seen.report.verdict + (f" The cluster has faults: {faults}." if faults else "")
+        report = replace(seen.report, findings=(*seen.report.findings, *more), verdict=verdict)
         return replace(seen, report=report)
 
     async with open_client(reach.kubeconfig, reach.context) as client:
