@@ -51,7 +51,7 @@ from exporter.settings import Settings
 
 log = structlog.get_logger()
 
-VIEWS_A_TURN = 50
+VIEWS_A_TURN = 20
 """Services whose gauges are set between two turns of the event loop: about 1 ms of work."""
 
 LEAK_SETTLES = 5.0
