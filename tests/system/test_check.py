@@ -139,7 +139,10 @@ async def test_watching_tells_each_change(tmp_path):
 async def watching(site, **streams):
     """Run `check --watch`; it does not outlive the test."""
     process = await asyncio.create_subprocess_exec(
-        *command(site, str(SERVICE), "--watch"), **{"stdout": asyncio.subprocess.PIPE} | streams
+        *command(site, str(SERVICE), "--watch"),
+        # A shell lets what it starts in the background ignore Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        **{"stdout": asyncio.subprocess.PIPE} | streams,
     )
     try:
         yield process
