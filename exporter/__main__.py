@@ -158,6 +158,7 @@ def run(
     SIGHUP and POST /-/reload read the configuration again.
     """
     from exporter import daemon  # noqa: PLC0415 - analyze starts without it
+    from exporter.probe import loop  # noqa: PLC0415
     from exporter.yamlfile import SettingsError  # noqa: PLC0415
 
     daemon.log_to_stderr(log_level, log_format)
@@ -173,7 +174,7 @@ def run(
         pod=os.environ.get("POD_NAME") or platform.node(),
     )
     try:
-        asyncio.run(daemon.run(options))
+        loop.run(daemon.run(options))
     except SettingsError as error:
         raise Usage(str(error)) from error
     except (daemon.ListenError, daemon.EndedError) as error:
@@ -361,6 +362,7 @@ def check_service(
     """
     from exporter import check as checking  # noqa: PLC0415 - run starts without it
     from exporter import checkcluster, loading  # noqa: PLC0415
+    from exporter.probe import loop  # noqa: PLC0415
     from exporter.yamlfile import SettingsError  # noqa: PLC0415
 
     try:
@@ -370,12 +372,12 @@ def check_service(
             reach = checkcluster.Reach(kubeconfig=kubeconfig, context=context)
             if watch:
                 _watch(partial(checkcluster.watch, loaded, asked, reach))
-            seen = asyncio.run(checkcluster.look(loaded, asked, reach))
+            seen = loop.run(checkcluster.look(loaded, asked, reach))
         else:
             again = partial(checking.read, config_file, cluster)
             if watch:
                 _watch(partial(checking.watch, again, asked))
-            seen = asyncio.run(checking.look(*again(), asked))
+            seen = loop.run(checking.look(*again(), asked))
     except SettingsError as error:
         raise Usage(str(error)) from error
     except KeyboardInterrupt:
@@ -391,18 +393,19 @@ def _watch(watching: "Callable[[Callable[[str], None], Callable[[Watched], None]
     from rich.text import Text  # noqa: PLC0415
 
     from exporter import check as checking  # noqa: PLC0415
+    from exporter.probe import loop  # noqa: PLC0415
 
     console = Console(highlight=False, soft_wrap=True)
     # Elsewhere than on a terminal the changes alone are told, line by line.
     if not console.is_terminal:
-        asyncio.run(watching(click.echo, lambda _: None))
+        loop.run(watching(click.echo, lambda _: None))
         return
     with Live(console=console, auto_refresh=False) as live:
 
         def shown(seen: checking.Watched) -> None:
             live.update(Text(checking.live(seen)), refresh=True)
 
-        asyncio.run(watching(partial(console.print, markup=False), shown))
+        loop.run(watching(partial(console.print, markup=False), shown))
 
 
 @cli.group()

@@ -30,8 +30,8 @@ from exporter.model import (
     Question,
     ServiceName,
 )
+from exporter.probe.engine import LoopClock, alone
 from exporter.probe.once import Target, probe_once
-from exporter.probe.schedule import LoopClock
 from exporter.prober import Prober
 from exporter.targets import targets
 from exporter.yamlfile import SettingsError
@@ -102,9 +102,10 @@ async def look(loaded: Loaded, inventory: Inventory, service: ServiceName) -> Lo
 
     async def ask(prober: Prober, target: Target) -> Probe:
         within = loaded.settings.probe.timeout
-        return await probe_once(
+        probe = probe_once(
             target, resolve=prober.resolve, get=prober.get, within=within, clock=LoopClock()
         )
+        return await alone(probe)
 
     plain = next(t for t in wanted if t.question.kind is NameKind.PLAIN)
     pinned = [target for target in wanted if target is not plain]

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 from exporter.loading import Loaded
 from exporter.model import Inventory, Probe, ServiceName, Skip
-from exporter.probe.lag import LagWatch
+from exporter.probe.engine import Engine, LoopClock, alone
 from exporter.probe.nameservers import watch
 from exporter.probe.once import Target, probe_once
 from exporter.probe.resolve import Server
-from exporter.probe.schedule import LoopClock, Pace, Schedule
+from exporter.probe.schedule import Pace, Schedule
 from exporter.prober import Prober
 from exporter.targets import targets
 
@@ -50,17 +50,26 @@ class Probing:
         self._inventory: Inventory | None = None
         self._free_at = 0.0
         """Until when the probes by hand so far have used up what is allowed."""
+        self._engine = Engine()
         self._schedule = Schedule(
+            self._engine,
             _pace(loaded),
             resolve=self._prober.resolve,
             get=self._prober.get,
             emit=emit,
             skipped=skipped,
             delayed=delayed,
-            lag=LagWatch(),
         )
-        self.run = self._schedule.run
         self.hurry: Callable[[ServiceName], None] = self._schedule.hurry
+
+    async def run(self) -> None:
+        """Probe until cancelled."""
+        with self._engine:
+            self._schedule.begin()
+            try:
+                await self._engine.ended()
+            finally:
+                self._schedule.end()
 
     def configure(self, loaded: Loaded) -> None:
         """Take a configuration into use."""
@@ -100,13 +109,14 @@ class Probing:
         if free_at > now:
             raise BusyError
         self._free_at = free_at
-        return await probe_once(
+        probe = probe_once(
             target,
             resolve=self._prober.resolve,
             get=self._prober.get,
             within=self._loaded.settings.probe.timeout,
             clock=LoopClock(),
         )
+        return await alone(probe)
 
     def _targets(self, service: ServiceName) -> Iterator[Target]:
         if self._inventory is not None and service in self._inventory.services:

@@ -1,9 +1,16 @@
-"""What every test gets: a check that no test blocks the event loop."""
+"""What every test gets: the exporter's event loop, and a check that nothing blocks it."""
 
 from collections.abc import Iterator
 
 import pytest
 from blockbuster import blockbuster_ctx
+
+from exporter.probe.loop import ProbeLoop
+
+
+def pytest_asyncio_loop_factories() -> dict[str, type[ProbeLoop]]:
+    """Run async tests in the loop that the exporter runs in."""
+    return {"exporter": ProbeLoop}
 
 
 @pytest.fixture(autouse=True)

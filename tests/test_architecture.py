@@ -48,6 +48,7 @@ MAY = {
         "model",
         "shard",
         "daemon",
+        "probe",
         "loading",
         "settings",
         "yamlfile",

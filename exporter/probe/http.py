@@ -1,9 +1,8 @@
 """One HTTP request to one address, each phase timed."""
 
-import asyncio
 import re
-import socket
 import ssl
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit
@@ -12,7 +11,8 @@ import httptools
 
 from exporter.model import Address, Failure, Phase, Reply
 from exporter.probe.tcp import OUR_ERRORS, Connection, connect, connect_failure, tcp_socket
-from exporter.probe.tls import PlainStream, Tls, TlsStream, blind_context, tls_failure
+from exporter.probe.tls import Tls, TlsStream, blind_context, tls_failure
+from exporter.probe.waits import Socket
 
 MAX_HEAD = 64 << 10
 MAX_BODY = 64 << 10
@@ -139,15 +139,14 @@ class _Exchange:
         self.took: float | None = None
         self.failure: Failure | None = None
 
-    async def run(self, path: str, user_agent: str, within: float, source: Address | None) -> None:
-        """Ask, in at most *within* seconds."""
+    async def run(self, path: str, user_agent: str, until: float, source: Address | None) -> None:
+        """Ask, and give up at *until* on the monotonic clock."""
         try:
-            async with asyncio.timeout(within):
-                try:
-                    await self._run(path, user_agent, source)
-                except ssl.SSLCertVerificationError as error:
-                    self.failure = tls_failure(error)
-                    await self._look(source)
+            try:
+                await self._run(path, user_agent, until, source)
+            except ssl.SSLCertVerificationError as error:
+                self.failure = tls_failure(error)
+                await self._look(until, source)
         except TimeoutError:
             # The kernel's own ETIMEDOUT, too: it says the same as our limit.
             self.failure = self.failure or _SILENT[self._phase]
@@ -171,30 +170,26 @@ class _Exchange:
             return connect_failure(error)
         return Failure.TLS_FAILED if self._phase is Phase.TLS else self.seen.ended
 
-    async def _run(self, path: str, user_agent: str, source: Address | None) -> None:
-        clock = asyncio.get_running_loop().time
-        with tcp_socket(self._address, source) as sock:
+    async def _run(self, path: str, user_agent: str, until: float, source: Address | None) -> None:
+        with tcp_socket(self._address, source, until) as sock:
             self.opened = await connect(sock, self._address, self._port)
-            stream = await self._stream(sock)
-            self._phase, began = Phase.REPLY, clock()
-            await stream.send(self._head(path, user_agent))
+            stream = sock if self._request.tls is None else await self._tls(self._request.tls, sock)
+            self._phase, began = Phase.REPLY, time.monotonic()
+            await stream.send_all(self._head(path, user_agent))
             await _read(stream, self.seen)
-            self.took = clock() - began
+            self.took = time.monotonic() - began
 
-    async def _stream(self, sock: socket.socket) -> PlainStream | TlsStream:
-        wanted, clock = self._request.tls, asyncio.get_running_loop().time
-        if wanted is None:
-            return PlainStream(sock)
-        self._phase, began = Phase.TLS, clock()
+    async def _tls(self, wanted: Tls, sock: Socket) -> TlsStream:
+        self._phase, began = Phase.TLS, time.monotonic()
         name = wanted.server_name or urlsplit(f"//{self._host}").hostname or self._host
         stream = TlsStream(sock, wanted.context, name)
         self.expires = await stream.handshake()
-        self.tls = clock() - began
+        self.tls = time.monotonic() - began
         return stream
 
-    async def _look(self, source: Address | None) -> None:
+    async def _look(self, until: float, source: Address | None) -> None:
         """Look at the certificate that was refused, over a connection that asks for nothing."""
-        with suppress(OSError), tcp_socket(self._address, source) as sock:
+        with suppress(OSError), tcp_socket(self._address, source, until) as sock:
             await connect(sock, self._address, self._port)
             host = urlsplit(f"//{self._host}").hostname or self._host
             name = (self._request.tls and self._request.tls.server_name) or host
@@ -250,13 +245,12 @@ async def get(
 
     Takes at most *within* seconds, and never raises because of what the other side does.
     """
-    clock = asyncio.get_running_loop().time
-    ends, path = clock() + within, request.path
+    until, path = time.monotonic() + within, request.path
     host = request.host or (name if port == request.usual_port else f"{name}:{port}")
     redirects = 0
     while True:
         exchange = _Exchange(address, port, request, host)
-        await exchange.run(path, user_agent, ends - clock(), source)
+        await exchange.run(path, user_agent, until, source)
         seen = exchange.seen
         moved = request.redirects and exchange.took is not None and seen.status in _MOVED
         if not moved:
@@ -279,7 +273,7 @@ def _redirected(location: str, request: Request, host: str, path: str) -> str | 
     return target if same and _PATH.fullmatch(target) else None
 
 
-async def _read(stream: PlainStream | TlsStream, seen: _Reply) -> None:
+async def _read(stream: Socket | TlsStream, seen: _Reply) -> None:
     head = 0
     while not seen.is_over():
         part = await stream.receive(MAX_BODY)
@@ -300,6 +294,6 @@ async def _read(stream: PlainStream | TlsStream, seen: _Reply) -> None:
         head += 0 if seen.headed else len(part)
         if max(head, seen.head) > MAX_HEAD or seen.received > MAX_RECEIVED:
             raise _TooLargeError
-        # What is there already is read without waiting: whoever sends without end must not keep
-        # everybody else from their turn, least of all the limit.
-        await asyncio.sleep(0)
+        if not seen.is_over():
+            # What is there already would be read without waiting.
+            await stream.turn()

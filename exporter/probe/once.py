@@ -1,6 +1,5 @@
 """One probe: look a name up, ask what was answered, once and within a limit."""
 
-import asyncio
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Protocol
@@ -10,6 +9,7 @@ from exporter.model import Address, Answer, Failure, Lookup, Probe, Question, Re
 from exporter.probe.http import Request
 from exporter.probe.resolve import Server
 from exporter.probe.tcp import TcpRequest
+from exporter.probe.waits import together
 
 MAX_ADDRESSES = 16
 """Of a headless service that are asked by one probe; of more, others at the next one."""
@@ -105,12 +105,8 @@ async def probe_once(
     left = max(0.001, within - (clock.time() - at))
     replies: list[Reply] = []
     if len(addresses) > 1 and target.every_address:
-        async with asyncio.TaskGroup() as group:
-            tasks = [
-                group.create_task(_ask(target, address, get, left))
-                for address in chosen(addresses, turn)
-            ]
-        replies = [task.result() for task in tasks]
+        asked = chosen(addresses, turn)
+        replies = await together([_ask(target, address, get, left) for address in asked])
     elif addresses:
         replies = [await _ask(target, addresses[0], get, left)]
     return Probe(

@@ -6,17 +6,18 @@ a probe is there to see: c-ares keeps an answer without data for up to an hour, 
 always reaches the same replica behind a Service, since connection tracking keeps its ports.
 """
 
-import asyncio
-import secrets
+import os
 import socket
 from collections.abc import Sequence
 from functools import lru_cache
+from time import monotonic
 from typing import NamedTuple
 
 from exporter.model import Address, Answer, Failure, Lookup, Record
 from exporter.probe import dns
 from exporter.probe.dnsname import MalformedError
-from exporter.probe.tcp import OUR_ERRORS, bind
+from exporter.probe.tcp import OUR_ERRORS, open_socket
+from exporter.probe.waits import IN, Socket
 
 MAX_UDP = 4096
 _FAILURES = {
@@ -43,15 +44,32 @@ class Server(NamedTuple):
 
 
 class _Asked:
-    """What one name server has said so far."""
+    """One name server, and what it has said so far."""
 
-    __slots__ = ("failure", "response", "strangers")
+    __slots__ = ("failure", "response", "server", "source", "strangers", "until")
 
-    def __init__(self) -> None:
+    def __init__(self, server: Server, source: Address | None, until: float) -> None:
+        self.server, self.source, self.until = server, source, until
         self.failure = Failure.TIMEOUT
         """What it is called if nothing more comes."""
         self.response: dns.Response | None = None
         self.strangers = 0
+
+    def socket(self, kind: int) -> Socket:
+        """Return a socket from a fresh port."""
+        version = 6 if ":" in self.server.host else 4
+        return open_socket(kind, version, self.source, self.until)
+
+    def send(self, sock: Socket, query: bytes) -> None:
+        """Ask over UDP."""
+        # Connected, so that the kernel drops what comes from anybody else.
+        sock.connect(self.server)
+        sock.send(query)
+        # There is nothing to be read but later.
+        sock.wants = IN
+
+    def failed(self, failure: Failure) -> None:
+        self.failure, self.response = failure, None
 
     def stranger(self) -> None:
         self.strangers += 1
@@ -74,59 +92,54 @@ async def resolve(
     cannot be sent to. Each gets an equal share of the time that is left. What the last one did
     is the result.
     """
-    clock = asyncio.get_running_loop().time
-    began = clock()
+    began = now = monotonic()
     earlier: tuple[Answer, ...] = ()
-    answer = Answer(took=0.0, failure=Failure.UNREACHABLE)
+    answer = None
     for n, server in enumerate(servers):
-        left = within - (clock() - began)
+        left = within - (now - began)
         if left <= 0:
             break
-        earlier = (*earlier, answer) if n else ()
-        asked = await _ask(name, server, left / (len(servers) - n), source, record, lookup)
-        answer = _answer(asked, server, clock() - began, earlier)
+        earlier = earlier if answer is None else (*earlier, answer)
+        asked = _Asked(server, source, now + left / (len(servers) - n))
+        await _ask(name, asked, record, lookup)
+        now = monotonic()
+        answer = _answer(asked, now - began, earlier)
         response = asked.response
         if answer.failure is None or not (response is None or response.rcode in _NEXT):
             break
-    return answer
+    return answer or Answer(took=0.0, failure=Failure.UNREACHABLE)
 
 
-async def _ask(
-    name: str, server: Server, within: float, source: Address | None, record: Record, lookup: Lookup
-) -> _Asked:
+async def _ask(name: str, asked: _Asked, record: Record, lookup: Lookup) -> None:
     """Ask one server."""
-    asked = _Asked()
     try:
-        async with asyncio.timeout(within):
-            if lookup is Lookup.CLIENT:
-                await _as_client(name, server, source, asked)
-            else:
-                query = _query(name, record)
-                asked.response = await _udp(query, server, source, asked)
-                await _whole(query, server, source, asked)
+        if lookup is Lookup.CLIENT:
+            await _as_client(name, asked)
+        else:
+            query = _query(name, record)
+            response = asked.response = await _udp(query, asked)
+            if response.truncated:
+                await _whole(query, asked)
     except TimeoutError:
-        pass
+        asked.response = None
     except dns.AliasLoopError:
-        asked.failure = Failure.CNAME_LOOP
+        asked.failed(Failure.CNAME_LOOP)
     except MalformedError:
-        asked.failure = Failure.MALFORMED
+        asked.failed(Failure.MALFORMED)
     except EOFError:
-        asked.failure = Failure.TRUNCATED
+        asked.failed(Failure.TRUNCATED)
     except OSError as error:
         ours = error.errno in OUR_ERRORS
-        if asked.failure is not Failure.TRUNCATED or ours:
-            asked.failure = Failure.RESOURCE if ours else Failure.UNREACHABLE
-    else:
-        return asked
-    asked.response = None
-    return asked
+        failure = Failure.RESOURCE if ours else Failure.UNREACHABLE
+        cut = asked.failure is Failure.TRUNCATED and not ours
+        asked.failed(Failure.TRUNCATED if cut else failure)
 
 
-def _answer(asked: _Asked, server: Server, took: float, earlier: tuple[Answer, ...]) -> Answer:
+def _answer(asked: _Asked, took: float, earlier: tuple[Answer, ...]) -> Answer:
     response = asked.response
     if response is None:
         return Answer(
-            resolver=str(server),
+            resolver=_text(asked.server),
             took=took,
             failure=asked.failure,
             strangers=asked.strangers,
@@ -139,7 +152,7 @@ def _answer(asked: _Asked, server: Server, took: float, earlier: tuple[Answer, .
         ttl=response.ttl,
         negative_ttl=response.negative_ttl,
         rcode=_rcode_name(response.rcode),
-        resolver=str(server),
+        resolver=_text(asked.server),
         took=took,
         failure=_failure(response),
         strangers=asked.strangers,
@@ -162,9 +175,14 @@ def _rcode_name(rcode: int) -> str:
         return f"RCODE{rcode}"
 
 
+@lru_cache(64)
+def _text(server: Server) -> str:
+    return str(server)
+
+
 def _query(name: str, record: Record) -> bytes:
     """Return a query with a fresh id."""
-    return secrets.token_bytes(2) + _without_id(name, record)
+    return os.urandom(2) + _without_id(name, record)
 
 
 @lru_cache(4096)
@@ -174,65 +192,59 @@ def _without_id(name: str, record: Record) -> bytes:
     return dns.encode_query(name, 0, _TYPES[record], edns=record is Record.SRV)[2:]
 
 
-async def _udp(query: bytes, server: Server, source: Address | None, asked: _Asked) -> dns.Response:
-    """Ask over UDP from a fresh port; what is no answer to us is passed over."""
-    loop = asyncio.get_running_loop()
-    with _socket(socket.SOCK_DGRAM, server, source) as sock:
-        # Connected, so that the kernel drops what comes from anybody else.
-        sock.connect(server)
-        sock.send(query)
+async def _udp(query: bytes, asked: _Asked) -> dns.Response:
+    """Ask over UDP; what is no answer to us is passed over."""
+    with asked.socket(socket.SOCK_DGRAM) as sock:
+        asked.send(sock, query)
+        await sock
         while True:
-            wire = await loop.sock_recv(sock, MAX_UDP)
+            wire = await sock.receive(MAX_UDP)
             try:
                 return dns.decode_response(wire, query)
             except dns.StrangerError:
                 asked.stranger()
-                # Strangers may come without end: everybody else gets a turn.
-                await asyncio.sleep(0)
+                await sock.turn()
 
 
-async def _as_client(name: str, server: Server, source: Address | None, asked: _Asked) -> None:
+async def _as_client(name: str, asked: _Asked) -> None:
     """
     Ask for IPv4 and IPv6 addresses at once from one fresh socket, as getaddrinfo does.
 
     The result is that of both together: well if there is any address, else as for IPv4.
     """
-    loop = asyncio.get_running_loop()
     waiting = [_query(name, record) for record in (Record.A, Record.AAAA)]
     got: dict[bytes, dns.Response] = {}
     first = waiting[0]
-    with _socket(socket.SOCK_DGRAM, server, source) as sock:
-        sock.connect(server)
+    with asked.socket(socket.SOCK_DGRAM) as sock:
         for query in waiting:
-            sock.send(query)
+            asked.send(sock, query)
+        await sock
         while waiting:
-            wire = await loop.sock_recv(sock, MAX_UDP)
+            wire = await sock.receive(MAX_UDP)
             query = next((each for each in waiting if each[:2] == wire[:2]), first)
             try:
                 got[query] = dns.decode_response(wire, query)
             except dns.StrangerError:
                 asked.stranger()
-                await asyncio.sleep(0)
+                await sock.turn()
                 continue
             if query in waiting:
                 waiting.remove(query)
     for query, response in got.items():
         asked.response = response
-        await _whole(query, server, source, asked)
+        if response.truncated:
+            await _whole(query, asked)
         got[query] = asked.response
     any_address = (each for each in got.values() if each.addresses)
     asked.response = next(any_address, got[first])
 
 
-async def _whole(query: bytes, server: Server, source: Address | None, asked: _Asked) -> None:
-    """Ask again over TCP if the answer was truncated."""
-    if asked.response is None or not asked.response.truncated:
-        return
+async def _whole(query: bytes, asked: _Asked) -> None:
+    """Ask again over TCP, since the answer was truncated."""
     asked.failure = Failure.TRUNCATED
-    loop = asyncio.get_running_loop()
-    with _socket(socket.SOCK_STREAM, server, source) as sock:
-        await loop.sock_connect(sock, server)
-        await loop.sock_sendall(sock, len(query).to_bytes(2) + query)
+    with asked.socket(socket.SOCK_STREAM) as sock:
+        await sock.open(asked.server)
+        await sock.send_all(len(query).to_bytes(2) + query)
         length = int.from_bytes(await _exactly(sock, 2))
         try:
             asked.response = dns.decode_response(await _exactly(sock, length), query)
@@ -241,22 +253,11 @@ async def _whole(query: bytes, server: Server, source: Address | None, asked: _A
             asked.response = None
 
 
-async def _exactly(sock: socket.socket, length: int) -> bytes:
-    loop, parts = asyncio.get_running_loop(), bytearray()
+async def _exactly(sock: Socket, length: int) -> bytes:
+    parts = bytearray()
     while len(parts) < length:
-        part = await loop.sock_recv(sock, length - len(parts))
+        part = await sock.receive(length - len(parts))
         if not part:
             raise EOFError
         parts += part
     return bytes(parts)
-
-
-def _socket(kind: socket.SocketKind, server: Server, source: Address | None) -> socket.socket:
-    family = socket.AF_INET6 if ":" in server.host else socket.AF_INET
-    sock = socket.socket(family, kind | socket.SOCK_NONBLOCK)
-    try:
-        bind(sock, source)
-    except OSError:
-        sock.close()
-        raise
-    return sock

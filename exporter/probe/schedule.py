@@ -5,23 +5,25 @@ A target's place in the interval is a step of the golden ratio from that of the 
 before it, which spreads any number of them evenly and leaves those that stay where they were.
 """
 
-import asyncio
 import random
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from heapq import heappop, heappush
 from typing import Protocol
 
 from exporter.model import Lookup, Probe, ServiceName, Skip
+from exporter.probe.loop import Alarm
 from exporter.probe.once import MAX_ADDRESSES, Get, Key, Resolve, Target, Times, probe_once
+from exporter.probe.waits import Run
 
 GOLDEN = 0.6180339887498949
 MAX_HURRIED = 50
 """Services probed at the fast interval at once: 250 names a second and kind at 200 ms."""
+STARTS_A_TURN = 20
+"""Probes started between two turns of the event loop: a few milliseconds of work."""
 BURST = 0.1
 """Seconds by whose share the bound on starts a second may be passed at once."""
-IDLE = 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,37 +41,12 @@ class Pace:
     """Probes started."""
 
 
-class Clock(Times, Protocol):
-    """Tells the time and waits."""
+class Runs(Times, Protocol):
+    """Runs probes, and tells the time."""
 
-    async def sleep(self, seconds: float, early: asyncio.Event) -> None: ...  # noqa: D102
-
-
-class Lag(Protocol):
-    """Tells whether the event loop was held up."""
-
-    def begin(self) -> None: ...  # noqa: D102
-    def end(self, began: float) -> bool: ...  # noqa: D102
-
-
-class LoopClock:
-    """The event loop's monotonic clock."""
-
-    def time(self) -> float:
-        """Return monotonic seconds."""
-        return asyncio.get_running_loop().time()
-
-    def unix(self) -> float:
-        """Return unix seconds."""
-        return time.time()
-
-    async def sleep(self, seconds: float, early: asyncio.Event) -> None:
-        """Wait for *seconds*, or until *early* is set."""
-        timer = asyncio.get_running_loop().call_later(seconds, early.set)
-        try:
-            await early.wait()
-        finally:
-            timer.cancel()
+    def start(self, run: Run[Probe], done: Callable[[Probe], None]) -> None: ...  # noqa: D102
+    def alarm(self, act: Callable[[], None]) -> Alarm: ...  # noqa: D102
+    def held_up(self) -> float: ...  # noqa: D102
 
 
 @dataclass(slots=True, eq=False)
@@ -93,21 +70,21 @@ class _Slot:
 
 class Schedule:
     """
-    Probes targets for ever.
+    Probes targets for ever, once it was begun.
 
     Args:
+        engine: Runs the probes.
         pace: How often.
         resolve: Looks a name up.
         get: Asks an address.
         emit: Called with each probe.
         skipped: Called with the reason when a probe is not made.
         delayed: Called with how much too late each probe started, in seconds.
-        lag: Tells whether the event loop was held up.
-        clock: Tells the time and waits.
     """
 
     def __init__(
         self,
+        engine: Runs,
         pace: Pace,
         *,
         resolve: Resolve,
@@ -115,11 +92,9 @@ class Schedule:
         emit: Callable[[Probe], None],
         skipped: Callable[[Skip], None],
         delayed: Callable[[float], None],
-        lag: Lag,
-        clock: Clock | None = None,
     ) -> None:
         self._emit, self._skipped, self._delayed = emit, skipped, delayed
-        self._lag, self._clock = lag, clock or LoopClock()
+        self._engine = engine
         self.configure(pace, resolve=resolve, get=get)
         self._slots: dict[Key, _Slot] = {}
         self._heap: list[tuple[float, int, _Slot]] = []
@@ -127,7 +102,7 @@ class Schedule:
         self._arrivals = self._pushes = self._in_flight = 0
         self._free_at = 0.0
         """When the next probe may start for the sake of *per_second*."""
-        self._early = asyncio.Event()
+        self._alarm: Alarm | None = None
 
     def configure(self, pace: Pace, *, resolve: Resolve, get: Get) -> None:
         """Go on in another way; every target keeps its place."""
@@ -135,7 +110,7 @@ class Schedule:
 
     def set_targets(self, targets: Iterable[Target]) -> None:
         """Replace the targets; those that stay keep their place."""
-        now, wanted = self._clock.time(), {target.key: target for target in targets}
+        now, wanted = self._engine.time(), {target.key: target for target in targets}
         for key in self._slots.keys() - wanted.keys():
             self._slots.pop(key).gone = True
         for key, target in wanted.items():
@@ -156,7 +131,7 @@ class Schedule:
         Look-ups as clients make them stay at their pace: at a fast one they would be the cause of
         what they are there to see.
         """
-        now = self._clock.time()
+        now = self._engine.time()
         self._hurried = {name: until for name, until in self._hurried.items() if until > now}
         begun = service in self._hurried
         if not begun and len(self._hurried) >= MAX_HURRIED:
@@ -166,41 +141,62 @@ class Schedule:
             if slot.target.question.service == service and slot.target.lookup is Lookup.A:
                 self._push(slot, now)
 
-    async def run(self) -> None:
-        """Start probes when they are due, until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            while True:
-                now = self._clock.time()
-                next_ = max(self._heap[0][0], self._free_at) if self._heap else now + IDLE
-                if next_ > now:
-                    self._early.clear()
-                    await self._clock.sleep(next_ - now, self._early)
-                    continue
-                due, _, slot = heappop(self._heap)
-                if not slot.gone and due == slot.due:
-                    self._start(slot, group, now)
+    def begin(self) -> None:
+        """Start probes when they are due, from now on."""
+        self._alarm = self._engine.alarm(self._on_time)
+        self._on_time()
 
-    def _start(self, slot: _Slot, group: asyncio.TaskGroup, now: float) -> None:
+    def end(self) -> None:
+        """Start no more; those that run will not be heard of again."""
+        self._alarm = None
+        for slot in self._slots.values():
+            slot.running = False
+        self._in_flight = 0
+
+    def _on_time(self) -> None:
+        for _ in range(STARTS_A_TURN):
+            now = self._engine.time()
+            if not self._heap or max(self._heap[0][0], self._free_at) > now:
+                break
+            due, _, slot = heappop(self._heap)
+            if not slot.gone and due == slot.due:
+                self._start(slot, now)
+        self._set_alarm()
+
+    def _set_alarm(self) -> None:
+        if self._alarm is not None and self._heap:
+            self._alarm.when = max(self._heap[0][0], self._free_at)
+
+    def _start(self, slot: _Slot, now: float) -> None:
+        due, planned, step = slot.due, slot.planned, slot.step
+        self._push(slot, now)
+        if step == slot.step:
+            for _ in range(round((slot.planned - planned) / step) - 1):
+                self._skipped(Skip.LATE)
         if slot.running:
             self._skipped(Skip.OVERRUN)
         elif self._in_flight + slot.weight > max(self._pace.in_flight, slot.weight):
             self._skipped(Skip.IN_FLIGHT)
         else:
-            self._delayed(now - slot.due)
+            self._delayed(now - due)
             slot.running = True
             self._in_flight += slot.weight
             self._free_at = max(self._free_at, now - BURST) + 1 / self._pace.per_second
-            group.create_task(self._probe(slot, slot.weight), name=slot.target.name)
-        planned, step = slot.planned, slot.step
-        self._push(slot, now)
-        if step == slot.step:
-            for _ in range(round((slot.planned - planned) / step) - 1):
-                self._skipped(Skip.LATE)
+            run = probe_once(
+                slot.target,
+                resolve=self._resolve,
+                get=self._get,
+                within=self._pace.timeout,
+                clock=self._engine,
+                turn=slot.turn,
+            )
+            self._engine.start(run, partial(self._ended, slot, slot.weight, now))
 
     def _push(self, slot: _Slot, now: float) -> None:
         """Plan the next start after *now*: on a fixed grid, so that delays never add up."""
         target = slot.target
-        until = self._hurried.get(target.question.service, 0.0)
+        hurried = self._hurried
+        until = hurried.get(target.question.service, 0.0) if hurried else 0.0
         fast = until > now and target.lookup is Lookup.A
         step = min(self._pace.fast_interval, target.interval) if fast else target.interval
         start = slot.place * step
@@ -211,29 +207,19 @@ class Schedule:
         # Division of floats may land on now itself, and once more would be twice at once.
         slot.planned = planned if planned > now else planned + step
         slot.step = step
-        slot.due = slot.planned + random.random() * min(self._pace.jitter, step)  # noqa: S311
+        slot.due = slot.planned
+        if self._pace.jitter:
+            slot.due += random.random() * min(self._pace.jitter, step)  # noqa: S311
         self._pushes += 1
         heappush(self._heap, (slot.due, self._pushes, slot))
         if self._heap[0][2] is slot:
-            self._early.set()
+            self._set_alarm()
 
-    async def _probe(self, slot: _Slot, weight: int) -> None:
-        self._lag.begin()
-        began = self._clock.time()
-        try:
-            probe = await probe_once(
-                slot.target,
-                resolve=self._resolve,
-                get=self._get,
-                within=self._pace.timeout,
-                clock=self._clock,
-                turn=slot.turn,
-            )
-        finally:
-            slot.running = False
-            self._in_flight -= weight
-            lagged = self._lag.end(began)
+    def _ended(self, slot: _Slot, weight: int, began: float, probe: Probe) -> None:
+        slot.running = False
+        self._in_flight -= weight
         slot.turn += 1
         slot.weight = min(MAX_ADDRESSES, max(1, len(probe.more) + 1))
         if not slot.gone:
+            lagged = self._engine.held_up() > began
             self._emit(replace(probe, lagged=True) if lagged else probe)

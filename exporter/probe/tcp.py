@@ -1,15 +1,15 @@
 """One TCP connection to one address: whether it opens, and how far away the kernel finds it."""
 
-import asyncio
 import errno
 import socket
 import struct
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from exporter.model import Address, Failure, Reply
+from exporter.probe.waits import Socket
 
 # Errors of this machine, not of the one that was asked.
 OUR_ERRORS = frozenset(
@@ -24,42 +24,39 @@ class TcpRequest:
     """Nothing is sent: a connection that opens is well."""
 
 
-@dataclass(frozen=True, slots=True)
-class Connection:
+class Connection(NamedTuple):
     """A connection that opened."""
 
-    sock: socket.socket
     took: float
     rtt: float | None
     """Round trip of the handshake as the kernel measured it; None where it does not tell."""
 
 
-def bind(sock: socket.socket, source: Address | None) -> None:
-    """Send from *source*, if it is of the socket's family."""
-    wanted = 4 if sock.family == socket.AF_INET else 6
-    if source is not None and source.version == wanted:
-        sock.bind((str(source), 0))
+def open_socket(kind: int, version: int, source: Address | None, until: float) -> Socket:
+    """Return a socket for IP of *version* that sends from *source*, if that is of the same."""
+    sock = Socket(socket.AF_INET if version == 4 else socket.AF_INET6, kind, until)  # noqa: PLR2004
+    try:
+        if source is not None and source.version == version:
+            sock.bind((str(source), 0))
+    except OSError:
+        sock.close()
+        raise
+    return sock
 
 
-@contextmanager
-def tcp_socket(address: Address, source: Address | None) -> Iterator[socket.socket]:
-    """Yield a socket that speaks to *address* without delay, and close it."""
-    family = socket.AF_INET if address.version == 4 else socket.AF_INET6  # noqa: PLR2004
-    with socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as sock:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        bind(sock, source)
-        yield sock
+def tcp_socket(address: Address, source: Address | None, until: float) -> Socket:
+    """Return a socket that can connect to *address*."""
+    return open_socket(socket.SOCK_STREAM, address.version, source, until)
 
 
-async def connect(sock: socket.socket, address: Address, port: int) -> Connection:
+async def connect(sock: Socket, address: Address, port: int) -> Connection:
     """Open a connection; OSError if that fails."""
-    loop = asyncio.get_running_loop()
-    began = loop.time()
-    await loop.sock_connect(sock, (str(address), port))
-    return Connection(sock, loop.time() - began, _rtt(sock))
+    began = time.monotonic()
+    await sock.open((str(address), port))
+    return Connection(time.monotonic() - began, _rtt(sock))
 
 
-def _rtt(sock: socket.socket) -> float | None:
+def _rtt(sock: Socket) -> float | None:
     if sys.platform != "linux":
         return None
     told = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _RTT.size)
@@ -84,9 +81,8 @@ async def knock(
 ) -> Reply:
     """Open a connection to *address* and close it, in at most *within* seconds; never raises."""
     try:
-        async with asyncio.timeout(within):
-            with tcp_socket(address, source) as sock:
-                opened = await connect(sock, address, port)
+        with tcp_socket(address, source, time.monotonic() + within) as sock:
+            opened = await connect(sock, address, port)
     except OSError as error:
         return Reply(address=address, port=port, failure=connect_failure(error))
     return Reply(address=address, port=port, connect=opened.took, rtt=opened.rtt)

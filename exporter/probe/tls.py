@@ -1,6 +1,5 @@
 """TLS over a socket of the event loop's, each step on its own so that it can be timed."""
 
-import asyncio
 import socket
 import ssl
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from typing import TypeVar
 
 from exporter.model import Failure
 from exporter.probe.certificate import certificate_end
+from exporter.probe.waits import Socket
 
 _CHUNK = 64 << 10
 _HAS_EXPIRED = 10
@@ -68,13 +68,16 @@ class TlsStream:
     TLS on a connected socket.
 
     Args:
-        sock: A socket that does not block.
+        sock: The socket.
         context: Whom to trust and what to show.
         server_name: The name asked for and, if the context verifies, wanted in the certificate.
     """
 
-    def __init__(self, sock: socket.socket, context: ssl.SSLContext, server_name: str) -> None:
+    def __init__(self, sock: Socket, context: ssl.SSLContext, server_name: str) -> None:
         self._sock = sock
+        # What is sent after the other side's last word must not wait for that to be acknowledged.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.turn = sock.turn
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=server_name)
 
@@ -84,7 +87,7 @@ class TlsStream:
         der = self._tls.getpeercert(binary_form=True)
         return None if der is None else certificate_end(der)
 
-    async def send(self, data: bytes) -> None:
+    async def send_all(self, data: bytes) -> None:
         """Send all of *data*."""
         await self._until(lambda: self._tls.write(data))
 
@@ -97,19 +100,18 @@ class TlsStream:
             return b""
 
     async def _until(self, step: Callable[[], T]) -> T:
-        loop = asyncio.get_running_loop()
         while True:
             try:
                 result = step()
             except ssl.SSLWantReadError:
                 await self._flush()
-                part = await loop.sock_recv(self._sock, _CHUNK)
+                part = await self._sock.receive(_CHUNK)
                 if part:
                     self._incoming.write(part)
                 else:
                     self._incoming.write_eof()
                 # Messages of TLS itself may come without end: everybody else gets a turn.
-                await asyncio.sleep(0)
+                await self.turn()
             except ssl.SSLError:
                 # The other side is told why, if it still listens.
                 with suppress(OSError):
@@ -121,19 +123,4 @@ class TlsStream:
 
     async def _flush(self) -> None:
         if self._outgoing.pending:
-            await asyncio.get_running_loop().sock_sendall(self._sock, self._outgoing.read())
-
-
-class PlainStream:
-    """The same without TLS."""
-
-    def __init__(self, sock: socket.socket) -> None:
-        self._sock = sock
-
-    async def send(self, data: bytes) -> None:
-        """Send all of *data*."""
-        await asyncio.get_running_loop().sock_sendall(self._sock, data)
-
-    async def receive(self, size: int) -> bytes:
-        """Return what came, at most *size* bytes; none at the end."""
-        return await asyncio.get_running_loop().sock_recv(self._sock, size)
+            await self._sock.send_all(self._outgoing.read())

@@ -6,12 +6,14 @@ import os
 import re
 import resource
 import socket
+import time
 from ipaddress import ip_address
 
 import pytest
 
 from exporter.model import Failure
 from exporter.probe import http
+from exporter.probe.engine import Socket, alone
 from exporter.probe.http import MAX_BODY, MAX_HEAD, Request, get
 from tests.fakes.servers import HOST, open_files, tcp
 
@@ -36,8 +38,8 @@ def says(*parts, hold=False):
     return talk
 
 
-async def ask(port, *, within=2.0, source=None, **request):
-    return await get(
+def asking(port, *, within=2.0, source=None, **request):
+    return get(
         ip_address(HOST),
         port,
         request=Request(**{"expected": OK} | request),
@@ -46,6 +48,10 @@ async def ask(port, *, within=2.0, source=None, **request):
         within=within,
         source=source,
     )
+
+
+async def ask(port, **words):
+    return await alone(asking(port, **words))
 
 
 async def replied(talk, **words):
@@ -235,13 +241,15 @@ async def test_headers_are_sent_as_given():
 
 async def test_ipv6():
     async with tcp(says(WELL), host="::1") as port:
-        reply = await get(
-            ip_address("::1"),
-            port,
-            request=Request(expected=OK),
-            name=NAME,
-            user_agent=AGENT,
-            within=2.0,
+        reply = await alone(
+            get(
+                ip_address("::1"),
+                port,
+                request=Request(expected=OK),
+                name=NAME,
+                user_agent=AGENT,
+                within=2.0,
+            )
         )
     assert (reply.failure, reply.status) == (None, 200)
 
@@ -303,7 +311,7 @@ async def test_chunks_without_a_body_end(monkeypatch):
             turns += 1
             await asyncio.sleep(0)
 
-    class Endless:
+    class Endless(Socket):
         """As much as is asked for, at once, for ever."""
 
         sent = 0
@@ -315,9 +323,10 @@ async def test_chunks_without_a_body_end(monkeypatch):
 
     counting = asyncio.create_task(count())
     began = loop.time()
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.2):
-            await http._read(Endless(), http._Reply(head_only=False, keep=False))
+    with Endless(socket.AF_INET, socket.SOCK_STREAM, time.monotonic() + 0.2) as endless:
+        reading = http._read(endless, http._Reply(head_only=False, keep=False))
+        with pytest.raises(TimeoutError):
+            await alone(reading)
     assert loop.time() - began < 1.0
     assert turns > 10
     counting.cancel()
@@ -340,9 +349,13 @@ async def test_no_body_is_unpacked():
 
 async def test_out_of_file_descriptors_is_our_own_fault():
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+
+    async def among_many(run):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+        return await run
+
     try:
-        reply = await ask(1)
+        reply = await alone(among_many(asking(1)))
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert reply.failure is Failure.RESOURCE

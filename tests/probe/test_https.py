@@ -10,6 +10,7 @@ import pytest
 import trustme
 
 from exporter.model import Failure
+from exporter.probe.engine import alone
 from exporter.probe.http import Request, get
 from exporter.probe.tls import Tls, make_context
 from tests.fakes.servers import HOST, open_files, tcp
@@ -47,13 +48,15 @@ def trusting(ca_file=None, /, *, server_name=None, **words):
 
 
 async def ask(port, tls, *, within=2.0, **request):
-    return await get(
-        ip_address(HOST),
-        port,
-        request=Request(**{"expected": OK, "tls": tls} | request),
-        name=NAME,
-        user_agent=AGENT,
-        within=within,
+    return await alone(
+        get(
+            ip_address(HOST),
+            port,
+            request=Request(**{"expected": OK, "tls": tls} | request),
+            name=NAME,
+            user_agent=AGENT,
+            within=within,
+        )
     )
 
 

@@ -1,33 +1,48 @@
 """The schedule in virtual time: no test here waits."""
 
-import asyncio
+import socket
 from collections import Counter, defaultdict
 from dataclasses import replace
+from heapq import heappop, heappush
 from ipaddress import ip_address
-from itertools import pairwise
+from itertools import count, pairwise
+from math import inf
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.model import Answer, Failure, Lookup, Protocol, Question, Reply, ServiceName, Skip
-from exporter.probe import schedule
+from exporter.probe import loop
+from exporter.probe.engine import Engine
 from exporter.probe.http import Request
 from exporter.probe.once import MAX_ADDRESSES, Target, chosen
 from exporter.probe.schedule import MAX_HURRIED, Pace, Schedule
+from exporter.probe.waits import Socket
 
 A = ip_address("100.1.0.10")
 GET = Request(expected=frozenset({200}))
 PACE = Pace(timeout=2.0, fast_interval=0.2, fast_for=5.0)
 
 
-class Clock:
-    """Time passes when the schedule waits for it."""
+class Pause(Socket):
+    """Waits so many seconds of virtual time."""
+
+    def __init__(self, seconds):
+        super().__init__(socket.AF_INET, socket.SOCK_DGRAM, seconds)
+
+
+class VirtualEngine(Engine):
+    """The engine, but that time passes when there is nothing left to do now."""
 
     def __init__(self, end):
-        self.now = 1000.0
-        self.end = 1000.0 + end
-        self.at = {}
+        self.now, self.ends, self.held = 1000.0, 1000.0 + end, -inf
+        self.acts, self.order, self.alarms = [], count(), []
+
+    def __enter__(self):
+        super().__enter__()
+        self.poller = self
+        return self
 
     def time(self):
         return self.now
@@ -35,21 +50,36 @@ class Clock:
     def unix(self):
         return self.now + 1_794_000_000
 
-    async def sleep(self, seconds, early):
-        # Let everything that is to happen now happen first.
-        for _ in range(5):
-            await asyncio.sleep(0)
-        if early.is_set():
-            return
-        due = min([self.now + seconds, *(each for each in self.at if each > self.now)])
-        if due >= self.end:
-            raise asyncio.CancelledError
-        self.now = due
-        for act in self.at.pop(due, ()):
-            act()
+    def held_up(self):
+        return self.held
 
     def do(self, after, act):
-        self.at.setdefault(1000.0 + after, []).append(act)
+        heappush(self.acts, (1000.0 + after, next(self.order), act))
+
+    def wait(self, pause, told):
+        self.do(self.now - 1000.0 + pause.until, lambda: told(None))
+
+    def forget(self, pause):
+        pass
+
+    def add(self, alarm):
+        self.alarms.append(alarm)
+
+    def remove(self, alarm):
+        self.alarms.remove(alarm)
+
+    def play(self):
+        (alarm,) = self.alarms
+        while True:
+            act = self.acts[0][0] if self.acts else inf
+            self.now = max(self.now, min(act, alarm.when))
+            if self.now >= self.ends:
+                break
+            if act <= alarm.when:
+                heappop(self.acts)[2]()
+            else:
+                alarm.when = inf
+                alarm.act()
 
 
 def target(n, cluster=None, *, port=8080, request=GET, interval=10.0, **words):
@@ -60,39 +90,24 @@ def target(n, cluster=None, *, port=8080, request=GET, interval=10.0, **words):
     )
 
 
-class Lag:
-    """Says what it is told to say."""
-
-    def __init__(self):
-        self.running, self.lagged = 0, False
-
-    def begin(self):
-        self.running += 1
-
-    def end(self, _began):
-        self.running -= 1
-        return self.lagged
-
-
 class World:
     """A schedule, and what it did."""
 
     def __init__(self, end, *, pace=PACE, takes=0.0, targets=(), addresses=(A,)):
-        self.clock = Clock(end)
+        self.clock = VirtualEngine(end)
         self.takes = takes
-        self.addresses, self.asked, self.lag = addresses, [], Lag()
+        self.addresses, self.asked = addresses, []
         self.probes, self.delays, self.starts = [], [], defaultdict(list)
         self.skipped = Counter()
         self.running = self.most = 0
         self.schedule = Schedule(
+            self.clock,
             pace,
             resolve=self.resolve,
             get=self.get,
             emit=self.probes.append,
             skipped=self.skip,
             delayed=self.delays.append,
-            lag=self.lag,
-            clock=self.clock,
         )
         self.schedule.set_targets(targets)
 
@@ -106,9 +121,8 @@ class World:
         self.running += 1
         self.most = max(self.most, self.running)
         if self.takes:
-            done = asyncio.Event()
-            self.clock.do(self.clock.now - 1000.0 + self.takes, done.set)
-            await done.wait()
+            with Pause(self.takes) as pause:
+                await pause
         self.running -= 1
         return Answer(addresses=self.addresses, took=self.takes)
 
@@ -119,8 +133,12 @@ class World:
         return Reply(address=address, port=port, status=200, connect=0.0, took=0.0)
 
     async def run(self):
-        with pytest.raises(asyncio.CancelledError):
-            await self.schedule.run()
+        with self.clock as engine:
+            self.schedule.begin()
+            engine.play()
+            engine.stop()
+            await engine.ended()
+            self.schedule.end()
         return self
 
 
@@ -130,7 +148,7 @@ def test_every_name_starts_once_an_interval_and_spread(number):
     async def play():
         return await World(100.0, targets=[target(n) for n in range(number)]).run()
 
-    world = asyncio.run(play())
+    world = loop.run(play())
     assert set(map(len, world.starts.values())) == {10}
     places = sorted(starts[0] % 10.0 for starts in world.starts.values())
     gaps = [b - a for a, b in pairwise([*places, places[0] + 10.0])]
@@ -209,10 +227,9 @@ async def test_another_configuration_moves_nothing():
 
 async def test_a_probe_that_ran_while_the_loop_was_held_up_is_marked():
     world = World(20.0, targets=[target(0)])
-    world.clock.do(10.0, lambda: setattr(world.lag, "lagged", True))
+    world.clock.do(10.0, lambda: setattr(world.clock, "held", 1030.0))
     await world.run()
     assert [probe.lagged for probe in world.probes] == [False, True]
-    assert world.lag.running == 0
 
 
 MANY = tuple(ip_address(f"10.1.0.{n}") for n in range(1, 41))
@@ -339,12 +356,3 @@ async def test_times_are_those_of_the_clock():
     (probe,) = world.probes
     assert probe.ended - probe.at == pytest.approx(0.5)
     assert probe.unix - probe.at == pytest.approx(1_794_000_000)
-
-
-async def test_the_loops_own_clock_wakes_early():
-    clock, early = schedule.LoopClock(), asyncio.Event()
-    early.set()
-    before = clock.time()
-    await clock.sleep(60, early)
-    assert clock.time() - before < 10
-    await clock.sleep(0.001, asyncio.Event())

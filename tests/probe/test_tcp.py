@@ -7,6 +7,7 @@ from ipaddress import ip_address
 import pytest
 
 from exporter.model import Failure
+from exporter.probe.engine import alone
 from exporter.probe.tcp import knock
 from tests.fakes.servers import HOST, open_files, tcp
 
@@ -17,7 +18,7 @@ async def hold(reader, _):
 
 async def test_a_connection_that_opens_is_well():
     async with tcp(hold) as port:
-        reply = await knock(ip_address(HOST), port, within=1.0)
+        reply = await alone(knock(ip_address(HOST), port, within=1.0))
     assert (reply.failure, reply.status, reply.took) == (None, None, None)
     assert 0 < reply.rtt < reply.connect < 1
 
@@ -25,7 +26,9 @@ async def test_a_connection_that_opens_is_well():
 async def test_a_closed_port_is_refused():
     async with tcp(hold) as port:
         pass
-    assert (await knock(ip_address(HOST), port, within=1.0)).failure is Failure.CONNECT_REFUSED
+    assert (
+        await alone(knock(ip_address(HOST), port, within=1.0))
+    ).failure is Failure.CONNECT_REFUSED
 
 
 async def test_a_full_backlog_is_a_timeout():
@@ -35,7 +38,7 @@ async def test_a_full_backlog_is_a_timeout():
         for each in (one, two):
             each.setblocking(False)
             each.connect_ex(full.getsockname())
-        reply = await knock(ip_address(HOST), full.getsockname()[1], within=0.2)
+        reply = await alone(knock(ip_address(HOST), full.getsockname()[1], within=0.2))
     assert reply.failure is Failure.CONNECT_TIMEOUT
 
 
@@ -45,7 +48,7 @@ async def test_a_full_backlog_is_a_timeout():
 )
 async def test_what_the_kernel_refuses(address, source, failure):
     source = None if source is None else ip_address(source)
-    reply = await knock(ip_address(address), 9, within=1.0, source=source)
+    reply = await alone(knock(ip_address(address), 9, within=1.0, source=source))
     assert reply.failure is failure
 
 
@@ -53,7 +56,7 @@ async def test_nothing_is_left_open():
     async with tcp(hold) as port:
         before = open_files()
         for _ in range(5):
-            await knock(ip_address(HOST), port, within=1.0)
+            await alone(knock(ip_address(HOST), port, within=1.0))
         async with asyncio.timeout(5):
             while open_files() > before:  # noqa: ASYNC110 - the server closes its ends
                 await asyncio.sleep(0.01)

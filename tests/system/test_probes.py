@@ -12,6 +12,7 @@ import trustme
 
 from exporter.demo.parts import find_nginx
 from exporter.model import Failure, Lookup, Record, ServiceAddress
+from exporter.probe.engine import alone
 from exporter.probe.http import Request, get
 from exporter.probe.resolve import Server, resolve
 from exporter.probe.tls import Tls, make_context
@@ -109,7 +110,7 @@ async def test_a_name_server_by_others(tmp_path):
 
         async def ask(name, **words):
             full = name if name.endswith(".example") else f"{name}.shop.svc.{ZONE}"
-            return await resolve(full, servers, within=2.0, **words)
+            return await alone(resolve(full, servers, within=2.0, **words))
 
         for name in ("nginx", "alias", "NGINX"):
             answer = await ask(name)
@@ -150,13 +151,15 @@ async def test_a_web_server_by_others(tmp_path):
             async def ask(path, port=port, scheme=scheme, **words):
                 wanted = {"expected": frozenset({200, 301}), "tls": None}
                 wanted |= {"tls": tls} if scheme == "https" else {}
-                return await get(
-                    ip_address(HOST),
-                    port,
-                    request=Request(path=path, **(wanted | words)),
-                    name=NAME,
-                    user_agent="test",
-                    within=5.0,
+                return await alone(
+                    get(
+                        ip_address(HOST),
+                        port,
+                        request=Request(path=path, **(wanted | words)),
+                        name=NAME,
+                        user_agent="test",
+                        within=5.0,
+                    )
                 )
 
             well = await ask("/")
