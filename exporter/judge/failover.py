@@ -29,7 +29,7 @@ class Cause:
     """Who should answer since."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Try:
     """One plain probe as the machine sees it."""
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 from exporter.model import UNKNOWN, Mode
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Serving:
     """What one plain probe says of a service: who served it, if anybody."""
 

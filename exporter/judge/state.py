@@ -2,10 +2,11 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from exporter.judge.changes import reach, reason
-from exporter.judge.expect import Expectation, Outcome, check, expect
+from exporter.judge.expect import Outcome, check, expect
 from exporter.judge.failover import Cause, FailoverJudge, Try
 from exporter.judge.hazards import hazards, overlapping_clusters
 from exporter.judge.locality import LEAKS, Graces, Standings, crossing, first_standing, locality
@@ -35,6 +36,17 @@ MAX_BLIND = 64
 """Times of blindness that are remembered."""
 
 
+class _Shown(NamedTuple):
+    """What a probe showed, and shows again while nothing changes."""
+
+    what: tuple[object, ...]
+    """All that the rest follows from, beside the inventory."""
+    destination: str | None
+    checks: tuple[tuple[Rule, bool], ...]
+    chosen: bool
+    """One of several clusters was to be chosen."""
+
+
 @dataclass(slots=True, kw_only=True)
 class _Track:
     """One service over time."""
@@ -45,6 +57,9 @@ class _Track:
     right: frozenset[str]
     settled: float
     """When *right* last changed."""
+    leak_grace: float
+    shown: dict[str | None, _Shown] = field(default_factory=dict)
+    """By the newest probe of each name, told apart by the cluster in it."""
     standings: dict[str, Standings] = field(default_factory=dict)
     pinned: dict[str, Probe] = field(default_factory=dict)
     plain: Probe | None = None
@@ -112,19 +127,14 @@ class State:
         if probe.failure is Failure.RESOURCE:
             # Our own fault says nothing about the service.
             return Judged(destination=None)
-        service = inventory.services[probe.question.service]
-        destination = None
-        if probe.answer.addresses:
-            destination = service.owner_of(probe.answer.addresses[0]) or UNKNOWN
-        expected = expect(inventory, probe.question, track.policy)
-        judged = Judged(
-            destination=destination, checks=self._checks(track, expected, probe, destination, now)
-        )
-        if probe.question.pinned is not None:
-            if service.export_of(probe.question.pinned) is not None:
-                track.pinned[probe.question.pinned] = probe
-            return judged
-        return self._plain(track, judged, probe, now)
+        shown = self._show(inventory, track, probe)
+        checks = self._checks(track, shown, now)
+        pinned = probe.question.pinned
+        if pinned is None:
+            return self._plain(track, shown.destination, checks, probe, now)
+        if inventory.services[probe.question.service].export_of(pinned) is not None:
+            track.pinned[pinned] = probe
+        return Judged(destination=shown.destination, checks=checks)
 
     def was_blind(self, start: float, end: float) -> None:
         """Remember that changes from *start* to *end* were not seen when they happened."""
@@ -186,7 +196,8 @@ class State:
             self._tracks[service.name] = track = self._begin(service, policy, right, now)
             self._place(track, service, now, first=True)
             return True
-        track.policy = policy
+        track.policy, track.leak_grace = policy, self._graces_of(service.name).leak
+        track.shown.clear()
         self._place(track, service, now, first=False)
         if right != track.right:
             why = reason(track.right ^ right, before, service, old, new)
@@ -204,6 +215,7 @@ class State:
             failover=FailoverJudge(service=service.name, confirm=self._confirm),
             right=right,
             settled=now,
+            leak_grace=self._graces_of(service.name).leak,
         )
 
     def _place(self, track: _Track, service: Service, now: float, *, first: bool) -> None:
@@ -231,28 +243,42 @@ class State:
             is Locality.FAILOVER
         )
 
-    def _checks(
+    def _show(self, inventory: Inventory, track: _Track, probe: Probe) -> _Shown:
+        question, answer, reply = probe.question, probe.answer, probe.reply
+        replied = (None, None) if reply is None else (reply.address, reply.failure)
+        what = (question, answer.addresses, answer.failure, *replied)
+        shown = track.shown.get(question.pinned)
+        if shown is not None and shown.what == what:
+            return shown
+        destination, local = None, inventory.local
+        if answer.addresses:
+            service = inventory.services[question.service]
+            destination = service.owner_of(answer.addresses[0]) or UNKNOWN
+        expected = expect(inventory, question, track.policy)
+        # Only remote clusters take turns: the local one, where it is right, is always preferred.
+        turns = expected.outcome is Outcome.ANSWER and not expected.whole
+        chosen = turns and question.kind is NameKind.PLAIN and local not in track.right
+        checks = tuple(check(inventory, expected, probe))
+        shown = track.shown[question.pinned] = _Shown(what, destination, checks, chosen)
+        return shown
+
+    def _checks(self, track: _Track, shown: _Shown, now: float) -> tuple[tuple[Rule, bool], ...]:
+        # While a change is under way caches may still be right to answer the old way.
+        if now - track.settled <= track.leak_grace:
+            return ()
+        if not shown.chosen:
+            return shown.checks
+        fair = track.spread.answered(shown.destination, track.right)
+        return shown.checks if fair is None else (*shown.checks, (Rule.SPREADS, fair))
+
+    def _plain(
         self,
         track: _Track,
-        expected: Expectation,
-        probe: Probe,
         destination: str | None,
+        checks: tuple[tuple[Rule, bool], ...],
+        probe: Probe,
         now: float,
-    ) -> tuple[tuple[Rule, bool], ...]:
-        inventory = self.inventory
-        # While a change is under way caches may still be right to answer the old way.
-        if inventory is None or now - track.settled <= self._graces_of(track.failover.service).leak:
-            return ()
-        checks = list(check(inventory, expected, probe))
-        # Only remote clusters take turns: the local one, where it is right, is always preferred.
-        chosen = expected.outcome is Outcome.ANSWER and not expected.whole
-        if probe.question.kind is NameKind.PLAIN and chosen and inventory.local not in track.right:
-            fair = track.spread.answered(destination, track.right)
-            checks += [] if fair is None else [(Rule.SPREADS, fair)]
-        return tuple(checks)
-
-    def _plain(self, track: _Track, judged: Judged, probe: Probe, now: float) -> Judged:
-        destination = judged.destination
+    ) -> Judged:
         served = destination if probe.failure is None else None
         seen = Try(
             at=probe.at,
@@ -276,8 +302,9 @@ class State:
             and not (served in track.right and track.served in track.right)
         )
         track.plain, track.served = probe, served
-        return replace(
-            judged,
+        return Judged(
+            destination=destination,
+            checks=checks,
             failovers=tuple(track.failover.moves(now)),
             outage=track.failover.outage - outage,
             restless=restless,
