@@ -224,6 +224,9 @@ def test_boards_and_rules_come_from_the_files_of_the_chart(tmp_path):
         ({"podLogs": {"namespaces": ["*"]}}, "/podLogs/namespaces/0"),
         ({"prometheusRule": {"scopes": ["all"]}}, "/prometheusRule/scopes/0"),
         ({"nodeLogs": {"logs": [{"files": ["/x"]}]}}, "missing property 'service'"),
+        ({"web": {"tls": True}}, "web.tls without web.secrets; name the Secret"),
+        ({"web": {"secrets": ["Web"]}}, "/web/secrets/0"),
+        ({"web": {"scrape": {"token": {}}}}, "/web/scrape"),
         ({"nodeLogs": {"enabled": True}}, "nodeLogs.logs is empty; name what to read"),
         ({"probeKey": {"create": True, "existingSecret": "a"}}, "are two keys; keep one"),
         (
