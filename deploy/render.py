@@ -59,6 +59,18 @@ def kustomization(*resources: str) -> str:
     return f"{HEAD}{kind}resources:\n{listed}"
 
 
+def unannotated() -> str:
+    """Return the patch that leaves pods to the monitors alone, as the chart does."""
+    removals = "".join(
+        f"      - {{op: remove, path: /spec/template/metadata/annotations/prometheus.io~1{each}}}\n"
+        for each in ("scrape", "port")
+    )
+    return (
+        "patches:\n  # What the ServiceMonitor has scraped is not scraped by annotations too.\n"
+        f"  - target: {{kind: Deployment, name: {NAME}}}\n    patch: |\n{removals}"
+    )
+
+
 def probe_key() -> Iterator[tuple[str, str]]:
     """Yield the files of the component that signs probes with a Secret that is there."""
     secret = f"{NAME}-probe-key"
@@ -152,7 +164,8 @@ def files() -> Iterator[tuple[Path, str]]:
     monitored = overlays / "karmada-monitoring"
     policy = rendered(CHART, "karmada.enabled=true", *monitoring(), only=("karmada", "monitoring"))
     yield monitored / "policies.yaml", policy
-    yield monitored / "kustomization.yaml", kustomization("../../base", "policies.yaml")
+    overlay = kustomization("../../base", "policies.yaml") + unannotated()
+    yield monitored / "kustomization.yaml", overlay
 
 
 def main() -> int:

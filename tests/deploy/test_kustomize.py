@@ -8,7 +8,7 @@ import sys
 import pytest
 import yaml
 
-from tests.fakes.charts import MATRIX, ROOT, objects
+from tests.fakes.charts import MATRIX, ROOT, objects, one
 from tests.fakes.tools import need
 
 KUSTOMIZE = ROOT / "deploy" / "kustomize"
@@ -81,6 +81,17 @@ def test_members_of_today_and_tomorrow_get_all_and_labelled_ones_what_prometheus
     assert wanted == {"clusterset-exporter/prometheus-operator": "true"}
     kinds = {each["kind"] for each in labelled["spec"]["resourceSelectors"]}
     assert kinds <= MONITORING
+
+
+@pytest.mark.parametrize(
+    ("folder", "annotated"), [("karmada", True), ("karmada-monitoring", False)]
+)
+def test_pods_are_scraped_by_annotations_or_by_the_monitor(folder, annotated):
+    found = built(KUSTOMIZE / "overlays" / folder)
+    assert any(each["kind"] == "ServiceMonitor" for each in found) is not annotated
+    annotations = one(found, "Deployment")["spec"]["template"]["metadata"]["annotations"]
+    assert any(name.startswith("prometheus.io/") for name in annotations) is annotated
+    assert "checksum/config" in annotations
 
 
 def test_the_base_runs_in_a_restricted_namespace():
