@@ -13,6 +13,7 @@ PROBE_BENCH_PACKAGES := prometheus-blackbox-exporter knot wrk
 E2E_PACKAGES := etcd=etcd-server
 IMAGE_PACKAGES := buildah debootstrap
 IMAGE ?= clusterset-exporter
+IMAGE_OPTIONS ?=
 VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' exporter/__init__.py)
 REVISION = $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 
@@ -78,10 +79,9 @@ test-image: $(DEV)/.made
 	@sh tests/install-tools $(IMAGE_PACKAGES)
 	$(DEV)/bin/pytest -n 0 tests/image
 
-# By whichever of docker, podman and buildah there is; IMAGE=registry.example.com/clusterset-exporter.
+# By whichever of docker, podman and buildah works, or by BUILDER; IMAGE=registry.example.com/clusterset-exporter IMAGE_OPTIONS='--build-arg BASE=...'.
 image:
-	$$(command -v docker || command -v podman || command -v buildah) build --build-arg VERSION=$(VERSION) \
-		--build-arg REVISION=$(REVISION) --tag $(IMAGE):$(VERSION) .
+	sh deploy/image/build --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) $(IMAGE_OPTIONS) --tag $(IMAGE):$(VERSION) .
 
 sbom: $(DEV)/.made
 	@mkdir -p dist
