@@ -11,6 +11,7 @@ import yaml
 from exporter import __version__
 from exporter.expose.series import FAMILIES
 from tests.fakes.charts import ROOT
+from tests.fakes.commands import commands
 from tests.fakes.tools import need
 
 EXAMPLES = ROOT / "deploy" / "examples"
@@ -23,13 +24,6 @@ VERBS = {
     *("apply", "create", "delete", "get", "label", "logs", "port-forward", "rollout", "diff"),
     *("exec", "auth", "describe", "kustomize"),
 }
-
-
-def commands(path):
-    """Return the commands of the console blocks, lines that go on joined."""
-    blocks = re.findall(r"```console\n(.*?)```", path.read_text(), re.DOTALL)
-    lines = "".join(blocks).replace("\\\n", " ").splitlines()
-    return [line for line in lines if line.strip()]
 
 
 ALL = [(path.name, each) for path in DOCS for each in commands(path)]
