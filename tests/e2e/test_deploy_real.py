@@ -1,12 +1,16 @@
 """A real API server takes what is rendered without a warning; the exporter runs on its rights."""
 
+import asyncio
 import json
+import sys
 
 import pytest
 import yaml
 
 from tests.fakes.charts import MATRIX, NODE_LOGS, ROOT, objects, one
+from tests.fakes.members import Member
 from tests.fakes.process import exporter
+from tests.fakes.virtual import until
 
 OURS, ON_NODES = "clusterset-exporter", "clusterset-exporter-node-logs"
 KINDS = [
@@ -43,7 +47,7 @@ async def cluster(api):
     for group, plural, kind, version, scope in KINDS:
         if (await api.call("GET", f"/apis/{group}/{version}/{plural}"))[0] != 200:
             await api.install(group, plural, kind, version, scope=scope)
-    for name in (OURS, ON_NODES, "nginx-test", "shop"):
+    for name in (OURS, ON_NODES, "nginx-test", "shop", "submariner-operator"):
         level = "privileged" if name == ON_NODES else "restricted"
         labels = {f"pod-security.kubernetes.io/{mode}": level for mode in ("enforce", "warn")}
         body = {"metadata": {"name": name, "labels": labels}}
@@ -116,6 +120,16 @@ def kubeconfig(api, folder, token):
     return path
 
 
+async def installed(cluster, found):
+    """Make what the exporter needs but the pods; return the token of its ServiceAccount."""
+    for each in found:
+        if each["kind"] not in {"Deployment", "PodDisruptionBudget", "NetworkPolicy"}:
+            assert (await cluster.call("POST", path_of(each), each))[0] in {201, 409}
+    account = f"/api/v1/namespaces/{OURS}/serviceaccounts/{OURS}/token"
+    asked = {"spec": {"expirationSeconds": 600}}
+    return (await cluster.done("POST", account, asked))["status"]["token"]
+
+
 async def test_with_the_rights_and_arguments_of_the_chart_it_becomes_ready(
     cluster, tmp_path, monkeypatch
 ):
@@ -124,11 +138,7 @@ async def test_with_the_rights_and_arguments_of_the_chart_it_becomes_ready(
         if each["kind"] == "ConfigMap":
             stamp = {"work.karmada.io/namespace": "karmada-es-member1"}
             each["metadata"]["annotations"] = stamp
-        if each["kind"] not in {"Deployment", "PodDisruptionBudget", "NetworkPolicy"}:
-            assert (await cluster.call("POST", path_of(each), each))[0] in {201, 409}
-    account = f"/api/v1/namespaces/{OURS}/serviceaccounts/{OURS}/token"
-    asked = {"spec": {"expirationSeconds": 600}}
-    token = (await cluster.done("POST", account, asked))["status"]["token"]
+    token = await installed(cluster, found)
     config = tmp_path / "config.yaml"
     config.write_text(one(found, "ConfigMap")["data"]["config.yaml"])
     (container,) = one(found, "Deployment")["spec"]["template"]["spec"]["containers"]
@@ -150,3 +160,37 @@ async def test_with_the_rights_and_arguments_of_the_chart_it_becomes_ready(
         assert holder.startswith("clusterset-exporter-1_")
         problems = json.dumps(status["problems"])
         assert "forbidden" not in problems.lower(), problems
+
+
+async def test_check_in_a_pod_sees_all_with_the_rights_of_the_example(cluster, tmp_path):
+    member = Member(cluster, tmp_path)
+    await member.fill()
+    names = {"metadata": {"name": "coredns"}, "data": {"Corefile": ".:53 {\n}\n"}}
+    await cluster.done("POST", "/api/v1/namespaces/kube-system/configmaps", names)
+    access = kubeconfig(cluster, tmp_path, await installed(cluster, objects()))
+
+    async def unseen():
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "exporter", "check", "nginx-test/nginx", "--json"),
+            *("--kubeconfig", str(access)),
+            stdout=asyncio.subprocess.PIPE,
+        )
+        async with asyncio.timeout(60):
+            out, _ = await process.communicate()
+        findings = json.loads(out)["findings"]
+        return {each["about"] for each in findings if each["text"].startswith("not looked at")}
+
+    assert await unseen() == {
+        "Lighthouse pods in submariner-operator",
+        "service submariner-operator/submariner-lighthouse-coredns",
+        "CoreDNS kube-system/coredns",
+        "NodeLocal DNS kube-system/node-local-dns",
+    }
+    for each in yaml.safe_load_all((ROOT / "deploy/examples/check-rights.yaml").read_text()):
+        await cluster.done("POST", path_of(each), each)
+
+    async def sees_all():
+        return not await unseen()
+
+    await until(sees_all, within=60)
+    await member.empty()
