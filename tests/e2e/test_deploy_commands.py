@@ -38,7 +38,7 @@ KINDS = [
     ("multicluster.x-k8s.io", "v1alpha1", "ServiceExport", "Namespaced"),
 ]
 # What needs pods, a registry or a browser.
-ELSEWHERE = {"make", "docker", "curl", "clusterset-exporter"}
+ELSEWHERE = {"make", "docker", "curl", "export"}
 NEEDS_PODS = {"rollout", "logs", "port-forward", "exec"}
 
 
@@ -157,6 +157,7 @@ async def test_operations(terminal, api, tmp_path):
     """Installed, secured, upgraded and rolled back as the page says."""
     body = {"apiVersion": "cluster.karmada.io/v1alpha1", "metadata": {"name": "k8s-node4"}}
     await api.done("POST", "/apis/cluster.karmada.io/v1alpha1/clusters", body | {"kind": "Cluster"})
+    await api.done("POST", "/api/v1/namespaces", {"metadata": {"name": "submariner-operator"}})
     made = trustme.CA().issue_cert("127.0.0.1")
     made.private_key_pem.write_to_path(tmp_path / "tls.key")
     made.cert_chain_pems[0].write_to_path(tmp_path / "tls.crt")
