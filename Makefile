@@ -5,6 +5,7 @@ DEV := .venv
 DEMO := .venv-demo
 CLUSTERS ?= 2
 DEMO_ARGS ?=
+DIST ?= dist
 LOCK = $(DEV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links
 # Debian packages that the system tests use; installed where that is possible, else those tests are skipped and say so.
 TEST_PACKAGES := prometheus prometheus-alertmanager chromium logrotate knot
@@ -84,15 +85,15 @@ image:
 	sh deploy/image/build --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) $(IMAGE_OPTIONS) --tag $(IMAGE):$(VERSION) .
 
 sbom: $(DEV)/.made
-	@mkdir -p dist
-	PYTHONPATH=. $(DEV)/bin/python deploy/sbom.py >dist/clusterset-exporter-$(VERSION).cdx.json
+	@mkdir -p $(DIST)
+	PYTHONPATH=. $(DEV)/bin/python deploy/sbom.py >$(DIST)/clusterset-exporter-$(VERSION).cdx.json
 
 # All that is published, made here: wheel, sdist, chart, plain YAML, bill of materials, image. The version is that of exporter/__init__.py.
 release: packages image
 packages: $(DEV)/.made sbom
 	@helm=$$(sh tests/install-helm) && PYTHONPATH=. $(DEV)/bin/python deploy/render.py --check && \
-	$(DEV)/bin/python -m hatchling build -d dist && $$helm package --destination dist deploy/helm/clusterset-exporter && \
-	cp deploy/kustomize/base/clusterset-exporter.yaml dist/clusterset-exporter-$(VERSION).yaml
+	$(DEV)/bin/python -m hatchling build -d $(DIST) && $$helm package --destination $(DIST) deploy/helm/clusterset-exporter && \
+	cat deploy/kustomize/base/namespace.yaml deploy/kustomize/base/clusterset-exporter.yaml >$(DIST)/clusterset-exporter-$(VERSION).yaml
 
 check: $(DEV)/.made
 	$(DEV)/bin/ruff check .

@@ -13,7 +13,7 @@ import yaml
 from exporter import __version__
 from exporter.__main__ import cli
 from exporter.expose.series import FAMILIES
-from tests.fakes.charts import ROOT
+from tests.fakes.charts import ROOT, objects, one
 from tests.fakes.commands import commands
 from tests.fakes.tools import need
 
@@ -130,6 +130,20 @@ def test_the_own_kustomization_of_the_tutorial_names_the_image(tmp_path):
     )
     pushed = re.search(r"docker push (\S+)", DOCS[0].read_text())[1]
     assert re.findall(r"^ +image: (.*)$", done.stdout, re.MULTILINE) == [pushed]
+
+
+def test_a_narrow_network_leaves_room_for_all_that_is_asked():
+    (text,) = re.findall(r"```yaml\n(networkPolicy:.*?)```", DOCS[1].read_text(), re.DOTALL)
+    values = yaml.safe_load(text)
+    spec = one(objects(values), "NetworkPolicy")["spec"]
+    names, server, services = spec["egress"]
+    assert {(each["port"], each["protocol"]) for each in names["ports"]} == {
+        (53, "UDP"),
+        (53, "TCP"),
+    }
+    assert server["ports"] == [{"port": 6443, "protocol": "TCP"}]
+    assert "ports" not in services
+    assert spec["ingress"][0]["from"] == values["networkPolicy"]["from"]
 
 
 def test_links_lead_somewhere():
