@@ -185,7 +185,7 @@ async def test_a_made_key_outlives_upgrades_rollbacks_and_the_release(terminal, 
     await terminal(install)
     first = await key()
     assert len(first) == 64
-    await terminal(f"{install} --set replicas=3")
+    await terminal(f"{install} --set shards=2")
     assert await key() == first
     await terminal(f"helm rollback {OURS} 1 --namespace {OURS}")
     assert await key() == first
