@@ -75,8 +75,9 @@ def probe_key() -> Iterator[tuple[str, str]]:
     """Yield the files of the component that signs probes with a Secret that is there."""
     secret = f"{NAME}-probe-key"
     for name in ("config", "workload"):
-        text = rendered(CHART, f"probeKey.existingSecret={secret}", only=(name,))
-        yield f"{name}.yaml", text
+        # Annotations to scrape by are the overlay's own affair.
+        settings = (f"probeKey.existingSecret={secret}", "scrapeAnnotations.enabled=false")
+        yield f"{name}.yaml", rendered(CHART, *settings, only=(name,))
     selector = f"{{apiVersion: v1, kind: Secret, namespace: {NAME}, name: {secret}}}"
     text = (
         f"{HEAD}# Wants a Secret {secret} with a file `key`, the same in all clusters.\n"
