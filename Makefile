@@ -28,6 +28,7 @@ help:
 	@echo 'make dashboards       writes dashboards/generated'
 	@echo 'make check  ruff, formatting, mypy, generated files'
 	@echo 'make deploy renders plain YAML, overlays and the chart README from the Helm chart'
+	@echo 'make image  the image alone, by docker, podman or buildah (IMAGE=registry.example.com/clusterset-exporter, IMAGE_OPTIONS=...)'
 	@echo 'make test-image  the container image, built and run; needs root'
 	@echo 'make release  wheel, sdist, chart, YAML, SBOM and image'
 	@echo 'make bench  the figures of docs/benchmarks.md, measured beside their peers'
