@@ -1,14 +1,16 @@
 # Debian's Python 3.11 in both stages, so that what the first one makes runs in the second.
-# Behind a mirror, or without these registries, name others of the same Debian: --build-arg BUILD_BASE=... --build-arg BASE=...
+# Behind a mirror, or to hold a base by its digest, name others of the same Debian: --build-arg BUILD_BASE=... --build-arg BASE=...@sha256:...
 ARG BUILD_BASE=docker.io/library/debian:12-slim
 ARG BASE=gcr.io/distroless/python3-debian12:nonroot
 
 # On the machine's own platform: wheels of the other are fetched, and nothing of it is run.
 FROM --platform=$BUILDPLATFORM ${BUILD_BASE} AS build
-ARG TARGETARCH=amd64
+# Without a default, which would hide the platform that was asked for.
+ARG TARGETARCH
 RUN python3 -m pip --version 2>/dev/null || { apt-get update && apt-get install --yes --no-install-recommends python3-pip; }
 COPY requirements/run.txt /src/requirements.txt
-RUN case "$TARGETARCH" in amd64) machine=x86_64 ;; arm64) machine=aarch64 ;; *) echo "no wheels for $TARGETARCH" >&2; exit 1 ;; esac \
+RUN case "${TARGETARCH:-$(uname -m)}" in amd64 | x86_64) machine=x86_64 ;; arm64 | aarch64) machine=aarch64 ;; \
+        *) echo "no wheels for $TARGETARCH; build for amd64 or arm64" >&2; exit 1 ;; esac \
     && python3 -m pip install --no-cache-dir --disable-pip-version-check --no-compile --no-deps --require-hashes --only-binary :all: \
         --python-version 3.11 --implementation cp --abi cp311 --abi abi3 --abi none \
         --platform "manylinux_2_28_$machine" --platform "manylinux_2_17_$machine" --platform "manylinux2014_$machine" \
@@ -22,14 +24,17 @@ RUN find /app \( -name tests -o -name __pycache__ \) -type d -prune -exec rm -rf
     && python3 -m compileall -q --invalidation-mode unchecked-hash -s /app -p /app /app \
     && find /app -exec touch --no-dereference --date=@0 {} +
 
-FROM ${BASE}
+# Said, since buildah would go on with the platform of the stage before.
+FROM --platform=$TARGETPLATFORM ${BASE}
+ARG BASE
 ARG VERSION=0.0.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="clusterset-exporter" \
       org.opencontainers.image.description="Measures who is served where in a Kubernetes clusterset, and whether that is right." \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
-      org.opencontainers.image.revision="${REVISION}"
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.base.name="${BASE}"
 COPY --from=build /app /app
 ENV PATH=/app/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 USER 65532:65532

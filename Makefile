@@ -5,6 +5,7 @@ DEV := .venv
 DEMO := .venv-demo
 CLUSTERS ?= 2
 DEMO_ARGS ?=
+DIST ?= dist
 LOCK = $(DEV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links
 # Debian packages that the system tests use; installed where that is possible, else those tests are skipped and say so.
 TEST_PACKAGES := prometheus prometheus-alertmanager chromium logrotate knot
@@ -13,6 +14,7 @@ PROBE_BENCH_PACKAGES := prometheus-blackbox-exporter knot wrk
 E2E_PACKAGES := etcd=etcd-server
 IMAGE_PACKAGES := buildah debootstrap
 IMAGE ?= clusterset-exporter
+IMAGE_OPTIONS ?=
 VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' exporter/__init__.py)
 REVISION = $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 
@@ -26,6 +28,7 @@ help:
 	@echo 'make dashboards       writes dashboards/generated'
 	@echo 'make check  ruff, formatting, mypy, generated files'
 	@echo 'make deploy renders plain YAML, overlays and the chart README from the Helm chart'
+	@echo 'make image  the image alone, by docker, podman or buildah (IMAGE=registry.example.com/clusterset-exporter, IMAGE_OPTIONS=...)'
 	@echo 'make test-image  the container image, built and run; needs root'
 	@echo 'make release  wheel, sdist, chart, YAML, SBOM and image'
 	@echo 'make bench  the figures of docs/benchmarks.md, measured beside their peers'
@@ -78,21 +81,20 @@ test-image: $(DEV)/.made
 	@sh tests/install-tools $(IMAGE_PACKAGES)
 	$(DEV)/bin/pytest -n 0 tests/image
 
-# By whichever of docker, podman and buildah there is; IMAGE=registry.example.com/clusterset-exporter.
+# By whichever of docker, podman and buildah works, or by BUILDER; IMAGE=registry.example.com/clusterset-exporter IMAGE_OPTIONS='--build-arg BASE=...'.
 image:
-	$$(command -v docker || command -v podman || command -v buildah) build --build-arg VERSION=$(VERSION) \
-		--build-arg REVISION=$(REVISION) --tag $(IMAGE):$(VERSION) .
+	sh deploy/image/build --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) $(IMAGE_OPTIONS) --tag $(IMAGE):$(VERSION) .
 
 sbom: $(DEV)/.made
-	@mkdir -p dist
-	PYTHONPATH=. $(DEV)/bin/python deploy/sbom.py >dist/clusterset-exporter-$(VERSION).cdx.json
+	@mkdir -p $(DIST)
+	PYTHONPATH=. $(DEV)/bin/python deploy/sbom.py >$(DIST)/clusterset-exporter-$(VERSION).cdx.json
 
 # All that is published, made here: wheel, sdist, chart, plain YAML, bill of materials, image. The version is that of exporter/__init__.py.
 release: packages image
 packages: $(DEV)/.made sbom
 	@helm=$$(sh tests/install-helm) && PYTHONPATH=. $(DEV)/bin/python deploy/render.py --check && \
-	$(DEV)/bin/python -m hatchling build -d dist && $$helm package --destination dist deploy/helm/clusterset-exporter && \
-	cp deploy/kustomize/base/clusterset-exporter.yaml dist/clusterset-exporter-$(VERSION).yaml
+	$(DEV)/bin/python -m hatchling build -d $(DIST) && $$helm package --destination $(DIST) deploy/helm/clusterset-exporter && \
+	cat deploy/kustomize/base/namespace.yaml deploy/kustomize/base/clusterset-exporter.yaml >$(DIST)/clusterset-exporter-$(VERSION).yaml
 
 check: $(DEV)/.made
 	$(DEV)/bin/ruff check .

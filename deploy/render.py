@@ -59,12 +59,25 @@ def kustomization(*resources: str) -> str:
     return f"{HEAD}{kind}resources:\n{listed}"
 
 
+def unannotated() -> str:
+    """Return the patch that leaves pods to the monitors alone, as the chart does."""
+    removals = "".join(
+        f"      - {{op: remove, path: /spec/template/metadata/annotations/prometheus.io~1{each}}}\n"
+        for each in ("scrape", "port")
+    )
+    return (
+        "patches:\n  # What the ServiceMonitor has scraped is not scraped by annotations too.\n"
+        f"  - target: {{kind: Deployment, name: {NAME}}}\n    patch: |\n{removals}"
+    )
+
+
 def probe_key() -> Iterator[tuple[str, str]]:
     """Yield the files of the component that signs probes with a Secret that is there."""
     secret = f"{NAME}-probe-key"
     for name in ("config", "workload"):
-        text = rendered(CHART, f"probeKey.existingSecret={secret}", only=(name,))
-        yield f"{name}.yaml", text
+        # Annotations to scrape by are the overlay's own affair.
+        settings = (f"probeKey.existingSecret={secret}", "scrapeAnnotations.enabled=false")
+        yield f"{name}.yaml", rendered(CHART, *settings, only=(name,))
     selector = f"{{apiVersion: v1, kind: Secret, namespace: {NAME}, name: {secret}}}"
     text = (
         f"{HEAD}# Wants a Secret {secret} with a file `key`, the same in all clusters.\n"
@@ -152,7 +165,8 @@ def files() -> Iterator[tuple[Path, str]]:
     monitored = overlays / "karmada-monitoring"
     policy = rendered(CHART, "karmada.enabled=true", *monitoring(), only=("karmada", "monitoring"))
     yield monitored / "policies.yaml", policy
-    yield monitored / "kustomization.yaml", kustomization("../../base", "policies.yaml")
+    overlay = kustomization("../../base", "policies.yaml") + unannotated()
+    yield monitored / "kustomization.yaml", overlay
 
 
 def main() -> int:

@@ -151,7 +151,8 @@ async def _serve(
             daemon.stop()
     except OSError as error:
         told = " or ".join(_url_host(host, port) for host, port in options.listen)
-        msg = f"cannot listen on {told}: {error.strerror or error}"
+        why = error.strerror or error
+        msg = f"cannot listen on {told}: {why}; choose an address by --web.listen-address"
         raise ListenError(msg) from error
 
 

@@ -3,6 +3,7 @@
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from glob import glob
 from pathlib import Path
 
 from exporter import settings
@@ -175,10 +176,17 @@ def _source(where: str, entry: LogSettings, read: Settings) -> LogSource:
     return made
 
 
+def _not_there_yet(sources: tuple[LogSource, ...]) -> str:
+    """Name the files that there are none of; nginx may make them later, so that is no fault."""
+    named = (name for source in sources for name in source.files if name != STDIN)
+    missing = [name for name in named if not glob(name)]  # noqa: PTH207 - as they are followed
+    return f"; no file yet for {', '.join(missing)}" if missing else ""
+
+
 def check(path: Path | None, cluster: str | None) -> str:
     """Read the configuration and the inventory as `run` would; return what was found, in a line."""
     loaded = load(path, cluster)
-    sources = f"log sources: {len(loaded.settings.logs)}"
+    sources = f"log sources: {len(loaded.settings.logs)}{_not_there_yet(loaded.logs)}"
     if loaded.settings.inventory.kubernetes is not None:
         return f"well: cluster {loaded.local or 'and services'} to be discovered, {sources}"
     inventory = read_inventory(loaded.inventory_file, loaded.local)

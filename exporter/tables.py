@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 
 def table(report: dict[str, Any]) -> None:
@@ -34,9 +34,11 @@ def table(report: dict[str, Any]) -> None:
 
 
 def _table(title: str, *names: str, numbers: Iterable[str]) -> Table:
-    made = Table(*names, title=title, title_style="")
+    # Folded, since half a time or name is none.
+    columns = [Column(name, overflow="fold") for name in names]
+    made = Table(*columns, title=title, title_style="")
     for number in numbers:
-        made.add_column(number, justify="right")
+        made.add_column(number, justify="right", overflow="fold")
     return made
 
 

@@ -200,8 +200,9 @@ def two(tmp_path):
     return [f"--cluster=east={tmp_path}/east.log", f"--cluster=west={tmp_path}/west*.log"]
 
 
-def several(inventory, *arguments):
-    return CliRunner().invoke(cli, ["analyze", "--inventory", str(inventory), *arguments])
+def several(inventory, *arguments, **options):
+    command = ["analyze", "--inventory", str(inventory), *arguments]
+    return CliRunner().invoke(cli, command, **options)
 
 
 def test_logs_of_several_clusters_give_the_matrix_and_the_moves(inventory, two):
@@ -244,6 +245,12 @@ def test_their_course_over_time(inventory, two):
         ("07:15", "east", "west", 5),
         ("07:15", "west", "west", 15),
     ]
+
+
+def test_nothing_is_cut_off_on_a_narrow_terminal(inventory, two):
+    shown = several(inventory, *two, "--every", "15m", env={"COLUMNS": "80"}).stdout
+    assert "…" not in shown
+    assert "2022-07-07T0" in shown
 
 
 def test_a_span_of_time(inventory, two):

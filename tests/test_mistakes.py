@@ -293,10 +293,11 @@ def test_a_file_that_is_no_text(tmp_path):
 
 def test_without_a_mistake_it_says_what_there_is(tmp_path):
     write(tmp_path)
+    told = f"{tmp_path}/config.yaml: well: cluster east (1 of 2), services: 1, log sources: 1"
     done = check(tmp_path)
-    assert done.exit_code == 0
-    told = "well: cluster east (1 of 2), services: 1, log sources: 1"
-    assert done.stdout == f"{tmp_path}/config.yaml: {told}\n"
+    assert (done.exit_code, done.stdout) == (0, f"{told}; no file yet for {tmp_path}/*.log\n")
+    (tmp_path / "access.log").touch()
+    assert check(tmp_path).stdout == f"{told}\n"
 
 
 def test_the_flag_goes_before_the_file(tmp_path):

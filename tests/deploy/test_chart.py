@@ -104,6 +104,94 @@ def test_defaults():
     }
 
 
+PLACED = MATRIX["placed"]
+POD = "spec.template.spec"
+CONTAINER = f"{POD}.containers.0"
+NARROW = MATRIX["a narrow network"]["networkPolicy"]
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "path", "expected"),
+    [
+        (PLACED, "Deployment", POD + ".priorityClassName", "system-cluster-critical"),
+        (PLACED, "Deployment", POD + ".nodeSelector", PLACED["nodeSelector"]),
+        (PLACED, "Deployment", POD + ".tolerations", PLACED["tolerations"]),
+        (PLACED, "Deployment", POD + ".affinity", PLACED["affinity"]),
+        (PLACED, "Deployment", POD + ".imagePullSecrets", PLACED["imagePullSecrets"]),
+        (PLACED, "Deployment", "spec.template.metadata.annotations.a", "b"),
+        (PLACED, "Deployment", "spec.template.metadata.labels.c", "d"),
+        (PLACED, "Deployment", POD + ".topologySpreadConstraints", None),
+        ({}, "Deployment", POD + ".priorityClassName", None),
+        ({}, "NetworkPolicy", "spec.egress", [{}]),
+        (
+            {},
+            "NetworkPolicy",
+            "spec.ingress.0",
+            {"ports": [{"port": "metrics", "protocol": "TCP"}]},
+        ),
+        ({"networkPolicy": NARROW}, "NetworkPolicy", "spec.egress", NARROW["egress"]),
+        ({"networkPolicy": NARROW}, "NetworkPolicy", "spec.ingress.0.from", NARROW["from"]),
+        ({}, "PodDisruptionBudget", "spec.maxUnavailable", 1),
+        (
+            {"serviceAccount": {"annotations": {"a": "b"}}},
+            "ServiceAccount",
+            "metadata.annotations.a",
+            "b",
+        ),
+        ({"replicas": 3}, "Deployment", "spec.replicas", 3),
+        (
+            {"image": {"pullPolicy": "Always"}},
+            "Deployment",
+            CONTAINER + ".imagePullPolicy",
+            "Always",
+        ),
+        (MATRIX["a digest"], "Deployment", CONTAINER + ".image", "r.example/x@sha256:" + "0" * 64),
+        ({"image": {"tag": "t"}}, "Deployment", CONTAINER + ".image", "clusterset-exporter:t"),
+        (
+            {"resources": {"limits": {"memory": "1Gi"}}},
+            "Deployment",
+            CONTAINER + ".resources.limits.memory",
+            "1Gi",
+        ),
+        (MATRIX["a service monitor"], "ServiceMonitor", "metadata.labels.release", "prom"),
+        (
+            {"serviceMonitor": {"enabled": True, "interval": "5s"}},
+            "ServiceMonitor",
+            "spec.endpoints.0.interval",
+            "5s",
+        ),
+        ({"fullnameOverride": "other"}, "Deployment", "metadata.name", "other"),
+    ],
+)
+def test_a_value_gets_where_it_belongs(values, kind, path, expected):
+    found = one(objects(values), kind)
+    for step in path.split("."):
+        found = found[int(step)] if isinstance(found, list) else found.get(step)
+    assert found == expected
+
+
+def test_replicas_are_kept_apart():
+    (spread,) = pod(objects(), "Deployment")["topologySpreadConstraints"]
+    assert (spread["topologyKey"], spread["whenUnsatisfiable"]) == (
+        "kubernetes.io/hostname",
+        "ScheduleAnyway",
+    )
+    labels = one(objects(), "Deployment")["spec"]["template"]["metadata"]["labels"]
+    assert spread["labelSelector"]["matchLabels"].items() <= labels.items()
+
+
+def test_extra_objects_are_yaml_or_templates():
+    names = {each["metadata"]["name"] for each in objects(MATRIX["extra objects"])}
+    assert {"one", "clusterset-exporter-two"} <= names
+
+
+def test_one_pod_has_no_budget_and_the_optional_is_left_out():
+    kinds = {each["kind"] for each in objects({"replicas": 1})}
+    assert "PodDisruptionBudget" not in kinds
+    kinds = {each["kind"] for each in objects(MATRIX["without the optional"])}
+    assert kinds == {"ConfigMap", "Deployment", "Service", "ServiceAccount"}
+
+
 def test_shards_share_the_services_and_elect_nobody(tmp_path):
     found = objects({"shards": 3})
     (container,) = pod(found, "StatefulSet")["containers"]
@@ -224,6 +312,9 @@ def test_boards_and_rules_come_from_the_files_of_the_chart(tmp_path):
         ({"podLogs": {"namespaces": ["*"]}}, "/podLogs/namespaces/0"),
         ({"prometheusRule": {"scopes": ["all"]}}, "/prometheusRule/scopes/0"),
         ({"nodeLogs": {"logs": [{"files": ["/x"]}]}}, "missing property 'service'"),
+        ({"web": {"tls": True}}, "web.tls without web.secrets; name the Secret"),
+        ({"web": {"secrets": ["Web"]}}, "/web/secrets/0"),
+        ({"web": {"scrape": {"token": {}}}}, "/web/scrape"),
         ({"nodeLogs": {"enabled": True}}, "nodeLogs.logs is empty; name what to read"),
         ({"probeKey": {"create": True, "existingSecret": "a"}}, "are two keys; keep one"),
         (

@@ -2,20 +2,35 @@
 
 import re
 import shlex
+import shutil
 import subprocess
 from itertools import pairwise
 
+import click
 import pytest
 import yaml
 
 from exporter import __version__
+from exporter.__main__ import cli
 from exporter.expose.series import FAMILIES
-from tests.fakes.charts import ROOT
+from tests.fakes.charts import ROOT, objects, one
+from tests.fakes.commands import commands
 from tests.fakes.tools import need
 
 EXAMPLES = ROOT / "deploy" / "examples"
-DOCS = (ROOT / "docs" / "tutorial.md", ROOT / "docs" / "operations.md")
 HELM_README = ROOT / "deploy" / "helm" / "clusterset-exporter" / "README.md"
+DOCS = (
+    ROOT / "docs" / "tutorial.md",
+    ROOT / "docs" / "operations.md",
+    ROOT / "docs" / "configuration.md",
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    HELM_README,
+)
+FIRST = {
+    *("kubectl", "make", "docker", "curl", "helm", "promtool", "clusterset-exporter"),
+    *("export", "python3", ".", "pip"),
+}
 MEMBERS = {"k8s-node4", "k8s-node5"}
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 WITH_VALUE = {"--context", "--namespace", "-n", "-k", "-f", "-o", "-l", "--output", "--selector"}
@@ -25,26 +40,46 @@ VERBS = {
 }
 
 
-def commands(path):
-    """Return the commands of the console blocks, lines that go on joined."""
-    blocks = re.findall(r"```console\n(.*?)```", path.read_text(), re.DOTALL)
-    lines = "".join(blocks).replace("\\\n", " ").splitlines()
-    return [line for line in lines if line.strip()]
-
-
 ALL = [(path.name, each) for path in DOCS for each in commands(path)]
 
 
 @pytest.mark.parametrize(("page", "command"), ALL, ids=[each for _, each in ALL])
 def test_commands_are_well_formed(page, command):
     first, *_ = words = shlex.split(command.split(" | ")[0])
-    assert first in {"kubectl", "make", "docker", "curl", "helm", "promtool"}, page
+    assert first in FIRST, page
     if first == "make":
         assert words[1] in TARGETS
     if first == "curl":
         assert re.match(r"http://localhost:987[78]/", words[-1])
+    if first == "kubectl" and "--" in words:
+        # What is run in a pod is a command too.
+        words, inside = words[: words.index("--")], words[words.index("--") + 1 :]
+        check_own(inside)
     if first == "kubectl":
         check_kubectl(words)
+    if first == "clusterset-exporter":
+        check_own(words)
+
+
+def check_own(words):
+    """Have the command line itself parse *words*; it says what it does not know."""
+    command, given = cli, words[1:]
+    while isinstance(command, click.Group) and given and not given[0].startswith("-"):
+        command, given = command.commands[given[0]], given[1:]
+    command.make_parser(click.Context(command)).parse_args(given)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "docs" / "runbooks").glob("*.md")), ids=str)
+def test_own_commands_of_runbooks_exist(path):
+    for command in commands(path):
+        if command.startswith("clusterset-exporter "):
+            check_own(shlex.split(command))
+
+
+def test_a_command_that_does_not_exist_is_noticed():
+    for wrong in ("check --configfile x a/b", "config chek", "run --json"):
+        with pytest.raises((click.UsageError, KeyError)):
+            check_own(["clusterset-exporter", *wrong.split()])
 
 
 def check_kubectl(words):
@@ -82,8 +117,37 @@ def test_what_the_tutorial_sends_has_as_many_objects_as_it_says():
     assert f"newTag: {__version__}" in text
 
 
+def test_the_own_kustomization_of_the_tutorial_names_the_image(tmp_path):
+    (text,) = re.findall(r"```yaml\n(# mine/.*?)```", DOCS[0].read_text(), re.DOTALL)
+    shutil.copytree(ROOT / "deploy" / "kustomize", tmp_path / "deploy" / "kustomize")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "kustomization.yaml").write_text(text)
+    done = subprocess.run(
+        [need("kubectl"), "kustomize", tmp_path / "mine"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    pushed = re.search(r"docker push (\S+)", DOCS[0].read_text())[1]
+    assert re.findall(r"^ +image: (.*)$", done.stdout, re.MULTILINE) == [pushed]
+
+
+def test_a_narrow_network_leaves_room_for_all_that_is_asked():
+    (text,) = re.findall(r"```yaml\n(networkPolicy:.*?)```", DOCS[1].read_text(), re.DOTALL)
+    values = yaml.safe_load(text)
+    spec = one(objects(values), "NetworkPolicy")["spec"]
+    names, server, services = spec["egress"]
+    assert {(each["port"], each["protocol"]) for each in names["ports"]} == {
+        (53, "UDP"),
+        (53, "TCP"),
+    }
+    assert server["ports"] == [{"port": 6443, "protocol": "TCP"}]
+    assert "ports" not in services
+    assert spec["ingress"][0]["from"] == values["networkPolicy"]["from"]
+
+
 def test_links_lead_somewhere():
-    for path in (*DOCS, ROOT / "SECURITY.md", ROOT / "CONTRIBUTING.md", HELM_README):
+    for path in (*DOCS, ROOT / "SECURITY.md"):
         for link in re.findall(r"\]\(([^)#]*)(#[^)]*)?\)", path.read_text()):
             target, anchor = link
             if target.startswith("http"):

@@ -8,7 +8,7 @@ import sys
 import pytest
 import yaml
 
-from tests.fakes.charts import MATRIX, ROOT, objects
+from tests.fakes.charts import MATRIX, ROOT, objects, one
 from tests.fakes.tools import need
 
 KUSTOMIZE = ROOT / "deploy" / "kustomize"
@@ -83,6 +83,28 @@ def test_members_of_today_and_tomorrow_get_all_and_labelled_ones_what_prometheus
     assert kinds <= MONITORING
 
 
+@pytest.mark.parametrize("components", [[], ["../deploy/components/probe-key"]], ids=["", "key"])
+@pytest.mark.parametrize(
+    ("folder", "annotated"), [("karmada", True), ("karmada-monitoring", False)]
+)
+def test_pods_are_scraped_by_annotations_or_by_the_monitor(folder, annotated, components, tmp_path):
+    found = built(own(tmp_path, folder, components))
+    assert any(each["kind"] == "ServiceMonitor" for each in found) is not annotated
+    annotations = one(found, "Deployment")["spec"]["template"]["metadata"]["annotations"]
+    assert any(name.startswith("prometheus.io/") for name in annotations) is annotated
+    assert "checksum/config" in annotations
+
+
+def own(folder, overlay, components):
+    """Write a kustomization as an operator's; return its folder."""
+    shutil.copytree(KUSTOMIZE, folder / "deploy")
+    made = folder / "own"
+    made.mkdir()
+    wanted = {"resources": [f"../deploy/overlays/{overlay}"], "components": components}
+    (made / "kustomization.yaml").write_text(yaml.safe_dump(wanted))
+    return made
+
+
 def test_the_base_runs_in_a_restricted_namespace():
     namespace, *rest = sorted(built(KUSTOMIZE / "base"), key=lambda e: e["kind"] != "Namespace")
     assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
@@ -98,14 +120,7 @@ def test_a_key_is_added_as_the_chart_adds_it(tmp_path):
             made[each["kind"], each["metadata"]["name"]] = each
         return made
 
-    deploy = tmp_path / "deploy"
-    shutil.copytree(KUSTOMIZE, deploy)
-    own = tmp_path / "own"
-    own.mkdir()
-    (own / "kustomization.yaml").write_text(
-        "resources: [../deploy/overlays/karmada]\ncomponents: [../deploy/components/probe-key]\n"
-    )
-    found = plain(built(own))
+    found = plain(built(own(tmp_path, "karmada", ["../deploy/components/probe-key"])))
     secret = {"existingSecret": "clusterset-exporter-probe-key"}
     wanted = plain(objects({"karmada": {"enabled": True}, "probeKey": secret}))
     for key in (("ConfigMap", "clusterset-exporter"), ("ClusterPropagationPolicy", OURS)):

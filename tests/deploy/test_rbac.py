@@ -1,9 +1,11 @@
 """The rights that the chart asks for are those that the code uses."""
 
 import pytest
+import yaml
 
+from exporter.diagnose import LIGHTHOUSE, OPERATOR_NAMESPACE
 from exporter.discover.resources import RESOURCES
-from tests.fakes.charts import MATRIX, NODE_LOGS, objects, one
+from tests.fakes.charts import MATRIX, NODE_LOGS, ROOT, objects, one
 
 
 def rights(roles):
@@ -49,11 +51,34 @@ def test_the_role_is_the_own_config_map_and_the_lease():
 
 @pytest.mark.parametrize("values", MATRIX.values(), ids=MATRIX)
 def test_no_wildcard_and_no_writing_but_of_the_lease(values):
-    for group, resource, verb, _ in of(values, "Role", "ClusterRole"):
+    check_small(of(values, "Role", "ClusterRole"))
+
+
+def check_small(found):
+    for group, resource, verb, _ in found:
         assert "*" not in {group, resource, verb}
         lease = resource == "leases" and verb in {"create", "update"}
         assert lease or verb in {"get", "list", "watch"}
         assert resource != "secrets"
+
+
+def test_what_check_may_see_on_top_is_in_two_namespaces_and_read_only():
+    path = ROOT / "deploy" / "examples" / "check-rights.yaml"
+    roles = {
+        each["metadata"]["namespace"]: rights([each])
+        for each in yaml.safe_load_all(path.read_text())
+        if each["kind"] == "Role"
+    }
+    for each in roles.values():
+        check_small(each)
+    assert roles == {
+        OPERATOR_NAMESPACE: {("", "pods", "list", None), ("", "services", "get", LIGHTHOUSE)},
+        "kube-system": {
+            ("", "configmaps", "get", "coredns"),
+            ("", "configmaps", "get", "node-local-dns"),
+            ("apps", "daemonsets", "get", "node-local-dns"),
+        },
+    }
 
 
 def test_logs_of_some_namespaces_only():

@@ -1,14 +1,20 @@
 """A real API server takes what is rendered without a warning; the exporter runs on its rights."""
 
+import asyncio
 import json
+import sys
+from contextlib import asynccontextmanager
 
 import pytest
 import yaml
 
 from tests.fakes.charts import MATRIX, NODE_LOGS, ROOT, objects, one
+from tests.fakes.members import Member
 from tests.fakes.process import exporter
+from tests.fakes.virtual import until
 
 OURS, ON_NODES = "clusterset-exporter", "clusterset-exporter-node-logs"
+LEASE = f"/apis/coordination.k8s.io/v1/namespaces/{OURS}/leases/{OURS}"
 KINDS = [
     ("monitoring.coreos.com", "servicemonitors", "ServiceMonitor", "v1", "Namespaced"),
     ("monitoring.coreos.com", "podmonitors", "PodMonitor", "v1", "Namespaced"),
@@ -43,7 +49,7 @@ async def cluster(api):
     for group, plural, kind, version, scope in KINDS:
         if (await api.call("GET", f"/apis/{group}/{version}/{plural}"))[0] != 200:
             await api.install(group, plural, kind, version, scope=scope)
-    for name in (OURS, ON_NODES, "nginx-test", "shop"):
+    for name in (OURS, ON_NODES, "nginx-test", "shop", "submariner-operator"):
         level = "privileged" if name == ON_NODES else "restricted"
         labels = {f"pod-security.kubernetes.io/{mode}": level for mode in ("enforce", "warn")}
         body = {"metadata": {"name": name, "labels": labels}}
@@ -99,16 +105,17 @@ async def test_pod_security_would_have_told(cluster):
         await accepted(cluster, daemons)
 
 
-def kubeconfig(api, folder, token):
+def kubeconfig(api, folder, token, namespace=OURS):
     """Write what tells the exporter the server and its ServiceAccount's token."""
     (folder / "ca.pem").write_text(api.ca)
     server = {"server": api.url, "certificate-authority": str(folder / "ca.pem")}
+    context = {"cluster": "c", "user": "u", "namespace": namespace}
     config = {
         "apiVersion": "v1",
         "kind": "Config",
         "clusters": [{"name": "c", "cluster": server}],
         "users": [{"name": "u", "user": {"token": token}}],
-        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u", "namespace": OURS}}],
+        "contexts": [{"name": "x", "context": context}],
         "current-context": "x",
     }
     path = folder / "kubeconfig"
@@ -116,37 +123,111 @@ def kubeconfig(api, folder, token):
     return path
 
 
-async def test_with_the_rights_and_arguments_of_the_chart_it_becomes_ready(
-    cluster, tmp_path, monkeypatch
-):
-    found = objects({"podLogs": {"namespaces": ["shop"]}})
+async def installed(cluster, found, kind="Deployment"):
+    """Make all of *found*; return the token of the ServiceAccount that pods of *kind* have."""
+    for each in found:
+        path = path_of(each)
+        if (await cluster.call("POST", path, each))[0] != 201 and each["kind"] != "Namespace":
+            # As another test left it.
+            await cluster.done("DELETE", f"{path}/{each['metadata']['name']}")
+            await cluster.done("POST", path, each)
+    # Held by an exporter that was killed.
+    await cluster.call("DELETE", LEASE)
+    workload = one(found, kind)
+    name = workload["spec"]["template"]["spec"]["serviceAccountName"]
+    namespace = workload["metadata"]["namespace"]
+    account = f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token"
+    asked = {"spec": {"expirationSeconds": 600}}
+    return (await cluster.done("POST", account, asked))["status"]["token"]
+
+
+@asynccontextmanager
+async def in_a_pod(cluster, folder, values, kind):
+    """Run the exporter as a pod of *kind* would: its arguments, configuration, rights and name."""
+    found = objects(values)
     for each in found:
         if each["kind"] == "ConfigMap":
             stamp = {"work.karmada.io/namespace": "karmada-es-member1"}
             each["metadata"]["annotations"] = stamp
-        if each["kind"] not in {"Deployment", "PodDisruptionBudget", "NetworkPolicy"}:
-            assert (await cluster.call("POST", path_of(each), each))[0] in {201, 409}
-    account = f"/api/v1/namespaces/{OURS}/serviceaccounts/{OURS}/token"
-    asked = {"spec": {"expirationSeconds": 600}}
-    token = (await cluster.done("POST", account, asked))["status"]["token"]
-    config = tmp_path / "config.yaml"
-    config.write_text(one(found, "ConfigMap")["data"]["config.yaml"])
-    (container,) = one(found, "Deployment")["spec"]["template"]["spec"]["containers"]
+    token = await installed(cluster, found, kind)
+    workload = one(found, kind)
+    name, namespace = workload["metadata"]["name"], workload["metadata"]["namespace"]
+    config = folder / "config.yaml"
+    text = one(found, "ConfigMap", name)["data"]["config.yaml"]
+    config.write_text(text.replace("/var/lib/clusterset-exporter", str(folder)))
+    (container,) = workload["spec"]["template"]["spec"]["containers"]
     given = [each for each in container["args"][1:] if not each.startswith("--config.file=")]
-    monkeypatch.setenv("POD_NAME", "clusterset-exporter-1")
-    monkeypatch.delenv("CLUSTER_NAME", raising=False)
-    access = kubeconfig(cluster, tmp_path, token)
+    access = kubeconfig(cluster, folder, token, namespace)
     async with exporter(config, *given, "--kubeconfig", str(access)) as running:
-        await running.until_value(1, "clusterset_exporter_leader")
 
         async def works():
-            return (await running.status())["ready"]
+            status = await running.status()
+            return status["ready"] and status["cluster"]
 
         await running.until(works)
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def pod_name(monkeypatch):
+    monkeypatch.setenv("POD_NAME", f"{OURS}-1")
+    monkeypatch.delenv("CLUSTER_NAME", raising=False)
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        ({"podLogs": {"namespaces": ["shop"]}}, "Deployment"),
+        ({"shards": 2}, "StatefulSet"),
+        (NODE_LOGS, "DaemonSet"),
+    ],
+)
+async def test_with_the_rights_and_arguments_of_the_chart_it_becomes_ready(
+    cluster, tmp_path, values, kind
+):
+    async with in_a_pod(cluster, tmp_path, values, kind) as running:
         status = await running.status()
         assert status["cluster"] == "member1"
-        lease = f"/apis/coordination.k8s.io/v1/namespaces/{OURS}/leases/{OURS}"
-        holder = (await cluster.done("GET", lease))["spec"]["holderIdentity"]
-        assert holder.startswith("clusterset-exporter-1_")
         problems = json.dumps(status["problems"])
         assert "forbidden" not in problems.lower(), problems
+
+
+async def test_one_of_the_replicas_leads(cluster, tmp_path):
+    async with in_a_pod(cluster, tmp_path, {}, "Deployment") as running:
+        await running.until_value(1, "clusterset_exporter_leader")
+        holder = (await cluster.done("GET", LEASE))["spec"]["holderIdentity"]
+        assert holder.startswith(f"{OURS}-1_")
+
+
+async def test_check_in_a_pod_sees_all_with_the_rights_of_the_example(cluster, tmp_path):
+    member = Member(cluster, tmp_path)
+    await member.fill()
+    names = {"metadata": {"name": "coredns"}, "data": {"Corefile": ".:53 {\n}\n"}}
+    await cluster.done("POST", "/api/v1/namespaces/kube-system/configmaps", names)
+    access = kubeconfig(cluster, tmp_path, await installed(cluster, objects()))
+
+    async def unseen():
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "exporter", "check", "nginx-test/nginx", "--json"),
+            *("--kubeconfig", str(access)),
+            stdout=asyncio.subprocess.PIPE,
+        )
+        async with asyncio.timeout(60):
+            out, _ = await process.communicate()
+        findings = json.loads(out)["findings"]
+        return {each["about"] for each in findings if each["text"].startswith("not looked at")}
+
+    assert await unseen() == {
+        "Lighthouse pods in submariner-operator",
+        "service submariner-operator/submariner-lighthouse-coredns",
+        "CoreDNS kube-system/coredns",
+        "NodeLocal DNS kube-system/node-local-dns",
+    }
+    for each in yaml.safe_load_all((ROOT / "deploy/examples/check-rights.yaml").read_text()):
+        await cluster.done("POST", path_of(each), each)
+
+    async def sees_all():
+        return not await unseen()
+
+    await until(sees_all, within=60)
+    await member.empty()

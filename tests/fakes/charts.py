@@ -88,6 +88,23 @@ MATRIX = {
     "a key that is made": {"probeKey": {"create": True}, **NODE_LOGS},
     "a cluster by name": {"cluster": "east", "config": {"probe": {"interval": "30s"}}},
     "a digest": {"image": {"repository": "r.example/x", "digest": "sha256:" + "0" * 64}},
+    "passwords": {"web": {"secrets": ["web"]}, "podMonitor": {"enabled": True}},
+    "tls": {
+        "web": {
+            "secrets": ["web", "certificate"],
+            "tls": True,
+            "scrape": {
+                "tlsConfig": {"ca": {"secret": {"name": "certificate", "key": "ca.crt"}}},
+                "basicAuth": {
+                    "username": {"name": "scrape", "key": "user"},
+                    "password": {"name": "scrape", "key": "password"},
+                },
+            },
+        },
+        "serviceMonitor": {"enabled": True},
+        "karmada": {"enabled": True},
+        **NODE_LOGS,
+    },
     "a service monitor": {"serviceMonitor": {"enabled": True, "labels": {"release": "prom"}}},
     "a pod monitor": {"podMonitor": {"enabled": True}, **NODE_LOGS},
     "karmada": {"karmada": {"enabled": True}, "probeKey": {"create": True}},

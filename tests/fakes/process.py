@@ -15,9 +15,10 @@ LISTENS = re.compile(r"event=started .*listen=([\d.]+):(\d+)")
 class Exporter:
     """A running `clusterset-exporter run`."""
 
-    def __init__(self, process, session):
+    def __init__(self, process, session, scheme="http"):
         self.process = process
         self.session = session
+        self.scheme = scheme
         self.lines = []
         self.url = ""
         self._reading = asyncio.create_task(self._read())
@@ -27,7 +28,7 @@ class Exporter:
         async for line in self.process.stderr:
             self.lines.append(line.decode().rstrip())
             if started := LISTENS.search(self.lines[-1]):
-                self.url = f"http://{started[1]}:{started[2]}"
+                self.url = f"{self.scheme}://{started[1]}:{started[2]}"
                 self._started.set()
 
     async def started(self):
@@ -75,7 +76,7 @@ class Exporter:
 
 
 @asynccontextmanager
-async def exporter(config, *arguments, stdin=asyncio.subprocess.DEVNULL):
+async def exporter(config, *arguments, stdin=asyncio.subprocess.DEVNULL, scheme="http"):
     """Run the exporter on a free port of 127.0.0.1."""
     command = [sys.executable, "-m", "exporter", "run", "--config.file", str(config)]
     process = await asyncio.create_subprocess_exec(
@@ -86,8 +87,10 @@ async def exporter(config, *arguments, stdin=asyncio.subprocess.DEVNULL):
         stderr=asyncio.subprocess.PIPE,
         stdin=stdin,
     )
-    async with aiohttp.ClientSession() as session:
-        made = Exporter(process, session)
+    # As a kubelet, which asks for no proof of who answers.
+    connector = aiohttp.TCPConnector(ssl=scheme == "http")
+    async with aiohttp.ClientSession(connector=connector) as session:
+        made = Exporter(process, session, scheme)
         try:
             await made.started()
             yield made

@@ -1,5 +1,6 @@
 """The image, built by buildah on a Debian of debootstrap."""
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -18,6 +19,7 @@ class Store:
     """Images of buildah in a folder of ours."""
 
     def __init__(self, folder):
+        self.folder = folder
         self._options = ["--root", folder / "s", "--runroot", folder / "r"]
 
     def __call__(self, *arguments):
@@ -26,24 +28,48 @@ class Store:
         assert done.returncode == 0, done.stderr[-3000:]
         return done.stdout.strip()
 
-    def base(self, name):
-        container = self("from", "scratch")
-        self("add", "--quiet", container, BASES / f"{name}.tar", "/")
+    def base(self, name, tar, *options):
+        container = self("from", *options, "scratch")
+        self("add", "--quiet", container, BASES / f"{tar}.tar", "/")
         self("commit", "--quiet", container, f"localhost/{name}")
         self("rm", container)
 
-    def build(self, name, *options):
+    def build(self, name, *options, base="localhost/final"):
+        given = ("--build-arg", f"VERSION={__version__}", *self.options(base), *options)
+        self("bud", *given, "--tag", name, ROOT)
+
+    def make(self, name, base):
+        """Have `make image` build it."""
+        config = self.folder / "storage.conf"
+        config.write_text(
+            f'[storage]\ndriver = "vfs"\ngraphroot = "{self.folder}/s"\n'
+            f'runroot = "{self.folder}/r"\n'
+        )
+        options = " ".join(self.options(base))
+        done = subprocess.run(
+            ["make", "image", "BUILDER=buildah", f"IMAGE={name}", f"IMAGE_OPTIONS={options}"],
+            cwd=ROOT,
+            env=os.environ | {"CONTAINERS_STORAGE_CONF": str(config)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+
+    def options(self, base):
         # What the machine itself needs to reach an index of packages.
         mine = [path for path in ("/etc/ssl/certs", "/etc/pip.conf") if Path(path).exists()]
-        mounts = [part for path in mine for part in ("--volume", f"{path}:{path}:ro")]
-        self(
-            *("bud", "--isolation", "chroot", "--network", "host", "--pull-never"),
-            *("--build-arg", "BUILD_BASE=localhost/build", "--build-arg", "BASE=localhost/final"),
-            *("--build-arg", f"VERSION={__version__}", *mounts, *options, "--tag", name, ROOT),
+        return (
+            *("--isolation", "chroot", "--network", "host", "--pull-never"),
+            *("--build-arg", "BUILD_BASE=localhost/build", "--build-arg", f"BASE={base}"),
+            *(part for path in mine for part in ("--volume", f"{path}:{path}:ro")),
         )
 
-    def mount(self, name):
-        return Path(self("mount", self("from", "--pull-never", name)))
+    def mount(self, name, *options):
+        return Path(self("mount", self("from", "--pull-never", *options, name)))
+
+    def about(self, name):
+        return json.loads(self("inspect", "--type", "image", name))
 
 
 @pytest.fixture(scope="session")
@@ -54,8 +80,8 @@ def store(tmp_path_factory):
         pytest.skip("debootstrap and chroot need root")
     subprocess.run([Path(__file__).parent / "build-base", BASES], check=True)
     made = Store(tmp_path_factory.mktemp("images"))
-    made.base("build")
-    made.base("final")
+    made.base("build", "build")
+    made.base("final", "final")
     yield made
     made("umount", "--all")
 

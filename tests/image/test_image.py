@@ -1,7 +1,7 @@
 """The image: what is in it, and that it runs as it is run in a cluster."""
 
 import asyncio
-import json
+import platform
 import signal
 import subprocess
 
@@ -12,6 +12,7 @@ from exporter import __version__
 from tests.fakes.process import Exporter
 
 pytestmark = pytest.mark.timeout(600)
+MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 COMMAND = "/app/bin/clusterset-exporter"
 INVENTORY = """\
 clusters: [{id: east, pod_cidrs: [10.1.0.0/16]}, {id: west, pod_cidrs: [10.2.0.0/16]}]
@@ -73,9 +74,7 @@ def test_it_is_small(image, capsys):
 
 
 def test_it_says_what_it_is(store):
-    config = json.loads(store("inspect", "--type", "image", "localhost/exporter"))["OCIv1"][
-        "config"
-    ]
+    config = store.about("localhost/exporter")["OCIv1"]["config"]
     assert (config["User"], config["Entrypoint"]) == ("65532:65532", [COMMAND])
     assert config["Labels"]["org.opencontainers.image.version"] == __version__
     assert config["Labels"]["org.opencontainers.image.licenses"] == "Apache-2.0"
@@ -94,9 +93,24 @@ def test_the_same_sources_are_the_same_bytes(store, image):
             assert (first / name).read_bytes() == (again / name).read_bytes(), name
 
 
-def test_wheels_of_arm64_are_fetched_without_running_any(store):
-    store.build("localhost/arm64", "--target", "build", "--build-arg", "TARGETARCH=arm64")
-    libraries = list((store.mount("localhost/arm64") / "app").rglob("*.so"))
+def test_make_image_takes_a_base_by_its_digest(store):
+    (digest,) = store("images", "--digests", "--format", "{{.Digest}}", "localhost/final").split()
+    base = f"localhost/final@{digest}"
+    store.make("localhost/made", base)
+    labels = store.about(f"localhost/made:{__version__}")["OCIv1"]["config"]["Labels"]
+    assert labels["org.opencontainers.image.base.name"] == base
+    assert labels["org.opencontainers.image.version"] == __version__
+
+
+def test_arm64_is_built_without_running_any_of_it(store):
+    """On a base that only says that it is of arm64: the last stage adds files to it."""
+    arm64 = ("--platform", "linux/arm64")
+    store.base("final-arm64", "final", *arm64)
+    # Older buildahs do not say where they run once they are told what to build for.
+    here = ("--build-arg", f"BUILDPLATFORM=linux/{MACHINES[platform.machine()]}")
+    store.build("localhost/arm64", *arm64, *here, base="localhost/final-arm64")
+    assert store.about("localhost/arm64")["OCIv1"]["architecture"] == "arm64"
+    libraries = list((store.mount("localhost/arm64", *arm64) / "app").rglob("*.so"))
     assert libraries
     for path in libraries:
         with path.open("rb") as file:

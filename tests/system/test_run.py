@@ -179,6 +179,7 @@ async def test_a_taken_port_is_one_clear_line(tmp_path):
     assert process.returncode == 1
     told = error.decode()
     assert told.startswith(f"{PROGRAM}: cannot listen on {listen}: ")
+    assert told.endswith("; choose an address by --web.listen-address\n")
     assert "address already in use" in told
     assert told.count("\n") == 1
 

@@ -43,6 +43,20 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace 
 {{- end -}}
 {{- end }}
 
+{{- /* Names of the Secrets that are mounted, as a JSON list. */}}
+{{- define "clusterset-exporter.secrets" -}}
+{{- $key := include "clusterset-exporter.probeKey" . -}}
+{{- toJson (concat (ternary (list $key) list (ne $key "")) .Values.web.secrets) -}}
+{{- end }}
+
+{{- /* True, or nothing. */}}
+{{- define "clusterset-exporter.tls" -}}
+{{- if and .Values.web.tls (not .Values.web.secrets) -}}
+{{- fail "web.tls without web.secrets; name the Secret with web.yaml, which says what to serve TLS with" -}}
+{{- end -}}
+{{- if .Values.web.tls }}true{{ end -}}
+{{- end }}
+
 {{- /* True, or nothing. */}}
 {{- define "clusterset-exporter.podLogs" -}}
 {{- if and .Values.podLogs.enabled (not .Values.nodeLogs.enabled) }}true{{ end -}}
@@ -89,6 +103,9 @@ annotations:
   {{- if and $root.Values.scrapeAnnotations.enabled (not (include "clusterset-exporter.monitored" $root)) }}
   prometheus.io/scrape: "true"
   prometheus.io/port: "9877"
+  {{- if include "clusterset-exporter.tls" $root }}
+  prometheus.io/scheme: https
+  {{- end }}
   {{- end }}
   {{- with $root.Values.podAnnotations }}
   {{- toYaml . | nindent 2 }}
@@ -106,6 +123,9 @@ args:
   - --config.file=/etc/clusterset-exporter/config.yaml
   - --log.level={{ $root.Values.logLevel }}
   - --log.format={{ $root.Values.logFormat }}
+  {{- if $root.Values.web.secrets }}
+  - --web.config.file=/etc/clusterset-exporter-web/web.yaml
+  {{- end }}
   {{- range index . 2 }}
   - {{ . }}
   {{- end }}
@@ -117,11 +137,12 @@ env:
     valueFrom: {configMapKeyRef: {name: {{ index . 1 }}, key: CLUSTER_NAME, optional: true}}
 ports:
   - {name: metrics, containerPort: 9877}
+{{- $scheme := ternary ", scheme: HTTPS" "" (eq "true" (include "clusterset-exporter.tls" $root)) }}
 livenessProbe:
-  httpGet: {path: /-/healthy, port: metrics}
+  httpGet: {path: /-/healthy, port: metrics{{ $scheme }}}
   timeoutSeconds: 5
 readinessProbe:
-  httpGet: {path: /-/ready, port: metrics}
+  httpGet: {path: /-/ready, port: metrics{{ $scheme }}}
   periodSeconds: 5
   timeoutSeconds: 5
 {{- end }}
@@ -138,6 +159,9 @@ securityContext:
 {{- if include "clusterset-exporter.probeKey" . }}
 - {name: probe-key, mountPath: /etc/clusterset-exporter-key, readOnly: true}
 {{- end }}
+{{- if .Values.web.secrets }}
+- {name: web, mountPath: /etc/clusterset-exporter-web, readOnly: true}
+{{- end }}
 {{- end }}
 
 {{- define "clusterset-exporter.volumes" -}}
@@ -147,5 +171,14 @@ securityContext:
 {{- with include "clusterset-exporter.probeKey" $root }}
 - name: probe-key
   secret: {secretName: {{ . }}, defaultMode: 0440}
+{{- end }}
+{{- with $root.Values.web.secrets }}
+- name: web
+  projected:
+    defaultMode: 0440
+    sources:
+      {{- range . }}
+      - secret: {name: {{ . }}}
+      {{- end }}
 {{- end }}
 {{- end }}
