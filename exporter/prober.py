@@ -1,6 +1,6 @@
 """How this exporter asks: from its address, with its name and signature, of its name servers."""
 
-import secrets
+import os
 import time
 from collections.abc import Awaitable, Sequence
 
@@ -60,7 +60,7 @@ class Prober:
             version=__version__,
             key=self._key,
             unix_ms=time.time_ns() // 1_000_000,
-            nonce=secrets.token_hex(6),
+            nonce=os.urandom(6).hex(),
         )
         return http.get(
             address,

@@ -2,9 +2,9 @@
 
 import re
 import ssl
-import time
 from contextlib import suppress
 from dataclasses import dataclass
+from time import monotonic
 from urllib.parse import urljoin, urlsplit
 
 import httptools
@@ -63,6 +63,7 @@ class _Reply:
     def __init__(self, *, head_only: bool, keep: bool) -> None:
         self.parser = httptools.HttpResponseParser(self)
         self.head_only = head_only
+        self.version = ""
         self.status: int | None = None
         self.server = ""
         self.location: str | None = None
@@ -96,7 +97,7 @@ class _Reply:
     def on_headers_complete(self) -> None:
         if self.done:
             return
-        status = self.parser.get_status_code()
+        status, self.version = self.parser.get_status_code(), self.parser.get_http_version()
         # 1xx are followed by the reply proper.
         self.headed = status >= _INFORMAL or status == _SWITCHING
         self.status = status if self.headed else None
@@ -162,6 +163,9 @@ class _Exchange:
             self.failure = self._broken(error)
         else:
             self.failure = self.failure or self._judge()
+        # It holds the parser and the parser holds it: thousands of those would wait for the
+        # garbage collector.
+        del self.seen.parser
 
     def _broken(self, error: OSError) -> Failure:
         if error.errno in OUR_ERRORS:
@@ -173,18 +177,19 @@ class _Exchange:
     async def _run(self, path: str, user_agent: str, until: float, source: Address | None) -> None:
         with tcp_socket(self._address, source, until) as sock:
             self.opened = await connect(sock, self._address, self._port)
-            stream = sock if self._request.tls is None else await self._tls(self._request.tls, sock)
-            self._phase, began = Phase.REPLY, time.monotonic()
+            wanted = self._request.tls
+            stream = sock if wanted is None else await self._tls(wanted, sock)
+            self._phase, began = Phase.REPLY, monotonic()
             await stream.send_all(self._head(path, user_agent))
             await _read(stream, self.seen)
-            self.took = time.monotonic() - began
+            self.took = monotonic() - began
 
     async def _tls(self, wanted: Tls, sock: Socket) -> TlsStream:
-        self._phase, began = Phase.TLS, time.monotonic()
+        self._phase, began = Phase.TLS, monotonic()
         name = wanted.server_name or urlsplit(f"//{self._host}").hostname or self._host
         stream = TlsStream(sock, wanted.context, name)
         self.expires = await stream.handshake()
-        self.tls = time.monotonic() - began
+        self.tls = monotonic() - began
         return stream
 
     async def _look(self, until: float, source: Address | None) -> None:
@@ -197,7 +202,7 @@ class _Exchange:
 
     def _judge(self) -> Failure | None:
         request, seen = self._request, self.seen
-        if seen.parser.get_http_version() not in _VERSIONS:
+        if seen.version not in _VERSIONS:
             return Failure.REPLY_MALFORMED
         if seen.status not in request.expected:
             return Failure.REPLY_STATUS
@@ -206,7 +211,8 @@ class _Exchange:
         return Failure.REPLY_BODY
 
     def _head(self, path: str, user_agent: str) -> bytes:
-        more = "".join(f"{line}\r\n" for line in self._request.headers)
+        headers = self._request.headers
+        more = "".join(f"{line}\r\n" for line in headers) if headers else ""
         return (
             f"{self._request.method} {path} HTTP/1.1\r\nHost: {self._host}\r\n"
             f"User-Agent: {user_agent}\r\nAccept: */*\r\n{more}Connection: close\r\n\r\n"
@@ -245,7 +251,7 @@ async def get(
 
     Takes at most *within* seconds, and never raises because of what the other side does.
     """
-    until, path = time.monotonic() + within, request.path
+    until, path = monotonic() + within, request.path
     host = request.host or (name if port == request.usual_port else f"{name}:{port}")
     redirects = 0
     while True:

@@ -102,21 +102,24 @@ async def probe_once(
     at, unix = clock.time(), clock.unix()
     answer = await resolve(target, within=within)
     addresses = answer.addresses if target.request and answer.failure is None else ()
-    left = max(0.001, within - (clock.time() - at))
-    replies: list[Reply] = []
-    if len(addresses) > 1 and target.every_address:
-        asked = chosen(addresses, turn)
-        replies = await together([_ask(target, address, get, left) for address in asked])
-    elif addresses:
-        replies = [await _ask(target, addresses[0], get, left)]
+    reply: Reply | None = None
+    more: tuple[Reply, ...] = ()
+    if addresses:
+        left = max(0.001, within - (clock.time() - at))
+        if len(addresses) > 1 and target.every_address:
+            asked = chosen(addresses, turn)
+            reply, *others = await together([_ask(target, each, get, left) for each in asked])
+            more = tuple(others)
+        else:
+            reply = await _ask(target, addresses[0], get, left)
     return Probe(
         question=target.question,
         at=at,
         ended=clock.time(),
         unix=unix,
         answer=answer,
-        reply=replies[0] if replies else None,
-        more=tuple(replies[1:]),
+        reply=reply,
+        more=more,
         protocol=target.protocol,
         lookup=target.lookup,
         vantage=target.vantage,

@@ -1,6 +1,7 @@
 """Requests against real servers, well-behaved and hostile."""
 
 import asyncio
+import gc
 import gzip
 import os
 import re
@@ -330,6 +331,18 @@ async def test_chunks_without_a_body_end(monkeypatch):
     assert loop.time() - began < 1.0
     assert turns > 10
     counting.cancel()
+
+
+async def test_nothing_waits_for_the_garbage_collector():
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(3):
+            await replied(says(WELL))
+        await replied(says(b"what is this"))
+        assert not [each for each in gc.get_objects() if isinstance(each, http._Reply)]
+    finally:
+        gc.enable()
 
 
 async def test_a_reply_has_a_largest_size():
