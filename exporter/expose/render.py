@@ -47,12 +47,13 @@ class Series:
 
     def inc(self, labels: Labels = (), amount: float = 1) -> None:
         """Add *amount* to a child, which is made if there is room."""
-        if labels in self._values:
+        try:
             self._values[labels] += amount
-        elif self._room.take():
-            self._values[labels] = amount
-        else:
-            self._room.dropped += 1
+        except KeyError:
+            if self._room.take():
+                self._values[labels] = amount
+            else:
+                self._room.dropped += 1
 
     def prepare(self, labels: Labels) -> None:
         """Let a child begin at 0, while half of the room is free: what happens goes first."""

@@ -129,8 +129,9 @@ class Poller(selectors.EpollSelector):
                 waits[1](None)
             elif file == self._theirs:
                 theirs = True
-        for _ in range(len(self._soon)):
-            self._soon.popleft()()
+        if self._soon:
+            for _ in range(len(self._soon)):
+                self._soon.popleft()()
         for alarm in self._alarms:
             if alarm.when <= woke:
                 alarm.when = NEVER

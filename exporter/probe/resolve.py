@@ -28,6 +28,8 @@ _FAILURES = {
     dns.Rcode.NOTZONE: Failure.NOTZONE,
 }
 _TYPES = {Record.A: dns.Type.A, Record.AAAA: dns.Type.AAAA, Record.SRV: dns.Type.SRV}
+_NOERROR = int(dns.Rcode.NOERROR)
+_NAMES = {int(rcode): rcode.name for rcode in dns.Rcode}
 _NEXT = frozenset({dns.Rcode.SERVFAIL, dns.Rcode.REFUSED, dns.Rcode.NOTIMP})
 """Codes after which glibc asks the next server, too."""
 
@@ -145,13 +147,13 @@ def _answer(asked: _Asked, took: float, earlier: tuple[Answer, ...]) -> Answer:
             strangers=asked.strangers,
             earlier=earlier,
         )
-    well = response.rcode == dns.Rcode.NOERROR
+    well = response.rcode == _NOERROR
     return Answer(
         addresses=response.addresses if well else (),
         services=response.services if well else (),
         ttl=response.ttl,
         negative_ttl=response.negative_ttl,
-        rcode=_rcode_name(response.rcode),
+        rcode=_NAMES.get(response.rcode) or f"RCODE{response.rcode}",
         resolver=_text(asked.server),
         took=took,
         failure=_failure(response),
@@ -163,16 +165,9 @@ def _answer(asked: _Asked, took: float, earlier: tuple[Answer, ...]) -> Answer:
 def _failure(response: dns.Response) -> Failure | None:
     if response.truncated:
         return Failure.TRUNCATED
-    if response.rcode != dns.Rcode.NOERROR:
+    if response.rcode != _NOERROR:
         return _FAILURES.get(response.rcode, Failure.RCODE)  # type: ignore[call-overload,no-any-return]
     return None if response.addresses or response.services else Failure.NODATA
-
-
-def _rcode_name(rcode: int) -> str:
-    try:
-        return dns.Rcode(rcode).name
-    except ValueError:
-        return f"RCODE{rcode}"
 
 
 @lru_cache(64)
