@@ -191,3 +191,17 @@ def test_only_the_bridge_knows_grafanalib():
     for path in BOARDS.glob("*.py"):
         knows = any(name.startswith("grafanalib") for name in imports(path))
         assert knows == (path.stem == "bridge"), path
+
+
+def test_an_exporter_that_is_only_scraped_loads_no_more_than_that_takes():
+    """Each of these is held for as long as the process lives."""
+    code = (
+        "import sys; from click.testing import CliRunner; from exporter.__main__ import cli; "
+        "done = CliRunner().invoke(cli, ['run', '--config.file', '/gone']); "
+        "assert 'exporter.daemon' in sys.modules, done.output; "
+        "sys.exit(', '.join({'rich', 'jinja2', 'bcrypt'} & sys.modules.keys()) or 0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=False, timeout=30, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
