@@ -154,8 +154,9 @@ class Metrics:
         if probe.lagged:
             self._inc(series.LAGGED, ())
         for rule, kept in judged.checks:
-            self._inc(series.RULE_CHECKS, (self._local, *service, rule))
-            self._inc(series.RULE_VIOLATIONS, (self._local, *service, rule), 0 if kept else 1)
+            checked = (self._local, *service, rule)
+            self._inc(series.RULE_CHECKS, checked)
+            self._inc(series.RULE_VIOLATIONS, checked, 0 if kept else 1)
         if judged.outage:
             self._inc(series.OUTAGE, (self._local, *service), judged.outage)
 

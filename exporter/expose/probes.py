@@ -38,9 +38,9 @@ class ProbeLog:
         self._probes[service] = ((probe, destination), *kept[: self._room - 1])
 
     def _compare(self, probe: Probe) -> None:
-        service, addresses = probe.question.service, frozenset(probe.answer.addresses)
-        if not probe.decides or probe.question.pinned is not None or not addresses:
+        if not probe.decides or probe.question.pinned is not None or not probe.answer.addresses:
             return
+        service, addresses = probe.question.service, frozenset(probe.answer.addresses)
         if self._answers.get(service, addresses) != addresses:
             self.changes[service] += 1
         self._answers[service] = addresses
