@@ -154,9 +154,9 @@ def test_the_official_client_is_not_loaded_by_what_speaks_to_an_api_server():
     subprocess.run([sys.executable, "-c", code], check=True, timeout=30)
 
 
-def test_only_apiserver_and_expose_speak_http_by_aiohttp():
+def test_only_who_asks_an_api_server_speaks_http_by_aiohttp():
     for name, path in modules():
-        rooms_of_aiohttp = ("apiserver", "expose", "demo")
+        rooms_of_aiohttp = ("apiserver", "demo")
         assert name.startswith(rooms_of_aiohttp) or "aiohttp" not in set(imports(path)), name
 
 
