@@ -2,8 +2,8 @@
 The values of the series, and their text.
 
 Fast for many series: a family's line is one template, filled with labels and number in one go;
-a rendered text for each series would be faster by a fifth and take more memory than all values.
-And text is made in pieces with a turn for everybody else between them, so that a probe in flight
+a text kept for each series would make a scrape shorter by a third, and take 11 MB with 50,000. And
+text is made in pieces with a turn for everybody else between them, so that a probe in flight
 is not measured too long because of a scrape. `prometheus_client.generate_latest` takes about 90 ms
 for 10,000 series in one go.
 """
