@@ -155,8 +155,10 @@ class Metrics:
             self._inc(series.LAGGED, ())
         for rule, kept in judged.checks:
             checked = (self._local, *service, rule)
-            self._inc(series.RULE_CHECKS, checked)
-            self._inc(series.RULE_VIOLATIONS, checked, 0 if kept else 1)
+            known = self._inc(series.RULE_CHECKS, checked)
+            # Nearly always kept, and then there is nothing to look for in a large table.
+            if not kept or not known:
+                self._inc(series.RULE_VIOLATIONS, checked, 0 if kept else 1)
         if judged.outage:
             self._inc(series.OUTAGE, (self._local, *service), judged.outage)
 
@@ -349,8 +351,8 @@ class Metrics:
         else:
             self.note(family, value, labels)
 
-    def _inc(self, family: Family, labels: Labels, amount: float = 1) -> None:
-        self._registry.series[family].inc(labels, amount)
+    def _inc(self, family: Family, labels: Labels, amount: float = 1) -> bool:
+        return self._registry.series[family].inc(labels, amount)
 
     def _tried(self, labels: Labels, failure: Failure | None) -> None:
         self._inc(series.PROBES, labels)

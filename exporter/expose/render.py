@@ -48,15 +48,17 @@ class Series:
     def __len__(self) -> int:
         return len(self._values)
 
-    def inc(self, labels: Labels = (), amount: float = 1) -> None:
-        """Add *amount* to a child, which is made if there is room."""
+    def inc(self, labels: Labels = (), amount: float = 1) -> bool:
+        """Add *amount* to a child, which is made if there is room; return whether it was there."""
         held = self._values.get(labels)
         if held is not None:
             self._values[labels] = held + amount
-        elif self._room.take():
+            return True
+        if self._room.take():
             self._make(labels, amount)
         else:
             self._room.dropped += 1
+        return False
 
     def prepare(self, labels: Labels) -> None:
         """Let a child begin at 0, while half of the room is free: what happens goes first."""
