@@ -93,7 +93,7 @@ async def listening(
     servers: list[asyncio.Server] = []
     try:
         for host, port in addresses:
-            servers.append(await asyncio.start_server(held.serve, host or None, port, ssl=tls))
+            servers.append(await asyncio.start_server(held.came, host or None, port, ssl=tls))
         yield [socket.getsockname()[:2] for server in servers for socket in server.sockets]
     finally:
         for server in servers:
@@ -108,21 +108,31 @@ class _Held:
         self._answer, self._secure = answer, secure
         self._tasks: dict[asyncio.Task[None], _Connection] = {}
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
+    def came(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if len(self._tasks) >= MAX_CONNECTIONS:
+            writer.close()
+            return
+        connection = _Connection(reader, writer, self._answer, secure=self._secure)
+        # Not left to asyncio: in some releases it reports each one that is cancelled at the end.
+        task = asyncio.get_running_loop().create_task(self._serve(connection, writer))
+        self._tasks[task] = connection
+        task.add_done_callback(self._ended)
+
+    async def _serve(self, connection: "_Connection", writer: asyncio.StreamWriter) -> None:
         try:
-            if task is not None and len(self._tasks) < MAX_CONNECTIONS:
-                connection = _Connection(reader, writer, self._answer, secure=self._secure)
-                self._tasks[task] = connection
-                await connection.run()
+            await connection.run()
         except (OSError, EOFError, TimeoutError):
             # They hung up, or are too slow.
             pass
         finally:
-            if task is not None:
-                self._tasks.pop(task, None)
             writer.close()
             asyncio.get_running_loop().call_later(LINGER, writer.transport.abort)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        del self._tasks[task]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            told = {"message": "a bug while a request was answered", "exception": error}
+            asyncio.get_running_loop().call_exception_handler(told)
 
     async def end(self) -> None:
         """Let answers under way end, for a moment; all else ends at once."""
