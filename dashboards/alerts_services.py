@@ -16,7 +16,15 @@ _OTHER_RULES = "|".join(sorted(set(Rule) - {Rule.PINS, Rule.SPREADS}))
 
 def alerts(to: Thresholds) -> list[Alert]:
     """Return them, the most urgent first."""
-    return [*_modes(to), *_moves(to), _leakage(to), *_redundancy(to), *_promises(to), *_burns(to)]
+    return [
+        *_modes(to),
+        *_moves(to),
+        _leakage(to),
+        *_redundancy(to),
+        *_promises(to),
+        *_certificates(to),
+        *_burns(to),
+    ]
 
 
 def _mode(mode: str) -> str:
@@ -192,6 +200,29 @@ def _promises(to: Thresholds) -> list[Alert]:
             summary="Something is set up in a way that is known to break a service.",
             description=f"{_WHAT} has the hazard {{{{ $labels.hazard }}}}.",
         ),
+    ]
+
+
+def _certificates(to: Thresholds) -> list[Alert]:
+    ends = "clusterset_probe_certificate_expiry_timestamp_seconds"
+    left = f"min without ({REPLICA}, source_cluster) ({ends}) - time()"
+    soon, urgent = f"{to.certificate_days} * 86400", f"{to.certificate_urgent_days} * 86400"
+
+    def ending(severity: Severity, expr: str) -> Alert:
+        return Alert(
+            name="ClustersetCertificateEnding",
+            severity=severity,
+            board=Board.SERVICE,
+            expr=expr,
+            wait=to.certificate_for,
+            summary="The certificate of a service is about to end.",
+            description=f"The certificate that {{{{ $labels.destination_cluster }}}} shows for "
+            f"{_WHAT} ends in {{{{ $value | humanizeDuration }}}}.",
+        )
+
+    return [
+        ending(Severity.CRITICAL, f"{left} < {urgent}"),
+        ending(Severity.WARNING, f"({left} < {soon}) >= {urgent}"),
     ]
 
 

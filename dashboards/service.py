@@ -39,8 +39,11 @@ def board(runbooks: str) -> Board:
             Section(title="What do clients get?", lines=[_now(), [_course()], [_log()]]),
             Section(title="Who serves whom", lines=[parts.served(), parts.answers()]),
             Section(title="Would the next failover work?", lines=[parts.ready(), parts.exports()]),
-            Section(title="Promises and failures", lines=[parts.promises(), parts.failures()]),
-            Section(title="Latency", lines=[parts.latency(), parts.spread()]),
+            Section(
+                title="Promises and failures",
+                lines=[parts.promises(), parts.failures(), parts.lookups()],
+            ),
+            Section(title="Latency", lines=[parts.latency(), parts.spread(), [parts.network()]]),
         ],
         annotations=[_annotation()],
     )

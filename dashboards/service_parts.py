@@ -208,6 +208,65 @@ def failures() -> list[Panel]:
     ]
 
 
+def lookups() -> list[Panel]:
+    """Return how look-ups of each kind fail, and for how long certificates are good."""
+
+    def rate(series: str) -> str:
+        return f"sum by (vantage, lookup) (rate({series}{{{FROM}}}[$__rate_interval]))"
+
+    ends = f"clusterset_probe_certificate_expiry_timestamp_seconds{{{FROM}}}"
+    return [
+        panels.graph(
+            "Failed look-ups",
+            "Share of the look-ups of the service's name that brought no address: of lone "
+            "questions (a), as clients ask (client), for SRV records (srv), and by who was asked. "
+            "Where clients fail and lone questions do not, an answer to one of two questions at "
+            "once is lost.",
+            NO_PROBES,
+            Query(
+                expr=over(
+                    rate("clusterset_dns_lookup_failures_total"),
+                    rate("clusterset_dns_lookups_total"),
+                ),
+                legend="{{lookup}} of the {{vantage}}",
+            ),
+            unit="percentunit",
+            most=1,
+        ),
+        panels.graph(
+            "Certificates end in",
+            "Time until the certificate ends that probes are shown by each cluster.",
+            "No certificate was seen: the service is not probed by https",
+            Query(
+                expr=f"min by (destination_cluster) ({ends}) - time()",
+                legend="{{destination_cluster}}",
+            ),
+            unit="s",
+        ),
+    ]
+
+
+def network() -> Panel:
+    """Return how far away each cluster is."""
+    bucket = 'clusterset_probe_rtt_seconds_bucket{source_cluster=~"$source_cluster"}'
+    rate = f"sum by (le, {PAIR}) (rate({bucket}[$__rate_interval]))"
+    return panels.graph(
+        "Round trip on the network",
+        "Within what time half and 95 of 100 packets of probes, of all services, went to each "
+        "cluster and back, as the kernel measured it: the network's part of the time to a reply.",
+        "No probe connected, or the kernel does not tell",
+        *(
+            Query(
+                expr=f"histogram_quantile({quantile}, {rate})",
+                legend="{{source_cluster}} → {{destination_cluster}} " + word,
+            )
+            for quantile, word in ((0.5, "half"), (0.95, "95 %"))
+        ),
+        unit="s",
+        width=24,
+    )
+
+
 def latency() -> list[Panel]:
     """Return how long requests and probes take."""
     at_home, crossing = (f"{which} on ({PAIR}) {same_cluster()}" for which in ("and", "unless"))

@@ -5,7 +5,8 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from glob import glob
@@ -157,7 +158,9 @@ def run(
 
     SIGHUP and POST /-/reload read the configuration again.
     """
-    from exporter import daemon  # noqa: PLC0415 - analyze starts without it
+    # structlog takes rich for tracebacks in colour where there is one: 3 MB that nobody sees.
+    with _without("rich"):
+        from exporter import daemon  # noqa: PLC0415 - analyze starts without it
     from exporter.probe import loop  # noqa: PLC0415
     from exporter.yamlfile import SettingsError  # noqa: PLC0415
 
@@ -179,6 +182,20 @@ def run(
         raise Usage(str(error)) from error
     except (daemon.ListenError, daemon.EndedError) as error:
         raise Failed(str(error)) from error
+
+
+@contextmanager
+def _without(name: str) -> Iterator[None]:
+    """Let nobody find the module *name* meanwhile, unless it is loaded already."""
+    if name in sys.modules:
+        yield
+        return
+    # How an import is told that there is none.
+    sys.modules[name] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules[name]
 
 
 @cli.command()

@@ -11,11 +11,11 @@ from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 
 from exporter import __version__
-from exporter.apiserver.client import ApiClient
 from exporter.discover.identity import IdentityError
 from exporter.discover.static import StaticInventory, read_inventory
 from exporter.expose import series
@@ -24,13 +24,16 @@ from exporter.expose.server import Pages, TooOftenError, serve
 from exporter.expose.status import Moment
 from exporter.expose.webconfig import Guard
 from exporter.flow import Flow
-from exporter.incluster import LocalCluster, open_client, own_shard
 from exporter.loading import Loaded, LogSource, load
 from exporter.model import Inventory, Probe, ServiceName
 from exporter.probing import BusyError, Probing
 from exporter.reading import Reader
 from exporter.shard import ALL, Shard
 from exporter.yamlfile import SettingsError
+
+if TYPE_CHECKING:
+    from exporter.apiserver.client import ApiClient
+    from exporter.incluster import LocalCluster
 
 LOOP_CHECK = 0.5
 """Seconds between two tries of how late the event loop wakes a task up."""
@@ -103,6 +106,8 @@ async def run(options: Options) -> None:
         async with AsyncExitStack() as stack:
             client, shard = None, options.shard
             if loaded.settings.inventory.kubernetes is not None:
+                from exporter.incluster import open_client  # noqa: PLC0415 - brings aiohttp, 12 MB
+
                 client = await stack.enter_async_context(
                     open_client(options.kubeconfig, options.context)
                 )
@@ -121,10 +126,12 @@ async def run(options: Options) -> None:
             daemon.raise_end()
 
 
-async def _own_shard(client: ApiClient | None, options: Options) -> Shard:
+async def _own_shard(client: "ApiClient | None", options: Options) -> Shard:
     if client is None:
         msg = "--shard auto: wants inventory.kubernetes; write for example 0/3"
         raise SettingsError(msg)
+    from exporter.incluster import own_shard  # noqa: PLC0415 - as above
+
     return await own_shard(client, options.pod)
 
 
@@ -178,7 +185,7 @@ class Daemon:
         loaded: Loaded,
         stop: asyncio.Event,
         *,
-        client: ApiClient | None,
+        client: "ApiClient | None",
         shard: Shard,
         guard: Guard | None = None,
     ) -> None:
@@ -221,7 +228,9 @@ class Daemon:
         )
         self._cluster = None if client is None else self._in_cluster(client)
 
-    def _in_cluster(self, client: ApiClient) -> LocalCluster:
+    def _in_cluster(self, client: "ApiClient") -> "LocalCluster":
+        from exporter.incluster import LocalCluster  # noqa: PLC0415 - as above
+
         made = LocalCluster(
             client,
             pod=self._options.pod,

@@ -3,7 +3,7 @@
 import asyncio
 import platform
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any
@@ -419,7 +419,7 @@ class Flow:
             return f"logs have not been looked at yet: {', '.join(sorted(self._unread))}"
         return None
 
-    async def render(self, openmetrics: bool) -> AsyncIterator[bytes]:
+    async def render(self, openmetrics: bool) -> AsyncGenerator[bytes, None]:
         """Yield the text of `/metrics` in pieces; others get their turn between them."""
         for n, view in enumerate(self.state.views(self._moment().at)):
             self.metrics.show(view)

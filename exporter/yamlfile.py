@@ -5,6 +5,7 @@ import errno
 import os
 import re
 import stat
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -31,9 +32,8 @@ def read_struct(path: Path, kind: type[T], **hooks: Any) -> T:  # noqa: ANN401 -
     Raises:
         SettingsError: In one line: file, line, path in it, what is wrong, what would work.
     """
-    node = _compose(path)
-    lines: dict[Path_, int] = {}
-    plain = _plain(node, path, (), lines, set())
+    text = read_text(path)
+    plain = _document(path, text)
     try:
         struct: T = msgspec.convert(plain, kind, **hooks)
     except msgspec.ValidationError as error:
@@ -44,6 +44,9 @@ def read_struct(path: Path, kind: type[T], **hooks: Any) -> T:  # noqa: ANN401 -
         if place.startswith("["):  # a dict's key or value
             place = f".{place}"
         steps = tuple(_steps(place))
+        # Read once more for the lines: kept on the way, they would be larger than all the rest.
+        lines: dict[Path_, int] = {}
+        _document(path, text, lines)
         raise SettingsError(_explain(path, kind, steps, message, lines)) from error
     return struct
 
@@ -81,25 +84,15 @@ def _os_reason(error: OSError) -> str:
     return error.strerror or str(error)
 
 
-def _compose(path: Path) -> yaml.MappingNode:
-    text = read_text(path)
+def _document(path: Path, text: str, lines: dict[Path_, int] | None = None) -> dict[str, Any]:
+    """Return the one mapping in *text*; note in *lines* on which line each value stands."""
     try:
-        nodes = list(yaml.compose_all(text, Loader=_LOADER))
+        return _Reader(path, text, lines).document()
     except yaml.MarkedYAMLError as error:
         raise SettingsError(_syntax(path, text, error)) from error
     except yaml.YAMLError as error:
         msg = f"{path}: is not YAML: {' '.join(str(error).split())}"
         raise SettingsError(msg) from error
-    if not nodes:
-        msg = f"{path}: is empty; write at least one key"
-        raise SettingsError(msg)
-    if len(nodes) > 1:
-        msg = f"{path}:{nodes[1].start_mark.line + 1}: a second document; write one per file"
-        raise SettingsError(msg)
-    if not isinstance(nodes[0], yaml.MappingNode):
-        msg = f"{path}:{nodes[0].start_mark.line + 1}: is not a mapping; write `key: value` lines"
-        raise SettingsError(msg)
-    return nodes[0]
 
 
 def _syntax(path: Path, text: str, error: yaml.MarkedYAMLError) -> str:
@@ -112,49 +105,109 @@ def _syntax(path: Path, text: str, error: yaml.MarkedYAMLError) -> str:
     return f"{path}:{line + 1}: {error.problem or 'is not YAML'}; check indentation and quotes"
 
 
-def _plain(
-    node: yaml.Node, file: Path, path: Path_, lines: dict[Path_, int], seen: set[int]
-) -> Any:  # noqa: ANN401
-    """Turn nodes into dicts, lists and scalars, and note on which line each stands."""
-    lines.setdefault(path, node.start_mark.line + 1)
-    if id(node) in seen:
-        # An alias is the same node again; a few of them can make a file of gigabytes.
-        msg = f"{file}: {dotted(path)}: an alias (*name); write the value out"
-        raise SettingsError(msg)
-    seen.add(id(node))
-    if len(path) > 20:  # noqa: PLR2004 - nothing of ours nests half as deep
-        msg = f"{file}:{lines[path]}: is nested too deeply"
-        raise SettingsError(msg)
-    if isinstance(node, yaml.MappingNode):
+class _Reader:
+    """
+    Turns YAML into dicts, lists and scalars as it is parsed.
+
+    A tree of nodes of the whole file, each with its marks, would take 20 times the file's size, and
+    the process would never get rid of it.
+    """
+
+    def __init__(self, file: Path, text: str, lines: dict[Path_, int] | None) -> None:
+        self._file, self._lines = file, lines
+        # Typed nowhere as far as it is used here.
+        self._loader: Any = _LOADER(text)
+        self._path: list[str | int] = []
+
+    def document(self) -> dict[str, Any]:
+        """Return the mapping that the file is."""
+        self._next()
+        if isinstance(self._next(), yaml.StreamEndEvent):
+            msg = f"{self._file}: is empty; write at least one key"
+            raise SettingsError(msg)
+        event = self._next()
+        if not isinstance(event, yaml.MappingStartEvent):
+            raise self._wrong(event, "is not a mapping; write `key: value` lines")
+        found = self._mapping(event)
+        self._next()
+        if isinstance(self._next(), yaml.DocumentStartEvent):
+            raise self._wrong(self._next(), "a second document; write one per file")
+        return found
+
+    def _next(self) -> yaml.Event:
+        event: yaml.Event = self._loader.get_event()
+        return event
+
+    def _wrong(self, event: yaml.Event, text: str) -> SettingsError:
+        return SettingsError(f"{self._file}:{_line(event)}: {text}")
+
+    def _value(self, event: yaml.Event) -> Any:  # noqa: ANN401
+        if isinstance(event, yaml.ScalarEvent):
+            self._note(event)
+            return self._scalar(event)
+        if isinstance(event, yaml.AliasEvent):
+            # A few of them can make a file of gigabytes.
+            where = dotted(tuple(self._path))
+            msg = f"{self._file}: {where}: an alias (*name); write the value out"
+            raise SettingsError(msg)
+        if len(self._path) > 20:  # noqa: PLR2004 - nothing of ours nests half as deep
+            raise self._wrong(event, "is nested too deeply")
+        if isinstance(event, yaml.MappingStartEvent):
+            return self._mapping(event)
+        return self._sequence(event)
+
+    def _mapping(self, event: yaml.Event) -> dict[str, Any]:
+        self._note(event)
         mapping: dict[str, Any] = {}
-        for key_node, value_node in node.value:
-            line = key_node.start_mark.line + 1
-            if not isinstance(key_node, yaml.ScalarNode) or key_node.tag.endswith(":merge"):
-                msg = f"{file}:{line}: a key that is not plain text; write `key: value`"
-                raise SettingsError(msg)
-            key = str(key_node.value)
+        while not isinstance(event := self._next(), yaml.MappingEndEvent):
+            key = self._key(event)
+            self._path.append(key)
             if key in mapping:
-                msg = f"{file}:{line}: {dotted((*path, key))}: is given twice; keep one"
-                raise SettingsError(msg)
-            lines[*path, key] = line
-            mapping[key] = _plain(value_node, file, (*path, key), lines, seen)
+                where = dotted(tuple(self._path))
+                raise self._wrong(event, f"{where}: is given twice; keep one")
+            self._note(event)
+            mapping[key] = self._value(self._next())
+            self._path.pop()
         return mapping
-    if isinstance(node, yaml.SequenceNode):
-        return [_plain(each, file, (*path, n), lines, seen) for n, each in enumerate(node.value)]
-    return _scalar(node, file, path)
+
+    def _key(self, event: yaml.Event) -> str:
+        merges = isinstance(event, yaml.ScalarEvent) and self._tag(event).endswith(":merge")
+        if not isinstance(event, yaml.ScalarEvent) or merges:
+            raise self._wrong(event, "a key that is not plain text; write `key: value`")
+        # The same few keys again and again.
+        return sys.intern(str(event.value))
+
+    def _sequence(self, event: yaml.Event) -> list[Any]:
+        self._note(event)
+        found: list[Any] = []
+        while not isinstance(event := self._next(), yaml.SequenceEndEvent):
+            self._path.append(len(found))
+            found.append(self._value(event))
+            self._path.pop()
+        return found
+
+    def _scalar(self, event: yaml.ScalarEvent) -> Any:  # noqa: ANN401
+        tag = self._tag(event).rpartition(":")[2]
+        # What YAML takes for a date or a sexagesimal number is text to us.
+        if tag not in {"null", "bool", "int", "float"} or ":" in event.value:
+            return event.value
+        value = yaml.load(event.value, Loader=_LOADER)  # noqa: S506 - one of the safe ones
+        if isinstance(value, float) and not -1e300 < value < 1e300:  # noqa: PLR2004
+            raise self._wrong(event, f"{dotted(tuple(self._path))}: is not a finite number")
+        return value
+
+    def _tag(self, event: yaml.ScalarEvent) -> str:
+        if event.tag is not None and event.tag != "!":
+            return str(event.tag)
+        return str(self._loader.resolve(yaml.ScalarNode, event.value, event.implicit))
+
+    def _note(self, event: yaml.Event) -> None:
+        if self._lines is not None:
+            self._lines.setdefault(tuple(self._path), _line(event))
 
 
-def _scalar(node: yaml.Node, file: Path, path: Path_) -> Any:  # noqa: ANN401
-    tag = node.tag.rpartition(":")[2]
-    # What YAML takes for a date or a sexagesimal number is text to us.
-    if tag not in {"null", "bool", "int", "float"} or ":" in node.value:
-        return node.value
-    value = yaml.safe_load(node.value)
-    if isinstance(value, float) and not -1e300 < value < 1e300:  # noqa: PLR2004
-        line = node.start_mark.line + 1
-        msg = f"{file}:{line}: {dotted(path)}: is not a finite number"
-        raise SettingsError(msg)
-    return value
+def _line(event: yaml.Event) -> int:
+    return 0 if event.start_mark is None else event.start_mark.line + 1
 
 
 def _steps(place: str) -> Iterator[str | int]:

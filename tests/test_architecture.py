@@ -155,9 +155,9 @@ def test_the_official_client_is_not_loaded_by_what_speaks_to_an_api_server():
     subprocess.run([sys.executable, "-c", code], check=True, timeout=30)
 
 
-def test_only_apiserver_and_expose_speak_http_by_aiohttp():
+def test_only_who_asks_an_api_server_speaks_http_by_aiohttp():
     for name, path in modules():
-        rooms_of_aiohttp = ("apiserver", "expose", "demo")
+        rooms_of_aiohttp = ("apiserver", "demo")
         assert name.startswith(rooms_of_aiohttp) or "aiohttp" not in set(imports(path)), name
 
 
@@ -192,3 +192,17 @@ def test_only_the_bridge_knows_grafanalib():
     for path in BOARDS.glob("*.py"):
         knows = any(name.startswith("grafanalib") for name in imports(path))
         assert knows == (path.stem == "bridge"), path
+
+
+def test_an_exporter_that_is_only_scraped_loads_no_more_than_that_takes():
+    """Each of these is held for as long as the process lives."""
+    code = (
+        "import sys; from click.testing import CliRunner; from exporter.__main__ import cli; "
+        "done = CliRunner().invoke(cli, ['run', '--config.file', '/gone']); "
+        "assert 'exporter.daemon' in sys.modules, done.output; "
+        "sys.exit(', '.join({'rich', 'jinja2', 'bcrypt', 'aiohttp'} & sys.modules.keys()) or 0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=False, timeout=30, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")

@@ -58,9 +58,11 @@ class Beginnings:
     def _probes(self, service: Service) -> Begins:
         source, asked = (self.local, *service.name), self.replies(service.name)
         yield series.OUTAGE, source
+        # One and the same labels for series that have the same: many of them are held.
         for rule in Rule:
-            yield series.RULE_CHECKS, (*source, rule)
-            yield series.RULE_VIOLATIONS, (*source, rule)
+            labels = (*source, rule)
+            yield series.RULE_CHECKS, labels
+            yield series.RULE_VIOLATIONS, labels
         yield series.PROBES, (self.local, "", *service.name, Protocol.DNS, NameKind.PLAIN)
         for lookup in self.lookups:
             yield series.DNS_LOOKUPS, (*source, *lookup)
@@ -78,8 +80,9 @@ class Beginnings:
             return
         for source in (*inventory.clusters, EXTERNAL, UNKNOWN):
             for locality in _likely(source, local, service):
+                labels = (source, local, *service.name, locality)
                 for family in (series.REQUESTS, series.REQUEST_FAILURES, series.RESPONSE_BYTES):
-                    yield family, (source, local, *service.name, locality)
+                    yield family, labels
             if source in inventory.clusters:
                 yield series.LEAKS_WITHHELD, (source, local, *service.name)
                 yield series.PROBE_HITS, (source, local, *service.name, "true")

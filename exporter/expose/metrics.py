@@ -154,8 +154,11 @@ class Metrics:
         if probe.lagged:
             self._inc(series.LAGGED, ())
         for rule, kept in judged.checks:
-            self._inc(series.RULE_CHECKS, (self._local, *service, rule))
-            self._inc(series.RULE_VIOLATIONS, (self._local, *service, rule), 0 if kept else 1)
+            checked = (self._local, *service, rule)
+            known = self._inc(series.RULE_CHECKS, checked)
+            # Nearly always kept, and then there is nothing to look for in a large table.
+            if not kept or not known:
+                self._inc(series.RULE_VIOLATIONS, checked, 0 if kept else 1)
         if judged.outage:
             self._inc(series.OUTAGE, (self._local, *service), judged.outage)
 
@@ -348,8 +351,8 @@ class Metrics:
         else:
             self.note(family, value, labels)
 
-    def _inc(self, family: Family, labels: Labels, amount: float = 1) -> None:
-        self._registry.series[family].inc(labels, amount)
+    def _inc(self, family: Family, labels: Labels, amount: float = 1) -> bool:
+        return self._registry.series[family].inc(labels, amount)
 
     def _tried(self, labels: Labels, failure: Failure | None) -> None:
         self._inc(series.PROBES, labels)

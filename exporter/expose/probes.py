@@ -1,6 +1,6 @@
 """What `/api/v1/probes` and `/probe` show of probes: every step, put together only when asked."""
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -24,7 +24,7 @@ class ProbeLog:
     """The newest probes of each service."""
 
     def __init__(self) -> None:
-        self._probes: dict[ServiceName, deque[Seen]] = {}
+        self._probes: dict[ServiceName, tuple[Seen, ...]] = {}
         self._room = KEPT
         self._answers: dict[ServiceName, frozenset[Address]] = {}
         self.changes: Counter[ServiceName] = Counter()
@@ -33,17 +33,14 @@ class ProbeLog:
     def add(self, probe: Probe, destination: str | None) -> None:
         """Keep a probe."""
         self._compare(probe)
-        kept = self._probes.get(probe.question.service)
-        if kept is None:
-            kept = self._probes[probe.question.service] = deque()
-        kept.appendleft((probe, destination))
-        while len(kept) > self._room:
-            kept.pop()
+        service = probe.question.service
+        kept = self._probes.get(service, ())
+        self._probes[service] = ((probe, destination), *kept[: self._room - 1])
 
     def _compare(self, probe: Probe) -> None:
-        service, addresses = probe.question.service, frozenset(probe.answer.addresses)
-        if not probe.decides or probe.question.pinned is not None or not addresses:
+        if not probe.decides or probe.question.pinned is not None or not probe.answer.addresses:
             return
+        service, addresses = probe.question.service, frozenset(probe.answer.addresses)
         if self._answers.get(service, addresses) != addresses:
             self.changes[service] += 1
         self._answers[service] = addresses

@@ -1,8 +1,9 @@
 """
 The values of the series, and their text.
 
-Fast for many series: each keeps its rendered name and labels, so a scrape only writes numbers;
-and text is made in pieces with a turn for everybody else between them, so that a probe in flight
+Fast for many series: a family's line is one template, filled with labels and number in one go;
+a text kept for each series would make a scrape shorter by a third, and take 11 MB with 50,000. And
+text is made in pieces with a turn for everybody else between them, so that a probe in flight
 is not measured too long because of a scrape. `prometheus_client.generate_latest` takes about 90 ms
 for 10,000 series in one go.
 """
@@ -40,31 +41,38 @@ class Series:
         self.family = family
         self._room = room
         self._values: dict[Labels, float] = {}
-        self._prefixes: dict[Labels, str] = {}
+        self._prefix = f"{family.name}{_label_template(family.labels)} "
+        self._odd: dict[Labels, str] = {}
+        """Prefixes of those children whose labels do not go into the template as they are."""
 
     def __len__(self) -> int:
         return len(self._values)
 
-    def inc(self, labels: Labels = (), amount: float = 1) -> None:
-        """Add *amount* to a child, which is made if there is room."""
-        try:
-            self._values[labels] += amount
-        except KeyError:
-            if self._room.take():
-                self._values[labels] = amount
-            else:
-                self._room.dropped += 1
+    def inc(self, labels: Labels = (), amount: float = 1) -> bool:
+        """Add *amount* to a child, which is made if there is room; return whether it was there."""
+        held = self._values.get(labels)
+        if held is not None:
+            self._values[labels] = held + amount
+            return True
+        if self._room.take():
+            self._make(labels, amount)
+        else:
+            self._room.dropped += 1
+        return False
 
     def prepare(self, labels: Labels) -> None:
         """Let a child begin at 0, while half of the room is free: what happens goes first."""
         if labels not in self._values and self._room.take(0.5):
-            self._values[labels] = 0
+            self._make(labels, 0)
 
     def set(self, labels: Labels, value: float) -> None:
         """Set a child, which is made if there is room."""
-        self.inc(labels, 0)
         if labels in self._values:
             self._values[labels] = value
+        elif self._room.take():
+            self._make(labels, value)
+        else:
+            self._room.dropped += 1
 
     def get(self, labels: Labels) -> float:
         """Return the value of a child, 0 if there is none."""
@@ -82,7 +90,7 @@ class Series:
     def drop(self, labels: Labels) -> None:
         """Forget a child, if there is one."""
         if self._values.pop(labels, None) is not None:
-            self._prefixes.pop(labels, None)
+            self._odd.pop(labels, None)
             self._room.used -= 1
 
     def lines(self) -> Iterator[str]:
@@ -92,11 +100,13 @@ class Series:
             value = self._values.get(labels)
             if value is None:
                 continue
-            prefix = self._prefixes.get(labels)
-            if prefix is None:
-                prefix = f"{self.family.name}{label_text(self.family.labels, labels)} "
-                self._prefixes[labels] = prefix
+            prefix = self._odd.get(labels) or self._prefix % labels
             yield f"{prefix}{value!r}\n"
+
+    def _make(self, labels: Labels, value: float) -> None:
+        self._values[labels] = value
+        if _is_odd(labels):
+            self._odd[labels] = f"{self.family.name}{label_text(self.family.labels, labels)} "
 
 
 class Histogram:
@@ -107,7 +117,7 @@ class Histogram:
         self._room = room
         self._places = len(family.buckets) + 3
         self._children: dict[Labels, list[float]] = {}
-        self._prefixes: dict[Labels, list[str]] = {}
+        self._bounds = [*map(repr, family.buckets), "+Inf"]
 
     def __len__(self) -> int:
         return len(self._children) * self._places
@@ -139,7 +149,6 @@ class Histogram:
         """Forget the children that are not *wanted*."""
         for labels in [labels for labels in self._children if not wanted(labels)]:
             del self._children[labels]
-            self._prefixes.pop(labels, None)
             self._room.used -= self._places
 
     def lines(self) -> Iterator[str]:
@@ -148,12 +157,15 @@ class Histogram:
             child = self._children.get(labels)
             if child is None:
                 continue
-            prefixes = self._prefixes.get(labels) or self._name(labels)
-            text, count = [], 0
-            for prefix, bucket in zip(prefixes, child[:-1], strict=False):
-                count += int(bucket)
-                text.append(f"{prefix}{count}\n")
-            yield f"{''.join(text)}{prefixes[-2]}{count}\n{prefixes[-1]}{child[-1]!r}\n"
+            text, count = label_text(self.family.labels, labels), 0
+            bucket = f"{self.family.name}_bucket{text[:-1] + ',' if text else '{'}le="
+            rows = []
+            for bound, inside in zip(self._bounds, child[:-1], strict=True):
+                count += int(inside)
+                rows.append(f'{bucket}"{bound}"}} {count}\n')
+            rows.append(f"{self.family.name}_count{text} {count}\n")
+            rows.append(f"{self.family.name}_sum{text} {child[-1]!r}\n")
+            yield "".join(rows)
 
     def _make(self, labels: Labels, share: float) -> list[float] | None:
         if not self._room.take(share):
@@ -162,16 +174,6 @@ class Histogram:
         self._children[labels] = child = [0.0] * (len(self.family.buckets) + 2)
         return child
 
-    def _name(self, labels: Labels) -> list[str]:
-        name, names = self.family.name, (*self.family.labels, "le")
-        bounds = [*map(repr, self.family.buckets), "+Inf"]
-        self._prefixes[labels] = prefixes = [
-            *(f"{name}_bucket{label_text(names, (*labels, bound))} " for bound in bounds),
-            f"{name}_count{label_text(self.family.labels, labels)} ",
-            f"{name}_sum{label_text(self.family.labels, labels)} ",
-        ]
-        return prefixes
-
 
 def label_text(names: Iterable[str], values: Iterable[str]) -> str:
     """Return `{name="value",...}`, escaped; nothing without labels. Empty values are left out."""
@@ -179,6 +181,15 @@ def label_text(names: Iterable[str], values: Iterable[str]) -> str:
         f'{name}="{_escape(value)}"' for name, value in zip(names, values, strict=True) if value
     ]
     return f"{{{','.join(pairs)}}}" if pairs else ""
+
+
+def _label_template(names: Iterable[str]) -> str:
+    pairs = [f'{name}="%s"' for name in names]
+    return f"{{{','.join(pairs)}}}" if pairs else ""
+
+
+def _is_odd(labels: Labels) -> bool:
+    return not all(labels) or any(odd in label for label in labels for odd in '\\\n"')
 
 
 def _escape(value: str) -> str:

@@ -17,7 +17,6 @@ import ssl
 from collections import OrderedDict
 from pathlib import Path
 
-import bcrypt
 import structlog
 from msgspec import Struct
 
@@ -194,6 +193,8 @@ def _credentials(header: str) -> tuple[str, bytes]:
 
 
 def _matches(password: bytes, hashed: bytes) -> bool:
+    import bcrypt  # noqa: PLC0415 - where nobody needs a password it is not loaded
+
     # bcrypt looks at 72 bytes, and refuses longer passwords.
     cut = password[:72].replace(b"\0", b"")
     return hmac.compare_digest(bcrypt.hashpw(cut, hashed), hashed)

@@ -1,7 +1,6 @@
 """What a client in this cluster gets now from a service."""
 
-from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 
 from exporter.model import UNKNOWN, Mode
@@ -29,11 +28,8 @@ class ModeJudge:
     confirm: int
     mode: Mode = Mode.UNKNOWN
     since: float | None = None
-    seen: deque[Serving] = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Keep as many probes as it takes to see an answer go and come back twice."""
-        self.seen = deque(maxlen=2 * self.confirm + 1)
+    seen: tuple[Serving, ...] = ()
+    """As many probes as it takes to see an answer go and come back twice, the newest last."""
 
     def probed(self, serving: Serving, *, right: frozenset[str], exported: bool) -> None:
         """
@@ -44,8 +40,8 @@ class ModeJudge:
             right: Clusters that may answer by the oracle.
             exported: Whether the local cluster exports the service, or did until lately.
         """
-        self.seen.append(serving)
-        newest = list(self.seen)[-self.confirm :]
+        self.seen = (*self.seen, serving)[-(2 * self.confirm + 1) :]
+        newest = self.seen[-self.confirm :]
         kinds = {self._kind(each.cluster, right, exported) for each in newest}
         if len(newest) == self.confirm and len(kinds) == 1:
             self._change(kinds.pop(), newest[0].at)
@@ -54,7 +50,7 @@ class ModeJudge:
 
     def slept(self) -> None:
         """Forget what was seen before nobody looked for long."""
-        self.seen.clear()
+        self.seen = ()
         self.mode, self.since = Mode.UNKNOWN, None
 
     def reclassify(self, *, exported: bool, now: float) -> None:

@@ -18,6 +18,8 @@ class Spread:
     alternation proves nothing and only the sums are compared.
     """
 
+    __slots__ = ("_answers",)
+
     def __init__(self) -> None:
         self._answers: Counter[str] = Counter()
 

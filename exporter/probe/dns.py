@@ -167,7 +167,8 @@ def decode_response(wire: bytes, query: bytes) -> Response:
     return decode(wire[2:], query[2:])
 
 
-@lru_cache(4096)
+# Names beyond that many take turns in it and are never found: more would only take memory.
+@lru_cache(1024)
 def _decode_again(wire: bytes, query: bytes) -> Response:
     return _decode(wire, query)
 

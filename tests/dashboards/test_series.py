@@ -24,12 +24,8 @@ FOREIGN = {
 }
 # Exposed for a person who looks closely, on no board and in no alert, each with its reason.
 DIAGNOSTIC = {
-    "clusterset_dns_lookups_total": "the metrics reference has the query for each kind of look-up",
-    "clusterset_dns_lookup_failures_total": "the metrics reference has the query for its ratio",
     "clusterset_exporter_dns_strangers_total": "somebody answers in the name server's place",
     "clusterset_exporter_probes_lagged_total": "probes that are in no histogram of times",
-    "clusterset_probe_certificate_expiry_timestamp_seconds": "only where HTTPS is probed",
-    "clusterset_probe_rtt_seconds": "the network's part of the time to a reply",
     "clusterset_attribution_agreement_ratio": "made of what Claimed and attributed shows",
     "clusterset_exporter_broken_objects": "the status page names them",
     "clusterset_exporter_findings": "the status page says what they are",

@@ -66,7 +66,9 @@ def check_own(words):
     command, given = cli, words[1:]
     while isinstance(command, click.Group) and given and not given[0].startswith("-"):
         command, given = command.commands[given[0]], given[1:]
-    command.make_parser(click.Context(command)).parse_args(given)
+    # With what the group says of all commands, or it would be remembered otherwise.
+    context = click.Context(command, parent=click.Context(cli, **cli.context_settings))
+    command.make_parser(context).parse_args(given)
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "docs" / "runbooks").glob("*.md")), ids=str)

@@ -1,4 +1,5 @@
 import subprocess
+import tracemalloc
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -10,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from exporter.expose import series
 from exporter.expose.metrics import Metrics
-from exporter.expose.render import PIECE, Registry, label_text
+from exporter.expose.render import PIECE, Registry
 from exporter.model import (
     Failover,
     Failure,
@@ -234,10 +235,31 @@ def test_promtool_finds_nothing_to_say():
 
 @given(st.text(max_size=30))
 def test_label_values_survive(value):
-    line = f"x{label_text(['l', 'm'], [value or 'v', 'w'])} 1\n"
+    registry = Registry(100)
+    registry.series[series.LOG_LINES].inc((value, "access"))
+    registry.histograms[series.PROBE_RTT].observe((value, "b"), 1.0)
     # The text format ends a line at a line feed only; everything else may stand in a value.
-    (family,) = text_string_to_metric_families(line)
-    assert family.samples[0].labels == {"l": value or "v", "m": "w"}
+    rtt, lines = text_string_to_metric_families(text(registry))
+    told = {"log": value} if value else {}
+    assert lines.samples[0].labels == {**told, "outcome": "access"}
+    told = {"source_cluster": value} if value else {}
+    assert [sample.labels for sample in rtt.samples[-2:]] == [
+        {**told, "destination_cluster": "b"}
+    ] * 2
+
+
+def test_a_scrape_leaves_nothing_behind():
+    """What each of 50,000 series would keep for the next one adds up to more than all else."""
+    registry, metrics = begun()
+    for n in range(2_000):
+        metrics.forged(str(n))
+    tracemalloc.start()
+    try:
+        text(registry)
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 20_000
 
 
 def test_text_comes_in_pieces_of_bounded_size():

@@ -65,6 +65,11 @@ def requests(failing):
     }
 
 
+def certificate(ends):
+    """Return a certificate of west that ends at this moment; the first sample is at 0."""
+    return {f"clusterset_probe_certificate_expiry_timestamp_seconds{{{BOTH}}}": f"_ {ends}x30"}
+
+
 ME = {"instance": "10.1.0.9:9877"}
 NO_SERVICE = frozenset(
     {"source_cluster", "destination_service_namespace", "destination_service_name"}
@@ -226,6 +231,27 @@ SERVICES = [
             f'clusterset_service_hazard{{{EAST},hazard="karmada_endpoints"}}': "0x30",
             f'clusterset_service_hazard{{{EAST},hazard="single_cluster"}}': "1x30",
         },
+    ),
+    Case(
+        alert="ClustersetCertificateEnding",
+        series=certificate(2 * 86400 + 17 * 60),
+        not_yet=15,
+        fires=17,
+        labels=WORLD,
+        gone=frozenset({"source_cluster"}),
+        severity="critical",
+        says="The certificate that west shows for shop/cart ends in 2d 0h 0m 0s.",
+        must_not=certificate(20 * 86400),
+    ),
+    Case(
+        alert="ClustersetCertificateEnding",
+        series=certificate(10 * 86400 + 17 * 60),
+        not_yet=15,
+        fires=17,
+        labels=WORLD,
+        gone=frozenset({"source_cluster"}),
+        says="The certificate that west shows for shop/cart ends in 10d 0h 0m 0s.",
+        must_not=certificate(15 * 86400),
     ),
     Case(
         alert="ClustersetErrorBudgetBurn",

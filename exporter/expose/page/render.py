@@ -2,12 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from exporter.model import HAZARD_MEANS, Lookup, Mode
 
@@ -55,7 +53,7 @@ def page(status: Mapping[str, Any]) -> str:
         status["services"],
         key=lambda s: (_WORST_FIRST.index(s["mode"]), not _lacks(s), s["namespace"], s["name"]),
     )
-    text: str = _TEMPLATE.render(
+    text: str = _template().render(
         **status,
         headline=headline(status, services),
         shown=services[:MAX_SERVICES],
@@ -168,7 +166,11 @@ def _many(number: int, one: str, more: str) -> str:
     return f"{number} service {one}" if number == 1 else f"{number} services {more}"
 
 
+@cache
 def _template() -> Any:  # noqa: ANN401 - jinja2's own
+    # Most exporters are only ever scraped, and never hold the 2 MB of it.
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415
+
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -185,6 +187,3 @@ def _template() -> Any:  # noqa: ANN401 - jinja2's own
         "date": date,
     }
     return environment.get_template("page.html.j2")
-
-
-_TEMPLATE = _template()

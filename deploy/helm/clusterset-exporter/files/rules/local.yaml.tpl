@@ -134,6 +134,26 @@ groups:
       description: '{{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} has the hazard {{`{{ $labels.hazard }}`}}.'
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetServiceHazard.md'
       dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
+  - alert: ClustersetCertificateEnding
+    expr: min without (instance, pod, container, endpoint, node, source_cluster) (clusterset_probe_certificate_expiry_timestamp_seconds) - time() < {{ .Values.alerts.certificateUrgentDays }} * 86400
+    for: '{{ .Values.alerts.certificateFor }}'
+    labels:
+      severity: critical
+    annotations:
+      summary: The certificate of a service is about to end.
+      description: The certificate that {{`{{ $labels.destination_cluster }}`}} shows for {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} ends in {{`{{ $value | humanizeDuration }}`}}.
+      runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetCertificateEnding.md'
+      dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
+  - alert: ClustersetCertificateEnding
+    expr: (min without (instance, pod, container, endpoint, node, source_cluster) (clusterset_probe_certificate_expiry_timestamp_seconds) - time() < {{ .Values.alerts.certificateDays }} * 86400) >= {{ .Values.alerts.certificateUrgentDays }} * 86400
+    for: '{{ .Values.alerts.certificateFor }}'
+    labels:
+      severity: warning
+    annotations:
+      summary: The certificate of a service is about to end.
+      description: The certificate that {{`{{ $labels.destination_cluster }}`}} shows for {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} ends in {{`{{ $value | humanizeDuration }}`}}.
+      runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetCertificateEnding.md'
+      dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
   - alert: ClustersetTunnelDown
     expr: min without (instance, pod, container, endpoint, node) (clusterset_gateway_connected{view="strict"}) == 0
     for: '{{ .Values.alerts.tunnelFor }}'
