@@ -329,6 +329,8 @@ class Daemon:
     async def _read(self, source: LogSource, loaded: Loaded) -> None:
         if source.pods is not None and self._cluster is not None:
             await self._cluster.pods.read(source, loaded)
+        elif source.by_pod and self._cluster is not None:
+            await self._cluster.nodes.read(source, loaded)
         else:
             await self._reader.read(source, loaded)
 

@@ -37,6 +37,8 @@ class LogSource:
     """None if the host tells, or the pod."""
     pods: int | None = None
     """How many pods are followed at once; None for other sources."""
+    by_pod: bool = False
+    """Files whose names tell which pods wrote them."""
 
     @property
     def title(self) -> str:
@@ -139,7 +141,7 @@ def compile_source(
         ignore_user_agents=attribution.ignore.user_agents,
         ignore_paths=attribution.ignore.paths,
         forwarded=bool(attribution.trusted_proxies),
-        host=source.service is None and source.pods is None,
+        host=source.service is None and source.pods is None and not source.by_pod,
         stamps=stamps,
     )
 
@@ -164,6 +166,7 @@ def _source(where: str, entry: LogSettings, read: Settings) -> LogSource:
             wrapper=entry.wrapper,
             service=entry.service_name,
             pods=None if entry.pods is None else entry.pods.limit,
+            by_pod=entry.by_pod,
         )
         compile_source(made, read.attribution)
     except FormatError as error:

@@ -16,6 +16,8 @@ from collections.abc import AsyncIterable, Callable, Sequence
 from dataclasses import dataclass, field
 from glob import glob, has_magic
 
+from exporter.accesslog.choose import Chosen
+
 BLOCK = 64 << 10
 """Read and counted between two turns of the event loop: 1 to 3 ms of work."""
 MAX_LINE = 64 << 10
@@ -109,11 +111,19 @@ class Follower:
         places: How far files had been read when reading stopped, or None if it never began. With
             them, each file is read on from its place, also if it was renamed within its folder
             meanwhile, and any other file from its beginning.
+        chosen: Says which of them are read; None: all.
     """
 
-    def __init__(self, patterns: Sequence[str], places: Sequence[Place] | None = None) -> None:
-        self._patterns = patterns
+    def __init__(
+        self,
+        patterns: Sequence[str],
+        places: Sequence[Place] | None = None,
+        chosen: Chosen | None = None,
+    ) -> None:
+        self._patterns, self._chosen = patterns, chosen
         self._resume = places
+        self._dropped: frozenset[str] = frozenset()
+        """Paths that are there and not, or no longer, chosen."""
         self._files: dict[_Id, _File] = {}
         self._paths: dict[str, _Id] = {}
         self._troubled: dict[str, str] = {}
@@ -155,7 +165,7 @@ class Follower:
                     self._let_go(id_, poll)
                     continue
                 self._troubled.pop(file.path, None)
-                if file.gone is not None and now - max(file.gone, file.active) > LINGER:
+                if self._is_over(file, now):
                     self._let_go(id_, poll)
             self._busy_until = max(self._busy_until, file.active + IDLE_AFTER)
         # Whoever came last goes first when there was not room for all.
@@ -163,6 +173,13 @@ class Follower:
             self._files = dict(reversed(self._files.items()))
         poll.troubled = list(self._troubled.values())
         return poll
+
+    def _is_over(self, file: _File, now: float) -> bool:
+        """Return whether a file without a path, or that is not chosen any more, is done with."""
+        if file.gone is None:
+            return False
+        last = file.gone if file.path in self._dropped else max(file.gone, file.active)
+        return now - last > LINGER
 
     def _is_moving(self, now: float) -> bool:
         """Return whether the path of a busy file shows another one by now, or none."""
@@ -178,7 +195,8 @@ class Follower:
 
     def places(self) -> list[Place]:
         """Return how far each file has been read; only between two polls."""
-        return [self._place(id_, file) for id_, file in self._files.items()]
+        open_ = [self._place(id_, file) for id_, file in self._files.items()]
+        return [*open_, *self._lost.values()]
 
     @staticmethod
     def _place(id_: _Id, file: _File) -> Place:
@@ -215,7 +233,7 @@ class Follower:
     def _look(self, now: float, poll: Poll) -> None:
         """Find which file each path shows."""
         shown: dict[str, _Id] = {}
-        paths = self._expand()
+        paths = self._paths_now()
         self._troubled = {path: self._troubled[path] for path in paths if path in self._troubled}
         for path in paths:
             try:
@@ -243,21 +261,28 @@ class Follower:
             if id_ in self._files and shown.get(self._files[id_].path) != id_:
                 self._files[id_].path = path
         visible = set(shown.values())
-        self._lost = {id_: place for id_, place in self._lost.items() if id_ in visible}
+        self._lost = {
+            id_: place
+            for id_, place in self._lost.items()
+            if id_ in visible or (place.path in self._dropped and self._waits(place))
+        }
         for id_, file in self._files.items():
             if id_ in visible:
                 file.gone = None
             elif file.gone is None:
                 file.gone = now
 
+    def _waits(self, place: Place) -> bool:
+        return self._chosen is not None and self._chosen.is_waiting(place.path)
+
     def _go_on(self, place: Place, now: float, poll: Poll) -> None:
         """Open the file of *place* wherever in its folder it is now."""
         wanted = (place.device, place.inode)
+        if self._chosen is not None and not self._chosen.is_wanted(place.path):
+            self._lost[wanted] = place
+            return
         try:
-            folder = os.path.dirname(place.path) or "."  # noqa: PTH120 - plain text, as patterns are
-            with os.scandir(folder) as entries:
-                near = [entry.path for entry in entries if entry.inode() == place.inode]
-            for path in [place.path, *near]:
+            for path in [place.path, *_near(place)]:
                 if _id_of(path) == wanted:
                     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
                     break
@@ -276,12 +301,14 @@ class Follower:
         # Another file may have its number by now, or it was written anew; _read finds out.
         self._files[place.device, place.inode] = file
 
-    def _expand(self) -> list[str]:
-        paths: dict[str, None] = {}
-        for pattern in self._patterns:
-            found = sorted(glob(pattern)) if has_magic(pattern) else [pattern]  # noqa: PTH207
-            paths.update(dict.fromkeys(p for p in found if not p.endswith(_COMPRESSED)))
-        return list(paths)
+    def _paths_now(self) -> list[str]:
+        """Return the paths to read."""
+        paths = expand(self._patterns)
+        if self._chosen is None:
+            return paths
+        picked = self._chosen.pick(paths, from_end=self._first and self._resume is None)
+        self._dropped = frozenset(paths).difference(picked)
+        return picked
 
     def _open(self, path: str, id_: _Id, now: float) -> None:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -297,8 +324,10 @@ class Follower:
         if id_ in self._lost:
             self._resume_at(self._lost.pop(id_), descriptor, now)
             return
-        from_end = self._first and self._resume is None
-        offset = _last_line_end(descriptor, seen.st_size) if from_end else 0
+        begin = seen.st_size if self._first and self._resume is None else 0
+        if self._chosen is not None:
+            begin = min(self._chosen.begin(path, id_), seen.st_size)
+        offset = _last_line_end(descriptor, begin) if begin else 0
         self._files[id_] = _File(path, descriptor, offset, active=now)
 
     def _trouble(self, path: str, error: OSError, poll: Poll) -> None:
@@ -339,6 +368,15 @@ class Follower:
         file = self._files.pop(id_)
         poll.partial += bool(file.held)
         os.close(file.descriptor)
+
+
+def expand(patterns: Sequence[str]) -> list[str]:
+    """Return the paths that *patterns* stand for now."""
+    paths: dict[str, None] = {}
+    for pattern in patterns:
+        found = sorted(glob(pattern)) if has_magic(pattern) else [pattern]  # noqa: PTH207
+        paths.update(dict.fromkeys(p for p in found if not p.endswith(_COMPRESSED)))
+    return list(paths)
 
 
 async def follow(
@@ -390,6 +428,17 @@ def _hand_over(
     for path, lines in poll.blocks:
         block(path, lines)
     polled(poll)
+
+
+def _near(place: Place) -> list[str]:
+    """Return where in the folder of a place's path, or of what that links to, its inode is."""
+    real = os.path.realpath(place.path)
+    folders = dict.fromkeys(os.path.dirname(path) or "." for path in (place.path, real))  # noqa: PTH120 - plain text, as patterns are
+    found = []
+    for folder in folders:
+        with os.scandir(folder) as entries:
+            found += [entry.path for entry in entries if entry.inode() == place.inode]
+    return found
 
 
 def _id_of(path: str) -> _Id | None:
