@@ -125,6 +125,7 @@ class PodLog:
         self._restarts_read = restarts if place is None else 0
         """How many lives of the container before this one need not be read any more."""
         self._ended = False
+        """A connection has ended since the restarts were counted, and not because we ended it."""
 
     async def blocks(self) -> AsyncGenerator[bytes, None]:
         """
@@ -142,6 +143,7 @@ class PodLog:
                     yield block
                 async with AsyncExitStack() as stack:
                     chunks = await self._open(stack)
+                    self._ended = True
                     lines = Splitter(MAX_LINE)
                     end = asyncio.get_running_loop().time() + ASK_ANEW
                     while chunk := await self._next(chunks, end):
@@ -149,10 +151,9 @@ class PodLog:
                             brought = True
                             yield block
                 # A container that has ended has nothing to say until it is started again.
-                self._ended = chunk is not None
-                wait = 0.0 if brought or not self._ended else self._backoff.after_failure()
+                self._ended = self._ended and chunk is not None
+                wait = 0.0 if brought or chunk is None else self._backoff.after_failure()
             except ApiError as error:
-                self._ended = True
                 if error.kind is ErrorKind.NOT_FOUND:
                     return
                 wait = self._failed(error)
@@ -195,6 +196,7 @@ class PodLog:
         """Yield what we lack of the log that ended when the container was started anew."""
         if self._ended:
             self._restarts = await self._count_restarts()
+            self._ended = False
         if self.place is None or self._restarts <= self._restarts_read:
             return
         await self._pace.turn()

@@ -14,6 +14,8 @@ class Log:
         self.changed = asyncio.Event()
         self.ended = False
         self.waiting = False
+        self.previous = None
+        """Of the container's life before this one."""
         self.stalled = False
         """Following brings nothing more, as after some rotations; asking anew does."""
 
@@ -46,9 +48,20 @@ def _chosen(lines, query):
     return begin
 
 
+def _nothing_before(request):
+    # As the API server hands on what a kubelet says.
+    message = f'previous terminated container in "{request.path}" not found'
+    body = {"kind": "Status", "status": "Failure", "reason": "BadRequest", "message": message}
+    return web.json_response(body | {"code": 400}, status=400)
+
+
 async def serve(request, log):
     """Answer a request for *log*, to its end or until the client is gone."""
     query = request.query
+    if query.get("previous") == "true":
+        if log.previous is None:
+            return _nothing_before(request)
+        log = log.previous
     reply = web.StreamResponse(headers={"Content-Type": "text/plain"})
     stamped, follow = query.get("timestamps") == "true", query.get("follow") == "true"
     left = int(query.get("limitBytes") or 1 << 60)
