@@ -75,7 +75,7 @@ class PodReader:
                     self._arrange(group, await self._wanted(source), source, loaded, first=first)
                     self._flow.received(source.title, 0, 0)
                     first = False
-                    await _wait_for(due, LOOK_EVERY)
+                    await _wait_for(due, min(LOOK_EVERY, self._workloads.wait))
         finally:
             saver.note(self._all_places())
             await saver.save()

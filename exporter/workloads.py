@@ -1,6 +1,7 @@
 """The pods behind exported services: asked for one by one, and known for as long as they matter."""
 
 import asyncio
+import random
 from collections.abc import Callable, Collection, Hashable, Iterable
 from dataclasses import replace
 
@@ -9,6 +10,7 @@ import structlog
 from exporter.accesslog.pods import PodLog, PodLogs, pod_logs
 from exporter.apiserver.client import ApiClient
 from exporter.apiserver.errors import ApiError, ErrorKind
+from exporter.apiserver.pace import Backoff
 from exporter.apiserver.podlog import restarts
 from exporter.discover.trimming import trim_pod
 from exporter.flow import Flow
@@ -16,7 +18,7 @@ from exporter.loading import LogSource
 from exporter.model import Pod, ServiceName, Workload
 
 LOOK_EVERY = 30.0
-"""Seconds after which a pod that could not be read is asked for again."""
+"""Seconds after which a pod that was not there is asked for again."""
 AT_ONCE = 8
 """Pods that are asked for at once."""
 SHOWN = 3
@@ -48,6 +50,9 @@ class Workloads:
         self._pods: dict[Name, Pod] = {}
         self._restarts: dict[Name, dict[str, int]] = {}
         self._asked: dict[Name, float] = {}
+        """When pods were asked for that were not there, or of no use."""
+        self._backoff = Backoff(random.uniform)
+        self._failing, self._quiet_until = False, 0.0
         self.names: frozenset[Name] = frozenset()
         self.due = asyncio.Event()
 
@@ -81,6 +86,12 @@ class Workloads:
         """Return how often a container had been started anew when its pod was asked for."""
         return self._restarts.get(name, {}).get(container, 0)
 
+    @property
+    def wait(self) -> float:
+        """Return for how many seconds there is nothing to ask for, unless workloads change."""
+        now = asyncio.get_running_loop().time()
+        return max(0.0, self._quiet_until - now) if self._failing else LOOK_EVERY
+
     def forget(self, name: Name) -> None:
         """Ask for a pod anew, since what has its name from now on is another one."""
         self._pods.pop(name, None)
@@ -89,27 +100,37 @@ class Workloads:
     async def _ask(self, names: Collection[Name]) -> None:
         """Ask for what is not known yet; where one request fails, the others would, too."""
         now = asyncio.get_running_loop().time()
+        if now < self._quiet_until:
+            return
         wanted = sorted(
             name
             for name in self.names.intersection(names) - self._pods.keys()
             if now - self._asked.get(name, float("-inf")) >= LOOK_EVERY
         )
+        for some in (wanted[:1], wanted[1:]) if self._failing else (wanted,):
+            if failures := await self._read_all(some):
+                self._failing = True
+                self._quiet_until = now + self._backoff.after_failure()
+                log.error("pods not read", error=failures[0])
+                self._flow.problem(PODS, failures[0])
+                return
+        if wanted:
+            self._failing = False
+            self._flow.solved(PODS)
+
+    async def _read_all(self, names: Collection[Name]) -> list[str]:
+        """Read these pods until one request fails; return what hinders."""
         room, failures = asyncio.Semaphore(AT_ONCE), list[str]()
 
         async def one(name: Name) -> None:
             async with room:
                 if not failures:
-                    self._asked[name] = now
                     failures.extend(await self._read(name))
 
         async with asyncio.TaskGroup() as group:
-            for name in wanted:
+            for name in names:
                 group.create_task(one(name))
-        if failures:
-            log.error("pods not read", error=failures[0])
-            self._flow.problem(PODS, failures[0])
-        elif wanted:
-            self._flow.solved(PODS)
+        return failures
 
     async def _read(self, name: Name) -> list[str]:
         """Keep what a pod tells of its log; return what hinders, if something does."""
@@ -118,11 +139,15 @@ class Workloads:
             found = await self._client.read(f"/api/v1/namespaces/{namespace}/pods/{pod}")
             made = trim_pod(found)
         except ApiError as error:
-            told = "; grant get on pods" if error.kind is ErrorKind.FORBIDDEN else ""
-            return [] if error.kind is ErrorKind.NOT_FOUND else [f"{error.message}{told}"]
+            if error.kind is not ErrorKind.NOT_FOUND:
+                told = "; grant get on pods" if error.kind is ErrorKind.FORBIDDEN else ""
+                return [f"{error.message}{told}"]
+            self._asked[name] = asyncio.get_running_loop().time()
+            return []
         except (ValueError, TypeError) as error:
             # The others are of use all the same.
             log.warning("pod passed over", pod=f"{namespace}/{pod}", error=str(error))
+            self._asked[name] = asyncio.get_running_loop().time()
             return []
         self._pods[name] = made
         names = [each.name for each in made.containers]
