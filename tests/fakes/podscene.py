@@ -31,6 +31,8 @@ class PodScene:
         scene = scenes.Scene()
         scene.inventory()
         self.flow = scene.flow
+        # As a daemon says it: not ready before each log was looked at.
+        self.flow._unread.add(self.source.title)
         self.workloads = Workloads(client, self.flow, time.time)
         reader = Reader(self.flow)
         self.pods = PodReader(client, self.workloads, self.flow, reader, time.time)
