@@ -92,7 +92,7 @@ class ToldService(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     def __post_init__(self) -> None:
         """Refuse what says nothing."""
-        told = "service: want one of host: true and pod: true; or write namespace/name instead"
+        told = "want one of host: true and pod: true; or write namespace/name instead"
         _wants(self.host is not self.pod, told)
 
 

@@ -28,9 +28,7 @@ def node(tmp_path):
 def config(tmp_path, node):
     path = tmp_path / "config.yaml"
     source = f"{{files: [{node.glob}], wrapper: cri, service: {{pod: true}}}}"
-    path.write_text(
-        f"inventory: {{kubernetes: {{}}}}\nstate_directory: state\nlogs: [{source}]\n",
-    )
+    path.write_text(f"inventory: {{kubernetes: {{}}}}\nstate_directory: state\nlogs: [{source}]\n")
     return path
 
 

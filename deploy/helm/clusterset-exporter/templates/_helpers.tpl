@@ -48,6 +48,11 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace 
 {{- if and .Values.podLogs.enabled (not .Values.nodeLogs.enabled) }}true{{ end -}}
 {{- end }}
 
+{{- /* True, or nothing. */}}
+{{- define "clusterset-exporter.nodeLogsByPod" -}}
+{{- range .Values.nodeLogs.logs }}{{ if kindIs "map" .service }}{{ if .service.pod }}true{{ end }}{{ end }}{{ end -}}
+{{- end }}
+
 {{- define "clusterset-exporter.config" -}}
 {{- $name := include "clusterset-exporter.fullname" . -}}
 {{- $kubernetes := dict "config_map" $name -}}
