@@ -12,7 +12,6 @@ from exporter.apiserver.errors import ApiError
 from exporter.apiserver.podlog import MAX_LINE, Container, Place, PodLog, since
 from exporter.apiserver.splitter import Splitter
 from tests.fakes import apifaults as faults
-from tests.fakes import podlogs
 from tests.fakes.apiaccess import Fixed
 from tests.fakes.apifaults import Fault
 from tests.fakes.apiserver import ApiServer, running
@@ -200,9 +199,7 @@ def restarted(server, log, *, count=1):
         server.store.create("", "pods", "shop", pod)
     else:
         server.store.update("", "pods", "shop", "web", pod)
-    fresh = server.logs["shop", "web", "app"] = podlogs.Log()
-    fresh.previous = log
-    log.end()
+    fresh = server.logs["shop", "web", "app"] = log.renewed()
     return fresh
 
 

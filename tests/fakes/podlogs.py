@@ -31,6 +31,13 @@ class Log:
         self.ended = True
         self.wake()
 
+    def renewed(self):
+        """Return the log of the container's next life."""
+        self.end()
+        fresh = Log()
+        fresh.previous = self
+        return fresh
+
     def wake(self):
         self.changed, before = asyncio.Event(), self.changed
         before.set()

@@ -14,9 +14,7 @@ from tests.fakes import certs
 from tests.fakes.apiserver import ApiServer, running
 from tests.fakes.files import line
 from tests.fakes.members import CONFIG, Member
-from tests.fakes.nodelogs import Node
 from tests.fakes.nouns import NGINX
-from tests.fakes.podscene import make_pod
 
 pytestmark = pytest.mark.timeout(120)
 NAME = {"destination_service_namespace": "nginx-test", "destination_service_name": "nginx"}
@@ -79,48 +77,6 @@ async def test_pod_logs_are_counted(member, api):
         await exporter.until_value(2, requests, source_cluster="cluster2", **NAME)
         # What was there before it came is not counted.
         assert await exporter.value(requests, source_cluster="cluster1", **NAME) == 1
-
-
-NODE_CONFIG = """\
-inventory: {kubernetes: {}}
-probe: {services: [{match: "*/*", enabled: false}]}
-state_directory: state
-logs: [{files: [FILES], wrapper: cri, service: {pod: true}}]
-"""
-
-
-async def test_a_nodes_files_are_counted_by_pod(member, api, tmp_path):
-    """As the DaemonSet does it, over rotation by the kubelet, a restart of ours, a new pod."""
-    node, requests = Node(tmp_path), "clusterset_requests_total"
-    config = NODE_CONFIG.replace("FILES", node.glob)
-    make_pod(api.server, "nginx-7d-abcde")
-    make_pod(api.server, "nginx-7d-fghij")
-    log, other = node.log("nginx-test", "nginx-7d-abcde"), node.log("kube-system", "coredns-1")
-    here, there = line("10.1.0.9", end=""), line("10.2.0.9", end="")
-    log.write(here)
-    async with member.exporter(config=config) as exporter:
-        log.write(there)
-        other.write(there)
-        log.rotate()
-        log.write(there)
-        await exporter.until_value(2, requests, source_cluster="cluster2", **NAME)
-        exporter.process.send_signal(signal.SIGTERM)
-        assert await exporter.end() == 0
-    log.write(there)
-    log.rotate()
-    log.write(there)
-    fresh = node.log("nginx-test", "nginx-7d-fghij")
-    fresh.write(here)
-    async with member.exporter(config=config) as exporter:
-        await exporter.until_value(2, requests, source_cluster="cluster2", **NAME)
-        await exporter.until_value(1, requests, source_cluster="cluster1", **NAME)
-        fresh.write(here)
-        log.write(there)
-        log.remove()
-        await exporter.until_value(3, requests, source_cluster="cluster2", **NAME)
-        await exporter.until_value(2, requests, source_cluster="cluster1", **NAME)
-        assert (await exporter.status())["problems"] == []
-        assert await exporter.value("clusterset_exporter_log_lines_total") == 5
 
 
 async def test_of_two_leaders_each_line_of_a_pod_is_counted_once(member, api):
