@@ -55,11 +55,7 @@ def _chosen(lines, query):
     return begin
 
 
-def _nothing_before(request):
-    # As the API server hands on what a kubelet says.
-    message = f'previous terminated container in "{request.path}" not found'
-    body = {"kind": "Status", "status": "Failure", "reason": "BadRequest", "message": message}
-    return web.json_response(body | {"code": 400}, status=400)
+NOTHING_BEFORE = "previous terminated container not found"
 
 
 async def serve(request, log):
@@ -67,7 +63,7 @@ async def serve(request, log):
     query = request.query
     if query.get("previous") == "true":
         if log.previous is None:
-            return _nothing_before(request)
+            return web.Response(text=NOTHING_BEFORE, status=400)
         log = log.previous
     reply = web.StreamResponse(headers={"Content-Type": "text/plain"})
     stamped, follow = query.get("timestamps") == "true", query.get("follow") == "true"
