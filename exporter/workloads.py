@@ -109,9 +109,10 @@ class Workloads:
         )
         for some in (wanted[:1], wanted[1:]) if self._failing else (wanted,):
             if failures := await self._read_all(some):
-                self._failing = True
                 self._quiet_until = now + self._backoff.after_failure()
-                log.error("pods not read", error=failures[0])
+                if not self._failing:
+                    log.error("pods not read", error=failures[0])
+                self._failing = True
                 self._flow.problem(PODS, failures[0])
                 return
         if wanted:
