@@ -34,11 +34,14 @@ class Way:
             await self._open.wait()
             port = self._server.port
             there, back = await asyncio.open_connection(self._server.hostname, port)
-            with contextlib.suppress(OSError):
+            try:
                 async with asyncio.TaskGroup() as group:
                     group.create_task(self._pass(task, reader, back))
                     group.create_task(self._pass(task, there, writer))
-            back.close()
+            except* OSError:
+                pass
+            finally:
+                back.close()
         finally:
             self._tasks.discard(task)
             writer.close()
