@@ -165,6 +165,11 @@ class LocalCluster:
             self._flow.identified(identity.cluster, identity.source)
             # All objects of the cluster are here by now, and most of them stay.
             gc.freeze()
+        elif identity is not None and identity.cluster != self._flow.local:
+            # Looked for anew, since a reload says to look elsewhere.
+            told = f"{self._flow.local}; now {identity.source} says {identity.cluster}"
+            self._end(IdentityChangedError(f"this cluster was taken for {told}"))
+            return
         self._flow.found(found.findings)
         self._take(first=first)
 

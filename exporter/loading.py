@@ -115,6 +115,47 @@ def load(path: Path | None, cluster: str | None) -> Loaded:
     )
 
 
+def refuse_reach(loaded: Loaded, *, kubeconfig: str | None, context: str | None) -> None:
+    """
+    Refuse to be told how to reach an API server that is not asked.
+
+    Raises:
+        SettingsError: If the inventory is a file.
+    """
+    given = "--kubeconfig" if kubeconfig is not None else "--context"
+    if loaded.settings.inventory.kubernetes is None and (kubeconfig or context) is not None:
+        msg = (
+            f"{given}: the inventory is {loaded.inventory_file}, so no API server is asked; leave "
+            f"{given} out, or write inventory: {{kubernetes: {{}}}}"
+        )
+        raise SettingsError(msg)
+
+
+def refuse_change(before: Loaded, after: Loaded, *, local: str) -> None:
+    """
+    Refuse a configuration that only a restart can take into use.
+
+    Args:
+        before: The configuration in use.
+        after: The new one.
+        local: The cluster that this runs in.
+
+    Raises:
+        SettingsError: With what cannot change.
+    """
+    old, new = before.settings.inventory.kubernetes, after.settings.inventory.kubernetes
+    if (old is None) is not (new is None):
+        msg = "inventory: cannot change between static and kubernetes; restart"
+        raise SettingsError(msg)
+    if after.local not in {before.local, local}:
+        msg = f"cluster: cannot change from {local} to {after.local or 'another word'}; restart"
+        raise SettingsError(msg)
+    if old is not None and new is not None and old.lease != new.lease:
+        change = f"from {old.lease or 'none'} to {new.lease or 'none'}"
+        msg = f"inventory.kubernetes.lease: cannot change {change}; restart"
+        raise SettingsError(msg)
+
+
 def _tls_context(path: Path | None, wanted: TlsSettings) -> ssl.SSLContext:
     files = {
         name: None if file is None else Path(file)

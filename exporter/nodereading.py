@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from exporter.accesslog.checkpoint import Parts
 from exporter.accesslog.choose import Chosen
-from exporter.accesslog.follow import expand
 from exporter.accesslog.format import FormatError
 from exporter.accesslog.lines import Lines
+from exporter.accesslog.paths import expand
 from exporter.accesslog.pods import PodLog, PodLogs, read_file_name
 from exporter.flow import Flow
 from exporter.loading import Loaded, LogSource

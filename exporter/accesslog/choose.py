@@ -8,10 +8,8 @@ read from there on, and not from long before.
 import os
 from collections.abc import Collection, Mapping, Sequence
 
+from exporter.accesslog.paths import Id
 from exporter.accesslog.pods import PodLogs, read_file_name
-
-Id = tuple[int, int]
-"""Device and inode."""
 
 
 class Chosen:

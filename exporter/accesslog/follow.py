@@ -14,9 +14,9 @@ import stat
 import threading
 from collections.abc import AsyncIterable, Callable, Sequence
 from dataclasses import dataclass, field
-from glob import glob, has_magic
 
 from exporter.accesslog.choose import Chosen
+from exporter.accesslog.paths import Id, expand, id_of, near
 
 BLOCK = 64 << 10
 """Read and counted between two turns of the event loop: 1 to 3 ms of work."""
@@ -35,9 +35,6 @@ FINGERPRINT = 64
 BOM = b"\xef\xbb\xbf"
 STOP_LIMIT = 0.5
 """Seconds that a poll under way is waited for when reading stops."""
-_COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
-
-_Id = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,10 +121,10 @@ class Follower:
         self._resume = places
         self._dropped: frozenset[str] = frozenset()
         """Paths that are there and not, or no longer, chosen."""
-        self._files: dict[_Id, _File] = {}
-        self._paths: dict[str, _Id] = {}
+        self._files: dict[Id, _File] = {}
+        self._paths: dict[str, Id] = {}
         self._troubled: dict[str, str] = {}
-        self._lost: dict[_Id, Place] = {}
+        self._lost: dict[Id, Place] = {}
         """Where files were that could not be read any more."""
         self._look_at = self._busy_until = float("-inf")
         self._first = True
@@ -184,7 +181,7 @@ class Follower:
     def _is_moving(self, now: float) -> bool:
         """Return whether the path of a busy file shows another one by now, or none."""
         return any(
-            file.gone is not None or _id_of(file.path) != id_
+            file.gone is not None or id_of(file.path) != id_
             for id_, file in self._files.items()
             if now - file.active <= IDLE_AFTER
         )
@@ -199,7 +196,7 @@ class Follower:
         return [*open_, *self._lost.values()]
 
     @staticmethod
-    def _place(id_: _Id, file: _File) -> Place:
+    def _place(id_: Id, file: _File) -> Place:
         device, inode = id_
         return Place(
             path=file.path,
@@ -232,7 +229,7 @@ class Follower:
 
     def _look(self, now: float, poll: Poll) -> None:
         """Find which file each path shows."""
-        shown: dict[str, _Id] = {}
+        shown: dict[str, Id] = {}
         paths = self._paths_now()
         self._troubled = {path: self._troubled[path] for path in paths if path in self._troubled}
         for path in paths:
@@ -254,7 +251,7 @@ class Follower:
         self._paths = shown
         self._settle(shown, now)
 
-    def _settle(self, shown: dict[str, _Id], now: float) -> None:
+    def _settle(self, shown: dict[str, Id], now: float) -> None:
         """Take note of which files have a path still."""
         for path, id_ in shown.items():
             # Renamed within a glob.
@@ -282,8 +279,8 @@ class Follower:
             self._lost[wanted] = place
             return
         try:
-            for path in [place.path, *_near(place)]:
-                if _id_of(path) == wanted:
+            for path in [place.path, *near(place.path, place.inode)]:
+                if id_of(path) == wanted:
                     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
                     break
             else:
@@ -310,7 +307,7 @@ class Follower:
         self._dropped = frozenset(paths).difference(picked)
         return picked
 
-    def _open(self, path: str, id_: _Id, now: float) -> None:
+    def _open(self, path: str, id_: Id, now: float) -> None:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         seen = os.fstat(descriptor)
         if not stat.S_ISREG(seen.st_mode):
@@ -364,19 +361,10 @@ class Follower:
             file.active = now
         return got
 
-    def _let_go(self, id_: _Id, poll: Poll) -> None:
+    def _let_go(self, id_: Id, poll: Poll) -> None:
         file = self._files.pop(id_)
         poll.partial += bool(file.held)
         os.close(file.descriptor)
-
-
-def expand(patterns: Sequence[str]) -> list[str]:
-    """Return the paths that *patterns* stand for now."""
-    paths: dict[str, None] = {}
-    for pattern in patterns:
-        found = sorted(glob(pattern)) if has_magic(pattern) else [pattern]  # noqa: PTH207
-        paths.update(dict.fromkeys(p for p in found if not p.endswith(_COMPRESSED)))
-    return list(paths)
 
 
 async def follow(
@@ -428,25 +416,6 @@ def _hand_over(
     for path, lines in poll.blocks:
         block(path, lines)
     polled(poll)
-
-
-def _near(place: Place) -> list[str]:
-    """Return where in the folder of a place's path, or of what that links to, its inode is."""
-    real = os.path.realpath(place.path)
-    folders = dict.fromkeys(os.path.dirname(path) or "." for path in (place.path, real))  # noqa: PTH120 - plain text, as patterns are
-    found = []
-    for folder in folders:
-        with os.scandir(folder) as entries:
-            found += [entry.path for entry in entries if entry.inode() == place.inode]
-    return found
-
-
-def _id_of(path: str) -> _Id | None:
-    try:
-        seen = os.stat(path)  # noqa: PTH116 - called often
-    except OSError:
-        return None
-    return (seen.st_dev, seen.st_ino)
 
 
 def _split(file: _File, part: bytes, poll: Poll) -> None:
