@@ -85,9 +85,20 @@ async def watch(
         def again() -> tuple[Loaded, Inventory]:
             return loaded, newest.found.inventory
 
+        looked = asyncio.Event()
+
+        def seen(watched: check.Watched) -> None:
+            looked.set()
+            shown(watched)
+
+        async def diagnosing() -> None:
+            # The service comes first.
+            await looked.wait()
+            await _keep_diagnosing(client, loaded, newest, told)
+
         async with asyncio.TaskGroup() as group:
-            group.create_task(_keep_diagnosing(client, loaded, newest, told), name="diagnosis")
-            await check.watch(again, service, told, shown)
+            group.create_task(diagnosing(), name="diagnosis")
+            await check.watch(again, service, told, seen)
 
     async with open_client(reach.kubeconfig, reach.context) as client:
         await _following(client, loaded, lambda newest: on(client, newest))

@@ -136,6 +136,50 @@ async def test_a_leader_that_lost_its_lease_ends(member, api):
         assert "lost the lease to lead" in exporter.lines[-1]
 
 
+async def test_what_only_a_restart_can_change_is_refused_at_a_reload(member):
+    async with member.exporter(kubernetes="lease: one") as exporter:
+        path = member.folder / "config.yaml"
+        before = path.read_text()
+        for other, told in (
+            (
+                before.replace("lease: one", "lease: two"),
+                "inventory.kubernetes.lease: cannot change from one to two; restart",
+            ),
+            (
+                before.replace("lease: one", ""),
+                "inventory.kubernetes.lease: cannot change from one to none; restart",
+            ),
+            (f"cluster: east\n{before}", "cluster: cannot change from cluster1 to east; restart"),
+        ):
+            path.write_text(other)
+            status, text = await exporter.get("/-/reload", "POST")
+            assert (status, text.partition(": ")[2].strip()) == (500, told)
+            problems = {
+                each["what"]: each["message"] for each in (await exporter.status())["problems"]
+            }
+            assert problems["configuration"] == told
+        # What was discovered may be written down.
+        path.write_text(f"cluster: cluster1\n{before}")
+        assert (await exporter.get("/-/reload", "POST"))[0] == 200
+        assert await exporter.value("clusterset_exporter_leader") == 1
+
+
+async def test_a_reload_that_leads_to_another_name_for_the_cluster_ends_it(member, api):
+    await api.done("POST", "/api/v1/namespaces/mon/configmaps", {"metadata": {"name": "one"}})
+    stamp = {"work.karmada.io/namespace": "karmada-es-member9"}
+    body = {"metadata": {"name": "two", "annotations": stamp}}
+    await api.done("POST", "/api/v1/namespaces/mon/configmaps", body)
+    async with member.exporter(kubernetes="config_map: one") as exporter:
+        for kind, name in (("Gateway", "gw1"), ("Submariner", "submariner")):
+            await member.remove(member.objects.get(kind, name))
+        await member.remove(member.objects.get("ServiceExport", "nginx"))
+        path = member.folder / "config.yaml"
+        path.write_text(path.read_text().replace("config_map: one", "config_map: two"))
+        await exporter.get("/-/reload", "POST")
+        assert await exporter.end() == 1
+        assert "this cluster was taken for cluster1; now" in exporter.lines[-1]
+
+
 async def test_shards_have_all_services_once(member):
     seen = []
     for index in range(2):
