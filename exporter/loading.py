@@ -61,7 +61,8 @@ class Loaded:
     key: bytes | None
     """What probes are signed with."""
     resolvers: tuple[Server, ...]
-    lighthouse: tuple[Server, ...] = ()
+    lighthouse: tuple[Server, ...] | None = ()
+    """None: those that are discovered."""
     tls: Mapping[TlsSettings, ssl.SSLContext] = field(default_factory=dict)
     """What https is spoken with."""
     logs: tuple[LogSource, ...]
@@ -109,10 +110,15 @@ def load(path: Path | None, cluster: str | None) -> Loaded:
         local=local,
         key=key,
         resolvers=resolvers,
-        lighthouse=tuple(Server(*each.pair) for each in read.probe.lighthouse),
+        lighthouse=_lighthouse(read),
         tls={each: _tls_context(path, each) for each in read.probe.tls_configs()},
         logs=logs,
     )
+
+
+def _lighthouse(read: Settings) -> tuple[Server, ...] | None:
+    given = read.probe.lighthouse
+    return None if isinstance(given, str) else tuple(Server(*each.pair) for each in given)
 
 
 def refuse_reach(loaded: Loaded, *, kubeconfig: str | None, context: str | None) -> None:

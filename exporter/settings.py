@@ -238,6 +238,9 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         _wants(url_ok, told)
         told = f"clusterset_domain {self.clusterset_domain!r} should be a DNS name"
         _wants(re.fullmatch(rf"{label}(\.{label})*", self.clusterset_domain), told)
+        told = "probe.lighthouse: discovered wants inventory: {kubernetes: {}}; or list host:port"
+        found = self.probe.lighthouse == "discovered"
+        _wants(not found or self.inventory.kubernetes is not None, told)
         pods = [entry for entry in self.logs if entry.pods is not None]
         _wants(not pods or self.inventory.kubernetes is not None, "logs: pods want kubernetes")
         _wants(len(pods) <= 1, "logs: pods is given twice; keep one")

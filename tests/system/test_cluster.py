@@ -5,16 +5,19 @@ import signal
 import sys
 import time
 from contextlib import AsyncExitStack
+from ipaddress import ip_address
 
 import pytest
 
+from exporter.probe import dns
 from exporter.shard import Shard
 from tests.apiserver.conftest import FakeAccess
 from tests.fakes import certs
 from tests.fakes.apiserver import ApiServer, running
 from tests.fakes.files import line
-from tests.fakes.members import CONFIG, Member
+from tests.fakes.members import CONFIG, Member, path_of
 from tests.fakes.nouns import NGINX
+from tests.fakes.servers import udp
 
 pytestmark = pytest.mark.timeout(120)
 NAME = {"destination_service_namespace": "nginx-test", "destination_service_name": "nginx"}
@@ -106,6 +109,34 @@ async def test_of_two_leaders_each_line_of_a_pod_is_counted_once(member, api):
 
 async def asked(api, parameter):
     return any(parameter in each.query for each in api.server.asked)
+
+
+async def test_name_servers_of_the_clusterset_are_found_and_asked(member):
+    def answers(query):
+        read = dns.decode_query(query)
+        address = [ip_address("100.1.0.10")] if read.type == dns.Type.A else []
+        return [dns.encode_response(read, 0, address)]
+
+    config = CONFIG.replace("probe: {", "probe: {lighthouse: discovered, ")
+    answered = {"vantage": "lighthouse", "destination_cluster": "cluster1"}
+    async with udp(answers) as (port, peers), member.exporter(config=config) as exporter:
+        assert await exporter.value("clusterset_dns_answers_total", **answered) == 0
+        found = member.objects.name_server("127.0.0.1", port=port)
+        await member.api.done("POST", path_of(found, name=False), found)
+
+        async def asked():
+            return await exporter.value("clusterset_dns_answers_total", **answered) > 0
+
+        await exporter.until(asked)
+        await member.remove(found)
+        await exporter.until(lambda: idle(peers))
+
+
+async def idle(peers):
+    """Return whether no question came for longer than an interval."""
+    before = len(peers)
+    await asyncio.sleep(1.5)
+    return len(peers) == before
 
 
 async def test_of_two_replicas_one_works_and_hands_over(member):
