@@ -42,7 +42,8 @@ class NodeReader:
         with _counting(self._reader, source, loaded) as lines:
             chosen.names = self._workloads.names
             chosen.look(await asyncio.to_thread(expand, source.files))
-            await self._choose(chosen, lines, troubles)
+            # An API server that is slow to tell of pods holds nothing up: where files ended at the
+            # start is remembered for those that are chosen later.
             try:
                 async with asyncio.TaskGroup() as group:
                     group.create_task(self._keep_choosing(chosen, lines, troubles))
@@ -52,9 +53,9 @@ class NodeReader:
 
     async def _keep_choosing(self, chosen: Chosen, lines: "_NodeLines", troubles: Troubles) -> None:
         while True:
-            await asyncio.sleep(CHOOSE_EVERY)
             chosen.names = self._workloads.names
             await self._choose(chosen, lines, troubles)
+            await asyncio.sleep(CHOOSE_EVERY)
 
     async def _choose(self, chosen: Chosen, lines: "_NodeLines", troubles: Troubles) -> None:
         """Choose by what is known of the pods that have a file here."""

@@ -4,6 +4,8 @@ import asyncio
 
 import pytest
 
+from tests.fakes import apifaults as faults
+from tests.fakes.apifaults import Fault
 from tests.fakes.apiserver import ApiServer, running
 from tests.fakes.nodelogs import Node
 from tests.fakes.podscene import LINE, make_pod, pod_scene
@@ -124,6 +126,21 @@ async def test_an_api_server_that_is_away_at_the_start_loses_no_line(server, con
         assert scene.problems == {}
 
 
+async def test_an_api_server_that_is_slow_holds_nothing_up(server, config, node):
+    make_pod(server, "one")
+    log = node.log(WHERE, "one")
+    log.write(LINE)
+    server.faults = [Fault(faults.late(1), plural="pods")]
+    async with pod_scene(server, config) as scene:
+        scene.want("one")
+        scene.begin()
+        await looked(scene)
+        log.write(LINE, LINE)
+        await until(lambda: server.asked)
+        assert scene.counted() == 0
+        await scene.until_counted(2)
+
+
 async def test_what_is_wrong_is_told_while_it_holds(server, config, node):
     make_pod(server, "one", notes=[("log-format", "$status $status_code")])
     make_pod(server, "two", notes=[("log-container", "nginx")])
@@ -132,6 +149,7 @@ async def test_what_is_wrong_is_told_while_it_holds(server, config, node):
         scene.want("one", "two")
         scene.begin()
         await looked(scene)
+        await until(lambda: scene.problems)
         told = scene.problems[f"pods in {node.glob}"]
         assert "nginx-test/one: its log format: " in told
         assert "nginx-test/two: has no container nginx; it has app" in told

@@ -111,6 +111,7 @@ def test_defaults():
             "kubernetes": {"config_map": "clusterset-exporter", "lease": "clusterset-exporter"}
         },
         "logs": [{"pods": {}}],
+        "state_directory": "/var/lib/clusterset-exporter",
     }
 
 
@@ -135,6 +136,18 @@ def test_lines_are_read_once_and_probes_sent_once(tmp_path):
     assert namespace != one(found, "Deployment")["metadata"]["namespace"]
     labels = one(found, "Namespace", namespace)["metadata"]["labels"]
     assert labels["pod-security.kubernetes.io/enforce"] == "privileged"
+
+
+@pytest.mark.parametrize(("shards", "kind"), [(1, "Deployment"), (2, "StatefulSet")])
+def test_places_in_pod_logs_are_kept_over_restarts_of_the_container(tmp_path, shards, kind):
+    found = objects({"shards": shards})
+    where = config_of(found, "clusterset-exporter", tmp_path).state_directory
+    (container,) = pod(found, kind)["containers"]
+    (mount,) = [each for each in container["volumeMounts"] if each["mountPath"] == where]
+    (volume,) = [each for each in pod(found, kind)["volumes"] if each["name"] == mount["name"]]
+    assert "emptyDir" in volume
+    found = objects({"shards": shards, "podLogs": {"enabled": False}})
+    assert config_of(found, "clusterset-exporter", tmp_path).state_directory is None
 
 
 def test_on_nodes_the_pods_behind_exported_services_are_read(tmp_path):
