@@ -146,11 +146,11 @@ class PodReader:
         begin = self.taken_over
         if (place := self._places.get(key)) is not None:
             return place if begin is None else podlog.latest(place, podlog.since(begin))
-        since = self._workloads.since(wanted.services)
         if first:
             recent = begin is not None and self._unix() - begin <= HANDOVER
             return podlog.since(begin) if recent and begin is not None else None
-        return podlog.since(since if begin is None else max(since, begin))
+        since = self._workloads.since(wanted)
+        return podlog.BEGINNING if since is None else podlog.since(since)
 
     async def _follow(
         self, wanted: PodLog, place: podlog.Place | None, source: LogSource, loaded: Loaded

@@ -49,6 +49,8 @@ class Workloads:
         self._since: dict[ServiceName, float] = {}
         self._pods: dict[Name, Pod] = {}
         self._restarts: dict[Name, dict[str, int]] = {}
+        self._early: frozenset[Name] = frozenset()
+        """Pods that were there when a service of theirs came to be exported."""
         self._asked: dict[Name, float] = {}
         """When pods were asked for that were not there, or of no use."""
         self._backoff = Backoff(random.uniform)
@@ -62,8 +64,10 @@ class Workloads:
         if wanted == self._wanted:
             return
         now = self._unix()
+        early = {_name(w, pod) for w in wanted if w.service not in self._since for pod in w.pods}
         self._since = {w.service: self._since.get(w.service, now) for w in wanted}
-        self.names = frozenset((w.service.namespace, pod) for w in wanted for pod in w.pods)
+        self.names = frozenset(_name(w, pod) for w in wanted for pod in w.pods)
+        self._early = (self._early | early) & self.names
         self._wanted = wanted
         self._pods = {name: pod for name, pod in self._pods.items() if name in self.names}
         self._restarts = {n: counts for n, counts in self._restarts.items() if n in self.names}
@@ -71,10 +75,17 @@ class Workloads:
         self.due, before = asyncio.Event(), self.due
         before.set()
 
-    def since(self, services: Collection[ServiceName]) -> float:
-        """Return since when, in unix time, one of *services* has been exported as far as we saw."""
-        known = (self._since[each] for each in services if each in self._since)
-        return min(known, default=self._unix())
+    def since(self, log: PodLog) -> float | None:
+        """
+        Return since when, in unix time, lines of *log* count; None if all do.
+
+        A pod may be older than the export of its service. Of one that came after that all counts,
+        whatever its node's clock says.
+        """
+        if (log.namespace, log.pod) not in self._early:
+            return None
+        known = (self._since[each] for each in log.services if each in self._since)
+        return min(known, default=None)
 
     async def logs(self, names: Collection[Name]) -> PodLogs:
         """Return the logs of those of the pods *names* that are known, after asking for others."""
@@ -154,6 +165,10 @@ class Workloads:
         names = [each.name for each in made.containers]
         self._restarts[name] = {each: restarts(found, each) for each in names}
         return []
+
+
+def _name(workload: Workload, pod: str) -> Name:
+    return (workload.service.namespace, pod)
 
 
 class Troubles:
