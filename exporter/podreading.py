@@ -22,6 +22,9 @@ from exporter.workloads import LOOK_EVERY, Name, Troubles, Workloads, source_of
 HANDOVER = 60.0
 """Seconds that nobody followed after which reading begins with what is written from now on."""
 
+MAX_PLACES = 2000
+"""Logs that are read on from where we had come to, should their pods come back."""
+
 Key = tuple[str, str, str]
 Places = dict[str, podlog.Place]
 
@@ -93,8 +96,10 @@ class PodReader:
             self._flow.checkpoint_failed(title, str(error))
             return
         for name, place in saved.items():
-            namespace, pod, container = name.split("/")
-            self._places[namespace, pod, container] = place
+            # What somebody else wrote there is passed over.
+            match name.split("/"):
+                case [namespace, pod, container] if podlog.is_place(place):
+                    self._places[namespace, pod, container] = place
 
     async def _save(self, saver: Saver[Places]) -> None:
         while True:
@@ -129,9 +134,8 @@ class PodReader:
         """Follow the logs that are *wanted*, and no others."""
         for key in self._tasks.keys() - wanted.keys():
             self._tasks.pop(key).cancel()
+            self._keep_place(key)
         self._troubles.keep(wanted.keys())
-        known = self._workloads.names
-        self._places = {key: place for key, place in self._places.items() if key[:2] in known}
         for key, each in wanted.items():
             task = self._tasks.get(key)
             if task is None or task.done():
@@ -178,10 +182,17 @@ class PodReader:
             self._places.pop(key, None)
             self._workloads.forget(name)
         finally:
-            if followed.place is not None:
-                self._places[key] = followed.place
             if self._followed.get(key) is followed:
+                self._keep_place(key)
                 del self._followed[key]
+
+    def _keep_place(self, key: Key) -> None:
+        """Remember how far a log was read, for when it is wanted again."""
+        if key in self._followed and (place := self._followed[key].place) is not None:
+            self._places.pop(key, None)
+            self._places[key] = place
+            if len(self._places) > MAX_PLACES:
+                del self._places[next(iter(self._places))]
 
     def _tell(self, wanted: PodLog, problem: str) -> None:
         told = problem or wanted.problem

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from exporter.accesslog.checkpoint import Checkpoint
 from tests.fakes.apiserver import ApiServer, running
 from tests.fakes.podscene import CONFIG, LINE, make_pod, pod_scene
 from tests.fakes.virtual import until
@@ -159,22 +160,58 @@ async def test_a_checkpoint_of_no_use_is_told(server, config, raw):
         await scene.until_counted(1)
 
 
-async def test_a_checkpoint_forgets_pods_that_are_gone(server, config):
+async def test_a_place_that_is_none_is_passed_over(server, config):
+    log = pod(server, "one")
+    (config.parent / "state").mkdir()
     async with pod_scene(server, config) as scene:
-        for name in ("one", "two"):
-            pod(server, name)
-        scene.want("one", "two")
+        place = {"stamp": "bm9uZQ==", "lines": []}
+        kept = {"one": place, f"{WHERE}/one/app": place}
+        keeper = Checkpoint(config.parent / "state", "pods", dict)
+        await asyncio.to_thread(keeper.save, kept)
+        scene.want("one")
         scene.begin()
-        await until(lambda: len(follows(server)) == 2)
-        write(server.log(WHERE, "one"))
-        write(server.log(WHERE, "two"))
+        await until(lambda: follows(server))
+        write(log)
+        await scene.until_counted(1)
+        assert scene.problems == {}
+
+
+async def test_a_pod_that_is_away_for_a_moment_is_read_on(server, config):
+    log = pod(server, "one")
+    async with pod_scene(server, config) as scene:
+        scene.want("one")
+        scene.begin()
+        await until(lambda: follows(server))
+        write(log, 2)
         await scene.until_counted(2)
-        scene.want("two")
-        await until(lambda: list(scene.pods._tasks) == [(WHERE, "two", "app")])
-        scene.want("two", "three")
-        await until(lambda: list(scene.pods._all_places()) == [f"{WHERE}/two/app"])
+        for away in (0, 0, 0.05):
+            for names in (("two",), ("two", "three"), ("one", "two")):
+                scene.want(*names)
+                await asyncio.sleep(away)
+        write(log)
+        await scene.until_counted(3)
+
+
+async def test_places_are_kept_of_pods_that_may_come_back_but_not_of_all(
+    server, config, monkeypatch
+):
+    monkeypatch.setattr("exporter.podreading.MAX_PLACES", 2)
+    names = ("one", "two", "three")
+    async with pod_scene(server, config) as scene:
+        for name in names:
+            pod(server, name)
+        scene.want(*names)
+        scene.begin()
+        await until(lambda: len(follows(server)) == 3)
+        for count, name in enumerate(names, 1):
+            write(server.log(WHERE, name))
+            await scene.until_counted(count)
+        for count, name in enumerate(names, 1):
+            scene.want(*names[count:])
+            await until(lambda name=name: (WHERE, name, "app") in scene.pods._places)
     (path,) = await asyncio.to_thread(list, (config.parent / "state").iterdir())
-    assert list(json.loads(path.read_text())["kept"]) == [f"{WHERE}/two/app"]
+    kept = list(json.loads(path.read_text())["kept"])
+    assert kept == [f"{WHERE}/two/app", f"{WHERE}/three/app"]
 
 
 @pytest.mark.parametrize(

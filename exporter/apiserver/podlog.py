@@ -77,6 +77,11 @@ def since(unix: float) -> Place:
     return Place(stamp=f"{datetime.fromtimestamp(unix, UTC):%Y-%m-%dT%H:%M:%S.%f}Z".encode())
 
 
+def is_place(place: Place) -> bool:
+    """Return whether *place* is one that a log can be read on from."""
+    return not place.stamp or _moment(place.stamp)[0] > float("-inf")
+
+
 def latest(one: Place, other: Place) -> Place:
     """Return the later of two places in one log."""
     return other if _later(other.stamp, one.stamp) else one
