@@ -66,6 +66,7 @@ class NodeReader:
             troubles.tell(key, told and f"{each.namespace}/{each.pod}: {told}")
         troubles.keep(wanted.keys())
         chosen.logs = {key: each for key, each in wanted.items() if key not in problems}
+        chosen.known = frozenset(key[:2] for key in wanted)
 
 
 class _Held(NamedTuple):

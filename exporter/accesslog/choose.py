@@ -18,15 +18,24 @@ class Chosen:
 
     Attributes:
         names: Namespace and name of the pods behind exported services.
-        logs: The containers wanted of those pods that are known already.
+        logs: The containers wanted.
+        known: Those of *names* of which it is known which containers are wanted.
         present: Those of *names* that have a file here.
     """
 
     def __init__(self) -> None:
         self.names: Collection[tuple[str, str]] = frozenset()
         self.logs: PodLogs = {}
+        self.known: Collection[tuple[str, str]] = frozenset()
         self.present: frozenset[tuple[str, str]] = frozenset()
         self._sizes: Mapping[str, tuple[Id, int]] = {}
+
+        self.freeze()
+
+    def freeze(self) -> None:
+        """Go by what is told now until this is called again: one look has to go by one thing."""
+        self._logs = self.logs
+        self._waiting = frozenset(self.names).difference(self.known)
 
     def look(self, paths: Sequence[str]) -> None:
         """Find out which pods have files among *paths*."""
@@ -34,7 +43,7 @@ class Chosen:
 
     def pick(self, paths: Sequence[str], *, from_end: bool) -> list[str]:
         """
-        Return which of *paths* to read.
+        Return which of *paths* to open.
 
         Args:
             paths: All that there are.
@@ -42,28 +51,30 @@ class Chosen:
         """
         self.look(paths)
         picked, sizes = list[str](), dict[str, tuple[Id, int]]()
-        known = {key[:2] for key in self.logs}
         for path in paths:
-            wanted = self.is_wanted(path)
-            waiting = not wanted and (name := _pod(path)) in self.names and name not in known
-            if wanted:
+            if self.is_open(path):
                 picked.append(path)
-            if path in self._sizes:
-                sizes[path] = self._sizes[path]
-            if (from_end or not (wanted or waiting)) and (seen := _seen(path)):
+                if not from_end:
+                    if path in self._sizes:
+                        sizes[path] = self._sizes[path]
+                    continue
+            if (seen := _seen(path)) is not None:
                 sizes[path] = seen
         self._sizes = sizes
         return picked
 
+    def is_open(self, path: str) -> bool:
+        """Return whether the file at *path* is to be held open."""
+        return self.is_wanted(path) or self.is_waiting(path)
+
     def is_wanted(self, path: str) -> bool:
         """Return whether the file at *path* is to be read."""
         file = read_file_name(path)
-        return file is not None and (file.namespace, file.pod, file.container) in self.logs
+        return file is not None and (file.namespace, file.pod, file.container) in self._logs
 
     def is_waiting(self, path: str) -> bool:
         """Return whether it is not known yet if the file at *path* is to be read."""
-        name = _pod(path)
-        return name in self.names and all(key[:2] != name for key in self.logs)
+        return _pod(path) in self._waiting
 
     def begin(self, path: str, id_: Id) -> int:
         """Return from where on to read the file that *path* shows now."""

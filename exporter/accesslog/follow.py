@@ -26,6 +26,9 @@ MAX_FILE = 1 << 20
 MAX_POLL = 8 << 20
 LINGER = 5.0
 """Seconds for which a file is read on after its path is gone or shows another, and no line came."""
+PARKED = 600.0
+"""Seconds for which a file whose path is gone is held open while it is not known if it is chosen:
+as long as it is, it takes up its room on the disk."""
 PATHS_EVERY = 2.0
 """Seconds between two looks at all paths and at files that are idle; busy ones and their paths are
 looked at in each poll."""
@@ -146,12 +149,15 @@ class Follower:
         looking = now >= self._look_at or self._is_moving(now)
         if looking:
             self._look_at = now + PATHS_EVERY
-            for place in self._resume if self._first and self._resume else ():
-                self._go_on(place, now, poll)
+            if self._chosen is not None:
+                self._chosen.freeze()
+            self._resume_all(now, poll)
             self._look(now, poll)
             self._first = False
         room, self._busy_until = MAX_POLL, now
         for id_, file in list(self._files.items()):
+            if self._is_parked(file, now):
+                continue
             if looking or now - file.active <= IDLE_AFTER:
                 try:
                     room -= self._read(file, min(room, MAX_FILE), now, poll)
@@ -170,6 +176,12 @@ class Follower:
             self._files = dict(reversed(self._files.items()))
         poll.troubled = list(self._troubled.values())
         return poll
+
+    def _is_parked(self, file: _File, now: float) -> bool:
+        """Return whether *file* is only held open until it is known if it is chosen."""
+        if self._chosen is None or not self._chosen.is_waiting(file.path):
+            return False
+        return file.gone is None or now - file.gone <= PARKED
 
     def _is_over(self, file: _File, now: float) -> bool:
         """Return whether a file without a path, or that is not chosen any more, is done with."""
@@ -258,26 +270,22 @@ class Follower:
             if id_ in self._files and shown.get(self._files[id_].path) != id_:
                 self._files[id_].path = path
         visible = set(shown.values())
-        self._lost = {
-            id_: place
-            for id_, place in self._lost.items()
-            if id_ in visible or (place.path in self._dropped and self._waits(place))
-        }
+        self._lost = {id_: place for id_, place in self._lost.items() if id_ in visible}
         for id_, file in self._files.items():
             if id_ in visible:
                 file.gone = None
             elif file.gone is None:
                 file.gone = now
 
-    def _waits(self, place: Place) -> bool:
-        return self._chosen is not None and self._chosen.is_waiting(place.path)
+    def _resume_all(self, now: float, poll: Poll) -> None:
+        """At the first look, go on where reading stopped."""
+        for place in self._resume if self._first and self._resume else ():
+            if self._chosen is None or self._chosen.is_open(place.path):
+                self._go_on(place, now, poll)
 
     def _go_on(self, place: Place, now: float, poll: Poll) -> None:
         """Open the file of *place* wherever in its folder it is now."""
         wanted = (place.device, place.inode)
-        if self._chosen is not None and not self._chosen.is_wanted(place.path):
-            self._lost[wanted] = place
-            return
         try:
             for path in [place.path, *near(place.path, place.inode)]:
                 if id_of(path) == wanted:
