@@ -14,10 +14,6 @@ CHART = DEPLOY / "helm" / "clusterset-exporter"
 NAME = "clusterset-exporter"
 HEAD = "# Rendered from deploy/helm by `make deploy`; do not edit.\n"
 KUBERNETES = "1.34.0"
-EXAMPLE_LOGS = (
-    'nodeLogs.logs[0].files[0]="/var/log/containers/nginx-*_nginx-test_nginx-*.log"',
-    "nodeLogs.logs[0].service=nginx-test/nginx",
-)
 _KEY = re.compile(r"^( *)([a-zA-Z]+):(?: (.*))?$")
 _OF_HELM = re.compile(
     r"^ *(helm\.sh/chart|app\.kubernetes\.io/managed-by): .*\n|^# Source: .*\n", re.MULTILINE
@@ -155,7 +151,7 @@ def files() -> Iterator[tuple[Path, str]]:
     yield base / "kustomization.yaml", kustomization("namespace.yaml", objects)
     node_logs = overlays / "node-logs"
     yield node_logs / "namespace.yaml", namespace()
-    yield node_logs / objects, rendered(CHART, "nodeLogs.enabled=true", *EXAMPLE_LOGS)
+    yield node_logs / objects, rendered(CHART, "nodeLogs.enabled=true")
     yield node_logs / "kustomization.yaml", kustomization("namespace.yaml", objects)
     karmada = overlays / "karmada"
     yield karmada / "policies.yaml", rendered(CHART, "karmada.enabled=true", only=("karmada",))

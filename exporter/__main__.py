@@ -385,6 +385,7 @@ def check_service(
     try:
         asked = checking.service_name(service)
         loaded = loading.load(config_file, cluster)
+        loading.refuse_reach(loaded, kubeconfig=kubeconfig, context=context)
         if loaded.settings.inventory.kubernetes is not None:
             reach = checkcluster.Reach(kubeconfig=kubeconfig, context=context)
             if watch:

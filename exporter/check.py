@@ -149,7 +149,8 @@ def _logs(
     proxies = [proxy.network for proxy in loaded.settings.attribution.trusted_proxies]
     source_of = Attribution(inventory, proxies).source
     for source in loaded.logs:
-        if source.service in {None, service} and source.files != (STDIN,):
+        mine = source.service in {None, service} and not source.by_pod
+        if mine and source.files != (STDIN,):
             for name in sorted({path for each in source.files for path in glob(each)}):  # noqa: PTH207 - as the daemon does
                 counts = _newest(loaded, source, source_of, name)
                 requests: dict[str, int] = {}
@@ -210,10 +211,10 @@ async def watch(
         outage += judged.outage if judged else 0.0
         if seen.report.verdict != before:
             held = f" (after {now - since:.1f} s)" if before else ""
-            told(f"{_clock()} {seen.report.level:<4} {seen.report.verdict}{held}")
+            told(f"{clock()} {seen.report.level:<4} {seen.report.verdict}{held}")
             before, since = seen.report.verdict, now
         for failover in (*(judged.failovers if judged else ()), *state.settle(now)):
-            told(f"{_clock()} {_moved(failover)}")
+            told(f"{clock()} {_moved(failover)}")
         (view,) = (view for view in state.views(now) if view.service.name == service)
         mode_held = None if view.since is None else now - view.since
         shown(Watched(look=seen, mode=view.mode, held=mode_held, outage=outage))
@@ -232,7 +233,8 @@ def _state(loaded: Loaded) -> State:
     )
 
 
-def _clock() -> str:
+def clock() -> str:
+    """Return the time of day, for the beginning of a line."""
     return datetime.now(UTC).strftime("%H:%M:%S.%f")[:-3]
 
 

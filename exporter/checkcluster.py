@@ -14,7 +14,7 @@ from exporter.discover.objects import Discovered
 from exporter.discover.selection import Selection
 from exporter.incluster import open_client
 from exporter.judge.diagnosis import diagnose as judged
-from exporter.judge.explain import Level
+from exporter.judge.explain import Finding, Level
 from exporter.loading import Loaded
 from exporter.model import Inventory, ServiceName
 from exporter.settings import KubernetesSettings
@@ -23,6 +23,8 @@ from exporter.yamlfile import SettingsError
 T = TypeVar("T")
 FIRST_WITHIN = 30.0
 """Seconds until the first inventory has to be there."""
+DIAGNOSE_EVERY = 60.0
+"""Seconds between two diagnoses of the cluster while somebody watches: about 40 requests each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +58,7 @@ async def look(loaded: Loaded, service: ServiceName, reach: Reach) -> check.Look
     async def once(client: ApiClient, newest: _Newest) -> check.Look:
         found = newest.found
         seen = await check.look(loaded, found.inventory, service)
-        read = await diagnose.read(client, loaded, found.inventory, found.findings)
-        more = tuple(judged(read, loaded.settings.clusterset_domain))
+        more = await _diagnosed(client, loaded, found)
         faults = ", ".join(each.about for each in more if each.level is Level.FAIL)
         verdict = seen.report.verdict + (f" The cluster has faults: {faults}." if faults else "")
         report = replace(seen.report, findings=(*seen.report.findings, *more), verdict=verdict)
@@ -74,16 +75,54 @@ async def watch(
     told: Callable[[str], None],
     shown: Callable[[check.Watched], None],
 ) -> None:
-    """Look again and again while the API server's changes are followed; see `check.watch`."""
+    """
+    Look again and again while the API server's changes are followed; see `check.watch`.
 
-    async def on(newest: _Newest) -> None:
+    The cluster is diagnosed now and then, and each change of what is not well is told.
+    """
+
+    async def on(client: ApiClient, newest: _Newest) -> None:
         def again() -> tuple[Loaded, Inventory]:
             return loaded, newest.found.inventory
 
-        await check.watch(again, service, told, shown)
+        looked = asyncio.Event()
+
+        def seen(watched: check.Watched) -> None:
+            looked.set()
+            shown(watched)
+
+        async def diagnosing() -> None:
+            # The service comes first.
+            await looked.wait()
+            await _keep_diagnosing(client, loaded, newest, told)
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(diagnosing(), name="diagnosis")
+            await check.watch(again, service, told, seen)
 
     async with open_client(reach.kubeconfig, reach.context) as client:
-        await _following(client, loaded, on)
+        await _following(client, loaded, lambda newest: on(client, newest))
+
+
+async def _keep_diagnosing(
+    client: ApiClient, loaded: Loaded, newest: _Newest, told: Callable[[str], None]
+) -> None:
+    before: dict[str, Finding] = {}
+    while True:
+        found = await _diagnosed(client, loaded, newest.found)
+        now = {each.about: each for each in found if each.level is not Level.OK}
+        for about, each in now.items():
+            if before.get(about) != each:
+                told(f"{check.clock()} {each.level:<4} {about}  {each.text}")
+        for about in before.keys() - now.keys():
+            told(f"{check.clock()} {Level.OK:<4} {about}  is well again")
+        before = now
+        await asyncio.sleep(DIAGNOSE_EVERY)
+
+
+async def _diagnosed(client: ApiClient, loaded: Loaded, found: Discovered) -> tuple[Finding, ...]:
+    read = await diagnose.read(client, loaded, found.inventory, found.findings)
+    return tuple(judged(read, loaded.settings.clusterset_domain))
 
 
 async def _following(

@@ -24,7 +24,7 @@ from exporter.expose.server import Pages, TooOftenError, serve
 from exporter.expose.status import Moment
 from exporter.expose.webconfig import Guard
 from exporter.flow import Flow
-from exporter.loading import Loaded, LogSource, load
+from exporter.loading import Loaded, LogSource, load, refuse_change, refuse_reach
 from exporter.model import Inventory, Probe, ServiceName
 from exporter.probing import BusyError, Probing
 from exporter.reading import Reader
@@ -103,6 +103,7 @@ async def run(options: Options) -> None:
     stop, hangup = asyncio.Event(), asyncio.Event()
     with _signals({signal.SIGTERM: stop, signal.SIGINT: stop, signal.SIGHUP: hangup}):
         loaded = await asyncio.to_thread(load, options.config_file, options.cluster)
+        refuse_reach(loaded, kubeconfig=options.kubeconfig, context=options.context)
         async with AsyncExitStack() as stack:
             client, shard = None, options.shard
             if loaded.settings.inventory.kubernetes is not None:
@@ -285,13 +286,7 @@ class Daemon:
 
     async def _reload(self) -> None:
         loaded = await asyncio.to_thread(load, self._options.config_file, self._options.cluster)
-        if loaded.settings.inventory.static is None or self._cluster is not None:
-            if loaded.settings.inventory.kubernetes is None or self._cluster is None:
-                msg = "inventory: cannot change between static and kubernetes; restart"
-                raise SettingsError(msg)
-        elif loaded.local != self.flow.local:
-            msg = f"cluster: cannot change from {self.flow.local} to {loaded.local}; restart"
-            raise SettingsError(msg)
+        refuse_change(self._loaded, loaded, local=self.flow.local)
         inventory = None
         if self._cluster is None and loaded.inventory_file != self._loaded.inventory_file:
             inventory = await asyncio.to_thread(read_inventory, loaded.inventory_file, loaded.local)
@@ -339,6 +334,8 @@ class Daemon:
     async def _read(self, source: LogSource, loaded: Loaded) -> None:
         if source.pods is not None and self._cluster is not None:
             await self._cluster.pods.read(source, loaded)
+        elif source.by_pod and self._cluster is not None:
+            await self._cluster.nodes.read(source, loaded)
         else:
             await self._reader.read(source, loaded)
 

@@ -73,8 +73,10 @@ def _needed(client: ApiClient, loaded: Loaded, served: set[str]) -> Iterator[Rig
     for group, plural in wanted:
         if not served or (f"{plural}.{group}" if group else plural) in served:
             yield from (Right(verb, group, plural) for verb in ("list", "watch"))
+    if any(source.pods is not None or source.by_pod for source in loaded.logs):
+        yield Right("get", "", "pods")
     if any(source.pods is not None for source in loaded.logs):
-        yield from (Right("get", "", "pods", sub) for sub in ("", "log"))
+        yield Right("get", "", "pods", "log")
     kubernetes = loaded.settings.inventory.kubernetes
     if kubernetes is not None and kubernetes.lease is not None:
         lease = Right("create", "coordination.k8s.io", "leases", "", client.namespace)

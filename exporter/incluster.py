@@ -20,10 +20,12 @@ from exporter.discover.selection import Selection
 from exporter.flow import Flow
 from exporter.loading import Loaded
 from exporter.model import Inventory
+from exporter.nodereading import NodeReader
 from exporter.podreading import PodReader
 from exporter.reading import Reader
 from exporter.settings import KubernetesSettings
 from exporter.shard import Shard, ordinal
+from exporter.workloads import Workloads
 from exporter.yamlfile import SettingsError
 
 Stage = Callable[[], Awaitable[None]]
@@ -91,11 +93,16 @@ class LocalCluster:
         self._election: Election | None = None
         self._discovery: KubernetesInventory | None = None
         self._flow: Flow
+        self._workloads: Workloads
         self.pods: PodReader
+        self.nodes: NodeReader
 
     def begin(self, flow: Flow, reader: Reader) -> None:
         """Tell *flow* what is learned."""
-        self._flow, self.pods = flow, PodReader(self._client, flow, reader)
+        self._flow = flow
+        self._workloads = known = Workloads(self._client, flow, time.time)
+        self.pods = PodReader(self._client, known, flow, reader, time.time)
+        self.nodes = NodeReader(known, flow, reader)
         flow.watches = lambda: () if self._discovery is None else self._discovery.watches()
         flow.waits_for = self._waits_for
         flow.leadership = self._leadership
@@ -158,6 +165,11 @@ class LocalCluster:
             self._flow.identified(identity.cluster, identity.source)
             # All objects of the cluster are here by now, and most of them stay.
             gc.freeze()
+        elif identity is not None and identity.cluster != self._flow.local:
+            # Looked for anew, since a reload says to look elsewhere.
+            told = f"{self._flow.local}; now {identity.source} says {identity.cluster}"
+            self._end(IdentityChangedError(f"this cluster was taken for {told}"))
+            return
         self._flow.found(found.findings)
         self._take(first=first)
 
@@ -166,7 +178,9 @@ class LocalCluster:
         if self._newest is None or not self.works:
             return
         self._changed(self._newest.inventory)
-        self.pods.want(self._newest.workloads.values())
+        if self._election is not None:
+            self.pods.taken_over = self._election.free_since
+        self._workloads.want(self._newest.workloads.values())
         if first:
             self._arrange()
 

@@ -38,6 +38,8 @@ class LogSource:
     """None if the host tells, or the pod."""
     pods: int | None = None
     """How many pods are followed at once; None for other sources."""
+    by_pod: bool = False
+    """Files whose names tell which pods wrote them."""
 
     @property
     def title(self) -> str:
@@ -60,7 +62,8 @@ class Loaded:
     key: bytes | None
     """What probes are signed with."""
     resolvers: tuple[Server, ...]
-    lighthouse: tuple[Server, ...] = ()
+    lighthouse: tuple[Server, ...] | None = ()
+    """None: those that are discovered."""
     tls: Mapping[TlsSettings, ssl.SSLContext] = field(default_factory=dict)
     """What https is spoken with."""
     logs: tuple[LogSource, ...]
@@ -108,10 +111,56 @@ def load(path: Path | None, cluster: str | None) -> Loaded:
         local=local,
         key=key,
         resolvers=resolvers,
-        lighthouse=tuple(Server(*each.pair) for each in read.probe.lighthouse),
+        lighthouse=_lighthouse(read),
         tls={each: _tls_context(path, each) for each in read.probe.tls_configs()},
         logs=logs,
     )
+
+
+def _lighthouse(read: Settings) -> tuple[Server, ...] | None:
+    given = read.probe.lighthouse
+    return None if isinstance(given, str) else tuple(Server(*each.pair) for each in given)
+
+
+def refuse_reach(loaded: Loaded, *, kubeconfig: str | None, context: str | None) -> None:
+    """
+    Refuse to be told how to reach an API server that is not asked.
+
+    Raises:
+        SettingsError: If the inventory is a file.
+    """
+    given = "--kubeconfig" if kubeconfig is not None else "--context"
+    if loaded.settings.inventory.kubernetes is None and (kubeconfig or context) is not None:
+        msg = (
+            f"{given}: the inventory is {loaded.inventory_file}, so no API server is asked; leave "
+            f"{given} out, or write inventory: {{kubernetes: {{}}}}"
+        )
+        raise SettingsError(msg)
+
+
+def refuse_change(before: Loaded, after: Loaded, *, local: str) -> None:
+    """
+    Refuse a configuration that only a restart can take into use.
+
+    Args:
+        before: The configuration in use.
+        after: The new one.
+        local: The cluster that this runs in.
+
+    Raises:
+        SettingsError: With what cannot change.
+    """
+    old, new = before.settings.inventory.kubernetes, after.settings.inventory.kubernetes
+    if (old is None) is not (new is None):
+        msg = "inventory: cannot change between static and kubernetes; restart"
+        raise SettingsError(msg)
+    if after.local not in {before.local, local}:
+        msg = f"cluster: cannot change from {local} to {after.local or 'another word'}; restart"
+        raise SettingsError(msg)
+    if old is not None and new is not None and old.lease != new.lease:
+        change = f"from {old.lease or 'none'} to {new.lease or 'none'}"
+        msg = f"inventory.kubernetes.lease: cannot change {change}; restart"
+        raise SettingsError(msg)
 
 
 def _tls_context(path: Path | None, wanted: TlsSettings) -> ssl.SSLContext:
@@ -140,7 +189,7 @@ def compile_source(
         ignore_user_agents=attribution.ignore.user_agents,
         ignore_paths=attribution.ignore.paths,
         forwarded=bool(attribution.trusted_proxies),
-        host=source.service is None and source.pods is None,
+        host=source.service is None and source.pods is None and not source.by_pod,
         stamps=stamps,
     )
 
@@ -165,6 +214,7 @@ def _source(where: str, entry: LogSettings, read: Settings) -> LogSource:
             wrapper=entry.wrapper,
             service=entry.service_name,
             pods=None if entry.pods is None else entry.pods.limit,
+            by_pod=entry.by_pod,
         )
         compile_source(made, read.attribution)
     except FormatError as error:

@@ -148,6 +148,8 @@ class Inventory:
     """Lighthouse found Submariner when it started; else it counts every cluster as connected."""
     karmada_cluster: str = ""
     """Karmada's name of the local cluster; empty if Karmada sent nothing here."""
+    lighthouse: tuple[tuple[Address, int], ...] = ()
+    """Addresses and ports of the clusterset's name servers in the local cluster, each replica."""
 
     @cached_property
     def connected(self) -> frozenset[str]:

@@ -256,8 +256,11 @@ class ProbeSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         tuple[HostPort, ...], Meta(description="Name servers; default: those of resolv.conf.")
     ] = ()
     lighthouse: Annotated[
-        tuple[HostPort, ...],
-        Meta(description="Name servers of the clusterset, each asked for the plain names, too."),
+        tuple[HostPort, ...] | Literal["discovered"],
+        Meta(
+            description="Name servers of the clusterset, each asked for the plain names, too; "
+            "discovered: each replica of Lighthouse in the local cluster."
+        ),
     ] = ()
     lookup: Annotated[
         Lookup | tuple[Lookup, ...],

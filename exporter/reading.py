@@ -2,26 +2,47 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator
 from contextlib import contextmanager
 from functools import partial
 from math import floor
 from pathlib import Path
+from typing import Protocol
 
 import structlog
 
-from exporter.accesslog.checkpoint import Checkpoint, CheckpointError, Parts, Saver
+from exporter.accesslog.checkpoint import Checkpoint, CheckpointError, FilePlaces, Parts, Saver
+from exporter.accesslog.choose import Chosen
 from exporter.accesslog.count import Counter
-from exporter.accesslog.follow import Follower, Place, Poll, follow
+from exporter.accesslog.follow import Follower, Poll, follow
 from exporter.accesslog.lines import Lines
 from exporter.accesslog.pipe import read_pipe
 from exporter.accesslog.syslog import Inbox, receive
 from exporter.flow import Flow
 from exporter.loading import STDIN, Loaded, LogSource, compile_source
-from exporter.model import ServiceName
+from exporter.model import LogCounts, ServiceName
 
 LOG_CHECK = 0.25
 log = structlog.get_logger()
+
+
+class Streams(Protocol):
+    """What counts the lines of several files, as `exporter.accesslog.lines.Lines` does."""
+
+    def count(self, stream: str, block: bytes) -> LogCounts:
+        """Count a block of whole lines of *stream*."""
+
+    def by_second(self) -> LogCounts:
+        """Count the newest block again, the clients of each second apart."""
+
+    def keep(self, streams: Collection[str]) -> None:
+        """Let go of all streams but these."""
+
+    def all_parts(self) -> Parts:
+        """Return what is held of lines that are not whole yet."""
+
+    def restore(self, stream: str, parts: dict[str, bytes]) -> None:
+        """Go on with what was held of *stream*."""
 
 
 class Reader:
@@ -36,7 +57,7 @@ class Reader:
         self._flow = flow
         self._titles: frozenset[str] = frozenset()
         self._lines: set[Lines] = set()
-        self._read_to: dict[str, tuple[Sequence[Place], Parts]] = {}
+        self._read_to: dict[str, FilePlaces] = {}
 
     def configure(self, loaded: Loaded) -> None:
         """Keep what is known of the sources of this configuration, and of no others."""
@@ -55,7 +76,8 @@ class Reader:
         elif source.files == (STDIN,):
             await self._read_stdin(source, loaded)
         else:
-            await self._follow(source, loaded)
+            with self.counting(source, loaded) as lines:
+                await self.follow(source, loaded, lines)
 
     @contextmanager
     def counting(self, source: LogSource, loaded: Loaded) -> Iterator[Lines]:
@@ -77,58 +99,68 @@ class Reader:
         finally:
             self._lines.discard(lines)
 
-    def _count(self, title: str, lines: Lines, stream: str, text: bytes) -> None:
+    def _count(self, title: str, lines: Streams, stream: str, text: bytes) -> None:
         self._flow.logged(title, lines.count(stream, text), lines.by_second)
 
-    async def _follow(self, source: LogSource, loaded: Loaded) -> None:
+    async def follow(
+        self, source: LogSource, loaded: Loaded, lines: Streams, chosen: Chosen | None = None
+    ) -> None:
+        """
+        Follow the files of *source* until cancelled.
+
+        Args:
+            source: Of files.
+            loaded: Says where checkpoints are.
+            lines: Counts what is read.
+            chosen: Says which of the files are read; None: all.
+        """
         directory, title = loaded.settings.state_directory, source.title
-        keeper = None if directory is None else Checkpoint(Path(directory), title)
-        with self.counting(source, loaded) as lines:
-            places, parts = await self._places(title, keeper)
-            for path, held in parts.items():
-                lines.restore(path, held)
-            follower = Follower(source.files, places)
-            saver = Saver(keeper, partial(self._flow.checkpoint_failed, title))
+        keeper = None if directory is None else Checkpoint(Path(directory), title, FilePlaces)
+        places, parts = await self._places(title, keeper) or (None, {})
+        for path, held in parts.items():
+            lines.restore(path, held)
+        follower = Follower(source.files, places, chosen)
+        saver = Saver(keeper, partial(self._flow.checkpoint_failed, title))
 
-            def polled(poll: Poll) -> None:
-                self._flow.polled(title, poll)
-                lines.keep(follower.paths)
-                if saver.is_due():
-                    saver.note(follower.places(), lines.all_parts())
+        def read_to() -> FilePlaces:
+            return FilePlaces(tuple(follower.places()), lines.all_parts())
 
-            try:
-                async with asyncio.TaskGroup() as group:
-                    group.create_task(saver.run(), name=f"checkpoint of {title}")
-                    await follow(
-                        follower,
-                        _every(LOG_CHECK),
-                        block=partial(self._count, title, lines),
-                        polled=polled,
-                    )
-            finally:
-                self._read_to[title] = follower.places(), lines.all_parts()
-                follower.close()
-                saver.note(*self._read_to[title])
-                await saver.save()
-                self._let_go(title)
+        def polled(poll: Poll) -> None:
+            self._flow.polled(title, poll)
+            lines.keep(follower.paths)
+            if saver.is_due():
+                saver.note(read_to())
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(saver.run(), name=f"checkpoint of {title}")
+                await follow(
+                    follower,
+                    _every(LOG_CHECK),
+                    block=partial(self._count, title, lines),
+                    polled=polled,
+                )
+        finally:
+            self._read_to[title] = read_to()
+            follower.close()
+            saver.note(self._read_to[title])
+            await saver.save()
+            self._let_go(title)
 
     def _let_go(self, title: str) -> None:
         """Forget a log source, unless it is only read in another way from now on."""
         if title not in self._titles:
             self._flow.log_gone(title)
 
-    async def _places(
-        self, title: str, keeper: Checkpoint | None
-    ) -> tuple[Sequence[Place] | None, Parts]:
+    async def _places(self, title: str, keeper: Checkpoint[FilePlaces] | None) -> FilePlaces | None:
         """Return how far a source was read before: by this process, else by the one before."""
         if title in self._read_to:
             return self._read_to[title]
         try:
-            saved = None if keeper is None else await asyncio.to_thread(keeper.load)
+            return None if keeper is None else await asyncio.to_thread(keeper.load)
         except CheckpointError as error:
             self._flow.checkpoint_failed(title, str(error))
-            return None, {}
-        return (None, {}) if saved is None else saved
+            return None
 
     async def _receive(self, source: LogSource, loaded: Loaded) -> None:
         title, inbox = source.title, Inbox()

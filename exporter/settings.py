@@ -82,14 +82,18 @@ class NginxFormat(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     ] = None
 
 
-class HostService(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The service is what the request's host names."""
+class ToldService(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The service is told by the lines, or by who wrote them."""
 
-    host: bool
+    host: Annotated[bool, Meta(description="By the host that each request names.")] = False
+    pod: Annotated[
+        bool, Meta(description="By the pod that the name of a node's log file names.")
+    ] = False
 
     def __post_init__(self) -> None:
         """Refuse what says nothing."""
-        _wants(self.host, "host should be true; or write namespace/name instead")
+        told = "want one of host: true and pod: true; or write namespace/name instead"
+        _wants(self.host is not self.pod, told)
 
 
 class PodLogSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -120,10 +124,10 @@ class LogSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         "none"
     )
     service: Annotated[
-        str | HostService | None,
+        str | ToldService | None,
         Meta(
-            description="namespace/name that the logs belong to, or {host: true}; null for pods, "
-            "which tell."
+            description="namespace/name that the logs belong to, {host: true}, or {pod: true} for "
+            "the files of a node; null for pods, which tell."
         ),
     ] = None
 
@@ -149,10 +153,18 @@ class LogSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         wrappers = {"none", "cri", "docker"}
         told = f"wrapper {self.wrapper!r} should be none, cri or docker"
         _wants(self.wrapper in wrappers, told)
+        if self.by_pod:
+            _wants(self.files and "-" not in self.files, "service: {pod: true} is for files")
+            _wants(self.wrapper != "none", "wrapper is missing; write wrapper: cri, or docker")
         if isinstance(self.service, str):
             parts = self.service.split("/")
             named = len(parts) == 2 and all(parts)  # noqa: PLR2004
             _wants(named, f"service {self.service!r} should be namespace/name")
+
+    @property
+    def by_pod(self) -> bool:
+        """Return whether the names of the files tell which pods wrote them."""
+        return isinstance(self.service, ToldService) and self.service.pod
 
     @property
     def service_name(self) -> ServiceName | None:
@@ -226,9 +238,15 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         _wants(url_ok, told)
         told = f"clusterset_domain {self.clusterset_domain!r} should be a DNS name"
         _wants(re.fullmatch(rf"{label}(\.{label})*", self.clusterset_domain), told)
+        told = "probe.lighthouse: discovered wants inventory: {kubernetes: {}}; or list host:port"
+        found = self.probe.lighthouse == "discovered"
+        _wants(not found or self.inventory.kubernetes is not None, told)
         pods = [entry for entry in self.logs if entry.pods is not None]
         _wants(not pods or self.inventory.kubernetes is not None, "logs: pods want kubernetes")
         _wants(len(pods) <= 1, "logs: pods is given twice; keep one")
+        by_pod = any(entry.by_pod for entry in self.logs)
+        told = "logs: service: {pod: true} wants inventory: {kubernetes: {}}"
+        _wants(not by_pod or self.inventory.kubernetes is not None, told)
 
 
 DISCOVERED = Settings(inventory=InventorySettings(kubernetes=KubernetesSettings()))

@@ -9,6 +9,7 @@ from exporter.loading import Loaded
 from exporter.model import Inventory, Lookup, Profile, Question, Record, Service, Vantage
 from exporter.probe.http import Request
 from exporter.probe.once import Target
+from exporter.probe.resolve import Server
 from exporter.probe.tcp import TcpRequest
 from exporter.probe.tls import Tls
 from exporter.probesettings import HttpSettings, ServiceProbe
@@ -26,7 +27,7 @@ def targets(inventory: Inventory, loaded: Loaded) -> Iterator[Target]:
         how = wanted.probe.for_service(service.name)
         if how.enabled and service.probed:
             yield from _names(inventory, loaded, service, how)
-            yield from _comparisons(loaded, service, how.interval)
+            yield from _comparisons(inventory, loaded, service, how.interval)
 
 
 def _names(
@@ -47,12 +48,16 @@ def _names(
         )
 
 
-def _comparisons(loaded: Loaded, service: Service, interval: float) -> Iterator[Target]:
-    wanted = loaded.settings
+def _comparisons(
+    inventory: Inventory, loaded: Loaded, service: Service, interval: float
+) -> Iterator[Target]:
+    wanted, servers = loaded.settings, loaded.lighthouse
+    if servers is None:
+        servers = tuple(Server(str(address), port) for address, port in inventory.lighthouse)
     name = Question(service.name).dns_name(wanted.clusterset_domain)
     others = [
         *((lookup, None, Vantage.RESOLVER) for lookup in wanted.probe.lookups),
-        *((Lookup.A, server, Vantage.LIGHTHOUSE) for server in loaded.lighthouse),
+        *((Lookup.A, server, Vantage.LIGHTHOUSE) for server in servers),
     ]
     for lookup, server, vantage in others:
         record = Record.SRV if lookup is Lookup.SRV else Record(wanted.probe.record)

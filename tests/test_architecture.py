@@ -37,10 +37,12 @@ MAY = {
     "analyze": {"model", "yamlfile", "discover", "accesslog", "judge"},
     "flow": {"model", "settings", "probesettings", "accesslog", "judge", "probe", "expose"},
     "reading": {"model", "loading", "flow", "accesslog"},
-    "podreading": {"model", "loading", "flow", "reading"}
-    | {"discover", "accesslog", "expose", "apiserver"},
+    "workloads": {"model", "loading", "flow", "discover", "accesslog", "apiserver"},
+    "podreading": {"loading", "flow", "reading", "workloads"}
+    | {"accesslog", "expose", "apiserver"},
+    "nodereading": {"model", "loading", "flow", "reading", "workloads", "accesslog"},
     "incluster": {"model", "yamlfile", "settings", "loading", "flow", "reading", "podreading"}
-    | {"shard", "discover", "apiserver"},
+    | {"nodereading", "workloads", "shard", "discover", "apiserver"},
     "daemon": {"model", "settings", "yamlfile", "loading", "probing", "flow", "reading"}
     | {"incluster", "shard", "apiserver"}
     | STAGES,

@@ -80,6 +80,15 @@ def test_wrong_usage_is_exit_code_2(arguments, told):
     assert told in done.stderr
 
 
+@pytest.mark.parametrize("command", [["run"], ["check", "nginx-test/nginx"]])
+@pytest.mark.parametrize("flag", ["--kubeconfig", "--context"])
+def test_an_api_server_that_is_not_asked_cannot_be_named(tmp_path, command, flag):
+    done = call(*command, "--config.file", write(tmp_path), flag, "x")
+    assert done.exit_code == 2
+    told = f"{flag}: the inventory is {tmp_path}/inventory.yaml, so no API server is asked; leave "
+    assert told in done.stderr
+
+
 def test_the_schema_is_json_that_describes_the_configuration():
     schema = json.loads(call("config", "schema").stdout)
     jsonschema.Draft202012Validator(schema).validate(yaml.safe_load(CONFIG))

@@ -32,6 +32,13 @@ CONFIG_MISTAKES = {
             "limits, source_address, pinned, http, tcp, services"
         ),
     ),
+    "discovered name servers without an API server": (
+        CONFIG.replace("probe: {", "probe: {lighthouse: discovered, "),
+        (
+            "config.yaml: probe.lighthouse: discovered wants inventory: {kubernetes: {}}; "
+            "or list host:port"
+        ),
+    ),
     "unknown key of a log": (
         CONFIG.replace("format: main", "formt: main"),
         (
@@ -112,6 +119,27 @@ CONFIG_MISTAKES = {
     "wrong type": (
         CONFIG.replace("timeout: 1s", "timeout: 1s, pinned: maybe"),
         "config.yaml:3: probe.pinned: should be true or false, not text",
+    ),
+    "service by pod without a wrapper": (
+        CONFIG.replace("service: nginx-test/nginx", "service: {pod: true}"),
+        "config.yaml:5: logs[0]: wrapper is missing; write wrapper: cri, or docker",
+    ),
+    "service by pod of standard input": (
+        CONFIG.replace('["*.log"]', '["-"]').replace(
+            "service: nginx-test/nginx", "wrapper: cri, service: {pod: true}"
+        ),
+        "config.yaml:5: logs[0]: service: {pod: true} is for files",
+    ),
+    "service by pod without an API server": (
+        CONFIG.replace("service: nginx-test/nginx", "wrapper: cri, service: {pod: true}"),
+        "config.yaml: logs: service: {pod: true} wants inventory: {kubernetes: {}}",
+    ),
+    "service told by nothing": (
+        CONFIG.replace("service: nginx-test/nginx", "service: {host: false}"),
+        (
+            "config.yaml:5: logs[0].service: want one of host: true and pod: true; "
+            "or write namespace/name instead"
+        ),
     ),
     "service without a namespace": (
         CONFIG.replace("nginx-test/nginx", "nginx"),

@@ -1,5 +1,5 @@
 """
-How far log files have been read, kept over restarts.
+How far logs have been read, kept over restarts.
 
 One small JSON file for each log source, replaced as a whole. What is in it was counted; what was
 counted since it was written last is counted again after a crash, and nothing is lost by one.
@@ -9,8 +9,9 @@ import asyncio
 import hashlib
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
+from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
 
@@ -24,6 +25,14 @@ _MAX_BYTES = 64 << 20
 
 Parts = dict[str, dict[str, bytes]]
 """Of each path, by stream: parts of lines that wait for their rest."""
+T = TypeVar("T")
+
+
+class FilePlaces(NamedTuple):
+    """How far each file of a source was read."""
+
+    places: tuple[Place, ...]
+    parts: Parts
 
 
 class CheckpointError(Exception):
@@ -33,29 +42,29 @@ class CheckpointError(Exception):
 class _Saved(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     version: int
     source: str
-    places: tuple[Place, ...]
-    parts: Parts
+    kept: msgspec.Raw
 
 
-class Checkpoint:
+class Checkpoint(Generic[T]):
     """
     The checkpoint of one log source.
 
     Args:
         directory: Where checkpoints are.
         source: What the source is called; another name is another checkpoint.
+        kind: The type of what is kept.
     """
 
-    def __init__(self, directory: Path, source: str) -> None:
+    def __init__(self, directory: Path, source: str, kind: type[T]) -> None:
         name = hashlib.sha256(source.encode()).hexdigest()[:16]
         self._path = directory / f"log-{name}.json"
-        self._source = source
+        self._source, self._kind = source, kind
         self._lock = threading.Lock()
         self._turn = 0
 
-    def load(self) -> tuple[tuple[Place, ...], Parts] | None:
+    def load(self) -> T | None:
         """
-        Return places and parts; None if there is no checkpoint.
+        Return what was kept; None if there is no checkpoint.
 
         Raises:
             CheckpointError: If there is one that cannot be used; it is set aside.
@@ -67,29 +76,29 @@ class Checkpoint:
         except FileNotFoundError:
             return None
         except OSError as error:
-            told = f"{self._path}: {error.strerror}; files are read from their end"
+            told = f"{self._path}: {error.strerror}; reading begins at the end"
             raise CheckpointError(told) from error
         try:
             saved = msgspec.json.decode(raw, type=_Saved)
+            if saved.version != VERSION or saved.source != self._source:
+                raise self._aside(why="is of another version or source")
+            return msgspec.json.decode(saved.kept, type=self._kind)
         except msgspec.DecodeError as error:
             raise self._aside(why=f"is broken: {error}") from error
-        if saved.version != VERSION or saved.source != self._source:
-            raise self._aside(why="is of another version or source")
-        return saved.places, saved.parts
 
-    def save(self, places: Sequence[Place], parts: Parts, *, turn: int = 0) -> None:
+    def save(self, kept: T, *, turn: int = 0) -> None:
         """
         Replace what was saved before.
 
         Args:
-            places: How far each file was read.
-            parts: What is held of lines that are not whole yet.
+            kept: How far the source was read.
             turn: Of two savings that run side by side the one with the higher turn holds.
 
         Raises:
             CheckpointError: If it cannot be written; the one before stays.
         """
-        raw = msgspec.json.encode(_Saved(VERSION, self._source, tuple(places), parts))
+        body = msgspec.Raw(msgspec.json.encode(kept))
+        raw = msgspec.json.encode(_Saved(VERSION, self._source, body))
         fresh = self._path.with_suffix(f".{os.getpid()}.new")
         with self._lock:
             if turn < self._turn:
@@ -106,7 +115,7 @@ class Checkpoint:
 
     def _aside(self, *, why: str) -> CheckpointError:
         aside = self._path.with_suffix(".broken")
-        told = f"{self._path}: {why}; set aside as {aside.name}, files are read from their end"
+        told = f"{self._path}: {why}; set aside as {aside.name}, reading begins at the end"
         try:
             self._path.replace(aside)
         except OSError as error:
@@ -114,7 +123,7 @@ class Checkpoint:
         return CheckpointError(told)
 
 
-class Saver:
+class Saver(Generic[T]):
     """
     Saves places while they change, beside the event loop.
 
@@ -123,20 +132,19 @@ class Saver:
         failed: Called with what went wrong.
     """
 
-    def __init__(self, keeper: Checkpoint | None, failed: Callable[[str], None]) -> None:
+    def __init__(self, keeper: Checkpoint[T] | None, failed: Callable[[str], None]) -> None:
         self._keeper = keeper
         self._failed = failed
-        self._newest: tuple[Sequence[Place], Parts] | None = None
-        self._saved: tuple[Sequence[Place], Parts] | None = None
+        self._newest: T | None = None
+        self._saved: T | None = None
         self._turn = 0
 
     def is_due(self) -> bool:
         """Return whether there is something to note again."""
         return self._keeper is not None and self._newest is self._saved
 
-    def note(self, places: Sequence[Place], parts: Parts) -> None:
+    def note(self, newest: T) -> None:
         """Take note of what to save next."""
-        newest = (places, parts)
         if newest != self._saved:
             self._newest = newest
 
@@ -154,7 +162,7 @@ class Saver:
         self._turn += 1
         try:
             # Cancelled, the thread goes on; the turn keeps it from undoing what comes after.
-            await asyncio.to_thread(self._keeper.save, *newest, turn=self._turn)
+            await asyncio.to_thread(self._keeper.save, newest, turn=self._turn)
         except CheckpointError as error:
             self._failed(str(error))
         self._saved = newest

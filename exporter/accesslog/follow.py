@@ -14,7 +14,9 @@ import stat
 import threading
 from collections.abc import AsyncIterable, Callable, Sequence
 from dataclasses import dataclass, field
-from glob import glob, has_magic
+
+from exporter.accesslog.choose import Chosen
+from exporter.accesslog.paths import Id, expand, id_of, near
 
 BLOCK = 64 << 10
 """Read and counted between two turns of the event loop: 1 to 3 ms of work."""
@@ -24,6 +26,9 @@ MAX_FILE = 1 << 20
 MAX_POLL = 8 << 20
 LINGER = 5.0
 """Seconds for which a file is read on after its path is gone or shows another, and no line came."""
+PARKED = 600.0
+"""Seconds for which a file whose path is gone is held open while it is not known if it is chosen:
+as long as it is, it takes up its room on the disk."""
 PATHS_EVERY = 2.0
 """Seconds between two looks at all paths and at files that are idle; busy ones and their paths are
 looked at in each poll."""
@@ -33,9 +38,6 @@ FINGERPRINT = 64
 BOM = b"\xef\xbb\xbf"
 STOP_LIMIT = 0.5
 """Seconds that a poll under way is waited for when reading stops."""
-_COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
-
-_Id = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,15 +111,23 @@ class Follower:
         places: How far files had been read when reading stopped, or None if it never began. With
             them, each file is read on from its place, also if it was renamed within its folder
             meanwhile, and any other file from its beginning.
+        chosen: Says which of them are read; None: all.
     """
 
-    def __init__(self, patterns: Sequence[str], places: Sequence[Place] | None = None) -> None:
-        self._patterns = patterns
+    def __init__(
+        self,
+        patterns: Sequence[str],
+        places: Sequence[Place] | None = None,
+        chosen: Chosen | None = None,
+    ) -> None:
+        self._patterns, self._chosen = patterns, chosen
         self._resume = places
-        self._files: dict[_Id, _File] = {}
-        self._paths: dict[str, _Id] = {}
+        self._dropped: frozenset[str] = frozenset()
+        """Paths that are there and not, or no longer, chosen."""
+        self._files: dict[Id, _File] = {}
+        self._paths: dict[str, Id] = {}
         self._troubled: dict[str, str] = {}
-        self._lost: dict[_Id, Place] = {}
+        self._lost: dict[Id, Place] = {}
         """Where files were that could not be read any more."""
         self._look_at = self._busy_until = float("-inf")
         self._first = True
@@ -139,12 +149,15 @@ class Follower:
         looking = now >= self._look_at or self._is_moving(now)
         if looking:
             self._look_at = now + PATHS_EVERY
-            for place in self._resume if self._first and self._resume else ():
-                self._go_on(place, now, poll)
+            if self._chosen is not None:
+                self._chosen.freeze()
+            self._resume_all(now, poll)
             self._look(now, poll)
             self._first = False
         room, self._busy_until = MAX_POLL, now
         for id_, file in list(self._files.items()):
+            if self._is_parked(file, now):
+                continue
             if looking or now - file.active <= IDLE_AFTER:
                 try:
                     room -= self._read(file, min(room, MAX_FILE), now, poll)
@@ -155,7 +168,7 @@ class Follower:
                     self._let_go(id_, poll)
                     continue
                 self._troubled.pop(file.path, None)
-                if file.gone is not None and now - max(file.gone, file.active) > LINGER:
+                if self._is_over(file, now):
                     self._let_go(id_, poll)
             self._busy_until = max(self._busy_until, file.active + IDLE_AFTER)
         # Whoever came last goes first when there was not room for all.
@@ -164,10 +177,23 @@ class Follower:
         poll.troubled = list(self._troubled.values())
         return poll
 
+    def _is_parked(self, file: _File, now: float) -> bool:
+        """Return whether *file* is only held open until it is known if it is chosen."""
+        if self._chosen is None or not self._chosen.is_waiting(file.path):
+            return False
+        return file.gone is None or now - file.gone <= PARKED
+
+    def _is_over(self, file: _File, now: float) -> bool:
+        """Return whether a file without a path, or that is not chosen any more, is done with."""
+        if file.gone is None:
+            return False
+        last = file.gone if file.path in self._dropped else max(file.gone, file.active)
+        return now - last > LINGER
+
     def _is_moving(self, now: float) -> bool:
         """Return whether the path of a busy file shows another one by now, or none."""
         return any(
-            file.gone is not None or _id_of(file.path) != id_
+            file.gone is not None or id_of(file.path) != id_
             for id_, file in self._files.items()
             if now - file.active <= IDLE_AFTER
         )
@@ -178,10 +204,11 @@ class Follower:
 
     def places(self) -> list[Place]:
         """Return how far each file has been read; only between two polls."""
-        return [self._place(id_, file) for id_, file in self._files.items()]
+        open_ = [self._place(id_, file) for id_, file in self._files.items()]
+        return [*open_, *self._lost.values()]
 
     @staticmethod
-    def _place(id_: _Id, file: _File) -> Place:
+    def _place(id_: Id, file: _File) -> Place:
         device, inode = id_
         return Place(
             path=file.path,
@@ -214,8 +241,8 @@ class Follower:
 
     def _look(self, now: float, poll: Poll) -> None:
         """Find which file each path shows."""
-        shown: dict[str, _Id] = {}
-        paths = self._expand()
+        shown: dict[str, Id] = {}
+        paths = self._paths_now()
         self._troubled = {path: self._troubled[path] for path in paths if path in self._troubled}
         for path in paths:
             try:
@@ -236,7 +263,7 @@ class Follower:
         self._paths = shown
         self._settle(shown, now)
 
-    def _settle(self, shown: dict[str, _Id], now: float) -> None:
+    def _settle(self, shown: dict[str, Id], now: float) -> None:
         """Take note of which files have a path still."""
         for path, id_ in shown.items():
             # Renamed within a glob.
@@ -250,15 +277,18 @@ class Follower:
             elif file.gone is None:
                 file.gone = now
 
+    def _resume_all(self, now: float, poll: Poll) -> None:
+        """At the first look, go on where reading stopped."""
+        for place in self._resume if self._first and self._resume else ():
+            if self._chosen is None or self._chosen.is_open(place.path):
+                self._go_on(place, now, poll)
+
     def _go_on(self, place: Place, now: float, poll: Poll) -> None:
         """Open the file of *place* wherever in its folder it is now."""
         wanted = (place.device, place.inode)
         try:
-            folder = os.path.dirname(place.path) or "."  # noqa: PTH120 - plain text, as patterns are
-            with os.scandir(folder) as entries:
-                near = [entry.path for entry in entries if entry.inode() == place.inode]
-            for path in [place.path, *near]:
-                if _id_of(path) == wanted:
+            for path in [place.path, *near(place.path, place.inode)]:
+                if id_of(path) == wanted:
                     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
                     break
             else:
@@ -276,14 +306,16 @@ class Follower:
         # Another file may have its number by now, or it was written anew; _read finds out.
         self._files[place.device, place.inode] = file
 
-    def _expand(self) -> list[str]:
-        paths: dict[str, None] = {}
-        for pattern in self._patterns:
-            found = sorted(glob(pattern)) if has_magic(pattern) else [pattern]  # noqa: PTH207
-            paths.update(dict.fromkeys(p for p in found if not p.endswith(_COMPRESSED)))
-        return list(paths)
+    def _paths_now(self) -> list[str]:
+        """Return the paths to read."""
+        paths = expand(self._patterns)
+        if self._chosen is None:
+            return paths
+        picked = self._chosen.pick(paths, from_end=self._first and self._resume is None)
+        self._dropped = frozenset(paths).difference(picked)
+        return picked
 
-    def _open(self, path: str, id_: _Id, now: float) -> None:
+    def _open(self, path: str, id_: Id, now: float) -> None:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         seen = os.fstat(descriptor)
         if not stat.S_ISREG(seen.st_mode):
@@ -297,8 +329,10 @@ class Follower:
         if id_ in self._lost:
             self._resume_at(self._lost.pop(id_), descriptor, now)
             return
-        from_end = self._first and self._resume is None
-        offset = _last_line_end(descriptor, seen.st_size) if from_end else 0
+        begin = seen.st_size if self._first and self._resume is None else 0
+        if self._chosen is not None:
+            begin = min(self._chosen.begin(path, id_), seen.st_size)
+        offset = _last_line_end(descriptor, begin) if begin else 0
         self._files[id_] = _File(path, descriptor, offset, active=now)
 
     def _trouble(self, path: str, error: OSError, poll: Poll) -> None:
@@ -335,7 +369,7 @@ class Follower:
             file.active = now
         return got
 
-    def _let_go(self, id_: _Id, poll: Poll) -> None:
+    def _let_go(self, id_: Id, poll: Poll) -> None:
         file = self._files.pop(id_)
         poll.partial += bool(file.held)
         os.close(file.descriptor)
@@ -390,14 +424,6 @@ def _hand_over(
     for path, lines in poll.blocks:
         block(path, lines)
     polled(poll)
-
-
-def _id_of(path: str) -> _Id | None:
-    try:
-        seen = os.stat(path)  # noqa: PTH116 - called often
-    except OSError:
-        return None
-    return (seen.st_dev, seen.st_ino)
 
 
 def _split(file: _File, part: bytes, poll: Poll) -> None:

@@ -45,6 +45,8 @@ class Election:
         leading: Whether we are the leader.
         holder: Who holds the lease, as far as we know.
         problem: Why we cannot take or renew it, in one line; empty if we can.
+        free_since: Since when, in unix time by the clock of the leader before us, it can have led
+            no more; None if none is known.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class Election:
     ) -> None:
         self.identity = f"{identity}_{secrets.token_hex(4)}"
         self.leading, self.holder, self.problem = False, "", ""
+        self.free_since: float | None = None
         self._client, self._uniform = client, uniform
         self._path = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
         self._about = {"namespace": namespace, "name": name}
@@ -134,6 +137,7 @@ class Election:
         """Write the lease as ours; return whether it is. What we knew of it may be outdated."""
         if self._lease is None and not await self._look():
             return False
+        before = _spec_of(self._lease or {})
         try:
             if self._lease is None:
                 made = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease"}
@@ -148,6 +152,8 @@ class Election:
             self._lease = None
             return await self._write(again=False)
         self.holder = self.identity
+        if before.get("holderIdentity") != self.identity:
+            self.free_since = _end_of(before, self._deadline)
         return True
 
     @property
@@ -185,7 +191,7 @@ class Election:
 
     def _spec(self, before: Lease) -> Lease:
         """Return a spec that says that we hold the lease as of now."""
-        now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
+        now = _micro_time()
         spec = before | {
             "holderIdentity": self.identity,
             "leaseDurationSeconds": int(self._duration),
@@ -199,6 +205,7 @@ class Election:
 
     async def _release(self) -> None:
         """Give the lease back, so that others need not wait; if that fails, they wait."""
+        ended = _micro_time()
         try:
             async with asyncio.timeout(RELEASE_LIMIT):
                 # A renewal that was broken off may have arrived.
@@ -206,9 +213,24 @@ class Election:
                 spec = _spec_of(lease)
                 if spec.get("holderIdentity") == self.identity:
                     given = spec | {"holderIdentity": "", "leaseDurationSeconds": 1}
+                    given["renewTime"] = ended
                     await self._client.update(self._one, lease | {"spec": given})
         except (ApiError, TimeoutError) as error:
             self.problem = f"lease {self._about['name']}: not given back: {error}"
+
+
+def _micro_time() -> str:
+    return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
+
+
+def _end_of(spec: Lease, deadline: float) -> float | None:
+    """Return when, by its own clock, who wrote *spec* led for the last time at most."""
+    try:
+        renewed = datetime.fromisoformat(spec["renewTime"])
+        # One that gave the lease back says when; another may have led until its deadline.
+        return renewed.timestamp() + (deadline if spec.get("holderIdentity") else 0.0)
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _spec_of(lease: Lease) -> Lease:

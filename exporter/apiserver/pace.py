@@ -33,22 +33,18 @@ class Backoff:
 
 
 class Pace:
-    """At most one request a second over time, and two at once: a list and the watch after it."""
+    """At most one request a second; but the first two, a list and the watch after it, at once."""
 
-    BURST = 2.0
+    AT_ONCE = 2
 
     def __init__(self) -> None:
-        self._tokens, self._at = self.BURST, float("-inf")
+        self._left, self._next = self.AT_ONCE, float("-inf")
 
     async def turn(self) -> None:
         """Wait until another request is due."""
         clock = asyncio.get_running_loop().time
-        self._refill(clock())
-        if self._tokens < 1:
-            await asyncio.sleep(1 - self._tokens)
-            self._refill(clock())
-        self._tokens -= 1
-
-    def _refill(self, now: float) -> None:
-        self._tokens = min(self.BURST, self._tokens + now - self._at)
-        self._at = now
+        if self._left:
+            self._left -= 1
+        elif (wait := self._next - clock()) > 0:
+            await asyncio.sleep(wait)
+        self._next = clock() + 1

@@ -3,8 +3,9 @@ One container's log, followed through the API server; each line once, also over 
 
 A kubelet may fall silent when it rotates a log, and a place in a log can be asked for to the second
 only. So we ask anew after a silence and at times, and leave out what we have had, which its time
-stamps and lines tell. Time stamps of one container do not go back; should a node's clock do so,
-lines are left out rather than counted twice.
+stamps and lines tell. Of a container that was started anew meanwhile the log of its life before is
+read to its end first; a kubelet keeps no more than that one. Time stamps of one container do not go
+back; should a node's clock do so, lines are left out rather than counted twice.
 """
 
 import asyncio
@@ -13,7 +14,8 @@ from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Any
 from zlib import crc32
 
 from exporter.apiserver.client import REQUEST_LIMIT, ApiClient
@@ -25,8 +27,8 @@ from exporter.apiserver.splitter import Splitter
 MAX_LINE = 64 << 10
 MAX_CONNECTION = 64 << 20
 """Bytes that one connection brings at most."""
-MAX_SAME = 10_000
-"""Lines of one time stamp that are told apart."""
+MAX_SAME = 1000
+"""Lines of one time stamp that are told apart; of more, all count as had."""
 SILENCE = 120.0
 """Seconds without a line after which the log is asked for anew: a kubelet may have lost it."""
 ASK_ANEW = 600.0
@@ -47,9 +49,14 @@ class Container:
     container: str
 
     @property
+    def of_pod(self) -> str:
+        """Return where the API server has its pod."""
+        return f"/api/v1/namespaces/{self.namespace}/pods/{self.pod}"
+
+    @property
     def path(self) -> str:
         """Return where the API server has its log."""
-        return f"/api/v1/namespaces/{self.namespace}/pods/{self.pod}/log"
+        return f"{self.of_pod}/log"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +72,21 @@ class Place:
 BEGINNING = Place()
 
 
+def since(unix: float) -> Place:
+    """Return the place after all that was written before then."""
+    return Place(stamp=f"{datetime.fromtimestamp(unix, UTC):%Y-%m-%dT%H:%M:%S.%f}Z".encode())
+
+
+def is_place(place: Place) -> bool:
+    """Return whether *place* is one that a log can be read on from."""
+    return not place.stamp or _moment(place.stamp)[0] > float("-inf")
+
+
+def latest(one: Place, other: Place) -> Place:
+    """Return the later of two places in one log."""
+    return other if _later(other.stamp, one.stamp) else one
+
+
 class PodLog:
     """
     The log of one container.
@@ -73,6 +95,7 @@ class PodLog:
         client: Has been entered.
         container: Which one.
         place: Where to go on; None to begin with what is written from now on.
+        restarts: How often the container had been started anew when that was looked at.
         uniform: Spreads the waits; `random.uniform`.
 
     Attributes:
@@ -90,6 +113,7 @@ class PodLog:
         container: Container,
         *,
         place: Place | None = BEGINNING,
+        restarts: int = 0,
         silence: float = SILENCE,
         uniform: Uniform = random.uniform,
     ) -> None:
@@ -101,7 +125,12 @@ class PodLog:
         self._refusals = Backoff(uniform, first=REFUSED_FIRST, longest=REFUSED_LONGEST)
         self._had: Counter[int] = Counter()
         """Lines of the time stamp of our place that this connection has not brought again yet."""
-        self._catching_up = False
+        self._catching_up = self._had_many = False
+        self._restarts = restarts
+        self._restarts_read = restarts if place is None else 0
+        """How many lives of the container before this one need not be read any more."""
+        self._ended = False
+        """A connection has ended since the restarts were counted, and not because we ended it."""
 
     async def blocks(self) -> AsyncGenerator[bytes, None]:
         """
@@ -115,8 +144,11 @@ class PodLog:
         while True:
             wait, brought = 0.0, False
             try:
+                async for block in self._life_before():
+                    yield block
                 async with AsyncExitStack() as stack:
                     chunks = await self._open(stack)
+                    self._ended = True
                     lines = Splitter(MAX_LINE)
                     end = asyncio.get_running_loop().time() + ASK_ANEW
                     while chunk := await self._next(chunks, end):
@@ -124,6 +156,7 @@ class PodLog:
                             brought = True
                             yield block
                 # A container that has ended has nothing to say until it is started again.
+                self._ended = self._ended and chunk is not None
                 wait = 0.0 if brought or chunk is None else self._backoff.after_failure()
             except ApiError as error:
                 if error.kind is ErrorKind.NOT_FOUND:
@@ -137,12 +170,10 @@ class PodLog:
             self.place = await self._end()
         await self._pace.turn()
         self.connections += 1
-        self._had, self._catching_up = Counter(self.place.lines), True
-        since = {"sinceTime": self.place.stamp.decode()} if self.place.stamp else {}
         limit = self._silence + SLACK
         stream = self._client.stream(
             self._container.path,
-            self._query | since | {"follow": "true", "limitBytes": str(MAX_CONNECTION)},
+            self._from(self.place) | {"follow": "true"},
             within=limit,
             silence=limit,
             json=False,
@@ -165,6 +196,46 @@ class PodLog:
                 return await anext(chunks, b"")
         except TimeoutError:
             return None
+
+    async def _life_before(self) -> AsyncGenerator[bytes, None]:
+        """Yield what we lack of the log that ended when the container was started anew."""
+        if self._ended:
+            self._restarts = await self._count_restarts()
+            self._ended = False
+        if self.place is None or self._restarts <= self._restarts_read:
+            return
+        await self._pace.turn()
+        query = self._from(self.place) | {"previous": "true"}
+        lines = Splitter(MAX_LINE)
+        try:
+            async with self._client.stream(
+                self._container.path, query, within=REQUEST_LIMIT, silence=REQUEST_LIMIT, json=False
+            ) as chunks:
+                async for chunk in chunks:
+                    if block := self._take(lines, chunk):
+                        yield block
+        except ApiError as error:
+            # Removed already, as a pod's oldest containers are.
+            if error.kind is not ErrorKind.REFUSED:
+                raise
+        self._restarts_read = self._restarts
+
+    async def _count_restarts(self) -> int:
+        await self._pace.turn()
+        try:
+            pod = await self._client.read(self._container.of_pod)
+        except ApiError as error:
+            if error.kind not in {ErrorKind.NOT_FOUND, ErrorKind.FORBIDDEN}:
+                raise
+            return self._restarts
+        return max(restarts(pod, self._container.container), self._restarts)
+
+    def _from(self, place: Place) -> dict[str, str]:
+        """Return the query for what comes after *place*, and expect that."""
+        self._had, self._catching_up = Counter(place.lines), True
+        self._had_many = len(place.lines) >= MAX_SAME
+        stamp = {"sinceTime": place.stamp.decode()} if place.stamp else {}
+        return self._query | stamp | {"limitBytes": str(MAX_CONNECTION)}
 
     async def _end(self) -> Place:
         """Return the place after the last line that is there now."""
@@ -208,7 +279,7 @@ class PodLog:
 
     def _was_had(self, at: bytes, text: bytes, stamp: bytes) -> bool:
         """Return whether a line, no later than our place, is from before it."""
-        if at != stamp:
+        if at != stamp or self._had_many:
             return True
         checksum = crc32(text)
         if self._had[checksum]:
@@ -225,6 +296,17 @@ class PodLog:
             self.problem += "; grant get on pods/log"
             return self._refusals.after_failure()
         return max(self._backoff.after_failure(), error.retry_after or 0.0)
+
+
+def restarts(pod: dict[str, Any], container: str) -> int:
+    """Return how often a container was started anew, by its *pod* as the API server has it."""
+    status = pod.get("status")
+    found = status.get("containerStatuses") if isinstance(status, dict) else None
+    for each in found if isinstance(found, list) else ():
+        if isinstance(each, dict) and each.get("name") == container:
+            count = each.get("restartCount")
+            return count if isinstance(count, int) else 0
+    return 0
 
 
 def _is_stamp(text: bytes) -> bool:

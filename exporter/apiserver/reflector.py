@@ -3,7 +3,8 @@ The objects of one resource, kept as the API server has them: listed once, then 
 
 A watch that ends goes on where it was; only where the server no longer knows that place is all
 listed again, and what vanished in between is found by comparing. Whatever a server does, it is
-asked at most once a second over time, and a fault of one resource is none of another.
+asked at most once a second, but for the first watch, which follows the first list at once, and the
+pages of a list; and a fault of one resource is none of another.
 """
 
 import asyncio
@@ -18,7 +19,7 @@ from exporter.apiserver.errors import ApiError, ErrorKind, kind_of, one_line
 from exporter.apiserver.pace import Backoff, Pace, Uniform
 from exporter.apiserver.resource import PAGE, Event, Page, Resource, read_event, read_page
 from exporter.apiserver.splitter import Splitter
-from exporter.apiserver.store import Store, T, Trim
+from exporter.apiserver.store import OutOfOrderError, Store, T, Trim
 from exporter.model import WatchState
 
 MAX_LINE = 16 << 20
@@ -197,13 +198,16 @@ class Reflector(Generic[T]):
     def _take(self, line: bytes) -> None:
         try:
             event = read_event(line)
-            place = self.store.take(event)
+            place = self.store.take(event, self._place)
             if event.type == "ERROR":
                 raise _error_in(event, self.resource.title)
         except (msgspec.DecodeError, RecursionError):
             if line.strip():
                 self._stumble()
             return
+        except OutOfOrderError as error:
+            msg = f"watch of {self.resource.title}: an event is from before the one that came last"
+            raise ApiError(ErrorKind.GONE, msg) from error
         self._place = place or self._place
 
     def _stumble(self) -> None:

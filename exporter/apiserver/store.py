@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from exporter.apiserver.errors import one_line
-from exporter.apiserver.resource import Event, name_of, version_of
+from exporter.apiserver.resource import Event, ListMeta, name_of, version_of
 
 T = TypeVar("T")
 Trim = Callable[[dict[str, Any]], T | None]
@@ -18,7 +18,19 @@ MAX_NAMED = 100
 """Broken objects that are named; all are counted."""
 NAMELESS = "an object without a name"
 
+
+class _Versioned(msgspec.Struct):
+    """As much of an object as tells its version; the rest is skipped, not decoded."""
+
+    metadata: ListMeta
+
+
 _read = msgspec.json.Decoder().decode
+_read_version = msgspec.json.Decoder(_Versioned).decode
+
+
+class OutOfOrderError(Exception):
+    """An event is from before our place, so others may have been missed; only a list can tell."""
 
 
 class Store(Generic[T]):
@@ -63,12 +75,19 @@ class Store(Generic[T]):
         self.objects, self.broken = objects, broken
         return differs
 
-    def take(self, event: Event) -> str:
-        """Do what an event says; return the resourceVersion that it brings, or nothing."""
+    def take(self, event: Event, place: str) -> str:
+        """
+        Do what an event says; return the resourceVersion that it brings, or nothing.
+
+        Raises:
+            OutOfOrderError: If it is from before *place*, our resourceVersion; nothing is done.
+        """
         match event.type:
             case "ADDED" | "MODIFIED":
+                _check_order(event.object, place)
                 version = self.add(self.objects, self.broken, event.object)
             case "DELETED":
+                _check_order(event.object, place)
                 version = self._remove(event.object)
             case "BOOKMARK":
                 version = version_of(_read(event.object))
@@ -98,3 +117,18 @@ class Store(Generic[T]):
             into.pop(name, None)
         else:
             into[name] = kept
+
+
+def _check_order(raw: msgspec.Raw, place: str) -> None:
+    # A version is opaque, but where both are numbers, as etcd has them, they can be compared.
+    version = _version(raw)
+    if version.isdecimal() and place.isdecimal() and int(version) < int(place):
+        raise OutOfOrderError
+
+
+def _version(raw: msgspec.Raw) -> str:
+    """Return the resourceVersion of what may make no sense otherwise."""
+    try:
+        return _read_version(raw).metadata.resource_version
+    except msgspec.DecodeError:
+        return ""

@@ -68,7 +68,7 @@ class LocalSlice:
     ready: int
     not_ready: int
     addresses: tuple[Address, ...]
-    """Of ready endpoints, and only where the service is headless."""
+    """Of ready endpoints, and only where the service is headless, or that of Lighthouse's DNS."""
     pods: str
     """Names with a space between, since thousands of small strings would weigh more."""
     ports: tuple[int, ...]

@@ -26,10 +26,23 @@ from exporter.discover.kept import (
 from exporter.discover.resources import Found, Objects
 from exporter.discover.selection import EVERYTHING, Selection
 from exporter.discover.services import Parts, Rules, build, gather, workload
-from exporter.discover.trimming import LIGHTHOUSE
-from exporter.model import Cluster, Inventory, Profile, Service, ServiceName, Version, Workload
+from exporter.discover.trimming import LIGHTHOUSE, LIGHTHOUSE_DNS
+from exporter.model import (
+    Address,
+    Cluster,
+    Inventory,
+    Profile,
+    Service,
+    ServiceName,
+    Version,
+    Workload,
+)
 
 BROKER_NAMESPACE = "submariner-k8s-broker"
+OPERATOR_NAMESPACE = "submariner-operator"
+"""Where Submariner is, unless its own object says otherwise."""
+MAX_NAME_SERVERS = 10
+"""Replicas of Lighthouse that are asked: each is asked for all names."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +123,7 @@ def inventory(
             knows_local=_knows_local(network),
             knows_gateways=network.knows_gateways or profile is not Profile.SUBMARINER,
             karmada_cluster=identity.karmada_cluster,
+            lighthouse=_name_servers(objects, found),
         ),
         workloads=workloads,
         findings=frozenset(findings),
@@ -135,6 +149,21 @@ def _network(found: Found, remembered: Remembered, now: float) -> _Network:
         remembered=remembered.after(gateways, version),
         knows_gateways=knows,
     )
+
+
+def _name_servers(objects: Objects, found: Found) -> tuple[tuple[Address, int], ...]:
+    """Return each replica of Lighthouse's name server that is where Submariner is."""
+    # A Service of that name elsewhere is somebody else's, who is asked nothing.
+    namespaces = {key.partition("/")[0] for key in objects.get("submariners", ())}
+    each = {
+        (address, piece.ports[0])
+        for piece in found.of(LocalSlice, "local_slices")
+        if piece.service.name == LIGHTHOUSE_DNS
+        and piece.service.namespace in (namespaces or {OPERATOR_NAMESPACE})
+        and piece.ports
+        for address in piece.addresses
+    }
+    return tuple(sorted(each, key=lambda one: (one[0].version, one))[:MAX_NAME_SERVERS])
 
 
 def _version(gateways: list[Gateway], submariners: list[Submariner]) -> Version | None:

@@ -38,6 +38,8 @@ from exporter.discover.kept import (
 from exporter.model import Address, Condition, Container, Pod, ServiceName
 
 LIGHTHOUSE = "lighthouse-agent.submariner.io"
+LIGHTHOUSE_DNS = "submariner-lighthouse-coredns"
+"""The Service of the clusterset's name servers."""
 PROBE = "clusterset-exporter/probe"
 LOG_CONTAINER = "clusterset-exporter/log-container"
 LOG_FORMAT = "clusterset-exporter/log-format"
@@ -146,12 +148,13 @@ def trim_local_slice(found: Json) -> LocalSlice | None:
     endpoints = list(objects(found, "endpoints"))
     ready = [_is_ready(endpoint) for endpoint in endpoints]
     headless = _HEADLESS_SERVICE in tags
+    is_dns = text(tags, _KUBERNETES_SERVICE) == LIGHTHOUSE_DNS
     return LocalSlice(
         service=service_name(text(meta, "namespace"), text(tags, _KUBERNETES_SERVICE)),
         family=text(found, "addressType"),
         ready=sum(ready),
         not_ready=len(ready) - sum(ready),
-        addresses=_addresses_by_readiness(found)[0] if headless else (),
+        addresses=_addresses_by_readiness(found)[0] if headless or is_dns else (),
         pods=" ".join(sorted(set(_pods(endpoints)))),
         ports=tuple(
             port_number(port, "port")

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from exporter.accesslog.checkpoint import Checkpoint, CheckpointError, Saver
+from exporter.accesslog.checkpoint import Checkpoint, CheckpointError, FilePlaces, Saver
 from exporter.accesslog.follow import Follower, Place
 
 
@@ -47,7 +47,7 @@ class Life:
         return b"".join(lines for _, lines in poll.blocks).decode().splitlines()
 
     def end(self):
-        self.keeper.save(self.follower.places(), {})
+        self.keeper.save((self.follower.places(), {}))
         self.follower.close()
 
 
@@ -61,7 +61,7 @@ def log(tmp_path):
 
 @pytest.fixture
 def live(tmp_path, log):
-    keeper = Checkpoint(tmp_path / "state", "x")
+    keeper = Checkpoint(tmp_path / "state", "x", FilePlaces)
     lives = []
 
     def again(pattern=log):
@@ -75,13 +75,13 @@ def live(tmp_path, log):
 
 
 def test_what_is_saved_is_loaded(tmp_path):
-    keeper = Checkpoint(tmp_path / "state", "x")
+    keeper = Checkpoint(tmp_path / "state", "x", FilePlaces)
     assert keeper.load() is None
     parts = {"/var/log/x.log": {"stdout": b"\xff"}}
-    keeper.save([place(), place(inode=9)], parts)
+    keeper.save(([place(), place(inode=9)], parts))
     assert keeper.load() == ((place(), place(inode=9)), parts)
     assert [path.suffix for path in (tmp_path / "state").iterdir()] == [".json"]
-    assert Checkpoint(tmp_path / "state", "y").load() is None
+    assert Checkpoint(tmp_path / "state", "y", FilePlaces).load() is None
 
 
 @pytest.mark.parametrize(
@@ -96,19 +96,19 @@ def test_what_is_saved_is_loaded(tmp_path):
     ],
 )
 def test_one_that_cannot_be_used_is_set_aside(tmp_path, raw):
-    keeper = Checkpoint(tmp_path, "x")
-    keeper.save([], {})
+    keeper = Checkpoint(tmp_path, "x", FilePlaces)
+    keeper.save(([], {}))
     (path,) = tmp_path.iterdir()
     path.write_bytes(raw)
-    with pytest.raises(CheckpointError, match=r"set aside as log-.*broken, files are read from"):
+    with pytest.raises(CheckpointError, match=r"set aside as log-.*broken, reading begins at"):
         keeper.load()
     assert keeper.load() is None
     assert path.with_suffix(".broken").read_bytes() == raw
 
 
 def test_one_of_another_source_is_set_aside(tmp_path):
-    keeper = Checkpoint(tmp_path, "x")
-    keeper.save([], {})
+    keeper = Checkpoint(tmp_path, "x", FilePlaces)
+    keeper.save(([], {}))
     (path,) = tmp_path.iterdir()
     path.write_text(json.dumps(json.loads(path.read_text()) | {"source": "y"}))
     with pytest.raises(CheckpointError, match="of another version or source"):
@@ -118,7 +118,7 @@ def test_one_of_another_source_is_set_aside(tmp_path):
 def test_one_that_cannot_be_written_is_an_error_of_ours(tmp_path):
     (tmp_path / "state").write_text("in the way")
     with pytest.raises(CheckpointError, match="cannot be written"):
-        Checkpoint(tmp_path / "state", "x").save([], {})
+        Checkpoint(tmp_path / "state", "x", FilePlaces).save(([], {}))
 
 
 def test_a_restart_goes_on(log, live):
@@ -193,26 +193,26 @@ def test_a_file_cut_short(log, live):
 
 
 async def test_it_saves_once_in_a_while_and_tells_of_failures(tmp_path):
-    keeper, failures = Checkpoint(tmp_path / "state", "x"), []
+    keeper, failures = Checkpoint(tmp_path / "state", "x", FilePlaces), []
     saver = Saver(keeper, failures.append)
     assert saver.is_due()
-    saver.note([place()], {})
+    saver.note(([place()], {}))
     assert not saver.is_due()
     await saver.save()
     assert saver.is_due()
     assert await asyncio.to_thread(keeper.load) == ((place(),), {})
-    saver.note([place()], {})
+    saver.note(([place()], {}))
     assert saver.is_due()
     (tmp_path / "state").rename(tmp_path / "away")
     (tmp_path / "state").touch()
-    saver.note([place(offset=9)], {})
+    saver.note(([place(offset=9)], {}))
     await saver.save()
     assert "cannot be written" in failures[0]
     assert not Saver(None, failures.append).is_due()
 
 
 def test_a_saving_that_comes_late_does_not_undo_a_later_one(tmp_path):
-    keeper = Checkpoint(tmp_path, "x")
-    keeper.save([place(offset=9)], {}, turn=2)
-    keeper.save([place(offset=3)], {}, turn=1)
+    keeper = Checkpoint(tmp_path, "x", FilePlaces)
+    keeper.save(([place(offset=9)], {}), turn=2)
+    keeper.save(([place(offset=3)], {}), turn=1)
     assert keeper.load() == ((place(offset=9),), {})

@@ -14,7 +14,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from exporter.accesslog.checkpoint import Checkpoint
+from exporter.accesslog.checkpoint import Checkpoint, FilePlaces
 from exporter.accesslog.follow import LINGER, Follower
 
 
@@ -26,7 +26,7 @@ class Rotation(RuleBasedStateMachine):
         self.files = []
         self.file = self.open()
         self.old = []
-        self.keeper = Checkpoint(self.folder / "state", "x")
+        self.keeper = Checkpoint(self.folder / "state", "x", FilePlaces)
         self.now, self.number = 0.0, 0
         self.written, self.read = set(), []
         self.half = {}
@@ -131,12 +131,12 @@ class Rotation(RuleBasedStateMachine):
         # Renamed files are found again in their folder; deleted ones and link targets elsewhere
         # have no name there, so their last lines have to be read first.
         self.look()
-        self.keeper.save(self.follower.places(), {})
+        self.keeper.save((self.follower.places(), {}))
         self.follower.close()
         visible = {path.stat().st_ino for path in self.folder.iterdir() if path.is_file()}
         self.old = [each for each in self.old if os.fstat(each[0].fileno()).st_ino in visible]
         saved = self.keeper.load()
-        self.keeper.save([place for place in saved[0] if place.inode in visible], {})
+        self.keeper.save(([place for place in saved[0] if place.inode in visible], {}))
         self.begin()
 
     @invariant()

@@ -38,6 +38,14 @@ class FakeAccess(Access):
         await self.done("POST", f"/api/v1/namespaces/{namespace}/pods", pod)
         return self.server.log(namespace, name)
 
+    async def restart(self, namespace, name):
+        """Start the container of a pod anew; return its log from now on."""
+        key = ("", "pods", namespace, name)
+        status = {"containerStatuses": [{"name": "app", "restartCount": 1}]}
+        self.server.store.update(*key, self.server.store.get(*key) | {"status": status})
+        self.server.logs[namespace, name, "app"] = log = self.server.log(namespace, name).renewed()
+        return log
+
 
 def pytest_asyncio_loop_factories(item):
     real = item.get_closest_marker("real_time")

@@ -46,6 +46,8 @@ KINDS = [
     faults.expire(),
     faults.expire(2),
     faults.twice(),
+    faults.swapped(),
+    faults.stall(1),
     faults.drip(50, 0.2),
     faults.before_each(STRANGE),
     faults.before_each(ODD),

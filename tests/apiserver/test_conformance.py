@@ -13,7 +13,7 @@ import pytest
 
 from exporter.apiserver.errors import ApiError, ErrorKind
 from exporter.apiserver.lease import Election
-from exporter.apiserver.podlog import BEGINNING, Container, PodLog
+from exporter.apiserver.podlog import BEGINNING, Container, Place, PodLog, restarts
 from exporter.apiserver.reflector import Reflector, Resource, WatchState
 from tests.fakes.apiaccess import ADMIN, EXPORTER, USERS
 from tests.fakes.virtual import until
@@ -324,6 +324,31 @@ async def test_a_log_is_bytes_with_time_stamps(api, maps):
     assert since == whole
     assert await read(timestamps="true", sinceTime=stamp(3)) == (200, three)
     assert await read(limitBytes="3") == (200, b"one")
+
+
+async def test_the_log_of_a_containers_life_before(api, maps):
+    namespace = maps.split("/")[4]
+    log = await api.pod(namespace, "web")
+    log.write(b"one", stamp(1))
+    log.write(b"two", stamp(2))
+    pod = f"/api/v1/namespaces/{namespace}/pods/web"
+    status, body = await api.call("GET", f"{pod}/log", container="app", previous="true")
+    assert (status, body["reason"]) == (400, "BadRequest")
+    fresh = await api.restart(namespace, "web")
+    fresh.write(b"three", stamp(3))
+    assert restarts(await api.done("GET", pod), "app") == 1
+    assert restarts(await api.done("GET", pod), "other") == 0
+    asked = {"container": "app", "previous": "true", "sinceTime": stamp(2)}
+    assert await api.call("GET", f"{pod}/log", **asked) == (200, "two\n")
+    async with api.client() as client:
+        container = Container(namespace=namespace, pod="web", container="app")
+        followed = PodLog(client, container, place=Place(stamp=stamp(1).encode()), restarts=1)
+        async with aclosing(followed.blocks()) as blocks:
+            found = b""
+            while b"three" not in found:
+                found += await anext(blocks)
+        # At that place we had had no line of that very moment.
+        assert found == b"one\ntwo\nthree\n"
 
 
 async def test_logs_that_cannot_be_had(api, maps):

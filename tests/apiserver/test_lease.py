@@ -4,7 +4,9 @@ import asyncio
 import itertools
 import random
 import sys
+import time
 from contextlib import asynccontextmanager
+from datetime import datetime
 
 import pytest
 
@@ -85,6 +87,7 @@ class Race:
 async def racing(*names):
     async with asyncio.TaskGroup() as group:
         race = Race(ApiServer())
+        race.group = group
         for name in names:
             race.enter(group, name)
         await until(race.leaders)
@@ -119,6 +122,42 @@ async def test_an_orderly_end_hands_over_in_less_than_two_seconds(say):
     say(f"\nhandover on SIGTERM: {min(times)} to {max(times)} s")
     assert len(times) == 20
     assert max(times) < 2
+
+
+@pytest.mark.parametrize("orderly", [True, False])
+async def test_the_next_leader_knows_since_when_nobody_leads(orderly):
+    """By the wall clock of the one before: when it stopped, or when it had to at the latest."""
+    async with racing("a") as race:
+        assert race.elections["a"].free_since is None
+        await asyncio.sleep(60)
+        before = time.time()
+        if orderly:
+            race.leave("a")
+            await until(lambda: not race.leaders())
+        else:
+            # As a process that was killed.
+            race.cut_off = {"a"}
+            before = datetime.fromisoformat(race.spec()["renewTime"]).timestamp() + 10
+            await until(lambda: not race.leaders())
+        race.enter(race.group, "b")
+        await until(lambda: race.leaders() == ["b"])
+        assert before - 0.001 <= race.elections["b"].free_since <= before + 1
+        kept = race.elections["b"].free_since
+        await asyncio.sleep(60)
+        assert race.elections["b"].free_since == kept
+
+
+@pytest.mark.parametrize("renewed", ["yesterday", 7, None])
+async def test_a_lease_that_does_not_say_when_says_nothing(renewed):
+    async with racing("a") as race:
+        race.leave("a")
+        await until(lambda: race.spec()["holderIdentity"] == "")
+        found = race.server.store.get(*LEASES, "mon", "exporter")
+        spec = found["spec"] | {"renewTime": renewed}
+        race.server.store.update(*LEASES, "mon", "exporter", found | {"spec": spec})
+        race.enter(race.group, "b")
+        await until(lambda: race.leaders() == ["b"])
+        assert race.elections["b"].free_since is None
 
 
 async def test_a_leader_that_is_cut_off_stops_before_another_begins(say):

@@ -161,6 +161,34 @@ async def test_unknown_repeated_and_stray_events_change_nothing(server):
         assert watched.failures == 0
 
 
+async def test_an_event_that_comes_too_late_is_not_believed(server):
+    """What is older than what we know would undo it; and what else was missed, a list tells."""
+    server.faults = [Fault(faults.swapped(), verb="watch", times=1)]
+    seen = []
+    async with watching(server) as watched:
+        watched._changed = lambda: seen.append(watched.objects.get("shop/a"))
+        await until(watched.settled.is_set)
+        for value in "23456":
+            put(server, "a", value)
+        put(server, "b", "2")
+        await watched.until_true(within=5)
+        assert seen == sorted(seen)
+        assert watched.relists == 1
+
+
+@pytest.mark.parametrize("version", ["", "x", "-1", "1.5", None])
+async def test_a_version_that_is_no_number_has_no_order(server, version):
+    late = {"metadata": {"name": "late", "namespace": "shop", "resourceVersion": version}}
+    late["data"] = {"value": "1"}
+    line = json.dumps({"type": "ADDED", "object": late}).encode() + b"\n"
+    server.faults = [Fault(faults.before_each(line), verb="watch", times=1)]
+    async with watching(server) as watched:
+        await until(watched.settled.is_set)
+        put(server, "a", "2")
+        await until(lambda: watched.objects.get("shop/late") == "1", within=1)
+        assert watched.relists == 0
+
+
 async def test_a_list_without_an_end_is_given_up(server, monkeypatch):
     monkeypatch.setattr("exporter.apiserver.reflector.MAX_PAGES", 3)
     page = {"metadata": {"resourceVersion": "1", "continue": "again"}, "items": []}

@@ -9,7 +9,17 @@ import yaml
 
 from exporter import __version__
 from exporter.settings import load
-from tests.fakes.charts import CHART, MATRIX, NODE_LOGS, helm, objects, one, pod, template
+from tests.fakes.charts import (
+    CHART,
+    MATRIX,
+    NODE_LOGS,
+    NODE_LOGS_BY_POD,
+    helm,
+    objects,
+    one,
+    pod,
+    template,
+)
 
 WORKLOADS = {"Deployment", "StatefulSet", "DaemonSet"}
 with_any_values = pytest.mark.parametrize("values", MATRIX.values(), ids=MATRIX)
@@ -101,6 +111,7 @@ def test_defaults():
             "kubernetes": {"config_map": "clusterset-exporter", "lease": "clusterset-exporter"}
         },
         "logs": [{"pods": {}}],
+        "state_directory": "/var/lib/clusterset-exporter",
     }
 
 
@@ -215,6 +226,25 @@ def test_lines_are_read_once_and_probes_sent_once(tmp_path):
     assert labels["pod-security.kubernetes.io/enforce"] == "privileged"
 
 
+@pytest.mark.parametrize(("shards", "kind"), [(1, "Deployment"), (2, "StatefulSet")])
+def test_places_in_pod_logs_are_kept_over_restarts_of_the_container(tmp_path, shards, kind):
+    found = objects({"shards": shards})
+    where = config_of(found, "clusterset-exporter", tmp_path).state_directory
+    (container,) = pod(found, kind)["containers"]
+    (mount,) = [each for each in container["volumeMounts"] if each["mountPath"] == where]
+    (volume,) = [each for each in pod(found, kind)["volumes"] if each["name"] == mount["name"]]
+    assert "emptyDir" in volume
+    found = objects({"shards": shards, "podLogs": {"enabled": False}})
+    assert config_of(found, "clusterset-exporter", tmp_path).state_directory is None
+
+
+def test_on_nodes_the_pods_behind_exported_services_are_read(tmp_path):
+    found = objects(NODE_LOGS_BY_POD)
+    (source,) = config_of(found, "clusterset-exporter-node-logs", tmp_path).logs
+    assert (source.by_pod, source.wrapper) == (True, "cri")
+    assert source.files == ("/var/log/containers/*.log",)
+
+
 def test_what_is_configured_goes_before_what_the_chart_makes(tmp_path):
     found = objects({"config": {"probe": {"interval": "30s"}, "logs": []}, "cluster": "east"})
     config = config_of(found, "clusterset-exporter", tmp_path)
@@ -315,7 +345,7 @@ def test_boards_and_rules_come_from_the_files_of_the_chart(tmp_path):
         ({"web": {"tls": True}}, "web.tls without web.secrets; name the Secret"),
         ({"web": {"secrets": ["Web"]}}, "/web/secrets/0"),
         ({"web": {"scrape": {"token": {}}}}, "/web/scrape"),
-        ({"nodeLogs": {"enabled": True}}, "nodeLogs.logs is empty; name what to read"),
+        ({"nodeLogs": {"enabled": True, "logs": []}}, "nodeLogs.logs is empty; name what to read"),
         ({"probeKey": {"create": True, "existingSecret": "a"}}, "are two keys; keep one"),
         (
             {"serviceMonitor": {"enabled": True}, "podMonitor": {"enabled": True}},

@@ -5,7 +5,7 @@ import yaml
 
 from exporter.diagnose import LIGHTHOUSE, OPERATOR_NAMESPACE
 from exporter.discover.resources import RESOURCES
-from tests.fakes.charts import MATRIX, NODE_LOGS, ROOT, objects, one
+from tests.fakes.charts import MATRIX, NODE_LOGS, NODE_LOGS_BY_POD, ROOT, objects, one
 
 
 def rights(roles):
@@ -40,6 +40,10 @@ def test_the_cluster_role_is_what_is_watched_and_the_logs_of_pods():
     assert of({}, "ClusterRole") == WATCHED | LOGS
     assert of({"podLogs": {"enabled": False}}, "ClusterRole") == WATCHED
     assert of(NODE_LOGS, "ClusterRole") == WATCHED
+    # The lines are in the files; which of them are wanted is not.
+    assert of(NODE_LOGS_BY_POD, "ClusterRole") == WATCHED | {("", "pods", "get", None)}
+    only = {"rbac": {"create": False}, **NODE_LOGS_BY_POD}
+    assert of(only, "ClusterRole", "Role") == set()
 
 
 def test_the_role_is_the_own_config_map_and_the_lease():

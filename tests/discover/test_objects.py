@@ -302,3 +302,34 @@ def test_a_second_call_makes_only_what_changed():
     objects.not_ready("cluster1")
     later = inventory(objects.trimmed(), identity=HERE, now=NOW, previous=first)
     assert not later.inventory.services[NGINX].exports[0].ready
+
+
+def test_each_replica_of_the_name_server_is_known():
+    scene = Objects("scene")
+    assert scene.discover().inventory.lighthouse == ()
+    scene.name_server("10.1.0.20", "10.1.0.3")
+    scene.name_server("10.1.0.4", port=5353)
+    scene.name_server("10.1.0.5", ready=False)
+    # A tenant may give any name to what is in its own namespace.
+    scene.name_server("10.1.0.6", namespace="shop")
+    expected = (("10.1.0.3", 53), ("10.1.0.4", 5353), ("10.1.0.20", 53))
+    found = scene.discover().inventory.lighthouse
+    assert [(str(address), port) for address, port in found] == list(expected)
+
+
+def test_where_the_name_server_is_says_submariners_own_object():
+    scene = Objects("scene")
+    scene.name_server("10.1.0.3")
+    scene.name_server("10.1.0.4", namespace="elsewhere")
+    scene.get("Submariner", "submariner")["metadata"]["namespace"] = "elsewhere"
+    (found,) = scene.discover().inventory.lighthouse
+    assert str(found[0]) == "10.1.0.4"
+    scene.remove("Submariner", "submariner")
+    (found,) = scene.discover().inventory.lighthouse
+    assert str(found[0]) == "10.1.0.3"
+
+
+def test_no_more_name_servers_than_can_be_asked():
+    scene = Objects("scene")
+    scene.name_server(*(f"10.1.0.{number}" for number in range(1, 31)))
+    assert len(scene.discover().inventory.lighthouse) == 10

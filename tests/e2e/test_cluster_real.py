@@ -13,6 +13,8 @@ from tests.system.test_cluster_life import (  # noqa: F401 - the fixture and the
     follows,
     member,
     test_a_change_of_readiness_is_followed_at_once,
+    test_a_container_that_was_started_anew_while_nobody_read,
+    test_a_nodes_files_are_counted_by_pod,
     test_check_with_the_rights_of_an_exporter,
     test_history_that_is_compacted,
 )

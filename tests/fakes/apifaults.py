@@ -192,6 +192,30 @@ def twice():
     return lines(tamper)
 
 
+def swapped():
+    """Send each second line before the one that it should come after."""
+
+    def tamper(asked, number, line):
+        if number % 2 == 0:
+            asked.held_back = line
+        else:
+            yield line
+            yield asked.held_back
+
+    return lines(tamper)
+
+
+def stall(count=0):
+    """Say nothing more after *count* lines, and do not end: as if all packets were lost."""
+
+    def tamper(_asked, number, line):
+        if number == count:
+            yield asyncio.Event().wait()
+        yield line
+
+    return lines(tamper)
+
+
 def drip(size, seconds):
     """Send *size* bytes each *seconds*."""
 

@@ -173,6 +173,8 @@ class ApiServer:
                 "ContainerCreating"
             )
             raise RefusedError(400, "BadRequest", message)
+        if asked.query.get("previous") == "true" and log.previous is None:
+            raise RefusedError(400, "BadRequest", podlogs.NOTHING_BEFORE)
         return await podlogs.serve(request, log)
 
     async def _watch(self, asked, request):

@@ -77,11 +77,13 @@ NODE_LOGS = {
         ],
     }
 }
+NODE_LOGS_BY_POD = {"nodeLogs": {"enabled": True}}
 MATRIX = {
     "defaults": {},
     "one replica": {"replicas": 1},
     "shards": {"shards": 3},
     "node logs": NODE_LOGS,
+    "node logs by pod": NODE_LOGS_BY_POD,
     "no pod logs": {"podLogs": {"enabled": False}},
     "pod logs of two namespaces": {"podLogs": {"namespaces": ["shop", "nginx-test"]}},
     "a key that is there": {"probeKey": {"existingSecret": "mine"}, **NODE_LOGS},

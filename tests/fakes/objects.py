@@ -47,6 +47,26 @@ class Objects:
         ]
         return found
 
+    def name_server(self, *addresses, port=53, namespace="submariner-operator", ready=True):
+        """Add the slice of Lighthouse's DNS service, with these replicas; return it."""
+        name = "submariner-lighthouse-coredns"
+        made = {
+            "apiVersion": "discovery.k8s.io/v1",
+            "kind": "EndpointSlice",
+            "metadata": {
+                "name": f"{name}-{len(self.all)}",
+                "namespace": namespace,
+                "labels": {"kubernetes.io/service-name": name},
+            },
+            "addressType": "IPv4",
+            "ports": [{"name": "udp", "port": port, "protocol": "UDP"}],
+            "endpoints": [
+                {"addresses": [each], "conditions": {"ready": ready}} for each in addresses
+            ],
+        }
+        self.all.append(made)
+        return made
+
     def not_ready(self, cluster):
         """Say that nothing behind *cluster*'s share is ready."""
         self.slice_of(cluster)["endpoints"][0]["conditions"]["ready"] = False

@@ -14,6 +14,8 @@ class Log:
         self.changed = asyncio.Event()
         self.ended = False
         self.waiting = False
+        self.previous = None
+        """Of the container's life before this one."""
         self.stalled = False
         """Following brings nothing more, as after some rotations; asking anew does."""
 
@@ -28,6 +30,13 @@ class Log:
     def end(self):
         self.ended = True
         self.wake()
+
+    def renewed(self):
+        """Return the log of the container's next life."""
+        self.end()
+        fresh = Log()
+        fresh.previous = self
+        return fresh
 
     def wake(self):
         self.changed, before = asyncio.Event(), self.changed
@@ -46,9 +55,16 @@ def _chosen(lines, query):
     return begin
 
 
+NOTHING_BEFORE = "previous terminated container not found"
+
+
 async def serve(request, log):
     """Answer a request for *log*, to its end or until the client is gone."""
     query = request.query
+    if query.get("previous") == "true":
+        if log.previous is None:
+            return web.Response(text=NOTHING_BEFORE, status=400)
+        log = log.previous
     reply = web.StreamResponse(headers={"Content-Type": "text/plain"})
     stamped, follow = query.get("timestamps") == "true", query.get("follow") == "true"
     left = int(query.get("limitBytes") or 1 << 60)

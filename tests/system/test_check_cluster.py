@@ -103,6 +103,18 @@ async def test_rights_on_the_lease_are_wanted_where_there_is_one(member):
     assert "in mon" in line
 
 
+@pytest.mark.parametrize(("without", "level"), [("pods/log", "ok"), ("pods", "fail")])
+async def test_a_nodes_files_want_the_right_to_get_pods_alone(member, without, level):
+    logs = '[{files: ["/x/*.log"], wrapper: cri, service: {pod: true}}]'
+    config = CONFIG.replace("KUBERNETES", "").replace("[{pods: {}, format: main}]", logs)
+    (member.folder / "config.yaml").write_text(config)
+    await member.api.grant(*(each for each in RULES if each[1] != without))
+    _, text, _ = await check(member, "nginx-test/nginx", token=EXPORTER)
+    (line,) = [each for each in text.splitlines() if " rights " in each]
+    assert line.startswith(level)
+    assert ("get pods" in line) is (level == "fail")
+
+
 async def test_nothing_says_which_cluster_this_is(member):
     for kind, name in (
         ("Gateway", "gw1"),

@@ -5,16 +5,19 @@ import signal
 import sys
 import time
 from contextlib import AsyncExitStack
+from ipaddress import ip_address
 
 import pytest
 
+from exporter.probe import dns
 from exporter.shard import Shard
 from tests.apiserver.conftest import FakeAccess
 from tests.fakes import certs
 from tests.fakes.apiserver import ApiServer, running
 from tests.fakes.files import line
-from tests.fakes.members import CONFIG, Member
+from tests.fakes.members import CONFIG, Member, path_of
 from tests.fakes.nouns import NGINX
+from tests.fakes.servers import udp
 
 pytestmark = pytest.mark.timeout(120)
 NAME = {"destination_service_namespace": "nginx-test", "destination_service_name": "nginx"}
@@ -79,8 +82,61 @@ async def test_pod_logs_are_counted(member, api):
         assert await exporter.value(requests, source_cluster="cluster1", **NAME) == 1
 
 
+async def test_of_two_leaders_each_line_of_a_pod_is_counted_once(member, api):
+    log = await api.pod("nginx-test", "nginx-7d-abcde")
+    lease, requests, written = "lease: clusterset-exporter", "clusterset_requests_total", 0
+
+    def write(count=1):
+        nonlocal written
+        written += count
+        for _ in range(count):
+            log.write(line("10.2.0.9", end="").encode(), time.time())
+
+    async with member.exporter(kubernetes=lease) as first:
+        await first.until(lambda: asked(api, "follow"))
+        async with member.exporter(kubernetes=lease) as second:
+            write(5)
+            await first.until_value(5, requests, source_cluster="cluster2", **NAME)
+            first.process.send_signal(signal.SIGTERM)
+            assert await first.end() == 0
+            write(3)
+            await second.until_value(1, "clusterset_exporter_leader")
+            await second.until_value(3, requests, source_cluster="cluster2", **NAME)
+            write(2)
+            await second.until_value(5, requests, source_cluster="cluster2", **NAME)
+    assert written == 10
+
+
 async def asked(api, parameter):
     return any(parameter in each.query for each in api.server.asked)
+
+
+async def test_name_servers_of_the_clusterset_are_found_and_asked(member):
+    def answers(query):
+        read = dns.decode_query(query)
+        address = [ip_address("100.1.0.10")] if read.type == dns.Type.A else []
+        return [dns.encode_response(read, 0, address)]
+
+    config = CONFIG.replace("probe: {", "probe: {lighthouse: discovered, ")
+    answered = {"vantage": "lighthouse", "destination_cluster": "cluster1"}
+    async with udp(answers) as (port, peers), member.exporter(config=config) as exporter:
+        assert await exporter.value("clusterset_dns_answers_total", **answered) == 0
+        found = member.objects.name_server("127.0.0.1", port=port)
+        await member.api.done("POST", path_of(found, name=False), found)
+
+        async def asked():
+            return await exporter.value("clusterset_dns_answers_total", **answered) > 0
+
+        await exporter.until(asked)
+        await member.remove(found)
+        await exporter.until(lambda: idle(peers))
+
+
+async def idle(peers):
+    """Return whether no question came for longer than an interval."""
+    before = len(peers)
+    await asyncio.sleep(1.5)
+    return len(peers) == before
 
 
 async def test_of_two_replicas_one_works_and_hands_over(member):
@@ -109,6 +165,50 @@ async def test_a_leader_that_lost_its_lease_ends(member, api):
         await api.done("PUT", path, lease | {"spec": lease["spec"] | {"holderIdentity": "other"}})
         assert await exporter.end() == 1
         assert "lost the lease to lead" in exporter.lines[-1]
+
+
+async def test_what_only_a_restart_can_change_is_refused_at_a_reload(member):
+    async with member.exporter(kubernetes="lease: one") as exporter:
+        path = member.folder / "config.yaml"
+        before = path.read_text()
+        for other, told in (
+            (
+                before.replace("lease: one", "lease: two"),
+                "inventory.kubernetes.lease: cannot change from one to two; restart",
+            ),
+            (
+                before.replace("lease: one", ""),
+                "inventory.kubernetes.lease: cannot change from one to none; restart",
+            ),
+            (f"cluster: east\n{before}", "cluster: cannot change from cluster1 to east; restart"),
+        ):
+            path.write_text(other)
+            status, text = await exporter.get("/-/reload", "POST")
+            assert (status, text.partition(": ")[2].strip()) == (500, told)
+            problems = {
+                each["what"]: each["message"] for each in (await exporter.status())["problems"]
+            }
+            assert problems["configuration"] == told
+        # What was discovered may be written down.
+        path.write_text(f"cluster: cluster1\n{before}")
+        assert (await exporter.get("/-/reload", "POST"))[0] == 200
+        assert await exporter.value("clusterset_exporter_leader") == 1
+
+
+async def test_a_reload_that_leads_to_another_name_for_the_cluster_ends_it(member, api):
+    await api.done("POST", "/api/v1/namespaces/mon/configmaps", {"metadata": {"name": "one"}})
+    stamp = {"work.karmada.io/namespace": "karmada-es-member9"}
+    body = {"metadata": {"name": "two", "annotations": stamp}}
+    await api.done("POST", "/api/v1/namespaces/mon/configmaps", body)
+    async with member.exporter(kubernetes="config_map: one") as exporter:
+        for kind, name in (("Gateway", "gw1"), ("Submariner", "submariner")):
+            await member.remove(member.objects.get(kind, name))
+        await member.remove(member.objects.get("ServiceExport", "nginx"))
+        path = member.folder / "config.yaml"
+        path.write_text(path.read_text().replace("config_map: one", "config_map: two"))
+        await exporter.get("/-/reload", "POST")
+        assert await exporter.end() == 1
+        assert "this cluster was taken for cluster1; now" in exporter.lines[-1]
 
 
 async def test_shards_have_all_services_once(member):

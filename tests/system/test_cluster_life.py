@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 import sys
 import time
 
@@ -11,10 +12,21 @@ from tests.apiserver.conftest import FakeAccess
 from tests.fakes import certs
 from tests.fakes.apiaccess import EXPORTER
 from tests.fakes.apiserver import ApiServer, running
+from tests.fakes.files import line
 from tests.fakes.members import CONFIG, RULES, Member
+from tests.fakes.nodelogs import Node
 
 pytestmark = pytest.mark.timeout(240)
 READY = "clusterset_service_ready"
+REQUESTS = "clusterset_requests_total"
+PODS = ("nginx-7d-abcde", "nginx-7d-fghij")
+NAME = {"destination_service_namespace": "nginx-test", "destination_service_name": "nginx"}
+NODE_CONFIG = """\
+inventory: {kubernetes: {}}
+probe: {services: [{match: "*/*", enabled: false}]}
+state_directory: state
+logs: [{files: [FILES], wrapper: cri, service: {pod: true}}]
+"""
 
 
 @pytest.fixture
@@ -29,6 +41,9 @@ async def member(api, tmp_path):
     await made.fill()
     yield made
     await made.empty()
+    for name in PODS:
+        path = f"/api/v1/namespaces/nginx-test/pods/{name}"
+        assert (await api.call("DELETE", path, gracePeriodSeconds="0"))[0] in {200, 404}
 
 
 async def follows(member, exporter, *, ready, within=20.0):
@@ -76,3 +91,61 @@ async def test_check_with_the_rights_of_an_exporter(member, api):
     level, text = told["CoreDNS kube-system/coredns"]
     assert (level, text[:16]) == ("ok", "not looked at: G")
     assert "403" in text
+
+
+async def test_a_nodes_files_are_counted_by_pod(member, api, tmp_path):
+    """As the DaemonSet does it, over rotation by the kubelet, a restart of ours, a new pod."""
+    node = Node(tmp_path)
+    config = NODE_CONFIG.replace("FILES", node.glob)
+    for name in PODS:
+        await api.pod("nginx-test", name)
+    log, other = node.log("nginx-test", PODS[0]), node.log("kube-system", "coredns-1")
+    here, there = line("10.1.0.9", end=""), line("10.2.0.9", end="")
+    log.write(here)
+    async with member.exporter(config=config) as exporter:
+        log.write(there)
+        other.write(there)
+        log.rotate()
+        log.write(there)
+        await exporter.until_value(2, REQUESTS, source_cluster="cluster2", **NAME)
+        exporter.process.send_signal(signal.SIGTERM)
+        assert await exporter.end() == 0
+    log.write(there)
+    log.rotate()
+    log.write(there)
+    fresh = node.log("nginx-test", PODS[1])
+    fresh.write(here)
+    async with member.exporter(config=config) as exporter:
+        await exporter.until_value(2, REQUESTS, source_cluster="cluster2", **NAME)
+        await exporter.until_value(1, REQUESTS, source_cluster="cluster1", **NAME)
+        fresh.write(here)
+        log.write(there)
+        log.remove()
+        await exporter.until_value(3, REQUESTS, source_cluster="cluster2", **NAME)
+        await exporter.until_value(2, REQUESTS, source_cluster="cluster1", **NAME)
+        assert (await exporter.status())["problems"] == []
+        assert await exporter.value("clusterset_exporter_log_lines_total") == 5
+
+
+async def test_a_container_that_was_started_anew_while_nobody_read(member, api):
+    config = f"{CONFIG}state_directory: state\n"
+    log = await api.pod("nginx-test", PODS[0])
+    log.write(line("10.1.0.9", end="").encode(), time.time() - 60)
+
+    def write(into):
+        into.write(line("10.2.0.9", end="").encode(), time.time())
+
+    async with member.exporter(config=config) as exporter:
+        await exporter.until_value(1, "clusterset_exporter_pod_logs")
+        write(log)
+        await exporter.until_value(1, REQUESTS, source_cluster="cluster2", **NAME)
+        exporter.process.send_signal(signal.SIGTERM)
+        assert await exporter.end() == 0
+    write(log)
+    fresh = await api.restart("nginx-test", PODS[0])
+    write(fresh)
+    async with member.exporter(config=config) as exporter:
+        await exporter.until_value(2, REQUESTS, source_cluster="cluster2", **NAME)
+        write(fresh)
+        await exporter.until_value(3, REQUESTS, source_cluster="cluster2", **NAME)
+        assert await exporter.value("clusterset_exporter_log_lines_total") == 3

@@ -62,12 +62,17 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace 
 {{- if and .Values.podLogs.enabled (not .Values.nodeLogs.enabled) }}true{{ end -}}
 {{- end }}
 
+{{- /* True, or nothing. */}}
+{{- define "clusterset-exporter.nodeLogsByPod" -}}
+{{- range .Values.nodeLogs.logs }}{{ if kindIs "map" .service }}{{ if .service.pod }}true{{ end }}{{ end }}{{ end -}}
+{{- end }}
+
 {{- define "clusterset-exporter.config" -}}
 {{- $name := include "clusterset-exporter.fullname" . -}}
 {{- $kubernetes := dict "config_map" $name -}}
 {{- if eq (int .Values.shards) 1 }}{{ $_ := set $kubernetes "lease" $name }}{{ end -}}
 {{- $made := dict "inventory" (dict "kubernetes" $kubernetes) -}}
-{{- if include "clusterset-exporter.podLogs" . }}{{ $_ := set $made "logs" (list (dict "pods" dict)) }}{{ end -}}
+{{- if include "clusterset-exporter.podLogs" . }}{{ $_ := set $made "logs" (list (dict "pods" dict)) }}{{ $_ := set $made "state_directory" "/var/lib/clusterset-exporter" }}{{ end -}}
 {{- if include "clusterset-exporter.probeKey" . }}{{ $_ := set $made "probe_key_file" "/etc/clusterset-exporter-key/key" }}{{ end -}}
 {{- if .Values.cluster }}{{ $_ := set $made "cluster" .Values.cluster }}{{ end -}}
 {{- toYaml (mergeOverwrite $made (deepCopy .Values.config)) -}}

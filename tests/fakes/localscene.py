@@ -1,0 +1,91 @@
+"""All that an exporter does with its cluster's API server, in this process and its loop's time."""
+
+import asyncio
+import os
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from prometheus_client.parser import text_string_to_metric_families as families
+
+from exporter.expose import series
+from exporter.expose.status import Moment
+from exporter.flow import Flow
+from exporter.incluster import LocalCluster
+from exporter.loading import load
+from exporter.reading import Reader
+from tests.fakes.virtual import until
+
+CONFIG = "inventory: {kubernetes: {}}\nlogs: [{pods: {}}]\n"
+UNIX = 1_800_000_000.0
+
+
+class Local:
+    """An exporter's knowledge of its cluster, and what it takes of the machine."""
+
+    def __init__(self, client, loaded, group):
+        self.loaded, self.group, self.ends = loaded, group, []
+        loop = asyncio.get_running_loop()
+        self.flow = Flow(
+            loaded.settings,
+            local="",
+            key=None,
+            moment=lambda: Moment(at=loop.time(), unix=UNIX + loop.time()),
+            hurry=lambda _: None,
+        )
+        self.cluster = LocalCluster(
+            client,
+            pod="exporter-1",
+            changed=self.flow.inventory_changed,
+            arrange=self._arrange,
+            end=self.ends.append,
+        )
+        self.cluster.begin(self.flow, Reader(self.flow))
+        self.tasks = [group.create_task(stage()) for _, stage in self.cluster.stages(loaded)]
+
+    def _arrange(self):
+        (source,) = self.loaded.logs
+        self.tasks.append(self.group.create_task(self.cluster.pods.read(source, self.loaded)))
+
+    def ready(self):
+        """Return which clusters have the service ready, as far as this knows."""
+        if self.flow.inventory is None:
+            return None
+        (service,) = self.flow.inventory.services.values()
+        return {each.cluster for each in service.exports if each.ready}
+
+    def troubled(self):
+        well = {"synced", "not_installed"}
+        return [each.resource for each in self.flow.watches() if each.state not in well]
+
+    def lines(self):
+        return self.flow.registry.series[series.LOG_LINES].get(("pods", "access"))
+
+    async def metrics(self):
+        """Return what a scrape brings, parsed."""
+        text = b"".join([piece async for piece in self.flow.render(False)]).decode()
+        return {family.name: family for family in families(text)}
+
+    async def until_ready(self, *clusters, within):
+        await until(lambda: self.ready() == set(clusters), within=within)
+
+
+@asynccontextmanager
+async def local(api, folder):
+    path = folder / "config.yaml"
+    path.write_text(CONFIG)
+    loaded = await asyncio.to_thread(load, path, None)
+    async with api.client() as client, asyncio.TaskGroup() as group:
+        made = Local(client, loaded, group)
+        yield made
+        for task in made.tasks:
+            task.cancel()
+
+
+def descriptors():
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def resident():
+    """Return the bytes of memory that this process holds."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")

@@ -1,0 +1,91 @@
+"""Readers of pods' logs beside a fake API server that knows the pods."""
+
+import asyncio
+import time
+from contextlib import asynccontextmanager
+
+from exporter.apiserver.client import ApiClient
+from exporter.expose import series
+from exporter.loading import load
+from exporter.model import Workload
+from exporter.nodereading import NodeReader
+from exporter.podreading import PodReader
+from exporter.reading import Reader
+from exporter.workloads import Workloads
+from tests.fakes import scenes
+from tests.fakes.apiaccess import Fixed
+from tests.fakes.files import line
+from tests.fakes.nouns import NGINX
+from tests.fakes.virtual import until
+
+LINE = line("10.1.0.9", end="")
+CONFIG = "inventory: {kubernetes: {}}\nlogs: [{pods: {limit: 5}}]\n"
+
+
+class PodScene:
+    """What one process knows and reads; another one is another life of it."""
+
+    def __init__(self, server, client, loaded):
+        self.server, self.loaded = server, loaded
+        (self.source,) = self.loaded.logs
+        scene = scenes.Scene()
+        scene.inventory()
+        self.flow = scene.flow
+        # As a daemon says it: not ready before each log was looked at.
+        self.flow._unread.add(self.source.title)
+        self.workloads = Workloads(client, self.flow, time.time)
+        reader = Reader(self.flow)
+        self.pods = PodReader(client, self.workloads, self.flow, reader, time.time)
+        self.nodes = NodeReader(self.workloads, self.flow, reader)
+
+    def want(self, *pods, **more):
+        """Say which pods stand behind nginx."""
+        work = [Workload(service=NGINX, pods=pods, ports=(8080,), **more)] if pods else []
+        self.workloads.want(work)
+
+    def run(self):
+        reader = self.nodes if self.source.by_pod else self.pods
+        return reader.read(self.source, self.loaded)
+
+    @property
+    def problems(self):
+        return {each["what"]: each["message"] for each in self.flow.status()["problems"]}
+
+    def counted(self, outcome="access"):
+        return self.flow.registry.series[series.LOG_LINES].get((self.source.title, outcome))
+
+    async def until_counted(self, lines, outcome="access"):
+        try:
+            await until(lambda: self.counted(outcome) == lines, within=10)
+        except TimeoutError:
+            assert self.counted(outcome) == lines
+
+
+def make_pod(server, name, *containers, notes=None, restarts=0, namespace="nginx-test"):
+    """Make a pod; each container serves 8080, but it is `app` if none is named."""
+    names = containers or ("app",)
+    store = server.store
+    meta = {"name": name, "annotations": {f"clusterset-exporter/{k}": v for k, v in notes or ()}}
+    found = {
+        "metadata": meta,
+        "spec": {"containers": [{"name": each} for each in names]},
+        "status": {
+            "containerStatuses": [{"name": each, "restartCount": restarts} for each in names]
+        },
+    }
+    if (namespace, name) in store.objects["", "pods"]:
+        return store.update("", "pods", namespace, name, found)
+    return store.create("", "pods", namespace, found)
+
+
+@asynccontextmanager
+async def pod_scene(server, config):
+    """Begin one life; its reader runs after `begin`, and ends in order with the block."""
+    loaded = await asyncio.to_thread(load, config, "a")
+    async with ApiClient(Fixed(server.url)) as client, asyncio.TaskGroup() as group:
+        scene = PodScene(server, client, loaded)
+        tasks = []
+        scene.begin = lambda: tasks.append(group.create_task(scene.run()))
+        yield scene
+        for task in tasks:
+            task.cancel()
