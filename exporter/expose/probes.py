@@ -26,7 +26,7 @@ class ProbeLog:
     def __init__(self) -> None:
         self._probes: dict[ServiceName, tuple[Seen, ...]] = {}
         self._room = KEPT
-        self._answers: dict[ServiceName, frozenset[Address]] = {}
+        self._answers: dict[ServiceName, tuple[Address, ...]] = {}
         self.changes: Counter[ServiceName] = Counter()
         """How often the plain name was answered otherwise than the time before."""
 
@@ -38,10 +38,12 @@ class ProbeLog:
         self._probes[service] = ((probe, destination), *kept[: self._room - 1])
 
     def _compare(self, probe: Probe) -> None:
-        if not probe.decides or probe.question.pinned is not None or not probe.answer.addresses:
+        service, addresses = probe.question.service, probe.answer.addresses
+        if not probe.decides or probe.question.pinned is not None or not addresses:
             return
-        service, addresses = probe.question.service, frozenset(probe.answer.addresses)
-        if self._answers.get(service, addresses) != addresses:
+        before = self._answers.get(service, addresses)
+        # Equal answers are mostly the same object. Those of several addresses take turns.
+        if before is not addresses and set(before) != set(addresses):
             self.changes[service] += 1
         self._answers[service] = addresses
 

@@ -6,9 +6,10 @@ coroutine waits by yielding its socket, and goes on in the very call that tells 
 """
 
 import asyncio
-import time
 from collections.abc import Callable
 from functools import partial
+from time import monotonic
+from time import time as wall
 from typing import Any, Self, TypeVar
 
 from exporter.probe.loop import Alarm, Poller, poller
@@ -18,15 +19,10 @@ T = TypeVar("T")
 
 
 class LoopClock:
-    """The clocks of probes."""
+    """The clocks of probes: seconds on the monotonic clock, and unix seconds."""
 
-    def time(self) -> float:
-        """Return seconds on the monotonic clock."""
-        return time.monotonic()
-
-    def unix(self) -> float:
-        """Return unix seconds."""
-        return time.time()
+    time = staticmethod(monotonic)
+    unix = staticmethod(wall)
 
 
 class _Running:

@@ -12,7 +12,7 @@ import httptools
 from exporter.model import Address, Failure, Phase, Reply
 from exporter.probe.tcp import OUR_ERRORS, Connection, connect, connect_failure, tcp_socket
 from exporter.probe.tls import Tls, TlsStream, blind_context, tls_failure
-from exporter.probe.waits import Socket
+from exporter.probe.waits import IN, Socket
 
 MAX_HEAD = 64 << 10
 MAX_BODY = 64 << 10
@@ -75,13 +75,7 @@ class _Reply:
         self.headed = False
         self.framed = False
         self.done = False
-
-    def is_over(self) -> bool:
-        """Return whether there is nothing left to wait for."""
-        return self.done
-
-    def on_message_begin(self) -> None:
-        self.framed = False
+        """There is nothing left to wait for."""
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self.done:  # what comes after the reply is none of it
@@ -100,8 +94,11 @@ class _Reply:
         status, self.version = self.parser.get_status_code(), self.parser.get_http_version()
         # 1xx are followed by the reply proper.
         self.headed = status >= _INFORMAL or status == _SWITCHING
-        self.status = status if self.headed else None
-        if self.headed and (self.head_only or status in _NO_BODY):
+        if not self.headed:
+            self.framed = False
+            return
+        self.status = status
+        if self.head_only or status in _NO_BODY:
             self.done = True
 
     def on_body(self, body: bytes) -> None:
@@ -181,6 +178,10 @@ class _Exchange:
             stream = sock if wanted is None else await self._tls(wanted, sock)
             self._phase, began = Phase.REPLY, monotonic()
             await stream.send_all(self._head(path, user_agent))
+            if stream is sock:
+                # Nothing can be there yet.
+                sock.wants = IN
+                await sock
             await _read(stream, self.seen)
             self.took = monotonic() - began
 
@@ -281,7 +282,7 @@ def _redirected(location: str, request: Request, host: str, path: str) -> str | 
 
 async def _read(stream: Socket | TlsStream, seen: _Reply) -> None:
     head = 0
-    while not seen.is_over():
+    while True:
         part = await stream.receive(MAX_BODY)
         if not part:
             # Without a length the end of the connection is the end of the body.
@@ -294,12 +295,13 @@ async def _read(stream: Socket | TlsStream, seen: _Reply) -> None:
         except httptools.HttpParserUpgrade:
             return
         except httptools.HttpParserError:
-            if not seen.is_over():
+            if not seen.done:
                 raise
             return
         head += 0 if seen.headed else len(part)
         if max(head, seen.head) > MAX_HEAD or seen.received > MAX_RECEIVED:
             raise _TooLargeError
-        if not seen.is_over():
-            # What is there already would be read without waiting.
-            await stream.turn()
+        if seen.done:
+            return
+        # What is there already would be read without waiting.
+        await stream.turn()
