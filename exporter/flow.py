@@ -216,7 +216,7 @@ class Flow:
         if not probe.decides:
             self._compare(probe)
             return
-        judged = self.state.probed(probe, self._moment().at)
+        judged = self.state.probed(probe, probe.ended)
         if judged is None:
             return
         self.metrics.probed(probe, judged)

@@ -42,7 +42,8 @@ class ModeJudge:
         """
         self.seen = (*self.seen, serving)[-(2 * self.confirm + 1) :]
         newest = self.seen[-self.confirm :]
-        kinds = {self._kind(each.cluster, right, exported) for each in newest}
+        clusters = {each.cluster for each in newest}
+        kinds = {self._kind(cluster, right, exported) for cluster in clusters}
         if len(newest) == self.confirm and len(kinds) == 1:
             self._change(kinds.pop(), newest[0].at)
         elif self._alternates(right):

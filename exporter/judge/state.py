@@ -124,7 +124,8 @@ class State:
         inventory, track = self.inventory, self._tracks.get(probe.question.service)
         if inventory is None or track is None:
             return None
-        if probe.failure is Failure.RESOURCE:
+        failure = probe.failure
+        if failure is Failure.RESOURCE:
             # Our own fault says nothing about the service.
             return Judged(destination=None)
         shown = self._show(inventory, track, probe)
