@@ -26,6 +26,8 @@ from exporter.demo.parts import find_nginx
 SERVER = "127.7.7.7"
 SECONDS = float(os.environ.get("BENCH_SECONDS", "10"))
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
+PYTHON = os.environ.get("BENCH_PYTHON", sys.executable)
+"""Runs ours and the plain stack: the image's Python is an optimised build, many are not."""
 WARM = 3.0
 CASES = os.environ.get("BENCH_CASES", "many http https a srv").split()
 RATES = (20, 100, None)
@@ -205,7 +207,7 @@ def ours(folder, case, rate, ports):
     (folder / "config.yaml").write_text(text)
     port = free_port()
     url = f"http://127.0.0.1:{port}/metrics"
-    command = [sys.executable, "-m", "exporter", "run", "--config.file", folder / "config.yaml"]
+    command = [PYTHON, "-m", "exporter", "run", "--config.file", folder / "config.yaml"]
     more = ["--web.listen-address", f"127.0.0.1:{port}", "--log.level", "error"]
     pattern = r"clusterset_dns_lookups_total\{.*\} (\S+)"
     if case.startswith("http"):
@@ -243,7 +245,7 @@ def many(bars, folder, ports):
     )
     port = free_port()
     url = f"http://127.0.0.1:{port}/metrics"
-    command = [sys.executable, "-m", "exporter", "run", "--config.file", folder / "config.yaml"]
+    command = [PYTHON, "-m", "exporter", "run", "--config.file", folder / "config.yaml"]
     more = ["--web.listen-address", f"127.0.0.1:{port}", "--log.level", "error"]
     with Subject([*command, *more]) as subject:
         wait_for(url)
@@ -273,7 +275,7 @@ def delay(text, first=""):
 def plain(folder, case, rate, ports):
     """Measure the plain stack."""
     port = free_port()
-    command = [sys.executable, Path(__file__).with_name("plain_prober.py"), case]
+    command = [PYTHON, Path(__file__).with_name("plain_prober.py"), case]
     command += ["--names", rate or NAMES, "--port", ports.get(case, 0), "--listen", port]
     command += ["--server", SERVER, *(["--rate", rate] if rate else [])]
     command += ["--ca", folder / "ca.pem"] if case == "https" else []
@@ -381,7 +383,9 @@ def main():
         ),
     )
     told = (version.stdout + version.stderr).split("(")[0].strip()
+    build = subprocess.check_output([PYTHON, "-c", "import sys; print(sys.version)"], text=True)
     print(f"probes: {machine()}; {told}; {ROUNDS} rounds of {SECONDS:.0f} s, medians")
+    print(f"Python of ours and of the plain stack: {build.strip()}")
     print("CPU seconds per 1,000 probes, probes a second, MB of memory; for ours 99 % start within")
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)

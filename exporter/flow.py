@@ -168,7 +168,7 @@ class Flow:
         self.registry.room.limit = settings.limits.series
         self.metrics.configure(
             pinned=settings.probe.pinned,
-            lookups=settings.probe.compared,
+            lookups=settings.compared,
             replies=lambda service: settings.probe.for_service(service).replies,
         )
         self.state.configure(

@@ -17,7 +17,6 @@ from exporter.model import (
     Policy,
     Protocol,
     ServiceName,
-    Vantage,
 )
 from exporter.scalars import MAX_PORT, Duration, HostPort, IpAddress
 from exporter.yamlfile import SettingsError
@@ -261,7 +260,7 @@ class ProbeSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             description="Name servers of the clusterset, each asked for the plain names, too; "
             "discovered: each replica of Lighthouse in the local cluster."
         ),
-    ] = ()
+    ] = "discovered"
     lookup: Annotated[
         Lookup | tuple[Lookup, ...],
         Meta(description="How else plain names are looked up once an interval: client, srv."),
@@ -303,15 +302,6 @@ class ProbeSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         """Return how plain names are looked up beside the one question for addresses."""
         wanted = (self.lookup,) if isinstance(self.lookup, Lookup) else self.lookup
         return tuple(each for each in Lookup if each in wanted and each is not Lookup.A)
-
-    @property
-    def compared(self) -> tuple[tuple[Vantage, Lookup], ...]:
-        """Return all ways in which plain names are looked up, and who is asked."""
-        return (
-            (Vantage.RESOLVER, Lookup.A),
-            *((Vantage.RESOLVER, lookup) for lookup in self.lookups),
-            *(((Vantage.LIGHTHOUSE, Lookup.A),) if self.lighthouse else ()),
-        )
 
     @property
     def longest_interval(self) -> float:

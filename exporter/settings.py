@@ -9,7 +9,7 @@ import yaml
 from msgspec import Meta, Struct, field
 
 from exporter.discover.selection import Requirement, parse_selector
-from exporter.model import ServiceName
+from exporter.model import Lookup, ServiceName, Vantage
 from exporter.probesettings import FastSettings, ProbeSettings
 from exporter.scalars import SCHEMAS, Cidr, Duration
 from exporter.yamlfile import SettingsError, read_struct
@@ -238,15 +238,23 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         _wants(url_ok, told)
         told = f"clusterset_domain {self.clusterset_domain!r} should be a DNS name"
         _wants(re.fullmatch(rf"{label}(\.{label})*", self.clusterset_domain), told)
-        told = "probe.lighthouse: discovered wants inventory: {kubernetes: {}}; or list host:port"
-        found = self.probe.lighthouse == "discovered"
-        _wants(not found or self.inventory.kubernetes is not None, told)
         pods = [entry for entry in self.logs if entry.pods is not None]
         _wants(not pods or self.inventory.kubernetes is not None, "logs: pods want kubernetes")
         _wants(len(pods) <= 1, "logs: pods is given twice; keep one")
         by_pod = any(entry.by_pod for entry in self.logs)
         told = "logs: service: {pod: true} wants inventory: {kubernetes: {}}"
         _wants(not by_pod or self.inventory.kubernetes is not None, told)
+
+    @property
+    def compared(self) -> tuple[tuple[Vantage, Lookup], ...]:
+        """Return all ways in which plain names are looked up, and who is asked."""
+        asked = self.probe.lighthouse
+        found = self.inventory.kubernetes is not None if asked == "discovered" else bool(asked)
+        return (
+            (Vantage.RESOLVER, Lookup.A),
+            *((Vantage.RESOLVER, lookup) for lookup in self.probe.lookups),
+            *(((Vantage.LIGHTHOUSE, Lookup.A),) if found else ()),
+        )
 
 
 DISCOVERED = Settings(inventory=InventorySettings(kubernetes=KubernetesSettings()))

@@ -32,13 +32,6 @@ CONFIG_MISTAKES = {
             "limits, source_address, pinned, http, tcp, services"
         ),
     ),
-    "discovered name servers without an API server": (
-        CONFIG.replace("probe: {", "probe: {lighthouse: discovered, "),
-        (
-            "config.yaml: probe.lighthouse: discovered wants inventory: {kubernetes: {}}; "
-            "or list host:port"
-        ),
-    ),
     "unknown key of a log": (
         CONFIG.replace("format: main", "formt: main"),
         (

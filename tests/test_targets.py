@@ -49,19 +49,19 @@ def test_each_replica_of_lighthouse_is_asked(tmp_path):
     assert len({each.key for each in others}) == 3
 
 
-def test_the_replicas_that_are_discovered_are_asked_if_wanted(tmp_path):
+def test_the_replicas_that_are_discovered_are_asked_unless_others_are_named(tmp_path):
     where = inventory(lighthouse=((ip_address("10.0.0.3"), 5353), (ip_address("fd00::3"), 53)))
     config = CONFIG.replace("cluster: east", "cluster: a").replace(
         "static: inventory.yaml", "kubernetes: {}"
     )
     asked = []
-    for words in ("", "lighthouse: discovered, ", 'lighthouse: ["10.0.0.9:53"], '):
+    for words in ("", "lighthouse: [], ", 'lighthouse: ["10.0.0.9:53"], '):
         text = config.replace("probe: {", f"probe: {{{words}")
         loaded = load(write(tmp_path, config=text), None)
         asked.append([each.server for each in targets(where, loaded) if each.server])
     assert asked == [
-        [],
         [Server("10.0.0.3", 5353), Server("fd00::3", 53)],
+        [],
         [Server("10.0.0.9", 53)],
     ]
 

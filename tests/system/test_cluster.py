@@ -117,9 +117,8 @@ async def test_name_servers_of_the_clusterset_are_found_and_asked(member):
         address = [ip_address("100.1.0.10")] if read.type == dns.Type.A else []
         return [dns.encode_response(read, 0, address)]
 
-    config = CONFIG.replace("probe: {", "probe: {lighthouse: discovered, ")
     answered = {"vantage": "lighthouse", "destination_cluster": "cluster1"}
-    async with udp(answers) as (port, peers), member.exporter(config=config) as exporter:
+    async with udp(answers) as (port, peers), member.exporter() as exporter:
         assert await exporter.value("clusterset_dns_answers_total", **answered) == 0
         found = member.objects.name_server("127.0.0.1", port=port)
         await member.api.done("POST", path_of(found, name=False), found)
