@@ -96,7 +96,7 @@ def _find(
     if not any(Path(path).expanduser().is_file() for path in paths.split(":") if path):
         msg = (
             f"{paths}: no such file; give --kubeconfig, set KUBECONFIG, or run in a pod "
-            "with a service account token"
+            "with a service account token; or name a static inventory in --config.file"
         )
         raise CredentialsError(msg)
     return Kubeconfig(paths, context)

@@ -1,6 +1,7 @@
 """What a server answered: read within bounds, and its errors made ours."""
 
 import asyncio
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Self
@@ -35,6 +36,12 @@ def translated(what: str) -> Iterator[None]:
         raise ApiError(ErrorKind.TLS, f"{what}: {one_line(str(error))}") from error
     except TimeoutError as error:
         raise ApiError(ErrorKind.UNREACHABLE, f"{what}: no answer in time") from error
+    except aiohttp.ClientConnectorError as error:
+        # Its own text shows an object in memory. Numbers of getaddrinfo's are none of the system's.
+        cause, number = error.os_error, error.os_error.errno or 0
+        why = os.strerror(number) if number > 0 else cause.strerror or cause
+        said = one_line(f"cannot connect to {error.host}:{error.port}: {why}")
+        raise ApiError(ErrorKind.UNREACHABLE, f"{what}: {said}") from error
     except (aiohttp.ClientError, OSError) as error:
         said = one_line(str(error)) or type(error).__name__
         raise ApiError(ErrorKind.UNREACHABLE, f"{what}: {said}") from error

@@ -62,11 +62,12 @@ class _Asked:
         version = 6 if ":" in self.server.host else 4
         return open_socket(kind, version, self.source, self.until)
 
-    def send(self, sock: Socket, query: bytes) -> None:
+    def send(self, sock: Socket, *queries: bytes) -> None:
         """Ask over UDP."""
         # Connected, so that the kernel drops what comes from anybody else.
         sock.connect(self.server)
-        sock.send(query)
+        for query in queries:
+            sock.send(query)
         # There is nothing to be read but later.
         sock.wants = IN
 
@@ -211,8 +212,7 @@ async def _as_client(name: str, asked: _Asked) -> None:
     got: dict[bytes, dns.Response] = {}
     first = waiting[0]
     with asked.socket(socket.SOCK_DGRAM) as sock:
-        for query in waiting:
-            asked.send(sock, query)
+        asked.send(sock, *waiting)
         await sock
         while waiting:
             wire = await sock.receive(MAX_UDP)
