@@ -14,6 +14,7 @@ from exporter.model import (
     Probe,
     Profile,
     Question,
+    Record,
     Rule,
     Service,
     ServiceName,
@@ -89,12 +90,14 @@ def explain(
         domain: The zone of the names.
     """
     findings = list(_exports(inventory, service))
+    question = next(probe.question for probe in plain.values())
+    right = expect(inventory, question, policy).clusters
     answers = {probe.answer.addresses for probe in plain.values()}
     for vantage, probe in plain.items():
         findings += _plain(
             inventory, service, policy, probe, f"{_name(probe, domain)} at {vantage}"
         )
-    if len(answers) > 1 and len(expect(inventory, Question(service.name), policy).clusters) < 2:  # noqa: PLR2004 - of several that are right each may answer
+    if len(answers) > 1 and len(right) < 2:  # noqa: PLR2004 - of several that are right each may answer
         findings.append(Finding(Level.WARN, "name servers", "do not agree"))
     served = [probe for probe in plain.values() if probe.failure is None]
     serving = (_owner(service, served[0]) or UNKNOWN) if served else None
@@ -118,13 +121,13 @@ def explain(
         findings=tuple(findings),
         serving=serving,
         standbys=frozenset(standbys),
-        verdict=_verdict(inventory, service, policy, serving, standbys),
+        verdict=_verdict(inventory, service, policy, right, serving, standbys),
     )
 
 
-def why(inventory: Inventory, service: Service, policy: Policy) -> str:
+def why(inventory: Inventory, service: Service, policy: Policy, record: Record = Record.A) -> str:
     """Say what clients in the local cluster should get, and why."""
-    right = expect(inventory, Question(service.name), policy).clusters
+    right = expect(inventory, Question(service.name, None, record), policy).clusters
     export = service.export_of(inventory.local)
     others = " or ".join(sorted(right)) or "nobody"
     reasons = {
@@ -176,15 +179,14 @@ def _exports(inventory: Inventory, service: Service) -> Iterator[Finding]:
 def _plain(
     inventory: Inventory, service: Service, policy: Policy, probe: Probe, about: str
 ) -> Iterator[Finding]:
-    question = Question(service.name)
-    expected = expect(inventory, question, policy)
+    expected = expect(inventory, probe.question, policy)
     owner = _owner(service, probe)
     broken = [rule for rule, kept in check(inventory, expected, probe) if not kept]
     stays = owner == inventory.local or expected.whole
     level = Level.OK if stays else Level.WARN
     if broken or probe.failure is not None:
         level = Level.FAIL
-    told = f"{_seen(service, probe)}; {why(inventory, service, policy)}"
+    told = f"{_seen(service, probe)}; {why(inventory, service, policy, probe.question.record)}"
     told += "".join(f"; {_BROKEN[rule]} ({rule})" for rule in broken)
     yield Finding(level, about, told)
 
@@ -240,9 +242,14 @@ def _seen(service: Service, probe: Probe) -> str:
 
 
 def _verdict(
-    inventory: Inventory, service: Service, policy: Policy, serving: str | None, standbys: set[str]
+    inventory: Inventory,
+    service: Service,
+    policy: Policy,
+    right: frozenset[str],
+    serving: str | None,
+    standbys: set[str],
 ) -> str:
-    name, right = service.name, expect(inventory, Question(service.name), policy).clusters
+    name = service.name
     if serving is None:
         return f"{name} is served to nobody in {inventory.local}."
     then = (

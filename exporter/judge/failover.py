@@ -119,11 +119,13 @@ class FailoverJudge:
     """From the probe before the first sign of a move to that sign."""
     _blind: bool = False
     _move: _Move | None = None
+    _calm: frozenset[str] | None = None
+    """What is right, while one more reply of who serves would change nothing."""
     _told: list[Failover] = field(default_factory=list)
 
     def changed(self, cause: Cause) -> None:
         """Take in a change of who should answer."""
-        self._strayed_at = cause.at
+        self._strayed_at, self._calm = cause.at, None
         move = self._move
         if move is not None and move.failover.to_cluster not in cause.right:
             # It is left again, and for a reason: it was a move of its own.
@@ -143,7 +145,7 @@ class FailoverJudge:
         if self._move is not None:
             self._end(self._move)
         self._rest()
-        self._before, self._blind = None, True
+        self._before, self._blind, self._calm = None, True, None
 
     def moves(self, now: float) -> Iterator[Failover]:
         """Yield the moves that can be told, in their order."""
@@ -155,8 +157,18 @@ class FailoverJudge:
         told, self._told = self._told, []
         yield from told
 
+    def goes_on(
+        self, at: float, answered: str | None, served: str | None, right: frozenset[str]
+    ) -> bool:
+        """Take in a probe that started at *at*, if it changes nothing; say whether it does not."""
+        if self._calm is not right or not served == answered == self.serving:
+            return False
+        self._before = at
+        return True
+
     def probed(self, seen: Try, right: frozenset[str]) -> None:
         """Take in the next plain probe."""
+        self._calm = None
         gap = 0.0 if self._before is None else seen.at - self._before
         self._before = seen.at
         if self._first_gap is None and (seen.served is None or seen.answered != self.serving):
@@ -215,6 +227,7 @@ class FailoverJudge:
             self._strayed_at = seen.ended
         elif seen.ended - self._strayed_at >= SETTLES:
             self._group = (self._group & right) | {cluster}
+            self._calm = right if self._move is None else None
 
     def _back(
         self, move: _Move, seen: Try, cluster: str, right: frozenset[str], gap: float

@@ -280,7 +280,15 @@ class State:
         probe: Probe,
         now: float,
     ) -> Judged:
-        served = destination if probe.failure is None else None
+        served, right = destination if probe.failure is None else None, track.right
+        if self._is_stale(track.plain, probe.at):
+            track.failover.slept()
+            track.mode.slept()
+        if track.mode.goes_on(served) and track.failover.goes_on(
+            probe.at, destination, served, right
+        ):
+            track.plain = probe
+            return Judged(destination=destination, checks=checks)
         seen = Try(
             at=probe.at,
             answered_at=probe.at + probe.answer.took,
@@ -289,18 +297,15 @@ class State:
             answered=destination,
             served=served,
         )
-        if self._is_stale(track.plain, probe.at):
-            track.failover.slept()
-            track.mode.slept()
         outage = track.failover.outage
-        track.failover.probed(seen, track.right)
+        track.failover.probed(seen, right)
         track.mode.probed(
-            Serving(probe.at, served), right=track.right, exported=self._exported_here(track, now)
+            Serving(probe.at, served), right=right, exported=self._exported_here(track, now)
         )
         restless = (
             track.plain is not None
             and served != track.served
-            and not (served in track.right and track.served in track.right)
+            and not (served in right and track.served in right)
         )
         track.plain, track.served = probe, served
         return Judged(

@@ -1,9 +1,12 @@
 """One look at a service, in words."""
 
+from dataclasses import replace
+from ipaddress import ip_address
+
 import pytest
 
 from exporter.judge.explain import Level, explain, why
-from exporter.model import Failure, Policy, Profile
+from exporter.model import Failure, Policy, Profile, Record
 from tests.fakes.nouns import NGINX, inventory, probe
 
 DOMAIN = "clusterset.local"
@@ -160,3 +163,26 @@ def test_a_clusterset_ip_is_served_by_who_knows_whom():
 def test_hazards_are_warnings():
     made = report(probe(0, by="a"), WELL[:1], ready="a", exported="a")
     assert texts(made, Level.WARN) == ["single_cluster: exports it; there is none to move to"]
+
+
+def test_ipv6_is_explained_by_ipv6():
+    state, six = inventory(), ip_address("fd00::1")
+    (service,) = state.services.values()
+    exports = [replace(service.exports[0], addresses=(six,)), *service.exports[1:]]
+    service = replace(service, exports=tuple(exports))
+    seen = probe(0, by="a")
+    seen = replace(
+        seen,
+        question=replace(seen.question, record=Record.AAAA),
+        answer=replace(seen.answer, addresses=(six,)),
+    )
+    made = explain(
+        replace(state, services={NGINX: service}),
+        service,
+        Policy.LOCAL,
+        plain={"10.96.0.10:53": seen},
+        pinned=WELL,
+        logs={},
+        domain=DOMAIN,
+    )
+    assert made.verdict == f"{NGINX} is served by a, as it should be; b would take over."

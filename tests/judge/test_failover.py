@@ -10,8 +10,9 @@ from tests.fakes.nouns import NGINX
 class Play:
     """One probe a second, each a tenth of a second long, its answer half-way."""
 
-    def __init__(self, right="a"):
+    def __init__(self, right="a", *, calmly=False):
         self.judge = FailoverJudge(service=NGINX, confirm=2)
+        self.calmly, self.skipped = calmly, 0
         self.right = frozenset(right)
         self.now = 0.0
         self.moves = []
@@ -33,7 +34,11 @@ class Play:
                 answered=cluster,
                 served=letter if letter.islower() else None,
             )
-            self.judge.probed(seen, self.right)
+            told = seen.at, seen.answered, seen.served, self.right
+            if self.calmly and self.judge.goes_on(*told):
+                self.skipped += 1
+            else:
+                self.judge.probed(seen, self.right)
             self.now += 1
             self.moves += self.judge.moves(self.now)
         return self
@@ -218,6 +223,41 @@ def test_any_order_of_events_is_taken_and_comes_to_rest(events):
     moves = len(play.told())
     play.see("aaaa")
     assert (play.judge.serving, len(play.moves)) == ("a", moves)
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.sampled_from([*"abcABC.", *(8 * letter for letter in "abcA.")]),
+            st.sets(st.sampled_from("abc")),
+            st.none(),
+        ),
+        max_size=30,
+    )
+)
+def test_a_probe_that_changes_nothing_may_be_taken_in_as_such(events):
+    plays = Play(), Play(calmly=True)
+    for play in plays:
+        for event in events:
+            if event is None:
+                play.judge.slept()
+            elif isinstance(event, str):
+                play.see(event)
+            else:
+                play.becomes("".join(event))
+    whole, calm = plays
+    for play in plays:
+        play.moves += play.judge.moves(play.now + SETTLES)
+    assert calm.moves == whole.moves
+    told = [
+        (play.judge.outage, play.judge.serving, play.judge._group, play.judge._before)
+        for play in plays
+    ]
+    assert told[0] == told[1]
+
+
+def test_at_rest_most_probes_change_nothing():
+    assert Play(calmly=True).see(20 * "a").skipped > 10
 
 
 def test_accuracy_is_the_time_between_two_probes():

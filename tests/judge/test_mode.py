@@ -1,16 +1,21 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from exporter.judge.mode import ModeJudge, Serving
 from exporter.model import Mode
 
 
-def played(story, right="a", exported=True, confirm=2):
+def played(story, right="a", exported=True, confirm=2, *, calmly=False):
     """Judge one probe a second; each letter is the cluster that served, a dot nobody."""
-    judge = ModeJudge(local="a", confirm=confirm)
-    for at, cluster in enumerate(story):
-        serving = Serving(float(at), None if cluster == "." else cluster)
-        judge.probed(serving, right=frozenset(right), exported=exported)
-    return judge.mode, judge.since
+    judge, skipped = ModeJudge(local="a", confirm=confirm), 0
+    for at, letter in enumerate(story):
+        cluster = None if letter == "." else letter
+        if calmly and judge.goes_on(cluster):
+            skipped += 1
+        else:
+            judge.probed(Serving(float(at), cluster), right=frozenset(right), exported=exported)
+    return (judge.mode, judge.since, skipped) if calmly else (judge.mode, judge.since)
 
 
 @pytest.mark.parametrize(
@@ -45,3 +50,19 @@ def test_remote_becomes_failover_when_the_local_export_appears():
     judge.probed(Serving(0.0, "b"), right=frozenset("b"), exported=False)
     judge.reclassify(exported=True, now=5.0)
     assert (judge.mode, judge.since) == (Mode.FAILOVER, 5.0)
+
+
+@given(
+    st.lists(st.sampled_from(["a", "b", "c", ".", "aaaaaaa", "ab"]), max_size=20),
+    st.sampled_from(["", "a", "b", "ab", "bc"]),
+    st.booleans(),
+    st.integers(1, 4),
+)
+def test_a_probe_that_changes_nothing_may_be_left_out(parts, right, exported, confirm):
+    story = "".join(parts)
+    whole = played(story, right, exported, confirm)
+    assert played(story, right, exported, confirm, calmly=True)[:2] == whole
+
+
+def test_at_rest_most_probes_change_nothing():
+    assert played(20 * "a", calmly=True)[2] > 10
