@@ -183,7 +183,7 @@ async def test_what_was_seen_last_is_kept_while_a_server_is_away():
     await asyncio.sleep(100)
     assert watched.objects == {"shop/a": "1"}
     assert watched.age >= 100
-    assert "Cannot connect" in watched.problem
+    assert "cannot connect to" in watched.problem
     async with running(ApiServer(store), port=port) as server:
         put(server, "b", "1")
         watched.server = server
