@@ -20,8 +20,8 @@ import urllib.request
 from pathlib import Path
 
 from dashboards import queries
-from exporter.expose import series
-from exporter.model import LATENCIES, Locality, Mode, Rule, Stage
+from exporter.metrics import families as series
+from exporter.model.clusterset import LATENCIES, Locality, Mode, Rule, Stage
 from tests.fakes.boards import BOARDS, panels
 from tests.fakes.grafana import Prometheus, View
 

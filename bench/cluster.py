@@ -14,8 +14,8 @@ from statistics import median
 from measure import Bars, Live, machine
 
 from exporter.apiserver.client import ApiClient
+from exporter.config.label_selector import EVERYTHING
 from exporter.discover.kubernetes import KubernetesInventory
-from exporter.discover.selection import EVERYTHING
 from tests.fakes import certs
 from tests.fakes.apiaccess import Fixed
 from tests.fakes.apiserver import ApiServer, running

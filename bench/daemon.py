@@ -16,15 +16,15 @@ from statistics import median
 
 from measure import Bars, free_port, machine
 
-from exporter.daemon import Daemon, Options
-from exporter.expose.page.render import page
-from exporter.expose.server import Pages, serve
-from exporter.expose.status import Moment
-from exporter.flow import Flow
-from exporter.loading import load
-from exporter.model import Cluster, Export, Inventory, Port, Service, ServiceName
-from exporter.settings import InventorySettings, Settings
-from exporter.shard import ALL
+from exporter.commands.load import load
+from exporter.commands.run.daemon import Daemon, Options
+from exporter.commands.run.monitor import Flow
+from exporter.commands.run.shard import ALL
+from exporter.config.settings import InventorySettings, Settings
+from exporter.model.clusterset import Cluster, Export, Inventory, Port, Service, ServiceName
+from exporter.web.app import Pages, serve
+from exporter.web.page.render import page
+from exporter.web.status import Moment
 
 ROUNDS = 7
 SERIES = 10_000
@@ -241,7 +241,7 @@ def main():
         well=max(ended) < 1,
     )
     flow = large_flow()
-    # As exporter.daemon.run does.
+    # As exporter.commands.run.daemon.run does.
     gc.freeze()
     at_rest, at_work, cpu = asyncio.run(stalls(flow))
     print(f"  a scrape of {flow.registry.room.used:,} series, gzip, {SCRAPES} times:")

@@ -12,10 +12,10 @@ from measure import Bars, machine
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from exporter.expose.metrics import Metrics
-from exporter.expose.render import Registry
-from exporter.expose.series import FAMILIES, Kind
-from exporter.model import Cluster, Export, Inventory, Port, Service, ServiceName
+from exporter.metrics.exposition import Registry
+from exporter.metrics.families import FAMILIES, Kind
+from exporter.metrics.record import Metrics
+from exporter.model.clusterset import Cluster, Export, Inventory, Port, Service, ServiceName
 
 SIZES = (1_000, 10_000, 100_000)
 SCRAPES = 9

@@ -1,6 +1,6 @@
 """PromQL: what boards and rules share. For Prometheus 2.42, and for Thanos and Mimir alike."""
 
-from exporter.model import NOT_CLUSTERS, Locality, Mode
+from exporter.model.clusterset import NOT_CLUSTERS, Locality, Mode
 
 REPLICA = "instance, pod, container, endpoint, node"
 """

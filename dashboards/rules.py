@@ -7,7 +7,7 @@ from typing import Any
 
 from dashboards import queries
 from dashboards.queries import REPLICA, SERVICE
-from exporter.model import Mode, Phase
+from exporter.model.clusterset import Mode, Phase
 
 
 class Scope(StrEnum):

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from blockbuster import blockbuster_ctx
 
-from exporter.probe.loop import ProbeLoop
+from exporter.probe.drivers.epoll import ProbeLoop
 
 
 def pytest_asyncio_loop_factories() -> dict[str, type[ProbeLoop]]:

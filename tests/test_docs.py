@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from exporter import __version__, settings
+from exporter import __version__
+from exporter.config import settings
 from exporter.discover.findings import Kind
 from exporter.discover.gateways import STALE_AFTER
+from exporter.discover.parse_objects import KARMADA_NAMESPACE, LOG_CONTAINER, LOG_FORMAT, PROBE
 from exporter.discover.resources import RESOURCES
-from exporter.discover.trimming import KARMADA_NAMESPACE, LOG_CONTAINER, LOG_FORMAT, PROBE
-from exporter.expose.series import FAMILIES
-from exporter.model import Profile
+from exporter.metrics.families import FAMILIES
+from exporter.model.clusterset import Profile
 from tests.fakes import scenes
 
 ROOT = Path(__file__).parent.parent

@@ -16,7 +16,7 @@ from typing import Any
 
 from exporter.apiserver.client import ApiClient
 from exporter.apiserver.errors import ApiError, ErrorKind
-from exporter.apiserver.pace import Uniform
+from exporter.apiserver.rate_limiter import Uniform
 
 CALL_LIMIT = 5.0
 RELEASE_LIMIT = 1.5

@@ -16,11 +16,11 @@ import msgspec
 
 from exporter.apiserver.client import REQUEST_LIMIT, ApiClient
 from exporter.apiserver.errors import ApiError, ErrorKind, kind_of, one_line
-from exporter.apiserver.pace import Backoff, Pace, Uniform
+from exporter.apiserver.rate_limiter import Backoff, Pace, Uniform
 from exporter.apiserver.resource import PAGE, Event, Page, Resource, read_event, read_page
 from exporter.apiserver.splitter import Splitter
 from exporter.apiserver.store import OutOfOrderError, Store, T, Trim
-from exporter.model import WatchState
+from exporter.model.clusterset import WatchState
 
 MAX_LINE = 16 << 20
 MAX_PAGES = 1000

@@ -4,7 +4,7 @@ import asyncio
 import secrets
 import socket
 
-from exporter.probe import dns
+from exporter.probe.dns import message as dns
 
 USER_AGENT = "curl/8.5.0"
 LIMIT = 2.0

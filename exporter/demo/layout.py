@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from exporter.model import Question, ServiceName
+from exporter.model.clusterset import Question, ServiceName
 
 SERVICE = ServiceName("nginx-test", "nginx")
 DOMAIN = "clusterset.local"

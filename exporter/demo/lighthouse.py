@@ -14,9 +14,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from exporter.discover.static import StaticInventory
-from exporter.model import Address, Inventory, ServiceName
-from exporter.probe import dns
-from exporter.probe.dnsname import MalformedError
+from exporter.model.clusterset import Address, Inventory, ServiceName
+from exporter.probe.dns import message as dns
+from exporter.probe.dns.name import MalformedError
 
 TTL = 5
 """Seconds, Lighthouse's default."""

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import combinations
 
+from exporter.discover.api_types import Member, Node, TunnelEnd
 from exporter.discover.findings import Finding, Kind
-from exporter.discover.kept import Member, Node, TunnelEnd
-from exporter.model import Cluster, Network
+from exporter.model.clusterset import Cluster, Network
 
 
 def members(ends: Iterable[TunnelEnd], known: Iterable[Member]) -> dict[str, Member]:

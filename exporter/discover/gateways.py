@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from exporter.discover.api_types import Connection, Gateway
 from exporter.discover.findings import Finding, Kind
-from exporter.discover.kept import Connection, Gateway
-from exporter.model import Version
+from exporter.model.clusterset import Version
 
 # A gateway writes its time every 5 s; after 15 s its successor takes it for dead and removes it.
 # One more round, for the way of the news here.

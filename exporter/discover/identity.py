@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from exporter.discover.fields import cluster_id
+from exporter.apiserver.json_fields import cluster_id
+from exporter.discover.api_types import Gateway, ServiceExport, Submariner
 from exporter.discover.findings import Finding, Kind
-from exporter.discover.kept import Gateway, ServiceExport, Submariner
-from exporter.discover.trimming import KARMADA_NAMESPACE, KARMADA_PREFIX, karmada_cluster
+from exporter.discover.parse_objects import KARMADA_NAMESPACE, KARMADA_PREFIX, karmada_cluster
 
 
 class Source(StrEnum):

@@ -8,13 +8,13 @@ from exporter.apiserver.client import ApiClient
 from exporter.apiserver.errors import ApiError, ErrorKind
 from exporter.apiserver.reflector import Reflector
 from exporter.apiserver.resource import Resource
+from exporter.config.label_selector import Selection
+from exporter.discover.api_types import Gateway, Kept, ServiceExport, Submariner
+from exporter.discover.assemble import Discovered, inventory
 from exporter.discover.findings import Finding, Kind
 from exporter.discover.identity import Identity, IdentityError, Source, identify
-from exporter.discover.kept import Gateway, Kept, ServiceExport, Submariner
-from exporter.discover.objects import Discovered, inventory
 from exporter.discover.resources import RESOURCES, Found, Objects, Wanted
-from exporter.discover.selection import Selection
-from exporter.model import Watch, WatchState
+from exporter.model.clusterset import Watch, WatchState
 
 COALESCE = 0.02
 """Seconds for which changes are gathered; a readiness change has to be known within 100 ms."""

@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from exporter.discover.fields import Json
+from exporter.apiserver.json_fields import Json
+from exporter.discover.api_types import Kept
 from exporter.discover.findings import Finding, Kind
-from exporter.discover.kept import Kept
-from exporter.discover.trimming import (
+from exporter.discover.parse_objects import (
     SERVICE_NAME,
     trim_export,
     trim_import,

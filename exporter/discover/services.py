@@ -5,14 +5,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 
-from exporter.discover.kept import (
+from exporter.discover.api_types import (
     ImportedSlice,
     LocalService,
     LocalSlice,
     ServiceExport,
     ServiceImport,
 )
-from exporter.model import (
+from exporter.model.clusterset import (
     Address,
     Endpoints,
     Export,

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from exporter.model import (
+from exporter.config.yaml_reader import SettingsError, read_struct
+from exporter.model.clusterset import (
     NOT_CLUSTERS,
     Address,
     Cluster,
@@ -23,7 +24,6 @@ from exporter.model import (
     ServiceName,
     Version,
 )
-from exporter.yamlfile import SettingsError, read_struct
 
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _VERSION = re.compile(r"v?(\d{1,4})\.(\d{1,4})(?:\.(\d{1,4}))?(?:[-+].*)?")

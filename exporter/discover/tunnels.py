@@ -6,9 +6,17 @@ Each function raises ValueError, TypeError or KeyError for an object that is bro
 
 import re
 
-from exporter.discover.fields import Json, address, cluster_id, mapping, networks, objects, text
-from exporter.discover.kept import Connection, Gateway, Member, Submariner, TunnelEnd
-from exporter.model import Version
+from exporter.apiserver.json_fields import (
+    Json,
+    address,
+    cluster_id,
+    mapping,
+    networks,
+    objects,
+    text,
+)
+from exporter.discover.api_types import Connection, Gateway, Member, Submariner, TunnelEnd
+from exporter.model.clusterset import Version
 
 _VERSION = re.compile(r"(?<![\w.])v?(\d{1,4})\.(\d{1,4})(?:\.(\d{1,4}))?")
 _STAMP = re.compile(r"\d{1,12}")

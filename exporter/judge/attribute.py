@@ -4,7 +4,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import IPv6Address, ip_address, ip_network
 
-from exporter.model import EXTERNAL, UNKNOWN, VTEP, Address, Inventory, Network
+from exporter.model.clusterset import EXTERNAL, UNKNOWN, VTEP, Address, Inventory, Network
 
 # Submariner's VXLAN devices use 240 + the node's last three octets, its VXLAN cable driver 241;
 # neither leaves a cluster. Source: submariner 0.19, kubeproxy/constants.go and vxlan/vxlan.go.
@@ -35,7 +35,7 @@ class Attribution:
         self._trusted = tuple(trusted_proxies)
 
     def source(self, remote: str, forwarded: str = "") -> str:
-        """Return the cluster id of the client, or one of `exporter.model.NOT_CLUSTERS`."""
+        """Return the cluster id of the client, or one of NOT_CLUSTERS."""
         address = parse_address(remote)
         if address is not None and self._trusted and self._trusts(address):
             address = self._behind(address, forwarded)

@@ -1,6 +1,6 @@
 """What changed about a service from one inventory to the next."""
 
-from exporter.model import Inventory, Reason, Service
+from exporter.model.clusterset import Inventory, Reason, Service
 
 
 def reach(inventory: Inventory, service: Service) -> frozenset[str]:

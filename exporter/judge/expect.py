@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from exporter.model import (
+from exporter.model.clusterset import (
     UNKNOWN,
     Address,
     Export,

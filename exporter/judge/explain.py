@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from exporter.judge.expect import check, expect
 from exporter.judge.hazards import hazards, overlapping_clusters
-from exporter.model import (
+from exporter.model.clusterset import (
     HAZARD_MEANS,
     UNKNOWN,
     Inventory,

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import combinations
 
 from exporter.judge.expect import is_silent
-from exporter.model import Cluster, Hazard, Inventory, Network, Profile, Service
+from exporter.model.clusterset import Cluster, Hazard, Inventory, Network, Profile, Service
 
 
 def hazards(

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from exporter.model import EXTERNAL, NOT_CLUSTERS, Locality
+from exporter.model.clusterset import EXTERNAL, NOT_CLUSTERS, Locality
 
 LEAKS = frozenset({Locality.LEAK, Locality.PINNED})
 MAX_PAST = 64
@@ -118,7 +118,7 @@ def locality(
     leak is worse than none.
 
     Args:
-        source: A cluster id, or one of `exporter.model.NOT_CLUSTERS`.
+        source: A cluster id, or one of `exporter.model.clusterset.NOT_CLUSTERS`.
         local: The cluster that served the hits.
         standings: How *source* stood to the service; None if it never exported it.
         start: Seconds on the clock of *standings*.

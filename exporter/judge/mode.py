@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from itertools import pairwise
 
-from exporter.model import UNKNOWN, Mode
+from exporter.model.clusterset import UNKNOWN, Mode
 
 
 @dataclass(slots=True)

@@ -1,6 +1,6 @@
 """Whether SRV records say the same of a service as all else does."""
 
-from exporter.model import Answer, Service
+from exporter.model.clusterset import Answer, Service
 
 
 def agrees(service: Service, name: str, answer: Answer) -> bool:

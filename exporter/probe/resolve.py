@@ -13,11 +13,11 @@ from functools import lru_cache
 from time import monotonic
 from typing import NamedTuple
 
-from exporter.model import Address, Answer, Failure, Lookup, Record
-from exporter.probe import dns
-from exporter.probe.dnsname import MalformedError
+from exporter.model.clusterset import Address, Answer, Failure, Lookup, Record
+from exporter.probe.dns import message as dns
+from exporter.probe.dns.name import MalformedError
+from exporter.probe.drivers.waits import IN, Socket
 from exporter.probe.tcp import OUR_ERRORS, open_socket
-from exporter.probe.waits import IN, Socket
 
 MAX_UDP = 4096
 _FAILURES = {

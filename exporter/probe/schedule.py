@@ -12,10 +12,10 @@ from functools import partial
 from heapq import heappop, heappush
 from typing import Protocol
 
-from exporter.model import Lookup, Probe, ServiceName, Skip
-from exporter.probe.loop import Alarm
-from exporter.probe.once import MAX_ADDRESSES, Get, Key, Resolve, Target, Times, probe_once
-from exporter.probe.waits import Run
+from exporter.model.clusterset import Lookup, Probe, ServiceName, Skip
+from exporter.probe.drivers.epoll import Alarm
+from exporter.probe.drivers.waits import Run
+from exporter.probe.probe import MAX_ADDRESSES, Get, Key, Resolve, Target, Times, probe_once
 
 GOLDEN = 0.6180339887498949
 MAX_HURRIED = 50

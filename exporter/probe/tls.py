@@ -9,9 +9,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
-from exporter.model import Failure
+from exporter.model.clusterset import Failure
 from exporter.probe.certificate import certificate_end
-from exporter.probe.waits import Socket
+from exporter.probe.drivers.waits import Socket
 
 _CHUNK = 64 << 10
 _HAS_EXPIRED = 10

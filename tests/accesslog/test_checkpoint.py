@@ -7,7 +7,7 @@ import os
 import pytest
 
 from exporter.accesslog.checkpoint import Checkpoint, CheckpointError, FilePlaces, Saver
-from exporter.accesslog.follow import Follower, Place
+from exporter.accesslog.readers.files import Follower, Place
 
 
 def place(**changes):

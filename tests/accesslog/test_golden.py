@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from exporter.accesslog.compile import compile_log
-from exporter.accesslog.count import Counter
-from exporter.accesslog.lines import Lines
-from exporter.accesslog.read import read_blocks
-from exporter.model import LATENCIES, LogCounts, ServiceName
+from exporter.accesslog.counter import Counter
+from exporter.accesslog.formats.compile import compile_log
+from exporter.accesslog.line_reader import Lines
+from exporter.accesslog.readers.past import read_blocks
+from exporter.model.clusterset import LATENCIES, LogCounts, ServiceName
 
 GOLDEN = Path(__file__).parent.parent / "data" / "golden"
 NGINX = ServiceName("nginx-test", "nginx")
@@ -46,7 +46,7 @@ TRUTH = {
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize("size", [1 << 17, 200], ids=["one block", "small blocks"])
 def test_golden(name, wrapping, size, monkeypatch):
-    monkeypatch.setattr("exporter.accesslog.read.BLOCK", size)
+    monkeypatch.setattr("exporter.accesslog.readers.past.BLOCK", size)
     log = compile_log(FORMATS[name], ignore_user_agents=("kube-probe/",))
     counter = Counter(log, lambda remote, _: remote, lambda _: (NGINX, False))
     lines, counts = Lines(counter, wrapping), LogCounts()

@@ -4,9 +4,9 @@ import random
 
 import pytest
 
-from exporter.accesslog.count import Counter
-from exporter.accesslog.format import compile_format
-from exporter.model import LogCounts, ServiceName
+from exporter.accesslog.counter import Counter
+from exporter.accesslog.formats.nginx import compile_format
+from exporter.model.clusterset import LogCounts, ServiceName
 from tests.fakes import plain_counter
 
 pytestmark = pytest.mark.timeout(300)

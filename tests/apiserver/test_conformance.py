@@ -13,7 +13,7 @@ import pytest
 
 from exporter.apiserver.errors import ApiError, ErrorKind
 from exporter.apiserver.lease import Election
-from exporter.apiserver.podlog import BEGINNING, Container, Place, PodLog, restarts
+from exporter.apiserver.pod_log import BEGINNING, Container, Place, PodLog, restarts
 from exporter.apiserver.reflector import Reflector, Resource, WatchState
 from tests.fakes.apiaccess import ADMIN, EXPORTER, USERS
 from tests.fakes.virtual import until

@@ -9,7 +9,7 @@ import pytest
 
 from exporter.apiserver.client import ApiClient
 from exporter.apiserver.errors import ApiError
-from exporter.apiserver.podlog import MAX_LINE, Container, Place, PodLog, since
+from exporter.apiserver.pod_log import MAX_LINE, Container, Place, PodLog, since
 from exporter.apiserver.splitter import Splitter
 from tests.fakes import apifaults as faults
 from tests.fakes.apiaccess import Fixed

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from dashboards import files, thresholds
 from dashboards.thresholds import Thresholds
-from exporter.__main__ import cli
+from exporter.cli.main import cli
 
 FOLDER = Path(__file__).parents[2] / "docs" / "runbooks"
 PAGES = sorted(path for path in FOLDER.glob("*.md") if path.name != "README.md")

@@ -5,7 +5,7 @@ import re
 import yaml
 
 from dashboards.rules import recordings
-from exporter.expose.series import FAMILIES, Kind
+from exporter.metrics.families import FAMILIES, Kind
 from tests.fakes.boards import BOARDS, GENERATED, expressions, series
 
 SUFFIXES = {Kind.HISTOGRAM: ("_bucket", "_count", "_sum")}

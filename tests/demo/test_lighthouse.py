@@ -8,10 +8,10 @@ import pytest
 from exporter.demo.layout import DNS_PORT, claim
 from exporter.demo.lighthouse import Lighthouse, serve
 from exporter.judge.expect import Outcome, expect
-from exporter.model import Policy, Question
-from exporter.probe import dns
-from exporter.probe.dns import Type
-from exporter.probe.engine import alone
+from exporter.model.clusterset import Policy, Question
+from exporter.probe.dns import message as dns
+from exporter.probe.dns.message import Type
+from exporter.probe.drivers.engine import alone
 from exporter.probe.resolve import Server, resolve
 from tests.fakes.nouns import NGINX, inventory
 

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from exporter import __version__
-from exporter.settings import load
+from exporter.config.settings import load
 from tests.fakes.charts import (
     CHART,
     MATRIX,

@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from exporter import __version__
-from exporter.__main__ import cli
-from exporter.expose.series import FAMILIES
+from exporter.cli.main import cli
+from exporter.metrics.families import FAMILIES
 from tests.fakes.charts import ROOT, objects, one
 from tests.fakes.commands import commands
 from tests.fakes.tools import need

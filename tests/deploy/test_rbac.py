@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from exporter.diagnose import LIGHTHOUSE, OPERATOR_NAMESPACE
+from exporter.commands.check.diagnose import LIGHTHOUSE, OPERATOR_NAMESPACE
 from exporter.discover.resources import RESOURCES
 from tests.fakes.charts import MATRIX, NODE_LOGS, NODE_LOGS_BY_POD, ROOT, objects, one
 

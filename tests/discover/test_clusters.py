@@ -4,7 +4,7 @@ from ipaddress import ip_address, ip_network
 
 from exporter.discover.findings import Finding, Kind
 from exporter.discover.identity import Identity, Source
-from exporter.model import ServiceName
+from exporter.model.clusterset import ServiceName
 from tests.fakes.objects import Objects
 
 NGINX = ServiceName("nginx-test", "nginx")

@@ -6,9 +6,9 @@ from copy import deepcopy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.discover.objects import inventory
+from exporter.discover.assemble import inventory
+from exporter.discover.parse_objects import trim_pod
 from exporter.discover.resources import RESOURCES
-from exporter.discover.trimming import trim_pod
 from tests.fakes.objects import HERE, NOW, Objects
 
 TRIM = {wanted.name: wanted.trim for wanted in RESOURCES}

@@ -7,7 +7,15 @@ import pytest
 
 from exporter.discover.identity import Identity, Source
 from exporter.judge.expect import Outcome, expect
-from exporter.model import Condition, Endpoints, Export, Policy, Port, Question, ServiceName
+from exporter.model.clusterset import (
+    Condition,
+    Endpoints,
+    Export,
+    Policy,
+    Port,
+    Question,
+    ServiceName,
+)
 from tests.fakes.objects import Objects
 
 MANAGED_BY = "endpointslice.kubernetes.io/managed-by"

@@ -4,9 +4,9 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
+from exporter.config.yaml_reader import SettingsError
 from exporter.discover.static import StaticInventory, read_inventory
-from exporter.model import Port, Profile, ServiceName
-from exporter.yamlfile import SettingsError
+from exporter.model.clusterset import Port, Profile, ServiceName
 from tests.fakes.files import INVENTORY
 
 NGINX = ServiceName("nginx-test", "nginx")

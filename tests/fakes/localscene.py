@@ -7,12 +7,12 @@ from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families as families
 
-from exporter.expose import series
-from exporter.expose.status import Moment
-from exporter.flow import Flow
-from exporter.incluster import LocalCluster
-from exporter.loading import load
-from exporter.reading import Reader
+from exporter.accesslog.readers.reader import Reader
+from exporter.commands.load import load
+from exporter.commands.run.cluster import LocalCluster
+from exporter.commands.run.monitor import Flow
+from exporter.metrics import families as series
+from exporter.web.status import Moment
 from tests.fakes.virtual import until
 
 CONFIG = "inventory: {kubernetes: {}}\nlogs: [{pods: {}}]\n"

@@ -3,7 +3,7 @@
 from ipaddress import ip_address, ip_network
 from typing import Any
 
-from exporter.model import (
+from exporter.model.clusterset import (
     Answer,
     Cluster,
     Export,

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import yaml
 
+from exporter.discover.assemble import inventory
 from exporter.discover.identity import Identity, Source
-from exporter.discover.objects import inventory
 from exporter.discover.resources import RESOURCES
 
 DATA = Path(__file__).parent.parent / "data" / "objects"

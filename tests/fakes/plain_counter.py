@@ -1,7 +1,7 @@
 """
 The same counts by other means: one line, one character at a time, no regular expression.
 
-Slow and plain on purpose: `exporter.accesslog.count` is held to it.
+Slow and plain on purpose: `exporter.accesslog.counter` is held to it.
 """
 
 

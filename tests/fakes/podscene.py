@@ -4,14 +4,14 @@ import asyncio
 import time
 from contextlib import asynccontextmanager
 
+from exporter.accesslog.readers.nodes import NodeReader
+from exporter.accesslog.readers.pods import PodReader
+from exporter.accesslog.readers.reader import Reader
+from exporter.accesslog.readers.workloads import Workloads
 from exporter.apiserver.client import ApiClient
-from exporter.expose import series
-from exporter.loading import load
-from exporter.model import Workload
-from exporter.nodereading import NodeReader
-from exporter.podreading import PodReader
-from exporter.reading import Reader
-from exporter.workloads import Workloads
+from exporter.commands.load import load
+from exporter.metrics import families as series
+from exporter.model.clusterset import Workload
 from tests.fakes import scenes
 from tests.fakes.apiaccess import Fixed
 from tests.fakes.files import line

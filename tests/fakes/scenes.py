@@ -1,9 +1,9 @@
 """An exporter's knowledge in three situations, brought about by events."""
 
-from exporter.expose.status import Moment
-from exporter.flow import LEAK_SETTLES, Flow
-from exporter.model import Client, Failure, Hits, LogCounts
-from exporter.settings import InventorySettings, Settings
+from exporter.commands.run.monitor import LEAK_SETTLES, Flow
+from exporter.config.settings import InventorySettings, Settings
+from exporter.model.clusterset import Client, Failure, Hits, LogCounts
+from exporter.web.status import Moment
 from tests.fakes.nouns import NGINX, inventory, probe
 
 LOG = "access.log"

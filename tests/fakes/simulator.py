@@ -13,9 +13,9 @@ import random
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 
-from exporter.expose.status import Moment
-from exporter.flow import LEAK_SETTLES, Flow
-from exporter.model import (
+from exporter.commands.run.monitor import LEAK_SETTLES, Flow
+from exporter.config.settings import InventorySettings, Settings
+from exporter.model.clusterset import (
     Answer,
     Client,
     Failure,
@@ -26,7 +26,7 @@ from exporter.model import (
     Question,
     Reply,
 )
-from exporter.settings import InventorySettings, Settings
+from exporter.web.status import Moment
 from tests.fakes.nouns import ADDRESSES, NGINX, inventory
 
 START = 1_794_000_000.0

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.judge.attribute import Attribution
-from exporter.model import EXTERNAL, UNKNOWN, VTEP, Cluster, Inventory
+from exporter.model.clusterset import EXTERNAL, UNKNOWN, VTEP, Cluster, Inventory
 from tests.fakes.nouns import inventory
 
 PLAIN = inventory()

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from exporter.judge.expect import Outcome, check, expect
 from exporter.judge.spread import is_fair
-from exporter.model import (
+from exporter.model.clusterset import (
     Export,
     Failure,
     Policy,

@@ -6,7 +6,7 @@ from ipaddress import ip_address
 import pytest
 
 from exporter.judge.explain import Level, explain, why
-from exporter.model import Failure, Policy, Profile, Record
+from exporter.model.clusterset import Failure, Policy, Profile, Record
 from tests.fakes.nouns import NGINX, inventory, probe
 
 DOMAIN = "clusterset.local"

@@ -4,7 +4,7 @@ from ipaddress import ip_network
 import pytest
 
 from exporter.judge.hazards import hazards, overlapping_clusters
-from exporter.model import Hazard, Profile
+from exporter.model.clusterset import Hazard, Profile
 from tests.fakes.nouns import NGINX, inventory
 
 

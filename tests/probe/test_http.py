@@ -12,9 +12,9 @@ from ipaddress import ip_address
 
 import pytest
 
-from exporter.model import Failure
+from exporter.model.clusterset import Failure
 from exporter.probe import http
-from exporter.probe.engine import Socket, alone
+from exporter.probe.drivers.engine import Socket, alone
 from exporter.probe.http import MAX_BODY, MAX_HEAD, Request, get
 from tests.fakes.servers import HOST, open_files, tcp
 

@@ -9,8 +9,8 @@ from ipaddress import ip_address
 import pytest
 import trustme
 
-from exporter.model import Failure
-from exporter.probe.engine import alone
+from exporter.model.clusterset import Failure
+from exporter.probe.drivers.engine import alone
 from exporter.probe.http import Request, get
 from exporter.probe.tls import Tls, make_context
 from tests.fakes.servers import HOST, open_files, tcp

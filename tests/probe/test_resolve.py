@@ -7,9 +7,9 @@ from ipaddress import ip_address
 
 import pytest
 
-from exporter.model import Failure, Lookup, Record, ServiceAddress
-from exporter.probe import dns
-from exporter.probe.engine import alone
+from exporter.model.clusterset import Failure, Lookup, Record, ServiceAddress
+from exporter.probe.dns import message as dns
+from exporter.probe.drivers.engine import alone
 from exporter.probe.resolve import Server, resolve
 from tests.fakes.servers import HOST, open_files, tcp, udp
 

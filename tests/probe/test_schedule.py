@@ -12,13 +12,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.model import Answer, Failure, Lookup, Protocol, Question, Reply, ServiceName, Skip
-from exporter.probe import loop
-from exporter.probe.engine import Engine
+from exporter.model.clusterset import (
+    Answer,
+    Failure,
+    Lookup,
+    Protocol,
+    Question,
+    Reply,
+    ServiceName,
+    Skip,
+)
+from exporter.probe.drivers import epoll as loop
+from exporter.probe.drivers.engine import Engine
+from exporter.probe.drivers.waits import Socket
 from exporter.probe.http import Request
-from exporter.probe.once import MAX_ADDRESSES, Target, chosen
+from exporter.probe.probe import MAX_ADDRESSES, Target, chosen
 from exporter.probe.schedule import MAX_HURRIED, Pace, Schedule
-from exporter.probe.waits import Socket
 
 A = ip_address("100.1.0.10")
 GET = Request(expected=frozenset({200}))

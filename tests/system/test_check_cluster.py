@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from tests.apiserver.conftest import FakeAccess
+from tests.commands.test_diagnose import COREFILE, POD
 from tests.fakes import certs
 from tests.fakes.apiaccess import EXPORTER
 from tests.fakes.apiserver import ApiServer, running
 from tests.fakes.members import CONFIG, RULES, Member
-from tests.test_diagnose import COREFILE, POD
 
 pytestmark = pytest.mark.timeout(120)
 GOLDEN = Path(__file__).parent.parent / "data" / "check"

@@ -9,8 +9,8 @@ from ipaddress import ip_address
 
 import pytest
 
-from exporter.probe import dns
-from exporter.shard import Shard
+from exporter.commands.run.shard import Shard
+from exporter.probe.dns import message as dns
 from tests.apiserver.conftest import FakeAccess
 from tests.fakes import certs
 from tests.fakes.apiserver import ApiServer, running

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from exporter.expose.page.render import page
-from exporter.expose.server import Pages, serve
+from exporter.web.app import Pages, serve
+from exporter.web.page.render import page
 from tests.fakes import scenes
 from tests.fakes.browser import browser
 from tests.fakes.nouns import NGINX

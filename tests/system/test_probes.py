@@ -11,8 +11,8 @@ import pytest
 import trustme
 
 from exporter.demo.parts import find_nginx
-from exporter.model import Failure, Lookup, Record, ServiceAddress
-from exporter.probe.engine import alone
+from exporter.model.clusterset import Failure, Lookup, Record, ServiceAddress
+from exporter.probe.drivers.engine import alone
 from exporter.probe.http import Request, get
 from exporter.probe.resolve import Server, resolve
 from exporter.probe.tls import Tls, make_context

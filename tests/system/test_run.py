@@ -12,9 +12,9 @@ import aiohttp
 import pytest
 from structlog.testing import capture_logs
 
-from exporter import daemon
-from exporter.__main__ import PROGRAM
-from exporter.probe import dns
+from exporter.cli.main import PROGRAM
+from exporter.commands.run import daemon
+from exporter.probe.dns import message as dns
 from tests.fakes.files import CONFIG, INVENTORY, line, write
 from tests.fakes.process import exporter
 from tests.fakes.servers import HOST, tcp, udp

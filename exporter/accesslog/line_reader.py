@@ -1,0 +1,76 @@
+"""Blocks of whole lines, from whatever source, to counts: the seam between the two."""
+
+from collections.abc import Collection
+
+from exporter.accesslog.counter import Counter
+from exporter.accesslog.wrappers.wrap import Wrapper, wrapper
+from exporter.model.clusterset import LogCounts
+
+
+class Lines:
+    """
+    Unwraps and counts the lines of several streams: files, pods, or one of syslog.
+
+    Args:
+        counter: Of their format.
+        wrapping: What is around each line, one of `exporter.accesslog.wrappers.wrap.WRAPPERS`.
+        timed: Of the same format, with a second as span of time; None if it logs no time.
+    """
+
+    def __init__(self, counter: Counter, wrapping: str, timed: Counter | None = None) -> None:
+        self._counter = counter
+        self._timed = timed
+        self._text = b""
+        self._wrapping = wrapping
+        self._wrappers: dict[str, Wrapper] = {}
+
+    def count(self, stream: str, block: bytes, into: LogCounts | None = None) -> LogCounts:
+        """Count a block of whole lines of *stream*; return the counts, or add them to *into*."""
+        counts = LogCounts() if into is None else into
+        self._text = self._unwrap(stream, block, counts)
+        return self._counter.count(self._text, counts) if self._text else counts
+
+    def by_second(self) -> LogCounts:
+        """Count the newest block again, the clients of each second apart."""
+        return self._timed.count(self._text) if self._timed and self._text else LogCounts()
+
+    def _unwrap(self, stream: str, block: bytes, counts: LogCounts) -> bytes:
+        if self._wrapping == "none":
+            return block
+        around = self._wrapper(stream)
+        before = around.truncated
+        block = around.unwrap(block)
+        counts.truncated += around.truncated - before
+        counts.read += around.truncated - before
+        return block
+
+    def forget(self) -> None:
+        """Ask for every source and service anew from now on."""
+        self._counter.forget()
+        if self._timed is not None:
+            self._timed.forget()
+
+    def keep(self, streams: Collection[str]) -> None:
+        """Let go of all streams but these."""
+        for gone in self._wrappers.keys() - streams:
+            del self._wrappers[gone]
+
+    def all_parts(self) -> dict[str, dict[str, bytes]]:
+        """Return what is held of lines that are not whole yet, by stream and stream in it."""
+        held = {stream: around.parts for stream, around in self._wrappers.items()}
+        return {stream: parts for stream, parts in held.items() if parts}
+
+    def restore(self, stream: str, parts: dict[str, bytes]) -> None:
+        """Go on with what was held of *stream*."""
+        if parts and self._wrapping != "none":
+            self._wrapper(stream).parts = parts
+
+    def _wrapper(self, stream: str) -> Wrapper:
+        found = self._wrappers.get(stream)
+        if found is None:
+            made = wrapper(self._wrapping)
+            if made is None:
+                msg = "lines that are not wrapped need no wrapper"
+                raise ValueError(msg)
+            found = self._wrappers[stream] = made
+        return found

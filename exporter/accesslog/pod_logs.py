@@ -1,0 +1,111 @@
+"""Which containers' logs tell who was served: pods and names of log files in, choices out."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from exporter.model.clusterset import Pod, ServiceName, Workload
+
+# Written by the kubelet for each container that runs. Names hold no underscore, ids are in hex.
+_FILE = re.compile(r"([a-z0-9.-]+)_([a-z0-9-]+)_([a-z0-9-]+)-([0-9a-f]{64})\.log")
+_OVER = re.compile(r".*/")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogFile:
+    """What the name of a log file on a node tells."""
+
+    namespace: str
+    pod: str
+    container: str
+    container_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PodLog:
+    """A container whose log is wanted."""
+
+    namespace: str
+    pod: str
+    container: str
+    services: tuple[ServiceName, ...]
+    """Whose requests it logs; of several only the host in a line can tell which."""
+    format: str = ""
+    """By annotation of the pod or else of the Service; empty if neither says."""
+    problem: str = ""
+    """What is wrong with an annotation, for people."""
+
+
+PodLogs = Mapping[tuple[str, str, str], PodLog]
+"""By namespace, pod and container."""
+
+
+def pod_logs(workloads: Iterable[Workload], pods: Mapping[tuple[str, str], Pod]) -> PodLogs:
+    """
+    Return the logs to follow.
+
+    The container is the one that an annotation of the pod names, or else one of the Service; else
+    the first that has a port which the service sends to; else the first.
+
+    Args:
+        workloads: What stands behind the services that the local cluster exports.
+        pods: Those that are known, by namespace and name; others are left for later.
+    """
+    found: dict[tuple[str, str, str], PodLog] = {}
+    for workload in workloads:
+        for name in workload.pods:
+            pod = pods.get((workload.service.namespace, name))
+            if pod is None or not pod.containers:
+                continue
+            log = _log_of(pod, workload)
+            key = (log.namespace, log.pod, log.container)
+            found[key] = _merged(found[key], log) if key in found else log
+    return found
+
+
+def read_file_name(path: str) -> LogFile | None:
+    """Return what the *path* of a file in /var/log/containers tells, or None if it is none."""
+    matched = _FILE.fullmatch(_OVER.sub("", path))
+    if matched is None:
+        return None
+    pod, namespace, container, container_id = matched.groups()
+    return LogFile(namespace=namespace, pod=pod, container=container, container_id=container_id)
+
+
+def log_of_file(path: str, logs: PodLogs) -> PodLog | None:
+    """Return which of *logs* the file at *path* is, or None if it is not wanted."""
+    file = read_file_name(path)
+    return None if file is None else logs.get((file.namespace, file.pod, file.container))
+
+
+def _log_of(pod: Pod, workload: Workload) -> PodLog:
+    container, problem = _choose(pod, workload)
+    return PodLog(
+        namespace=pod.namespace,
+        pod=pod.name,
+        container=container,
+        services=(workload.service,),
+        format=pod.log_format or workload.log_format,
+        problem=problem,
+    )
+
+
+def _choose(pod: Pod, workload: Workload) -> tuple[str, str]:
+    names = [container.name for container in pod.containers]
+    named = pod.log_container or workload.log_container
+    if named in names:
+        return named, ""
+    problem = f"has no container {named}; it has {', '.join(names)}" if named else ""
+    by_port = (c.name for c in pod.containers if set(c.ports) & set(workload.ports))
+    return next(by_port, names[0]), problem
+
+
+def _merged(one: PodLog, other: PodLog) -> PodLog:
+    return PodLog(
+        namespace=one.namespace,
+        pod=one.pod,
+        container=one.container,
+        services=(*one.services, *other.services),
+        format=one.format or other.format,
+        problem=one.problem or other.problem,
+    )

@@ -1,0 +1,95 @@
+"""
+Which of a node's log files are read, and from where on: those of pods behind exported services.
+
+How long the others are is remembered at each look, so that one whose service is exported later is
+read from there on, and not from long before.
+"""
+
+import os
+from collections.abc import Collection, Mapping, Sequence
+
+from exporter.accesslog.pod_logs import PodLogs, read_file_name
+from exporter.accesslog.readers.paths import Id
+
+
+class Chosen:
+    """
+    What is chosen, told by one thread and used by another: each attribute is replaced as a whole.
+
+    Attributes:
+        names: Namespace and name of the pods behind exported services.
+        logs: The containers wanted.
+        known: Those of *names* of which it is known which containers are wanted.
+        present: Those of *names* that have a file here.
+    """
+
+    def __init__(self) -> None:
+        self.names: Collection[tuple[str, str]] = frozenset()
+        self.logs: PodLogs = {}
+        self.known: Collection[tuple[str, str]] = frozenset()
+        self.present: frozenset[tuple[str, str]] = frozenset()
+        self._sizes: Mapping[str, tuple[Id, int]] = {}
+
+        self.freeze()
+
+    def freeze(self) -> None:
+        """Go by what is told now until this is called again: one look has to go by one thing."""
+        self._logs = self.logs
+        self._waiting = frozenset(self.names).difference(self.known)
+
+    def look(self, paths: Sequence[str]) -> None:
+        """Find out which pods have files among *paths*."""
+        self.present = frozenset(filter(None, map(_pod, paths))).intersection(self.names)
+
+    def pick(self, paths: Sequence[str], *, from_end: bool) -> list[str]:
+        """
+        Return which of *paths* to open.
+
+        Args:
+            paths: All that there are.
+            from_end: Read what is there already from its end on.
+        """
+        self.look(paths)
+        picked, sizes = list[str](), dict[str, tuple[Id, int]]()
+        for path in paths:
+            if self.is_open(path):
+                picked.append(path)
+                if not from_end:
+                    if path in self._sizes:
+                        sizes[path] = self._sizes[path]
+                    continue
+            if (seen := _seen(path)) is not None:
+                sizes[path] = seen
+        self._sizes = sizes
+        return picked
+
+    def is_open(self, path: str) -> bool:
+        """Return whether the file at *path* is to be held open."""
+        return self.is_wanted(path) or self.is_waiting(path)
+
+    def is_wanted(self, path: str) -> bool:
+        """Return whether the file at *path* is to be read."""
+        file = read_file_name(path)
+        return file is not None and (file.namespace, file.pod, file.container) in self._logs
+
+    def is_waiting(self, path: str) -> bool:
+        """Return whether it is not known yet if the file at *path* is to be read."""
+        return _pod(path) in self._waiting
+
+    def begin(self, path: str, id_: Id) -> int:
+        """Return from where on to read the file that *path* shows now."""
+        known, size = self._sizes.get(path, (id_, 0))
+        return size if known == id_ else 0
+
+
+def _pod(path: str) -> tuple[str, str] | None:
+    file = read_file_name(path)
+    return None if file is None else (file.namespace, file.pod)
+
+
+def _seen(path: str) -> tuple[Id, int] | None:
+    try:
+        seen = os.stat(path)  # noqa: PTH116 - called often
+    except OSError:
+        return None
+    return (seen.st_dev, seen.st_ino), seen.st_size

@@ -1,0 +1,173 @@
+"""The log files of a node, each read as the pod is known that writes it, as a stage."""
+
+import asyncio
+from collections.abc import Collection, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import NamedTuple
+
+from exporter.accesslog.checkpoint import Parts
+from exporter.accesslog.formats.nginx import FormatError
+from exporter.accesslog.line_reader import Lines
+from exporter.accesslog.pod_logs import PodLog, PodLogs, read_file_name
+from exporter.accesslog.readers.choose import Chosen
+from exporter.accesslog.readers.paths import expand
+from exporter.accesslog.readers.reader import Reader
+from exporter.accesslog.readers.workloads import Troubles, Workloads, source_of
+from exporter.commands.load import Loaded, LogSource
+from exporter.commands.run.monitor import Flow
+from exporter.model.clusterset import LogCounts
+
+CHOOSE_EVERY = 1.0
+"""Seconds between two looks for pods that came to this node."""
+
+Key = tuple[str, str, str]
+
+
+class NodeReader:
+    """
+    Reads the files of the pods behind exported services, and no others.
+
+    Args:
+        workloads: The pods.
+        flow: What counts go to.
+        reader: Reads and counts.
+    """
+
+    def __init__(self, workloads: Workloads, flow: Flow, reader: Reader) -> None:
+        self._workloads, self._flow, self._reader = workloads, flow, reader
+
+    async def read(self, source: LogSource, loaded: Loaded) -> None:
+        """Read the files of *source* until cancelled."""
+        chosen, troubles = Chosen(), Troubles(self._flow, f"pods in {source.title}")
+        with _counting(self._reader, source, loaded) as lines:
+            chosen.names = self._workloads.names
+            chosen.look(await asyncio.to_thread(expand, source.files))
+            # An API server that is slow to tell of pods holds nothing up: where files ended at the
+            # start is remembered for those that are chosen later.
+            try:
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(self._keep_choosing(chosen, lines, troubles))
+                    await self._reader.follow(source, loaded, lines, chosen)
+            finally:
+                troubles.keep(())
+
+    async def _keep_choosing(self, chosen: Chosen, lines: "_NodeLines", troubles: Troubles) -> None:
+        while True:
+            chosen.names = self._workloads.names
+            await self._choose(chosen, lines, troubles)
+            await asyncio.sleep(CHOOSE_EVERY)
+
+    async def _choose(self, chosen: Chosen, lines: "_NodeLines", troubles: Troubles) -> None:
+        """Choose by what is known of the pods that have a file here."""
+        wanted = await self._workloads.logs(chosen.present)
+        problems = lines.use(wanted)
+        for key, each in wanted.items():
+            told = problems.get(key, "") or each.problem
+            troubles.tell(key, told and f"{each.namespace}/{each.pod}: {told}")
+        troubles.keep(wanted.keys())
+        chosen.logs = {key: each for key, each in wanted.items() if key not in problems}
+        chosen.known = frozenset(key[:2] for key in wanted)
+
+
+class _Held(NamedTuple):
+    """What counts the lines of one container."""
+
+    log: PodLog
+    lines: Lines
+    stack: ExitStack
+
+
+class _NodeLines:
+    """Counts the lines of each file as its pod says."""
+
+    def __init__(self, reader: Reader, source: LogSource, loaded: Loaded) -> None:
+        self._reader, self._source, self._loaded = reader, source, loaded
+        self._held: dict[Key, _Held] = {}
+        self._wanted: PodLogs = {}
+        self._kept: Parts = {}
+        """Parts of lines of files whose pods are not known yet."""
+        self._last: Lines | None = None
+
+    def use(self, wanted: PodLogs) -> dict[Key, str]:
+        """Count the lines of these from now on; return what is wrong with some of them."""
+        problems: dict[Key, str] = {}
+        self._wanted = wanted
+        for key, each in wanted.items():
+            held = self._held.get(key)
+            if held is not None and held.log == each:
+                continue
+            try:
+                self._held[key] = self._made(each)
+            except FormatError as error:
+                problems[key] = f"its log format: {error}"
+                continue
+            for stream, parts in (held.lines.all_parts() if held else self._kept_of(key)).items():
+                self._held[key].lines.restore(stream, parts)
+            if held is not None:
+                held.stack.close()
+        return problems
+
+    def _made(self, log: PodLog) -> _Held:
+        with ExitStack() as stack:
+            one = source_of(log, self._source)
+            lines = stack.enter_context(self._reader.counting(one, self._loaded))
+            return _Held(log, lines, stack.pop_all())
+
+    def _kept_of(self, key: Key) -> Parts:
+        return {each: self._kept.pop(each) for each in list(self._kept) if _key(each) == key}
+
+    def count(self, stream: str, block: bytes) -> LogCounts:
+        """Count a block of whole lines of the file *stream*."""
+        key = _key(stream)
+        held = self._held.get(key) if key else None
+        if held is None:
+            self._last = None
+            return LogCounts()
+        self._last = held.lines
+        return held.lines.count(stream, block)
+
+    def by_second(self) -> LogCounts:
+        """Count the newest block again, the clients of each second apart."""
+        return LogCounts() if self._last is None else self._last.by_second()
+
+    def keep(self, streams: Collection[str]) -> None:
+        """Let go of all files but these, and of containers that have none and are not wanted."""
+        keys = {*map(_key, streams), *self._wanted}
+        for key in self._held.keys() - keys:
+            self._held.pop(key).stack.close()
+        for held in self._held.values():
+            held.lines.keep(streams)
+
+    def all_parts(self) -> Parts:
+        """Return what is held of lines that are not whole yet."""
+        parts = dict(self._kept)
+        for held in self._held.values():
+            parts |= held.lines.all_parts()
+        return parts
+
+    def restore(self, stream: str, parts: dict[str, bytes]) -> None:
+        """Go on with what was held of the file *stream*."""
+        held = self._held.get(_key(stream) or ("", "", ""))
+        if held is None:
+            self._kept[stream] = parts
+        else:
+            held.lines.restore(stream, parts)
+
+    def close(self) -> None:
+        """Count no more."""
+        for held in self._held.values():
+            held.stack.close()
+
+
+@contextmanager
+def _counting(reader: Reader, source: LogSource, loaded: Loaded) -> Iterator[_NodeLines]:
+    lines = _NodeLines(reader, source, loaded)
+    try:
+        yield lines
+    finally:
+        lines.close()
+
+
+def _key(stream: str) -> Key | None:
+    file = read_file_name(stream)
+    return None if file is None else (file.namespace, file.pod, file.container)

@@ -1,0 +1,225 @@
+"""The logs of the pods behind exported services, followed through the API server, as a stage."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import aclosing
+from functools import partial
+from pathlib import Path
+
+from exporter.accesslog.checkpoint import SAVE_EVERY, Checkpoint, CheckpointError, Saver
+from exporter.accesslog.formats.nginx import FormatError
+from exporter.accesslog.line_reader import Lines
+from exporter.accesslog.pod_logs import PodLog, PodLogs
+from exporter.accesslog.readers.reader import Reader
+from exporter.accesslog.readers.workloads import LOOK_EVERY, Name, Troubles, Workloads, source_of
+from exporter.apiserver import pod_log as podlog
+from exporter.apiserver.client import ApiClient
+from exporter.apiserver.errors import ApiError
+from exporter.commands.load import Loaded, LogSource
+from exporter.commands.run.monitor import Flow
+from exporter.metrics import families as series
+
+HANDOVER = 60.0
+"""Seconds that nobody followed after which reading begins with what is written from now on."""
+
+MAX_PLACES = 2000
+"""Logs that are read on from where we had come to, should their pods come back."""
+
+Key = tuple[str, str, str]
+Places = dict[str, podlog.Place]
+
+
+class PodReader:
+    """
+    Follows the logs of pods.
+
+    Each is read on from where this process, or the one before by its checkpoint, had come to. One
+    that was never read, and whose pod is there at the start, is followed from the end of its log,
+    or from where another replica ceased to; one that comes later from its beginning, but not from
+    before its service was exported.
+
+    Args:
+        client: Has been entered.
+        workloads: The pods.
+        flow: What counts go to.
+        reader: Counts the lines.
+        unix: Tells the time.
+    """
+
+    def __init__(
+        self,
+        client: ApiClient,
+        workloads: Workloads,
+        flow: Flow,
+        reader: Reader,
+        unix: Callable[[], float],
+    ) -> None:
+        self._client, self._workloads, self._unix = client, workloads, unix
+        self._flow, self._reader = flow, reader
+        self._troubles = Troubles(flow, "pod logs")
+        self._places: dict[Key, podlog.Place] = {}
+        self._followed: dict[Key, podlog.PodLog] = {}
+        self._tasks: dict[Key, asyncio.Task[None]] = {}
+        self.taken_over: float | None = None
+        """Since when, in unix time, no other replica has read any line; None if there was none."""
+
+    async def read(self, source: LogSource, loaded: Loaded) -> None:
+        """Follow until cancelled."""
+        directory = loaded.settings.state_directory
+        keeper = None if directory is None else Checkpoint(Path(directory), source.title, Places)
+        saver = Saver(keeper, partial(self._flow.checkpoint_failed, source.title))
+        await self._load(source.title, keeper)
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._save(saver), name="checkpoint of pod logs")
+                first = True
+                while True:
+                    due = self._workloads.due
+                    self._arrange(group, await self._wanted(source), source, loaded, first=first)
+                    self._flow.received(source.title, 0, 0)
+                    first = False
+                    await _wait_for(due, min(LOOK_EVERY, self._workloads.wait))
+        finally:
+            saver.note(self._all_places())
+            await saver.save()
+            self._tasks.clear()
+            self._troubles.keep(())
+            self._flow.log_gone(source.title)
+
+    async def _load(self, title: str, keeper: Checkpoint[Places] | None) -> None:
+        """Take up the places that the process before left, but for what others read meanwhile."""
+        if keeper is None or self._places:
+            return
+        try:
+            saved = await asyncio.to_thread(keeper.load) or {}
+        except CheckpointError as error:
+            self._flow.checkpoint_failed(title, str(error))
+            return
+        for name, place in saved.items():
+            # What somebody else wrote there is passed over.
+            match name.split("/"):
+                case [namespace, pod, container] if podlog.is_place(place):
+                    self._places[namespace, pod, container] = place
+
+    async def _save(self, saver: Saver[Places]) -> None:
+        while True:
+            await asyncio.sleep(SAVE_EVERY)
+            saver.note(self._all_places())
+            await saver.save()
+
+    def _all_places(self) -> Places:
+        held = {key: each.place for key, each in self._followed.items()}
+        return {"/".join(k): p for k, p in (self._places | held).items() if p is not None}
+
+    async def _wanted(self, source: LogSource) -> PodLogs:
+        """Return the logs to follow."""
+        found = await self._workloads.logs(self._workloads.names)
+        limit = source.pods or 0
+        if len(found) > limit:
+            message = f"{len(found)} pods, of which {limit} are followed; see logs.pods.limit"
+            self._flow.problem("pods", message)
+            return dict(sorted(found.items())[:limit])
+        self._flow.solved("pods")
+        return found
+
+    def _arrange(
+        self,
+        group: asyncio.TaskGroup,
+        wanted: PodLogs,
+        source: LogSource,
+        loaded: Loaded,
+        *,
+        first: bool,
+    ) -> None:
+        """Follow the logs that are *wanted*, and no others."""
+        for key in self._tasks.keys() - wanted.keys():
+            self._tasks.pop(key).cancel()
+            self._keep_place(key)
+        self._troubles.keep(wanted.keys())
+        for key, each in wanted.items():
+            task = self._tasks.get(key)
+            if task is None or task.done():
+                follow = self._follow(each, self._place(key, each, first=first), source, loaded)
+                self._tasks[key] = group.create_task(follow, name=f"log of {key}")
+            elif key in self._followed:
+                self._tell(each, self._followed[key].problem)
+        self._flow.metrics.note(series.PODS_FOLLOWED, len(self._tasks))
+
+    def _place(self, key: Key, wanted: PodLog, *, first: bool) -> podlog.Place | None:
+        """Return where to begin with a log; None: at its end."""
+        begin = self.taken_over
+        if (place := self._places.get(key)) is not None:
+            return place if begin is None else podlog.latest(place, podlog.since(begin))
+        if first:
+            recent = begin is not None and self._unix() - begin <= HANDOVER
+            return podlog.since(begin) if recent and begin is not None else None
+        since = self._workloads.since(wanted)
+        return podlog.BEGINNING if since is None else podlog.since(since)
+
+    async def _follow(
+        self, wanted: PodLog, place: podlog.Place | None, source: LogSource, loaded: Loaded
+    ) -> None:
+        key, name = _key(wanted), _name(wanted)
+        container = podlog.Container(namespace=key[0], pod=key[1], container=key[2])
+        followed = self._followed[key] = podlog.PodLog(
+            self._client,
+            container,
+            place=place,
+            restarts=self._workloads.restarts(name, wanted.container),
+        )
+        self._tell(wanted, "")
+        try:
+            with self._reader.counting(source_of(wanted, source), loaded) as lines:
+                await self._count(source.title, "/".join(key), followed, lines)
+        except FormatError as error:
+            self._tell(wanted, f"its log format: {error}")
+        except ApiError as error:
+            self._tell(wanted, error.message)
+        else:
+            # The pod is gone; one that comes under its name is another one.
+            followed.place = None
+            self._tell(wanted, "")
+            self._places.pop(key, None)
+            self._workloads.forget(name)
+        finally:
+            if self._followed.get(key) is followed:
+                self._keep_place(key)
+                del self._followed[key]
+
+    def _keep_place(self, key: Key) -> None:
+        """Remember how far a log was read, for when it is wanted again."""
+        if key in self._followed and (place := self._followed[key].place) is not None:
+            self._places.pop(key, None)
+            self._places[key] = place
+            if len(self._places) > MAX_PLACES:
+                del self._places[next(iter(self._places))]
+
+    def _tell(self, wanted: PodLog, problem: str) -> None:
+        told = problem or wanted.problem
+        where = f"{wanted.namespace}/{wanted.pod}"
+        self._troubles.tell(_key(wanted), told and f"{where}: {told}")
+
+    async def _count(self, title: str, stream: str, followed: podlog.PodLog, lines: Lines) -> None:
+        cut = 0
+        async with aclosing(followed.blocks()) as blocks:
+            async for block in blocks:
+                self._flow.logged(title, lines.count(stream, block), lines.by_second)
+                if followed.truncated > cut:
+                    self._flow.truncated(title, followed.truncated - cut)
+                    cut = followed.truncated
+
+
+def _key(log: PodLog) -> Key:
+    return (log.namespace, log.pod, log.container)
+
+
+def _name(log: PodLog) -> Name:
+    return (log.namespace, log.pod)
+
+
+async def _wait_for(event: asyncio.Event, within: float) -> None:
+    try:
+        async with asyncio.timeout(within):
+            await event.wait()
+    except TimeoutError:
+        return

@@ -1,0 +1,1 @@
+"""Wrapped lines in, plain lines out: what a container runtime put around them goes."""

@@ -1,0 +1,1 @@
+"""Access logs of the past in, a report out."""

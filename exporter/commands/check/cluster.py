@@ -1,0 +1,174 @@
+"""`check` by what the local cluster's API server knows, and what may be wrong with the cluster."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from exporter.apiserver.client import ApiClient
+from exporter.commands.check import diagnose
+from exporter.commands.check import service as check
+from exporter.commands.load import Loaded
+from exporter.commands.run.cluster import open_client
+from exporter.config.label_selector import Selection
+from exporter.config.settings import KubernetesSettings
+from exporter.config.yaml_reader import SettingsError
+from exporter.discover.assemble import Discovered
+from exporter.discover.identity import IdentityError
+from exporter.discover.kubernetes import IdentityChangedError, KubernetesInventory
+from exporter.judge.diagnosis import diagnose as judged
+from exporter.judge.explain import Finding, Level
+from exporter.model.clusterset import Inventory, ServiceName
+
+T = TypeVar("T")
+FIRST_WITHIN = 30.0
+"""Seconds until the first inventory has to be there."""
+DIAGNOSE_EVERY = 60.0
+"""Seconds between two diagnoses of the cluster while somebody watches: about 40 requests each."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reach:
+    """How the API server is reached; both None: as a pod, else as kubectl."""
+
+    kubeconfig: str | None
+    context: str | None
+
+
+class _Newest:
+    """Keeps the newest inventory."""
+
+    def __init__(self) -> None:
+        self.there = asyncio.Event()
+        self.found: Discovered
+
+    async def take(self, found: Discovered) -> None:
+        self.found = found
+        self.there.set()
+
+
+async def look(loaded: Loaded, service: ServiceName, reach: Reach) -> check.Look:
+    """
+    Discover, look at *service* once, and diagnose the cluster.
+
+    Raises:
+        SettingsError: If the cluster cannot be asked, or the service is not in it.
+    """
+
+    async def once(client: ApiClient, newest: _Newest) -> check.Look:
+        found = newest.found
+        seen = await check.look(loaded, found.inventory, service)
+        more = await _diagnosed(client, loaded, found)
+        faults = ", ".join(each.about for each in more if each.level is Level.FAIL)
+        verdict = seen.report.verdict + (f" The cluster has faults: {faults}." if faults else "")
+        report = replace(seen.report, findings=(*seen.report.findings, *more), verdict=verdict)
+        return replace(seen, report=report)
+
+    async with open_client(reach.kubeconfig, reach.context) as client:
+        return await _following(client, loaded, lambda newest: once(client, newest))
+
+
+async def watch(
+    loaded: Loaded,
+    service: ServiceName,
+    reach: Reach,
+    told: Callable[[str], None],
+    shown: Callable[[check.Watched], None],
+) -> None:
+    """
+    Look again and again while the API server's changes are followed; see `check.watch`.
+
+    The cluster is diagnosed now and then, and each change of what is not well is told.
+    """
+
+    async def on(client: ApiClient, newest: _Newest) -> None:
+        def again() -> tuple[Loaded, Inventory]:
+            return loaded, newest.found.inventory
+
+        looked = asyncio.Event()
+
+        def seen(watched: check.Watched) -> None:
+            looked.set()
+            shown(watched)
+
+        async def diagnosing() -> None:
+            # The service comes first.
+            await looked.wait()
+            await _keep_diagnosing(client, loaded, newest, told)
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(diagnosing(), name="diagnosis")
+            await check.watch(again, service, told, seen)
+
+    async with open_client(reach.kubeconfig, reach.context) as client:
+        await _following(client, loaded, lambda newest: on(client, newest))
+
+
+async def _keep_diagnosing(
+    client: ApiClient, loaded: Loaded, newest: _Newest, told: Callable[[str], None]
+) -> None:
+    before: dict[str, Finding] = {}
+    while True:
+        found = await _diagnosed(client, loaded, newest.found)
+        now = {each.about: each for each in found if each.level is not Level.OK}
+        for about, each in now.items():
+            if before.get(about) != each:
+                told(f"{check.clock()} {each.level:<4} {about}  {each.text}")
+        for about in before.keys() - now.keys():
+            told(f"{check.clock()} {Level.OK:<4} {about}  is well again")
+        before = now
+        await asyncio.sleep(DIAGNOSE_EVERY)
+
+
+async def _diagnosed(client: ApiClient, loaded: Loaded, found: Discovered) -> tuple[Finding, ...]:
+    read = await diagnose.read(client, loaded, found.inventory, found.findings)
+    return tuple(judged(read, loaded.settings.clusterset_domain))
+
+
+async def _following(
+    client: ApiClient, loaded: Loaded, use: Callable[[_Newest], Awaitable[T]]
+) -> T:
+    """Follow the API server while *use* makes use of what it says."""
+    newest = _Newest()
+    discovery = _discovery(client, loaded, newest)
+    failed: BaseException | None = None
+    try:
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(discovery.run(), name="discovery")
+            await _first(discovery, newest)
+            result = await use(newest)
+            running.cancel()
+    except* (IdentityError, IdentityChangedError, SettingsError) as errors:
+        failed = _leaf(errors)
+    if failed is not None:
+        raise SettingsError(str(failed)) from failed
+    return result
+
+
+async def _first(discovery: KubernetesInventory, newest: _Newest) -> None:
+    try:
+        async with asyncio.timeout(FIRST_WITHIN):
+            await newest.there.wait()
+    except TimeoutError as error:
+        msg = f"{discovery.waits_for() or 'no inventory'}; gave up after {FIRST_WITHIN:g} s"
+        raise SettingsError(msg) from error
+
+
+def _discovery(client: ApiClient, loaded: Loaded, newest: _Newest) -> KubernetesInventory:
+    wanted = loaded.settings.inventory.kubernetes or KubernetesSettings()
+    return KubernetesInventory(
+        client,
+        setting=loaded.local,
+        config_map=wanted.config_map,
+        selection=Selection(namespaces=wanted.namespaces, labels=wanted.requirements()),
+        unix=time.time,
+        changed=newest.take,
+        was_blind=lambda _: None,
+    )
+
+
+def _leaf(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -1,0 +1,144 @@
+"""The local cluster's own objects, read once to say why clusterset names may not work here."""
+
+import asyncio
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from exporter.apiserver.client import ApiClient
+from exporter.apiserver.errors import ApiError, ErrorKind
+from exporter.commands.load import Loaded
+from exporter.discover.findings import Finding as Noticed
+from exporter.discover.resources import RESOURCES
+from exporter.judge.diagnosis import Cluster, Dns, Seen
+from exporter.model.clusterset import Inventory, Profile
+
+WITHIN = 10.0
+"""Seconds for one request."""
+AT_ONCE = 8
+"""Requests that are asked side by side."""
+LIGHTHOUSE = "submariner-lighthouse-coredns"
+OPERATOR_NAMESPACE = "submariner-operator"
+
+
+class Right(NamedTuple):
+    """Something that has to be allowed."""
+
+    verb: str
+    group: str
+    plural: str
+    sub: str = ""
+    namespace: str = ""
+    name: str = ""
+    """Of the one object that it is needed for; empty for all."""
+
+
+async def read(
+    client: ApiClient, loaded: Loaded, inventory: Inventory, noticed: frozenset[Noticed]
+) -> Cluster:
+    """Read what `exporter.judge.diagnosis` judges; what may not be read is told, never raised."""
+    served, unread = await _served(client)
+    rights_unread, missing = "", None
+    try:
+        missing = await _missing(client, list(_needed(client, loaded, set(served))))
+    except* ApiError as errors:
+        rights_unread = next(str(each) for each in errors.exceptions)
+    return Cluster(
+        served=served,
+        unread=unread,
+        missing=missing,
+        rights_unread=rights_unread,
+        noticed=tuple(sorted((each.about, each.text) for each in noticed)),
+        dns=await _dns(client) if inventory.profile is Profile.SUBMARINER else None,
+    )
+
+
+async def _served(client: ApiClient) -> tuple[dict[str, tuple[str, ...]], str]:
+    """Return the versions in which each resource is served, and why that cannot be told."""
+    groups = dict.fromkeys((each.group, v) for each in RESOURCES for v in each.versions)
+    found: dict[str, tuple[str, ...]] = {}
+    for group, version in groups:
+        base = f"/apis/{group}/{version}" if group else f"/api/{version}"
+        seen = await _read(client, base)
+        if seen.unread:
+            return {}, seen.unread
+        for each in (seen.found or {}).get("resources") or ():
+            title = f"{each['name']}.{group}" if group else each["name"]
+            found[title] = (*found.get(title, ()), version)
+    return found, ""
+
+
+def _needed(client: ApiClient, loaded: Loaded, served: set[str]) -> Iterator[Right]:
+    """Yield the rights that `run` needs for what there is."""
+    wanted = dict.fromkeys((each.group, each.plural) for each in RESOURCES)
+    for group, plural in wanted:
+        if not served or (f"{plural}.{group}" if group else plural) in served:
+            yield from (Right(verb, group, plural) for verb in ("list", "watch"))
+    if any(source.pods is not None or source.by_pod for source in loaded.logs):
+        yield Right("get", "", "pods")
+    if any(source.pods is not None for source in loaded.logs):
+        yield Right("get", "", "pods", "log")
+    kubernetes = loaded.settings.inventory.kubernetes
+    if kubernetes is not None and kubernetes.lease is not None:
+        lease = Right("create", "coordination.k8s.io", "leases", "", client.namespace)
+        # What is made has no name yet that a rule could go by.
+        yield lease
+        for verb in ("get", "update"):
+            yield lease._replace(verb=verb, name=kubernetes.lease)
+
+
+async def _missing(client: ApiClient, needed: list[Right]) -> tuple[str, ...]:
+    room = asyncio.Semaphore(AT_ONCE)
+
+    async def may(right: Right) -> bool:
+        async with room:
+            return await client.may(
+                right.verb,
+                right.plural,
+                group=right.group,
+                namespace=right.namespace,
+                sub=right.sub,
+                name=right.name,
+            )
+
+    async with asyncio.TaskGroup() as group:
+        allowed = [(each, group.create_task(may(each))) for each in needed]
+    return tuple(_title(each) for each, task in allowed if not task.result())
+
+
+def _title(right: Right) -> str:
+    sub = f"/{right.sub}" if right.sub else ""
+    group = f".{right.group}" if right.group else ""
+    name = f" {right.name}" if right.name else ""
+    where = f" in {right.namespace}" if right.namespace else ""
+    return f"{right.verb} {right.plural}{sub}{group}{name}{where}"
+
+
+async def _dns(client: ApiClient) -> Dns:
+    namespace = await _submariner_namespace(client)
+    base = f"/api/v1/namespaces/{namespace}"
+    system = "/api/v1/namespaces/kube-system/configmaps"
+    cache = "/apis/apps/v1/namespaces/kube-system/daemonsets/node-local-dns"
+    return Dns(
+        namespace=namespace,
+        pods=await _read(client, f"{base}/pods", {"labelSelector": f"app={LIGHTHOUSE}"}),
+        service=await _read(client, f"{base}/services/{LIGHTHOUSE}"),
+        coredns=await _read(client, f"{system}/coredns"),
+        node_local=await _read(client, cache),
+        node_local_config=await _read(client, f"{system}/node-local-dns"),
+    )
+
+
+async def _submariner_namespace(client: ApiClient) -> str:
+    seen = await _read(client, "/apis/submariner.io/v1alpha1/submariners")
+    for each in (seen.found or {}).get("items") or ():
+        return str(each["metadata"].get("namespace") or OPERATOR_NAMESPACE)
+    return OPERATOR_NAMESPACE
+
+
+async def _read(client: ApiClient, path: str, params: dict[str, str] | None = None) -> Seen:
+    try:
+        return Seen(await client.read(path, params, within=WITHIN))
+    except ApiError as error:
+        if error.kind is ErrorKind.NOT_FOUND:
+            return Seen()
+        return Seen(unread=error.message)

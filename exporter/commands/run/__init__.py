@@ -1,0 +1,1 @@
+"""The daemon: stages, what one tells the next, start, reload and stop."""

@@ -1,0 +1,421 @@
+"""One exporter as a process: the stages side by side, and their start, reload and stop."""
+
+import asyncio
+import gc
+import logging
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterator, Mapping
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import structlog
+
+from exporter import __version__
+from exporter.accesslog.readers.reader import Reader
+from exporter.commands.load import Loaded, LogSource, load, refuse_change, refuse_reach
+from exporter.commands.run.monitor import Flow
+from exporter.commands.run.shard import ALL, Shard
+from exporter.config.yaml_reader import SettingsError
+from exporter.discover.identity import IdentityError
+from exporter.discover.static import StaticInventory, read_inventory
+from exporter.metrics import families as series
+from exporter.model.clusterset import Inventory, Probe, ServiceName
+from exporter.probe.probing import BusyError, Probing
+from exporter.web.app import Pages, TooOftenError, serve
+from exporter.web.auth import Guard
+from exporter.web.page.render import page
+from exporter.web.status import Moment
+
+if TYPE_CHECKING:
+    from exporter.apiserver.client import ApiClient
+    from exporter.commands.run.cluster import LocalCluster
+
+LOOP_CHECK = 0.5
+"""Seconds between two tries of how late the event loop wakes a task up."""
+INVENTORY_CHECK = 0.25
+RESOLV_CONF_CHECK = 5.0
+
+Stage = Callable[[], Awaitable[None]]
+log = structlog.get_logger()
+
+
+class ListenError(Exception):
+    """An address cannot be served on."""
+
+
+class EndedError(Exception):
+    """The exporter cannot go on as it is; started anew it may."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the command line says."""
+
+    config_file: Path | None
+    """None: what can be discovered in the local cluster."""
+    cluster: str | None
+    listen: tuple[tuple[str, int], ...]
+    telemetry_path: str
+    web_config: Path | None = None
+    kubeconfig: str | None = None
+    context: str | None = None
+    shard: Shard | None = ALL
+    """None: to be found by the pod's name."""
+    pod: str = ""
+    """The name of our own pod."""
+
+
+def log_to_stderr(level: str, form: str) -> None:
+    """Send the process's messages to standard error, as logfmt or JSON lines."""
+    renderer = (
+        structlog.processors.JSONRenderer()
+        if form == "json"
+        else structlog.processors.LogfmtRenderer(key_order=["ts", "level", "event"])
+    )
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(
+            logging.getLevelNamesMapping()[level.upper()]
+        ),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+    )
+
+
+async def run(options: Options) -> None:
+    """
+    Run one exporter until SIGTERM or SIGINT.
+
+    Raises:
+        SettingsError: If the configuration or the inventory is wrong at the start.
+        ListenError: If an address cannot be served on.
+        EndedError: If it cannot go on.
+    """
+    stop, hangup = asyncio.Event(), asyncio.Event()
+    with _signals({signal.SIGTERM: stop, signal.SIGINT: stop, signal.SIGHUP: hangup}):
+        loaded = await asyncio.to_thread(load, options.config_file, options.cluster)
+        refuse_reach(loaded, kubeconfig=options.kubeconfig, context=options.context)
+        async with AsyncExitStack() as stack:
+            client, shard = None, options.shard
+            if loaded.settings.inventory.kubernetes is not None:
+                from exporter.commands.run.cluster import open_client  # noqa: PLC0415 - brings aiohttp, 12 MB
+
+                client = await stack.enter_async_context(
+                    open_client(options.kubeconfig, options.context)
+                )
+            if shard is None:
+                shard = await _own_shard(client, options)
+            guard = None
+            if options.web_config is not None:
+                guard = await asyncio.to_thread(Guard, options.web_config)
+            daemon = Daemon(options, loaded, stop, client=client, shard=shard, guard=guard)
+            if client is None:
+                await daemon.read_inventory()
+            # What is here by now stays. Looking through it again and again for garbage would hold
+            # up probes: 15 ms each time with 10,000 series.
+            gc.freeze()
+            # A probe makes some objects that stay for a while, and no garbage that only this finds.
+            gc.set_threshold(10_000, 10, 100)
+            await _serve(daemon, options, stop, hangup)
+            daemon.raise_end()
+
+
+async def _own_shard(client: "ApiClient | None", options: Options) -> Shard:
+    if client is None:
+        msg = "--shard auto: wants inventory.kubernetes; write for example 0/3"
+        raise SettingsError(msg)
+    from exporter.commands.run.cluster import own_shard  # noqa: PLC0415 - as above
+
+    return await own_shard(client, options.pod)
+
+
+async def _serve(
+    daemon: "Daemon", options: Options, stop: asyncio.Event, hangup: asyncio.Event
+) -> None:
+    try:
+        async with (
+            serve(
+                daemon.pages,
+                options.listen,
+                telemetry_path=options.telemetry_path,
+                guard=daemon.guard,
+            ) as addresses,
+            asyncio.TaskGroup() as group,
+        ):
+            await daemon.start(group)
+            hangups = group.create_task(_on(hangup, daemon.reload), name="reload")
+            listen = ", ".join(_url_host(host, port) for host, port in addresses)
+            log.info("started", version=__version__, cluster=daemon.flow.local, listen=listen)
+            await stop.wait()
+            log.info("stopping")
+            hangups.cancel()
+            daemon.stop()
+    except OSError as error:
+        told = " or ".join(_url_host(host, port) for host, port in options.listen)
+        why = error.strerror or error
+        msg = f"cannot listen on {told}: {why}; choose an address by --web.listen-address"
+        raise ListenError(msg) from error
+
+
+class Daemon:
+    """
+    The stages of one exporter.
+
+    Each stage is known by what makes it what it is; a reload stops those that are not wanted any
+    more, starts those that are new, and leaves the others alone: places in log files are kept.
+
+    Args:
+        options: What the command line says.
+        loaded: The configuration to start with.
+        stop: Ends this daemon when set.
+        client: Of the local cluster's API server; None with a static inventory.
+        shard: The part of the services that this is for.
+        guard: Says who may come in; None for everybody.
+    """
+
+    def __init__(
+        self,
+        options: Options,
+        loaded: Loaded,
+        stop: asyncio.Event,
+        *,
+        client: "ApiClient | None",
+        shard: Shard,
+        guard: Guard | None = None,
+    ) -> None:
+        self._options = options
+        self._loaded = loaded
+        self._stop = stop
+        self._error: Exception | None = None
+        self._shard, self.guard = shard, guard
+        self._stages_changed = asyncio.Event()
+        self._group: asyncio.TaskGroup | None = None
+        self._stages: dict[Hashable, asyncio.Task[None]] = {}
+        self._reloading = asyncio.Lock()
+        self.flow = Flow(
+            loaded.settings,
+            logs=[source.title for source in loaded.logs],
+            local=loaded.local,
+            key=loaded.key,
+            moment=_moment,
+            hurry=self._hurry,
+            tells_clusters=shard.index == 0,
+        )
+        metrics = self.flow.metrics
+        self._probing = Probing(
+            loaded,
+            emit=self.flow.probed,
+            skipped=lambda reason: metrics.count(series.SKIPPED, (reason,)),
+            delayed=partial(metrics.observe, series.START_DELAY),
+        )
+        self._reader = Reader(self.flow)
+        self._reader.configure(loaded)
+        self.pages = Pages(
+            metrics=self.flow.render,
+            status=self.flow.status,
+            page=page,
+            not_ready=self.flow.not_ready,
+            reload=self.reload,
+            probes=self.flow.probes,
+            probe=self._probe_now,
+            shown=self.flow.probe,
+        )
+        self._cluster = None if client is None else self._in_cluster(client)
+
+    def _in_cluster(self, client: "ApiClient") -> "LocalCluster":
+        from exporter.commands.run.cluster import LocalCluster  # noqa: PLC0415 - as above
+
+        made = LocalCluster(
+            client,
+            pod=self._options.pod,
+            changed=self._inventory_changed,
+            arrange=self._stages_changed.set,
+            end=self.end,
+        )
+        made.begin(self.flow, self._reader)
+        return made
+
+    async def read_inventory(self) -> None:
+        """Read the inventory file; SettingsError if it is wrong."""
+        loaded = self._loaded
+        read = await asyncio.to_thread(read_inventory, loaded.inventory_file, loaded.local)
+        self._inventory_changed(read)
+
+    def end(self, error: Exception) -> None:
+        """End the process for *error*, unless it ends already."""
+        if not self._stop.is_set():
+            self._error = error
+            self._stop.set()
+
+    def raise_end(self) -> None:
+        """Raise what ended this daemon, if something did."""
+        if isinstance(self._error, IdentityError):
+            raise SettingsError(str(self._error)) from self._error
+        if self._error is not None:
+            raise EndedError(str(self._error)) from self._error
+
+    async def start(self, group: asyncio.TaskGroup) -> None:
+        """Start all stages as tasks of *group*."""
+        self._group = group
+        await self._arrange()
+
+    def stop(self) -> None:
+        """Cancel all stages."""
+        self._group = None
+        for task in self._stages.values():
+            task.cancel()
+
+    async def reload(self) -> str | None:
+        """Take the newest configuration into use; return what is wrong with it, or None."""
+        async with self._reloading:
+            try:
+                await self._reload()
+            except SettingsError as error:
+                log.error("configuration not taken", error=str(error))  # noqa: TRY400 - one line
+                self.flow.configuration_failed(str(error))
+                return str(error)
+            log.info("configuration taken", file=str(self._options.config_file))
+            return None
+
+    async def _reload(self) -> None:
+        loaded = await asyncio.to_thread(load, self._options.config_file, self._options.cluster)
+        refuse_change(self._loaded, loaded, local=self.flow.local)
+        inventory = None
+        if self._cluster is None and loaded.inventory_file != self._loaded.inventory_file:
+            inventory = await asyncio.to_thread(read_inventory, loaded.inventory_file, loaded.local)
+        self._loaded = loaded
+        self.flow.configure(loaded.settings, loaded.key)
+        self._probing.configure(loaded)
+        self._reader.configure(loaded)
+        await self._arrange()
+        if inventory is not None:
+            self._inventory_changed(inventory)
+
+    async def _arrange(self) -> None:
+        """Make the stages those that the configuration wants."""
+        wanted = dict(self._wanted())
+        gone = [self._stages.pop(key) for key in self._stages.keys() - wanted.keys()]
+        for task in gone:
+            task.cancel()
+        if gone:
+            # A log source that only changed goes on where it stopped, so it has to stop first.
+            await asyncio.wait(gone)
+        for key in wanted.keys() - self._stages.keys():
+            if self._group is not None:
+                self._stages[key] = self._group.create_task(_endless(wanted[key], str(key)))
+
+    def _wanted(self) -> Iterator[tuple[Hashable, Stage]]:
+        wanted = self._loaded.settings
+        yield "event loop", self._watch_loop
+        if self.guard is not None:
+            yield "web configuration", self.guard.watch
+        if self._cluster is None:
+            yield ("inventory", self._loaded.inventory_file), self._watch_inventory
+        else:
+            yield "arrangement", self._rearrange
+            yield from self._cluster.stages(self._loaded)
+            if not self._cluster.works:
+                return
+        yield "probes", self._probing.run
+        yield "name servers", partial(self._probing.follow_name_servers, _every(RESOLV_CONF_CHECK))
+        for source in self._loaded.logs:
+            yield (
+                ("log", source, wanted.attribution, wanted.state_directory),
+                partial(self._read, source, self._loaded),
+            )
+
+    async def _read(self, source: LogSource, loaded: Loaded) -> None:
+        if source.pods is not None and self._cluster is not None:
+            await self._cluster.pods.read(source, loaded)
+        elif source.by_pod and self._cluster is not None:
+            await self._cluster.nodes.read(source, loaded)
+        else:
+            await self._reader.read(source, loaded)
+
+    async def _rearrange(self) -> None:
+        async def arrange() -> None:
+            async with self._reloading:
+                await self._arrange()
+
+        await _on(self._stages_changed, arrange)
+
+    async def _watch_loop(self) -> None:
+        clock = asyncio.get_running_loop().time
+        while True:
+            due = clock() + LOOP_CHECK
+            await asyncio.sleep(LOOP_CHECK)
+            self.flow.metrics.observe(series.LOOP_LAG, max(0.0, clock() - due))
+            self.flow.settle()
+
+    async def _watch_inventory(self) -> None:
+        watcher = StaticInventory(
+            self._loaded.inventory_file,
+            self._loaded.local,
+            changed=self._inventory_changed,
+            failed=self.flow.inventory_failed,
+        )
+        await watcher.watch(_every(INVENTORY_CHECK))
+
+    async def _probe_now(self, service: ServiceName) -> Probe | None:
+        try:
+            return await self._probing.probe_now(service)
+        except BusyError as error:
+            raise TooOftenError from error
+
+    def _hurry(self, service: ServiceName) -> None:
+        self._probing.hurry(service)
+
+    def _inventory_changed(self, inventory: Inventory) -> None:
+        inventory = self._shard.of(inventory)
+        self._probing.set_inventory(inventory)
+        self.flow.inventory_changed(inventory)
+        self._reader.forget()
+
+
+def _url_host(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _moment() -> Moment:
+    return Moment(at=asyncio.get_running_loop().time(), unix=time.time())
+
+
+async def _endless(stage: Stage, name: str) -> None:
+    await stage()
+    msg = f"stage {name} ended by itself"
+    raise RuntimeError(msg)
+
+
+async def _on(event: asyncio.Event, act: Callable[[], Awaitable[object]]) -> None:
+    while True:
+        await event.wait()
+        event.clear()
+        await act()
+
+
+async def _every(seconds: float) -> AsyncIterator[None]:
+    while True:
+        yield
+        await asyncio.sleep(seconds)
+
+
+@contextmanager
+def _signals(events: Mapping[signal.Signals, asyncio.Event]) -> Iterator[None]:
+    """Set an event for each signal."""
+    loop = asyncio.get_running_loop()
+    for number, event in events.items():
+        loop.add_signal_handler(number, event.set)
+    try:
+        yield
+    finally:
+        for number in events:
+            loop.remove_signal_handler(number)

@@ -1,0 +1,126 @@
+"""What is written as one word in a configuration: durations, networks, addresses."""
+
+import re
+from collections.abc import Mapping
+from ipaddress import ip_address, ip_network
+from typing import Any
+
+from exporter.model.clusterset import Address, Network
+
+MAX_PORT = 65535
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?")
+_DNS_PORT = 53
+
+
+class Duration(float):
+    """Seconds, written as Prometheus does: `250ms`, `15s`, `5m`, `1h30m`."""
+
+    @classmethod
+    def parse(cls, text: object) -> "Duration":
+        """Read a duration; ValueError if it is none."""
+        matched = _DURATION.fullmatch(text) if isinstance(text, str) and text else None
+        if matched is None:
+            msg = f"{text!r} is no duration; write for example 250ms, 15s or 5m"
+            raise ValueError(msg)
+        units = (_UNITS["d"], _UNITS["h"], _UNITS["m"], _UNITS["s"], _UNITS["ms"])
+        parts = zip(matched.groups(), units, strict=True)
+        seconds = sum(int(number) * unit for number, unit in parts if number)
+        if not 0 < seconds < 366 * _UNITS["d"]:
+            msg = f"{text} should be more than 0 and less than a year; write for example 15s"
+            raise ValueError(msg)
+        return cls(seconds)
+
+    def __str__(self) -> str:
+        """Write it as it is read."""
+        left, text = round(self * 1000), ""
+        for unit in ("d", "h", "m", "s", "ms"):
+            number, left = divmod(left, round(_UNITS[unit] * 1000))
+            text += f"{number}{unit}" if number else ""
+        return text
+
+
+class Cidr(str):
+    """A network without host bits."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: object) -> "Cidr":
+        """Read a network; ValueError if it is none."""
+        try:
+            network = ip_network(str(text), strict=False)
+        except ValueError as error:
+            msg = f"{text!r} is no network; write for example 10.1.0.0/16"
+            raise ValueError(msg) from error
+        try:
+            ip_network(str(text))
+        except ValueError as error:
+            msg = f"{text} has host bits set; write {network}"
+            raise ValueError(msg) from error
+        return cls(network)
+
+    @property
+    def network(self) -> Network:
+        """Return it as a network."""
+        return ip_network(str(self))
+
+
+class HostPort(str):
+    """An address and a port, `127.0.0.1:53` or `[::1]:53`; without a port 53."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: object) -> "HostPort":
+        """Read an address and a port; ValueError if it is none."""
+        matched = re.fullmatch(r"(?:\[([^\[\]]+)\]|([^:\[\]]+))(?::(\d{1,5}))?", str(text))
+        port = int(matched[3] or _DNS_PORT) if matched else 0
+        try:
+            host = ip_address((matched[1] or matched[2]) if matched else "")
+        except ValueError as error:
+            msg = f"{text!r} is no address and port; write for example 10.96.0.10:53 or [::1]:53"
+            raise ValueError(msg) from error
+        if not 0 < port <= MAX_PORT:
+            msg = f"port {port} of {text} is not between 1 and {MAX_PORT}"
+            raise ValueError(msg)
+        return cls(f"[{host}]:{port}" if host.version == 6 else f"{host}:{port}")  # noqa: PLR2004
+
+    @property
+    def pair(self) -> tuple[str, int]:
+        """Return host and port."""
+        host, _, port = self.rpartition(":")
+        return host.strip("[]"), int(port)
+
+
+class IpAddress(str):
+    """An IP address."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: object) -> "IpAddress":
+        """Read an address; ValueError if it is none."""
+        try:
+            return cls(ip_address(str(text)))
+        except ValueError as error:
+            msg = f"{text!r} is no IP address; write for example 10.1.0.7"
+            raise ValueError(msg) from error
+
+    @property
+    def address(self) -> Address:
+        """Return it as an address."""
+        return ip_address(str(self))
+
+
+SCHEMAS: Mapping[type, dict[str, Any]] = {
+    Duration: {
+        "type": "string",
+        "pattern": r"^(\d+d)?(\d+h)?(\d+m)?(\d+s)?(\d+ms)?$",
+        "minLength": 2,
+    },
+    Cidr: {"type": "string", "description": "A network, such as 10.1.0.0/16."},
+    HostPort: {"type": "string", "description": "address:port, such as 10.96.0.10:53."},
+    IpAddress: {"type": "string", "description": "An IP address."},
+}
+"""How each is described to an editor."""

@@ -1,1 +1,0 @@
-"""Shows it: counts and verdicts in, /metrics, JSON and a page out; it never asks a network."""

@@ -1,0 +1,1 @@
+"""Events and verdicts in, series and their text out; it asks no network and judges nothing."""

@@ -1,0 +1,1 @@
+"""Runs the coroutines of probes: what they wait for in, results out; knows nothing of targets."""

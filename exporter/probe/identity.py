@@ -1,0 +1,121 @@
+"""
+Who a probe is from: the User-Agent that says so, and whether to believe one that was logged.
+
+A log line is anybody's word. Nothing in it becomes a label unless the inventory knows it too.
+"""
+
+import hmac
+import re
+from collections import OrderedDict
+from collections.abc import Container
+from dataclasses import dataclass
+from enum import StrEnum
+
+from exporter.model.clusterset import ServiceName
+
+PRODUCT = "clusterset-exporter/"
+MAX_AGE = 300.0
+"""Seconds between a probe and its log line, either way; clocks differ."""
+MAX_REMEMBERED = 65_536
+"""Probes remembered to tell a replay: 200 a second for MAX_AGE. Older ones are dropped first, and
+from then on a probe as old as the oldest one dropped is not believed."""
+_SIGNATURE = 32
+_NAME = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+_FORM = re.compile(
+    rf"clusterset-exporter/[!-~]{{1,32}} \(cluster=(?P<cluster>{_NAME}); "
+    rf"service=(?P<namespace>{_NAME})/(?P<name>{_NAME}); "
+    r"id=(?P<id>(?P<ms>\d{1,15})-[0-9a-zA-Z]{1,32})(?:; sig=(?P<sig>[0-9a-f]{32}))?\)"
+)
+
+
+class Forgery(StrEnum):
+    """Why a probe in a log is not believed."""
+
+    MALFORMED = "malformed"
+    UNKNOWN_CLUSTER = "unknown_cluster"
+    TOO_OLD = "too_old"
+    FROM_FUTURE = "from_future"
+    REPLAYED = "replayed"
+    BAD_SIGNATURE = "bad_signature"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """A probe that is believed."""
+
+    cluster: str
+    service: ServiceName
+    verified: bool
+    """Its signature holds; without one, or without a key, it is only not contradicted."""
+
+
+def user_agent(
+    cluster: str, service: ServiceName, *, version: str, key: bytes | None, unix_ms: int, nonce: str
+) -> str:
+    """Return the User-Agent of a probe that *cluster* makes now."""
+    id_ = f"{unix_ms}-{nonce}"
+    signed = "" if key is None else f"; sig={_sign(key, cluster, service, id_)}"
+    return f"{PRODUCT}{version} (cluster={cluster}; service={service}; id={id_}{signed})"
+
+
+class Origins:
+    """
+    Reads User-Agents of probes, each at most once.
+
+    Args:
+        key: What they are signed with; may be set anew.
+    """
+
+    def __init__(self, key: bytes | None) -> None:
+        self.key = key
+        self._seen: OrderedDict[str, float] = OrderedDict()
+        self._forgotten = 0.0
+
+    def read(  # noqa: PLR0911 - a return for each reason
+        self, user_agent: str, *, now_unix: float, clusters: Container[str]
+    ) -> Origin | Forgery:
+        """
+        Say which cluster's probe left *user_agent* in a log.
+
+        Args:
+            user_agent: As logged.
+            now_unix: Unix seconds.
+            clusters: The clusters that exist.
+        """
+        matched = _FORM.fullmatch(user_agent)
+        if matched is None:
+            return Forgery.MALFORMED
+        cluster, id_, made = matched["cluster"], matched["id"], int(matched["ms"]) / 1000
+        service = ServiceName(matched["namespace"], matched["name"])
+        if cluster not in clusters:
+            return Forgery.UNKNOWN_CLUSTER
+        if made < now_unix - MAX_AGE:
+            return Forgery.TOO_OLD
+        if made > now_unix + MAX_AGE:
+            return Forgery.FROM_FUTURE
+        signed, key = matched["sig"], self.key
+        if key is None or signed is None:
+            verified = False
+        elif hmac.compare_digest(signed, _sign(key, cluster, service, id_)):
+            verified = True
+        else:
+            return Forgery.BAD_SIGNATURE
+        if self._replayed(f"{cluster} {id_}", made):
+            return Forgery.REPLAYED
+        return Origin(cluster, service, verified)
+
+    def _replayed(self, id_: str, made: float) -> bool:
+        # Past the bound what may have been forgotten counts as seen: a replay is never believed.
+        if id_ in self._seen or made <= self._forgotten:
+            return True
+        self._seen[id_] = made
+        if len(self._seen) > MAX_REMEMBERED:
+            _, oldest = self._seen.popitem(last=False)
+            self._forgotten = max(self._forgotten, oldest)
+        return False
+
+
+def _sign(key: bytes, cluster: str, service: ServiceName, id_: str) -> str:
+    # None of the parts can hold a line feed, so no two triples make the same text.
+    text = f"{cluster}\n{service}\n{id_}".encode()
+    return hmac.digest(key, text, "sha256").hex()[:_SIGNATURE]

@@ -1,0 +1,152 @@
+"""One probe: look a name up, ask what was answered, once and within a limit."""
+
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from typing import Protocol
+
+from exporter.model import clusterset as model
+from exporter.model.clusterset import (
+    Address,
+    Answer,
+    Failure,
+    Lookup,
+    Probe,
+    Question,
+    Reply,
+    Vantage,
+)
+from exporter.probe.drivers.waits import together
+from exporter.probe.http import Request
+from exporter.probe.resolve import Server
+from exporter.probe.tcp import TcpRequest
+
+MAX_ADDRESSES = 16
+"""Of a headless service that are asked by one probe; of more, others at the next one."""
+
+
+Key = tuple[Question, Lookup, Server | None]
+"""What makes a target the same in another configuration."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """One name to probe."""
+
+    question: Question
+    name: str
+    """The absolute DNS name."""
+    port: int | None
+    """Of the service; None if it is not known."""
+    request: Request | TcpRequest | None
+    """None: DNS only."""
+    interval: float
+    """Seconds."""
+    every_address: bool = False
+    """Ask each address that is answered, not only the first."""
+    lookup: Lookup = Lookup.A
+    vantage: Vantage = Vantage.RESOLVER
+    server: Server | None = None
+    """The one name server to ask; None for those of the system."""
+
+    @property
+    def key(self) -> Key:
+        """Return what makes it the same target in another configuration."""
+        return self.question, self.lookup, self.server
+
+    @property
+    def decides(self) -> bool:
+        """Return whether it is probed for what clients get, and not for comparison."""
+        return self.lookup is Lookup.A and self.server is None
+
+    @property
+    def protocol(self) -> model.Protocol:
+        """Return what is spoken after the look-up; DNS if nothing is."""
+        if self.request is None:
+            return model.Protocol.DNS
+        tcp = isinstance(self.request, TcpRequest)
+        return model.Protocol.TCP if tcp else model.Protocol.HTTP
+
+
+class Resolve(Protocol):
+    """Looks a target's name up."""
+
+    def __call__(self, target: Target, *, within: float) -> Awaitable[Answer]: ...  # noqa: D102
+
+
+class Get(Protocol):
+    """Asks an address as a target wants."""
+
+    def __call__(  # noqa: D102
+        self,
+        address: Address,
+        port: int,
+        request: Request | TcpRequest,
+        *,
+        target: Target,
+        within: float,
+    ) -> Awaitable[Reply]: ...
+
+
+class Times(Protocol):
+    """Tells the time."""
+
+    def time(self) -> float: ...  # noqa: D102
+    def unix(self) -> float: ...  # noqa: D102
+
+
+async def probe_once(
+    target: Target, *, resolve: Resolve, get: Get, within: float, clock: Times, turn: int = 0
+) -> Probe:
+    """
+    Look a target's name up and ask what it answers, in at most *within* seconds.
+
+    Args:
+        target: What is probed.
+        resolve: Looks its name up.
+        get: Asks an address.
+        within: Seconds.
+        clock: Tells the time.
+        turn: How many probes of it there were before.
+    """
+    at, unix = clock.time(), clock.unix()
+    answer = await resolve(target, within=within)
+    addresses = answer.addresses if target.request and answer.failure is None else ()
+    reply: Reply | None = None
+    more: tuple[Reply, ...] = ()
+    if addresses:
+        left = max(0.001, within - (clock.time() - at))
+        if len(addresses) > 1 and target.every_address:
+            asked = chosen(addresses, turn)
+            reply, *others = await together([_ask(target, each, get, left) for each in asked])
+            more = tuple(others)
+        else:
+            reply = await _ask(target, addresses[0], get, left)
+    return Probe(
+        question=target.question,
+        at=at,
+        ended=clock.time(),
+        unix=unix,
+        answer=answer,
+        reply=reply,
+        more=more,
+        protocol=target.protocol,
+        lookup=target.lookup,
+        vantage=target.vantage,
+    )
+
+
+def chosen(addresses: tuple[Address, ...], turn: int) -> tuple[Address, ...]:
+    """Return the first address, which clients would take, and as many others as may be asked."""
+    first, *others = addresses
+    others.sort(key=lambda address: (address.version, int(address)))
+    room = MAX_ADDRESSES - 1
+    if len(others) > room:
+        start = turn * room % len(others)
+        others = [*others[start:], *others[:start]][:room]
+    return first, *others
+
+
+async def _ask(target: Target, address: Address, get: Get, within: float) -> Reply:
+    if target.port is None or target.request is None:
+        return Reply(address=address, port=0, failure=Failure.NO_PORT)
+    return await get(address, target.port, target.request, target=target, within=within)

@@ -1,0 +1,108 @@
+"""What is to be probed: inventory and settings to names, ports and requests."""
+
+import re
+import ssl
+from collections.abc import Iterator
+from functools import lru_cache
+
+from exporter.commands.load import Loaded
+from exporter.config.probe_settings import HttpSettings, ServiceProbe
+from exporter.model.clusterset import Inventory, Lookup, Profile, Question, Record, Service, Vantage
+from exporter.probe.http import Request
+from exporter.probe.probe import Target
+from exporter.probe.resolve import Server
+from exporter.probe.tcp import TcpRequest
+from exporter.probe.tls import Tls
+
+
+def targets(inventory: Inventory, loaded: Loaded) -> Iterator[Target]:
+    """
+    Yield the names to probe.
+
+    Of each service the plain one and one per exporting cluster decide what is said of it; the plain
+    one is looked up in other ways and by other name servers, too, for comparison.
+    """
+    wanted = loaded.settings
+    for service in inventory.services.values():
+        how = wanted.probe.for_service(service.name)
+        if how.enabled and service.probed:
+            yield from _names(inventory, loaded, service, how)
+            yield from _comparisons(inventory, loaded, service, how.interval)
+
+
+def _names(
+    inventory: Inventory, loaded: Loaded, service: Service, how: ServiceProbe
+) -> Iterator[Target]:
+    wanted = loaded.settings
+    named = wanted.probe.pinned and inventory.profile is Profile.SUBMARINER
+    pinned = [export.cluster for export in service.exports] if named else []
+    for cluster in (None, *pinned):
+        question = Question(service.name, cluster, Record(wanted.probe.record))
+        yield Target(
+            question=question,
+            name=question.dns_name(wanted.clusterset_domain),
+            port=_port(service, how),
+            request=_request(loaded, how),
+            interval=how.interval,
+            every_address=service.headless,
+        )
+
+
+def _comparisons(
+    inventory: Inventory, loaded: Loaded, service: Service, interval: float
+) -> Iterator[Target]:
+    wanted, servers = loaded.settings, loaded.lighthouse
+    if servers is None:
+        servers = tuple(Server(str(address), port) for address, port in inventory.lighthouse)
+    name = Question(service.name).dns_name(wanted.clusterset_domain)
+    others = [
+        *((lookup, None, Vantage.RESOLVER) for lookup in wanted.probe.lookups),
+        *((Lookup.A, server, Vantage.LIGHTHOUSE) for server in servers),
+    ]
+    for lookup, server, vantage in others:
+        record = Record.SRV if lookup is Lookup.SRV else Record(wanted.probe.record)
+        yield Target(
+            question=Question(service.name, None, record),
+            name=name,
+            port=None,
+            request=None,
+            interval=interval,
+            lookup=lookup,
+            vantage=vantage,
+            server=server,
+        )
+
+
+def _port(service: Service, how: ServiceProbe) -> int | None:
+    given = how.http if how.tcp is None else how.tcp
+    if given is not None and given.port is not None:
+        return given.port
+    by_name = {port.name: port.port for port in reversed(service.ports)}
+    usual = how.http.scheme if isinstance(given, HttpSettings) and how.http else ""
+    return by_name.get(usual, service.ports[0].port if service.ports else None)
+
+
+def _request(loaded: Loaded, how: ServiceProbe) -> Request | TcpRequest | None:
+    http = how.http
+    if how.tcp is not None:
+        return TcpRequest()
+    if http is None:
+        return None
+    context = loaded.tls[http.tls_config] if http.scheme == "https" else None
+    return _http_request(http, context)
+
+
+# One for all services that are asked alike: each holds a few hundred status codes.
+@lru_cache(256)
+def _http_request(http: HttpSettings, context: ssl.SSLContext | None) -> Request:
+    tls = None if context is None else Tls(context, http.tls_config.server_name)
+    return Request(
+        method=http.method,
+        path=http.path,
+        expected=http.expected(),
+        body=None if http.expect_body is None else re.compile(http.expect_body.encode()),
+        host=http.host,
+        headers=http.headers,
+        redirects=http.redirects,
+        tls=tls,
+    )

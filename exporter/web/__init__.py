@@ -1,0 +1,1 @@
+"""Status and series in, HTTP responses out; it never asks a network."""

@@ -1,0 +1,189 @@
+"""The status page: what `/api/v1/status` says, for a person at night."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from functools import cache, partial
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
+
+from exporter.model.clusterset import HAZARD_MEANS, Lookup, Mode
+
+MAX_SERVICES = 100
+"""Services shown in full; the JSON has all of them."""
+MAX_FAILED = 20
+MAX_REQUESTS = 20
+"""Rows of client requests shown a service."""
+
+_WORST_FIRST = (Mode.BLACKOUT, Mode.MIXED, Mode.FAILOVER, Mode.UNKNOWN, Mode.REMOTE, Mode.LOCAL)
+_MEANS = {
+    Mode.BLACKOUT: "nobody answers",
+    Mode.MIXED: "answers go to and fro",
+    Mode.FAILOVER: "served by another cluster",
+    Mode.UNKNOWN: "has too few fresh probes, or an address that does not tell",
+    Mode.REMOTE: "served by another cluster, and not exported here",
+    Mode.LOCAL: "served in this cluster",
+}
+_SYMBOLS = {
+    Mode.BLACKOUT: "✕",
+    Mode.MIXED: "⇄",
+    Mode.FAILOVER: "→",
+    Mode.UNKNOWN: "?",
+    Mode.REMOTE: "↗",
+    Mode.LOCAL: "✓",
+}
+_LOOKUPS = {
+    Lookup.A: "for an address",
+    Lookup.CLIENT: "as clients ask",
+    Lookup.SRV: "for SRV records",
+}
+_MINUTE, _HOUR, _DAY, _KILO = 60, 3600, 86400, 1000
+
+
+class Headline(NamedTuple):
+    """The answer in a sentence, and how bad it is: a mode's name, or `problem`."""
+
+    tone: str
+    text: str
+
+
+def page(status: Mapping[str, Any]) -> str:
+    """Return the page that shows *status*, as the monitor makes it."""
+    services = sorted(
+        status["services"],
+        key=lambda s: (_WORST_FIRST.index(s["mode"]), not _lacks(s), s["namespace"], s["name"]),
+    )
+    text: str = _template().render(
+        **status,
+        headline=headline(status, services),
+        shown=services[:MAX_SERVICES],
+        left_out=len(services) - MAX_SERVICES,
+        failed=status["failed_probes"][:MAX_FAILED],
+        max_requests=MAX_REQUESTS,
+        means=_MEANS,
+        means_lookup=_LOOKUPS,
+        hazards=HAZARD_MEANS,
+        symbols=_SYMBOLS,
+        lacks_standby=_lacks,
+        board=partial(board, status),
+    )
+    return text
+
+
+def board(status: Mapping[str, Any], service: Mapping[str, Any]) -> str:
+    """Return the URL of Grafana's board with its variables set to *service*."""
+    url, cluster = status["dashboard_url"], status["cluster"]
+    chosen = {
+        "namespace": service["namespace"],
+        "service": service["name"],
+        "source_cluster": cluster,
+    }
+    query = urlencode({f"var-{name}": value for name, value in chosen.items()})
+    return f"{url}{'&' if '?' in url else '?'}{query}"
+
+
+def headline(status: Mapping[str, Any], services: Sequence[Mapping[str, Any]]) -> Headline:
+    """Answer the one question: is all served where it should be? *services* are worst first."""
+    if not status["leading"]:
+        return Headline("unknown", f"This replica stands by; {status['leader']} works.")
+    if not status["ready"]:
+        return Headline("problem", f"Not ready: {status['not_ready_reason']}.")
+    if not services:
+        return Headline("unknown", "The inventory has no services.")
+    worst = services[0]
+    if worst["mode"] == Mode.LOCAL:
+        return _all_local(services)
+    others = sum(service["mode"] != Mode.LOCAL for service in services) - 1
+    name, mode = f"{worst['namespace']}/{worst['name']}", worst["mode"]
+    text = (
+        f"{name} {_served(worst)}" if mode == Mode.UNKNOWN else f"{name}: {mode}, {_served(worst)}"
+    )
+    more = f"; {others} more not served in this cluster" if others else ""
+    return Headline(mode, f"{text}{more}.")
+
+
+def _all_local(services: Sequence[Mapping[str, Any]]) -> Headline:
+    well = f"All well: {_many(len(services), 'is', 'are')} served in this cluster"
+    if alone := sum(map(_lacks, services)):
+        return Headline("mixed", f"{well}, but {_many(alone, 'has', 'have')} no standby.")
+    return Headline("local", f"{well}, and another would take over.")
+
+
+def _served(service: Mapping[str, Any]) -> str:
+    if service["serving"] and service["mode"] in {Mode.FAILOVER, Mode.REMOTE}:
+        return f"served by {service['serving'][0]}"
+    return _MEANS[service["mode"]]
+
+
+def seconds(value: float | None) -> str:
+    """Write a duration for a person."""
+    if value is None:
+        return "-"
+    if value < 1:
+        return f"{value * 1000:.3g} ms" if value < 0.1 else f"{value * 1000:.0f} ms"  # noqa: PLR2004
+    if value < _MINUTE:
+        return f"{value:.2f} s"
+    return span(value)
+
+
+def span(value: float) -> str:
+    """Write a duration coarsely: the two largest units that matter."""
+    whole = max(0, int(value))
+    if whole < _MINUTE:
+        return f"{whole} s"
+    if whole < _HOUR:
+        return f"{whole // _MINUTE} min {whole % _MINUTE} s"
+    if whole < _DAY:
+        return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE} min"
+    return f"{whole // _DAY} d {whole % _DAY // _HOUR} h"
+
+
+def size(value: float) -> str:
+    """Write a number of bytes for a person."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < _KILO:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= _KILO
+    return f"{value:.1f} TB"
+
+
+def clock(unix: float) -> str:
+    """Write a moment as UTC."""
+    return datetime.fromtimestamp(unix, UTC).strftime("%H:%M:%S")
+
+
+def date(unix: float) -> str:
+    """Write a moment as machines do."""
+    return datetime.fromtimestamp(unix, UTC).isoformat(timespec="milliseconds")
+
+
+def _lacks(service: Mapping[str, Any]) -> bool:
+    """Return whether a service is served, and nobody would take over."""
+    return bool(service["serving"]) and not service["standby_clusters"]
+
+
+def _many(number: int, one: str, more: str) -> str:
+    return f"{number} service {one}" if number == 1 else f"{number} services {more}"
+
+
+@cache
+def _template() -> Any:  # noqa: ANN401 - jinja2's own
+    # Most exporters are only ever scraped, and never hold the 2 MB of it.
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415
+
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        auto_reload=False,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "seconds": seconds,
+        "span": span,
+        "size": size,
+        "clock": clock,
+        "date": date,
+    }
+    return environment.get_template("page.html.j2")

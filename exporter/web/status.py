@@ -1,0 +1,199 @@
+"""What the page and `/api/v1/status` show: one dictionary, in base units and unix time."""
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from exporter.metrics.record import LookupCounts
+from exporter.model.clusterset import (
+    Failover,
+    Hits,
+    Inventory,
+    Locality,
+    LogCounts,
+    Probe,
+    Question,
+    Service,
+    ServiceName,
+    ServiceView,
+    Stage,
+)
+
+KEPT_FAILOVERS = 20
+KEPT_FAILURES = 50
+
+Requests = Mapping[ServiceName, list[tuple[str, Locality, Hits]]]
+
+
+@dataclass(slots=True, kw_only=True)
+class Moment:
+    """The same moment on both clocks: verdicts are stamped by one, people read the other."""
+
+    at: float
+    unix: float
+
+    def to_unix(self, at: float | None) -> float | None:
+        """Turn a moment of the monotonic clock into unix seconds."""
+        return None if at is None else self.unix + at - self.at
+
+
+@dataclass(slots=True)
+class History:
+    """The newest things worth a look, bounded."""
+
+    failovers: deque[Failover] = field(default_factory=lambda: deque(maxlen=KEPT_FAILOVERS))
+    failed: deque[tuple[Probe, str | None]] = field(
+        default_factory=lambda: deque(maxlen=KEPT_FAILURES)
+    )
+
+    def add(self, probe: Probe, destination: str | None) -> None:
+        """Keep what is notable about a probe whose answer points to *destination*."""
+        if probe.failure is not None:
+            self.failed.appendleft((probe, destination))
+
+    def moved(self, failover: Failover) -> None:
+        """Keep a move."""
+        self.failovers.appendleft(failover)
+
+
+def status(
+    *,
+    inventory: Inventory | None,
+    views: Iterable[ServiceView],
+    requests: Requests,
+    lookups: Mapping[ServiceName, list[LookupCounts]],
+    history: History,
+    lines: LogCounts | None,
+    domain: str,
+    now: Moment,
+) -> dict[str, Any]:
+    """Return what there is to show of clusters, services and the newest events."""
+    shown: dict[str, Any] = {"clusters": [], "services": [], "failovers": [], "failed_probes": []}
+    shown["logs"] = None if lines is None else {"lines": _lines(lines)}
+    if inventory is None:
+        return shown
+    shown["clusters"] = [
+        {"id": id_, "local": id_ == inventory.local, "connected": id_ in inventory.connected}
+        for id_ in inventory.clusters
+    ]
+    shown["services"] = [
+        _service(view, inventory, requests.get(view.service.name, []), domain, now)
+        | {"lookups": [each._asdict() for each in lookups.get(view.service.name, ())]}
+        for view in views
+    ]
+    shown["failovers"] = [
+        _failover(each) for each in history.failovers if each.service in inventory.services
+    ]
+    shown["failed_probes"] = [
+        _probe(probe, destination, domain)
+        for probe, destination in history.failed
+        if probe.question.service in inventory.services
+    ]
+    return shown
+
+
+def _service(
+    view: ServiceView,
+    inventory: Inventory,
+    requests: list[tuple[str, Locality, Hits]],
+    domain: str,
+    now: Moment,
+) -> dict[str, Any]:
+    service = view.service
+    destination = None
+    if view.plain is not None and view.plain.answer.addresses:
+        destination = service.owner_of(view.plain.answer.addresses[0])
+    return {
+        "namespace": service.name.namespace,
+        "name": service.name.name,
+        "dns_name": Question(service.name).dns_name(domain),
+        "policy": view.policy,
+        "mode": view.mode,
+        "mode_since": now.to_unix(view.since),
+        "serving": [] if view.serving is None else [view.serving],
+        "expected": sorted(view.expected),
+        "standby_clusters": len(view.standbys),
+        "hazards": sorted(view.hazards),
+        "clusters": [_cluster(id_, service, view, inventory) for id_ in inventory.clusters],
+        "requests": [
+            {
+                "source_cluster": source,
+                "locality": locality,
+                "requests": hits.requests,
+                "failures": hits.failures,
+                "bytes": hits.bytes,
+            }
+            for source, locality, hits in requests
+        ],
+        "last_probe": None if view.plain is None else _probe(view.plain, destination, domain),
+    }
+
+
+def _cluster(id_: str, service: Service, view: ServiceView, inventory: Inventory) -> dict[str, Any]:
+    export, pinned = service.export_of(id_), view.pinned.get(id_)
+    return {
+        "id": id_,
+        "exported": export is not None,
+        "ready": export is not None and export.ready,
+        "connected": id_ in inventory.connected,
+        "standby": id_ in view.standbys,
+        "addresses": [] if export is None else [str(address) for address in export.addresses],
+        "pinned_probe": None
+        if pinned is None
+        else {
+            "at": pinned.unix,
+            "ok": pinned.failure is None,
+            "reason": pinned.failure,
+            "seconds": pinned.ended - pinned.at,
+        },
+    }
+
+
+def _failover(failover: Failover) -> dict[str, Any]:
+    return {
+        "namespace": failover.service.namespace,
+        "name": failover.service.name,
+        "from_cluster": failover.from_cluster,
+        "to_cluster": failover.to_cluster,
+        "reason": failover.reason,
+        "at": failover.unix,
+        "durations_seconds": {stage: failover.durations.get(stage) for stage in Stage},
+        "accuracy_seconds": failover.accuracy,
+    }
+
+
+def _probe(probe: Probe, destination: str | None, domain: str) -> dict[str, Any]:
+    answer, reply = probe.answer, probe.reply
+    phases: dict[str, float | None] = {"dns": answer.took}
+    if reply is not None:
+        phases |= {"connect": reply.connect, "tls": reply.tls, "reply": reply.took}
+    return {
+        "namespace": probe.question.service.namespace,
+        "name": probe.question.service.name,
+        "dns_name": probe.question.dns_name(domain),
+        "kind": probe.question.kind,
+        "pinned_cluster": probe.question.pinned,
+        "at": probe.unix,
+        "reason": probe.failure,
+        "resolver": answer.resolver,
+        "rcode": answer.rcode,
+        "ttl_seconds": answer.ttl,
+        "addresses": [str(address) for address in answer.addresses],
+        "address": None if reply is None else str(reply.address),
+        "port": None if reply is None else reply.port,
+        "status": None if reply is None else reply.status,
+        "server": None if reply is None else reply.server,
+        "destination_cluster": destination,
+        "phases_seconds": {phase: spent for phase, spent in phases.items() if spent is not None},
+    }
+
+
+def _lines(counts: LogCounts) -> dict[str, int]:
+    return {
+        "read": counts.read,
+        "access": counts.access,
+        "other": counts.other,
+        "ignored": counts.ignored,
+        "truncated": counts.truncated,
+    }

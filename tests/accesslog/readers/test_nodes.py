@@ -1,0 +1,188 @@
+"""Files of a node, read as the API server says of the pods that wrote them."""
+
+import asyncio
+
+import pytest
+
+from tests.fakes import apifaults as faults
+from tests.fakes.apifaults import Fault
+from tests.fakes.apiserver import ApiServer, running
+from tests.fakes.nodelogs import Node
+from tests.fakes.podscene import LINE, make_pod, pod_scene
+from tests.fakes.virtual import until
+
+WHERE = "nginx-test"
+JSON = '{"remote_addr":"10.2.0.9","status":"200"}'
+
+
+@pytest.fixture
+async def server():
+    async with running(ApiServer()) as made:
+        yield made
+
+
+@pytest.fixture
+def node(tmp_path):
+    return Node(tmp_path)
+
+
+@pytest.fixture
+def config(tmp_path, node):
+    path = tmp_path / "config.yaml"
+    source = f"{{files: [{node.glob}], wrapper: cri, service: {{pod: true}}}}"
+    path.write_text(f"inventory: {{kubernetes: {{}}}}\nstate_directory: state\nlogs: [{source}]\n")
+    return path
+
+
+@pytest.fixture(autouse=True)
+def _fast(monkeypatch):
+    monkeypatch.setattr("exporter.accesslog.readers.files.PATHS_EVERY", 0.1)
+    monkeypatch.setattr("exporter.accesslog.readers.nodes.CHOOSE_EVERY", 0.05)
+    monkeypatch.setattr("exporter.accesslog.readers.reader.LOG_CHECK", 0.02)
+
+
+async def looked(scene):
+    await until(lambda: scene.flow.not_ready() is None)
+
+
+async def test_each_pod_in_its_own_format_and_only_those_wanted(server, config, node):
+    make_pod(server, "one", "app", "mesh")
+    make_pod(server, "two", notes=[("log-format", "json")])
+    one, mesh = node.log(WHERE, "one"), node.log(WHERE, "one", "mesh")
+    two, other = node.log(WHERE, "two"), node.log("kube-system", "dns")
+    async with pod_scene(server, config) as scene:
+        scene.want("one", "two", "elsewhere")
+        scene.begin()
+        await looked(scene)
+        for log in (one, mesh, other):
+            log.write(LINE)
+        two.write(JSON, JSON)
+        await scene.until_counted(3)
+        assert scene.counted("other") == 0
+        assert scene.problems == {}
+        # Pods of other nodes are none of this one's business.
+        asked = {each.name for each in server.asked}
+        assert asked == {"one", "two"}
+
+
+async def test_pods_that_come_and_go(server, config, node):
+    async with pod_scene(server, config) as scene:
+        scene.begin()
+        await looked(scene)
+        make_pod(server, "one")
+        log = node.log(WHERE, "one")
+        scene.want("one")
+        log.write(LINE, LINE)
+        await scene.until_counted(2)
+        log.write(LINE)
+        log.rotate()
+        log.write(LINE)
+        log.start()
+        log.write(LINE)
+        await scene.until_counted(5)
+        log.write(LINE)
+        log.remove()
+        scene.want()
+        await scene.until_counted(6)
+        assert scene.problems == {}
+
+
+async def test_a_restart_goes_on_in_the_middle_of_a_line(server, config, node):
+    make_pod(server, "one")
+    log = node.log(WHERE, "one")
+    for end, begin in ((LINE[:20], None), (None, LINE[20:])):
+        async with pod_scene(server, config) as scene:
+            scene.want("one")
+            scene.begin()
+            await looked(scene)
+            if end:
+                log.write(LINE)
+                await scene.until_counted(1)
+                log.write(end, whole=False)
+                await until(lambda: parts(scene))
+            else:
+                log.write(begin, LINE)
+                await scene.until_counted(2)
+                assert scene.counted("other") == 0
+
+
+def parts(scene):
+    return any(each.all_parts() for each in scene.pods._reader._lines)
+
+
+async def test_an_api_server_that_is_away_at_the_start_loses_no_line(server, config, node):
+    make_pod(server, "one")
+    log = node.log(WHERE, "one")
+    log.write(LINE)
+    server.rules["admin"] = set()
+    async with pod_scene(server, config) as scene:
+        scene.want("one")
+        scene.begin()
+        await looked(scene)
+        log.write(LINE)
+        await until(lambda: "pods behind exported services" in scene.problems)
+        server.rules["admin"] = None
+        await scene.until_counted(1)
+        assert scene.problems == {}
+
+
+async def test_an_api_server_that_is_slow_holds_nothing_up(server, config, node):
+    make_pod(server, "one")
+    log = node.log(WHERE, "one")
+    log.write(LINE)
+    server.faults = [Fault(faults.late(1), plural="pods")]
+    async with pod_scene(server, config) as scene:
+        scene.want("one")
+        scene.begin()
+        await looked(scene)
+        log.write(LINE, LINE)
+        await until(lambda: server.asked)
+        assert scene.counted() == 0
+        await scene.until_counted(2)
+
+
+async def test_what_is_wrong_is_told_while_it_holds(server, config, node):
+    make_pod(server, "one", notes=[("log-format", "$status $status_code")])
+    make_pod(server, "two", notes=[("log-container", "nginx")])
+    one, two = node.log(WHERE, "one"), node.log(WHERE, "two")
+    async with pod_scene(server, config) as scene:
+        scene.want("one", "two")
+        scene.begin()
+        await looked(scene)
+        await until(lambda: scene.problems)
+        told = scene.problems[f"pods in {node.glob}"]
+        assert "nginx-test/one: its log format: " in told
+        assert "nginx-test/two: has no container nginx; it has app" in told
+        one.write(LINE)
+        two.write(LINE)
+        await scene.until_counted(1)
+        scene.want("two")
+        await until(lambda: "one" not in scene.problems[f"pods in {node.glob}"])
+        scene.want()
+        await until(lambda: scene.problems == {})
+
+
+async def test_a_service_whose_format_changes(server, config, node):
+    make_pod(server, "one")
+    log = node.log(WHERE, "one")
+    async with pod_scene(server, config) as scene:
+        scene.want("one")
+        scene.begin()
+        await looked(scene)
+        log.write(LINE, LINE)
+        await scene.until_counted(2)
+        scene.want("one", log_format="json")
+        await asyncio.sleep(0)
+        await until(lambda: counters(scene) == 1 and format_of(scene) == "json")
+        log.write(JSON)
+        await scene.until_counted(3)
+        assert scene.counted("other") == 0
+
+
+def counters(scene):
+    return len(scene.pods._reader._lines)
+
+
+def format_of(scene):
+    (lines,) = scene.pods._reader._lines
+    return "json" if lines._counter._format.rows is not None else "main"

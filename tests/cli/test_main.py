@@ -1,0 +1,129 @@
+"""The command line as a newcomer meets it."""
+
+import json
+import subprocess
+import sys
+
+import jsonschema
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from exporter import __version__
+from exporter.cli.main import cli
+from tests.fakes.files import CONFIG, write
+
+COMMANDS = [
+    [],
+    ["run"],
+    ["demo"],
+    ["analyze"],
+    ["check"],
+    ["config"],
+    *([["config", c] for c in ("check", "schema", "show")]),
+]
+
+
+def call(*arguments):
+    return CliRunner().invoke(cli, [*map(str, arguments)], prog_name="clusterset-exporter")
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+@pytest.mark.parametrize("flag", ["--help", "-h"])
+def test_each_command_explains_itself(command, flag):
+    done = call(*command, flag)
+    assert done.exit_code == 0
+    assert done.stdout.startswith("Usage: clusterset-exporter")
+    assert len(done.stdout.splitlines()) > 5
+
+
+def test_flags_have_environment_variables():
+    text = call("run", "--help").stdout
+    for variable in (
+        "CLUSTERSET_EXPORTER_CONFIG_FILE",
+        "CLUSTERSET_EXPORTER_CLUSTER, CLUSTER_NAME",
+        "CLUSTERSET_EXPORTER_WEB_LISTEN_ADDRESS",
+        "CLUSTERSET_EXPORTER_WEB_TELEMETRY_PATH",
+        "CLUSTERSET_EXPORTER_LOG_LEVEL",
+        "CLUSTERSET_EXPORTER_LOG_FORMAT",
+    ):
+        assert variable in " ".join(text.split())
+    assert "default: :9877" in text
+
+
+def test_version():
+    assert call("--version").stdout == f"clusterset-exporter, version {__version__}\n"
+
+
+def test_as_a_module_and_as_a_script_it_is_the_same():
+    done = subprocess.run(
+        [sys.executable, "-m", "exporter", "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"clusterset-exporter, version {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["rnu"], "No such command"),
+        (["config", "check"], "Missing option '--config.file'"),
+        (["run", "--shard", "3/3"], "--shard: '3/3' is no shard; write for example 0/3"),
+        (["run", "--kubeconfig", "absent"], "absent: no such file; give --kubeconfig"),
+        (["run", "--config.file", "x", "--log.level", "loud"], "'loud' is not one of"),
+        (["demo", "--clusters", "9"], "9 is not in the range 2<=x<=3"),
+        (["analyze", "--cluster", "east", "x.log"], "Missing option '--inventory'"),
+    ],
+)
+def test_wrong_usage_is_exit_code_2(arguments, told):
+    done = call(*arguments)
+    assert done.exit_code == 2
+    assert told in done.stderr
+
+
+@pytest.mark.parametrize("command", [["run"], ["check", "nginx-test/nginx"]])
+@pytest.mark.parametrize("flag", ["--kubeconfig", "--context"])
+def test_an_api_server_that_is_not_asked_cannot_be_named(tmp_path, command, flag):
+    done = call(*command, "--config.file", write(tmp_path), flag, "x")
+    assert done.exit_code == 2
+    told = f"{flag}: the inventory is {tmp_path}/inventory.yaml, so no API server is asked; leave "
+    assert told in done.stderr
+
+
+def test_the_schema_is_json_that_describes_the_configuration():
+    schema = json.loads(call("config", "schema").stdout)
+    jsonschema.Draft202012Validator(schema).validate(yaml.safe_load(CONFIG))
+
+
+def test_show_prints_what_takes_effect(tmp_path):
+    done = call("config", "show", "--config.file", write(tmp_path))
+    assert done.exit_code == 0
+    shown = yaml.safe_load(done.stdout)
+    assert shown["leak_grace"] == "30s"
+    assert shown["probe"]["interval"] == "1s"
+
+
+def test_show_refuses_what_is_wrong(tmp_path):
+    done = call("config", "show", "--config.file", write(tmp_path, config="x: 1\n"))
+    assert (done.exit_code, done.stdout) == (2, "")
+
+
+@pytest.mark.parametrize(
+    ("service", "told"),
+    [
+        ("nginx", "nginx: should be namespace/name"),
+        ("shop/cart", "inventory.yaml; known are nginx-test/nginx"),
+        ("nginx-test/nginx", "nginx-test/nginx is not probed: probe.services says enabled: false"),
+    ],
+)
+def test_check_refuses_what_it_cannot_look_at(tmp_path, service, told):
+    off = CONFIG.replace("probe: {", 'probe: {services: [{match: "*/*", enabled: false}], ')
+    done = call("check", "--config.file", write(tmp_path, config=off), service)
+    assert (done.exit_code, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert told in done.stderr
+
+
+def test_check_of_a_service_that_nobody_serves(tmp_path):
+    done = call("check", "--config.file", write(tmp_path), "nginx-test/nginx")
+    assert done.exit_code == 1
+    assert done.stdout.splitlines()[-1] == "nginx-test/nginx is served to nobody in east."
+    assert "no address (unreachable, no reply)" in done.stdout

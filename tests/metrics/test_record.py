@@ -1,0 +1,314 @@
+import subprocess
+import tracemalloc
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client.openmetrics import parser as openmetrics
+from prometheus_client.parser import text_string_to_metric_families
+
+from exporter.metrics import families as series
+from exporter.metrics.exposition import PIECE, Registry
+from exporter.metrics.record import Metrics
+from exporter.model.clusterset import (
+    Failover,
+    Failure,
+    Hazard,
+    Hits,
+    Judged,
+    Locality,
+    LogCounts,
+    Mode,
+    Policy,
+    Reason,
+    Rule,
+    ServiceView,
+    Stage,
+)
+from tests.fakes.nouns import NGINX, inventory, probe
+from tests.fakes.tools import need
+
+
+def begun(limit=50_000, **words) -> tuple[Registry, Metrics]:
+    registry = Registry(limit)
+    metrics = Metrics(registry, "a")
+    metrics.configure(pinned=True)
+    where = inventory(**words)
+    metrics.set_inventory(where, where.services.keys())
+    return registry, metrics
+
+
+def text(registry: Registry, *, openmetrics: bool = False) -> str:
+    return "".join(registry.pieces(openmetrics=openmetrics))
+
+
+def samples(registry: Registry, name: str) -> dict[tuple[str, ...], float]:
+    """Return the samples of a series that are not 0, by their label values."""
+    return {
+        tuple(sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(text(registry))
+        for sample in family.samples
+        if sample.name == name and sample.value
+    }
+
+
+def everything() -> Registry:
+    registry, metrics = begun(ready="ab")
+    metrics.show(
+        ServiceView(
+            service=inventory().services[NGINX],
+            policy=Policy.LOCAL,
+            mode=Mode.FAILOVER,
+            since=1.0,
+            serving="b",
+            expected=frozenset("b"),
+            standbys=frozenset(),
+            hazards=frozenset({Hazard.STALE_GATEWAY}),
+            pinned={},
+            plain=None,
+        )
+    )
+    moved = Failover(
+        service=NGINX,
+        from_cluster="a",
+        to_cluster="b",
+        reason=Reason.READINESS,
+        unix=1_790_000_000.5,
+        durations={Stage.DNS: 0.2, Stage.SERVED: 0.25, Stage.OUTAGE: 0.5},
+        accuracy=0.3,
+    )
+    checks = ((Rule.RESOLVES, True), (Rule.REACHABLE, False))
+    metrics.probed(probe(1.0, by="b"), Judged(destination="b", checks=checks, outage=0.5))
+    metrics.moved(moved)
+    metrics.withheld(NGINX, "b", 4)
+    metrics.agreed("b", 0.75)
+    metrics.probed(probe(2.0), Judged(destination=None))
+    metrics.probed(
+        probe(3.0, by="b", pinned="b", reply=Failure.CONNECT_REFUSED), Judged(destination="b")
+    )
+    metrics.hit(NGINX, "b", Locality.LEAK, Hits(requests=3, failures=1, bytes=1845))
+    metrics.probe_hit(NGINX, claimed="b", attributed="b", verified=True)
+    metrics.forged("replayed")
+    metrics.logged("x.log", LogCounts(read=9, access=5, other=3, ignored=1, truncated=1))
+    metrics.observe(series.LOOP_LAG, 0.002)
+    return registry
+
+
+def test_a_probe_is_counted_with_what_it_showed():
+    registry = everything()
+    b = ("a", "b", *NGINX)
+    assert samples(registry, "clusterset_probes_total") == {
+        (*b, "dns", "plain"): 1,
+        (*b, "http", "plain"): 1,
+        ("a", *NGINX, "dns", "plain"): 1,
+        (*b, "dns", "pinned"): 1,
+        (*b, "http", "pinned"): 1,
+    }
+    assert samples(registry, "clusterset_probe_failures_total") == {
+        ("a", *NGINX, "dns", "plain", "nodata"): 1,
+        (*b, "http", "pinned", "connect_refused"): 1,
+    }
+    assert samples(registry, "clusterset_rule_violations_total") == {("a", *NGINX, "reachable"): 1}
+    assert samples(registry, "clusterset_failovers_total") == {
+        ("a", *NGINX, "a", "b", "readiness"): 1
+    }
+    assert samples(registry, "clusterset_failover_last_duration_seconds") == {
+        ("a", *NGINX, "dns"): 0.2,
+        ("a", *NGINX, "served"): 0.25,
+        ("a", *NGINX, "outage"): 0.5,
+    }
+    assert samples(registry, "clusterset_failover_last_accuracy_seconds") == {("a", *NGINX): 0.3}
+    assert samples(registry, "clusterset_service_outage_seconds_total") == {("a", *NGINX): 0.5}
+    assert samples(registry, "clusterset_service_hazard") == {("a", *NGINX, "stale_gateway"): 1}
+    assert samples(registry, "clusterset_service_mode") == {("a", *NGINX, "failover"): 1}
+
+
+def test_hits_are_counted_as_the_destination_sees_them():
+    registry = everything()
+    leak = ("b", "a", *NGINX, "leak")
+    assert samples(registry, "clusterset_requests_total") == {leak: 3}
+    assert samples(registry, "clusterset_request_failures_total") == {leak: 1}
+    assert samples(registry, "clusterset_response_bytes_total") == {leak: 1845}
+    assert samples(registry, "clusterset_leaks_withheld_total") == {leak[:-1]: 4}
+    assert samples(registry, "clusterset_attribution_agreement_ratio") == {("b", "a"): 0.75}
+    assert samples(registry, "clusterset_exporter_log_lines_total") == {
+        ("x.log", "access"): 4,
+        ("x.log", "ignored"): 1,
+        ("x.log", "other"): 3,
+        ("x.log", "truncated"): 1,
+    }
+
+
+def test_children_begin_at_zero():
+    registry, _ = begun()
+    begins = registry.series[series.REQUESTS].items()
+    assert {labels[0::4]: value for labels, value in begins} == {
+        ("a", "local"): 0,
+        ("b", "failover"): 0,
+        ("b", "leak"): 0,
+        ("c", "remote"): 0,
+        ("d", "remote"): 0,
+        ("external", "external"): 0,
+        ("unknown", "unknown"): 0,
+    }
+    assert registry.series[series.PROBE_FAILURES].items()
+
+
+def test_what_is_gone_leaves_no_series_behind():
+    registry = everything()
+    metrics = Metrics(registry, "a")
+    metrics.configure(pinned=True)
+    gone = inventory()
+    metrics.set_inventory(replace(gone, services={}), ())
+    left = [line for line in text(registry).splitlines() if "nginx" in line]
+    assert left == []
+    metrics.set_inventory(replace(gone, services={}, clusters={"a": gone.clusters["a"]}), ())
+    assert 'destination_cluster="b"' not in text(registry)
+    assert registry.room.used == sum(len(registry.held(family)) for family in series.FAMILIES)
+
+
+def test_an_export_that_is_gone_is_not_shown_as_not_ready():
+    registry, metrics = begun()
+    service = inventory().services[NGINX]
+    shown = ServiceView(
+        service=service,
+        policy=Policy.LOCAL,
+        mode=Mode.LOCAL,
+        since=None,
+        serving="a",
+        expected=frozenset("a"),
+        standbys=frozenset(),
+        hazards=frozenset(),
+        pinned={},
+        plain=None,
+    )
+    metrics.show(shown)
+    assert len(registry.series[series.READY]) == 2
+    less = inventory(ready="a", exported="a")
+    metrics.set_inventory(less, less.services.keys())
+    metrics.show(replace(shown, service=less.services[NGINX]))
+    assert samples(registry, "clusterset_service_ready") == {("a", "a", *NGINX): 1}
+    assert len(registry.series[series.READY]) == 1
+
+
+def test_no_more_series_than_the_limit_and_events_come_before_zeros():
+    registry, metrics = begun(limit=40)
+    assert registry.room.used == 20
+    for n in range(40):
+        metrics.forged(str(n))
+    assert (registry.room.used, registry.room.dropped) == (40, 20)
+
+
+@pytest.mark.parametrize("openmetrics_wanted", [False, True])
+def test_the_text_is_what_prometheus_client_reads(openmetrics_wanted):
+    registry = everything()
+    shown = text(registry, openmetrics=openmetrics_wanted)
+    parse = text_string_to_metric_families
+    if openmetrics_wanted:
+        shown, parse = shown + "# EOF\n", openmetrics.text_string_to_metric_families
+    read = {
+        (sample.name, *sample.labels.items()): sample.value
+        for family in parse(shown)
+        for sample in family.samples
+    }
+    assert len(read) == sum(len(registry.held(family)) for family in series.FAMILIES)
+    duration = "clusterset_failover_duration_seconds_bucket"
+    where = ("source_cluster", "a"), *zip(series.OUTAGE.labels[1:], NGINX, strict=True)
+    assert read[(duration, *where, ("stage", "served"), ("le", "0.1"))] == 0
+    assert read[(duration, *where, ("stage", "served"), ("le", "0.25"))] == 1
+    assert read[(duration, *where, ("stage", "served"), ("le", "+Inf"))] == 1
+
+
+def test_promtool_finds_nothing_to_say():
+    shown = text(everything())
+    ran = subprocess.run(
+        [need("promtool"), "check", "metrics"],
+        input=shown,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
+
+
+@given(st.text(max_size=30))
+def test_label_values_survive(value):
+    registry = Registry(100)
+    registry.series[series.LOG_LINES].inc((value, "access"))
+    registry.histograms[series.PROBE_RTT].observe((value, "b"), 1.0)
+    # The text format ends a line at a line feed only; everything else may stand in a value.
+    rtt, lines = text_string_to_metric_families(text(registry))
+    told = {"log": value} if value else {}
+    assert lines.samples[0].labels == {**told, "outcome": "access"}
+    told = {"source_cluster": value} if value else {}
+    assert [sample.labels for sample in rtt.samples[-2:]] == [
+        {**told, "destination_cluster": "b"}
+    ] * 2
+
+
+def test_a_scrape_leaves_nothing_behind():
+    """What each of 50,000 series would keep for the next one adds up to more than all else."""
+    registry, metrics = begun()
+    for n in range(2_000):
+        metrics.forged(str(n))
+    tracemalloc.start()
+    try:
+        text(registry)
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 20_000
+
+
+def test_text_comes_in_pieces_of_bounded_size():
+    registry, metrics = begun(limit=100_000)
+    for n in range(20_000):
+        metrics.forged(str(n))
+    pieces = list(registry.pieces(openmetrics=False))
+    assert len(pieces) > 10
+    assert max(map(len, pieces)) < PIECE + 5_000
+
+
+def test_what_goes_while_it_is_rendered_is_left_out():
+    registry = everything()
+    pieces = (line for line in registry._lines(openmetrics=False))
+    next(pieces)
+    for family in series.FAMILIES:
+        registry.held(family).keep(lambda _: False)
+    assert not any(line[0] != "#" for line in pieces)
+
+
+def names() -> Iterator[str]:
+    return (family.name for family in series.FAMILIES)
+
+
+def test_names_are_ours_and_unique():
+    assert len(set(names())) == len(series.FAMILIES)
+    assert all(name.startswith("clusterset_") for name in names())
+
+
+def test_no_label_clashes_with_what_prometheus_adds():
+    taken = {"cluster", "namespace", "service", "pod", "instance", "job", "endpoint", "container"}
+    assert [f.name for f in series.FAMILIES if taken & set(f.labels)] == []
+
+
+def test_a_move_that_nobody_measured_has_no_durations():
+    registry, metrics = begun()
+    moved = Failover(
+        service=NGINX,
+        from_cluster="a",
+        to_cluster="b",
+        reason=Reason.READINESS,
+        unix=1.0,
+        durations={Stage.DNS: 0.2, Stage.SERVED: 0.25, Stage.OUTAGE: 0.5},
+        accuracy=0.3,
+    )
+    metrics.moved(moved)
+    metrics.moved(replace(moved, durations={}))
+    assert samples(registry, "clusterset_failover_last_duration_seconds") == {}
+    assert samples(registry, "clusterset_failover_last_accuracy_seconds") == {}
+    name = "clusterset_failover_duration_seconds_count"
+    assert set(samples(registry, name).values()) == {1}
+    assert set(samples(registry, "clusterset_failovers_total").values()) == {2}

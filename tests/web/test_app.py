@@ -1,0 +1,203 @@
+"""The server over real sockets."""
+
+import asyncio
+import gzip
+import json
+from contextlib import asynccontextmanager
+
+import aiohttp
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from exporter.web.app import MAX_SCRAPES, Pages, TooOftenError, serve
+from tests.fakes import scenes
+from tests.fakes.nouns import NGINX
+from tests.fakes.nouns import probe as fakes_probe
+
+
+async def well():
+    return None
+
+
+@asynccontextmanager
+async def running(**changes):
+    flow = scenes.steady().flow
+    pages = {
+        "metrics": flow.render,
+        "status": flow.status,
+        "page": lambda status: f"<p>{status['cluster']}",
+        "not_ready": flow.not_ready,
+        "reload": well,
+    } | changes
+    listen = [("127.0.0.1", 0)]
+    async with (
+        serve(Pages(**pages), listen, telemetry_path="/metrics") as addresses,
+        aiohttp.ClientSession("http://{}:{}".format(*addresses[0]), auto_decompress=False) as asked,
+    ):
+        yield asked
+
+
+async def test_metrics_as_text_and_as_openmetrics():
+    async with running() as asked:
+        async with asked.get("/metrics", headers={"Accept-Encoding": ""}) as reply:
+            assert reply.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+            assert "Content-Encoding" not in reply.headers
+            assert list(text_string_to_metric_families(await reply.text()))
+        wanted = {"Accept": "application/openmetrics-text", "Accept-Encoding": "gzip"}
+        async with asked.get("/metrics", headers=wanted) as reply:
+            openmetrics = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+            assert reply.headers["Content-Type"] == openmetrics
+            assert reply.headers["Content-Encoding"] == "gzip"
+            assert gzip.decompress(await reply.read()).endswith(b"# EOF\n")
+
+
+async def test_the_newest_probes_with_every_step():
+    flow = scenes.failover().flow
+    async with running(probes=flow.probes) as asked:
+        async with asked.get("/api/v1/probes?service=nginx-test/nginx") as reply:
+            told = json.loads(await reply.text())
+            one = told["probes"]
+            assert told["answer_changes"] == 1
+        async with asked.get("/api/v1/probes") as reply:
+            every = json.loads(await reply.text())["probes"]
+        for unknown in ("no/such", "nginx", ""):
+            async with asked.get(f"/api/v1/probes?service={unknown}") as reply:
+                assert (reply.status, "namespace/name" in await reply.text()) == (404, True)
+    assert len(one) == len(every) == 9
+    assert one[0]["steps"][-1]["result"] == "connect_refused"
+    assert [probe["at"] for probe in one] == sorted((p["at"] for p in one), reverse=True)
+
+
+async def test_a_probe_by_hand():
+    flow, asked_for = scenes.steady().flow, []
+
+    async def probe(service):
+        asked_for.append(service)
+        if service.name == "busy":
+            raise TooOftenError
+        return fakes_probe(1.0, by="b") if service == NGINX else None
+
+    async with running(probe=probe, shown=flow.probe) as asked:
+        async with asked.get("/probe?target=nginx-test/nginx") as reply:
+            text = await reply.text()
+        assert {f.name: f.samples[0].value for f in text_string_to_metric_families(text)} == {
+            "probe_success": 1,
+            "probe_duration_seconds": pytest.approx(0.1),
+            "probe_dns_lookup_time_seconds": 0.05,
+            "probe_ip_protocol": 4,
+            "probe_http_duration_seconds": 0.025,
+            "probe_http_status_code": 200,
+        }
+        async with asked.get("/probe?target=nginx-test/nginx&debug=true") as reply:
+            told = json.loads(await reply.text())
+        assert (told["destination_cluster"], told["reason"]) == ("b", None)
+        assert [step["step"] for step in told["steps"]] == ["dns", "reply"]
+        for target, status in (("x/busy", 429), ("x/y", 404), ("junk", 404), ("", 404)):
+            async with asked.get(f"/probe?target={target}") as reply:
+                assert reply.status == status, target
+    assert len(asked_for) == 4
+
+
+async def test_a_hostile_accept_gives_text():
+    async with running() as asked:
+        for accept in ("\x80\xff", "application/openmetrics-text;q=" + "9" * 5000, ",;=" * 500):
+            async with asked.get("/metrics", headers={"Accept": accept}) as reply:
+                assert reply.status == 200
+                assert reply.headers["Content-Type"].startswith("text/plain")
+
+
+async def test_health_readiness_status_and_page():
+    async with running() as asked:
+        async with asked.get("/-/healthy") as reply:
+            assert (reply.status, await reply.text()) == (200, "clusterset-exporter is healthy.\n")
+        async with asked.get("/-/ready") as reply:
+            assert (reply.status, await reply.text()) == (200, "clusterset-exporter is ready.\n")
+        async with asked.get("/api/v1/status") as reply:
+            assert reply.headers["Content-Type"] == "application/json"
+            assert json.loads(await reply.text())["services"][0]["mode"] == "local"
+        async with asked.get("/") as reply:
+            assert await reply.text() == "<p>a"
+            assert "default-src 'none'" in reply.headers["Content-Security-Policy"]
+            assert reply.headers["X-Frame-Options"] == "DENY"
+
+
+async def test_not_ready_says_why():
+    async with running(not_ready=lambda: "no inventory") as asked, asked.get("/-/ready") as reply:
+        assert (reply.status, await reply.text()) == (503, "Not ready: no inventory.\n")
+
+
+async def test_an_unknown_path_lists_those_there_are():
+    async with running() as asked, asked.get("/metric") as reply:
+        assert reply.status == 404
+        assert "/metrics, /, /api/v1/status" in await reply.text()
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+async def test_reload(method):
+    async with running() as asked, asked.request(method, "/-/reload") as reply:
+        assert (reply.status, await reply.text()) == (200, "Reloaded.\n")
+
+
+async def test_a_failed_reload_says_why():
+    async def broken():
+        return "config.yaml:3: nothing"
+
+    async with running(reload=broken) as asked, asked.post("/-/reload") as reply:
+        assert reply.status == 500
+        assert "the old configuration stays: config.yaml:3: nothing" in await reply.text()
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"Origin": "http://elsewhere.example"}, {"Sec-Fetch-Site": "cross-site"}],
+    ids=["origin", "site"],
+)
+async def test_another_sites_page_cannot_reload(headers):
+    async with running() as asked, asked.post("/-/reload", headers=headers) as reply:
+        assert reply.status == 403
+
+
+async def test_one_scrape_too_many_is_asked_to_come_back():
+    go_on = asyncio.Event()
+    here = asyncio.Semaphore(0)
+
+    async def slow(_):
+        here.release()
+        await go_on.wait()
+        yield b"x 1\n"
+
+    async with running(metrics=slow) as asked:
+        waiting = [asyncio.create_task(asked.get("/metrics")) for _ in range(MAX_SCRAPES)]
+        for _ in range(MAX_SCRAPES):
+            await here.acquire()
+        async with asked.get("/metrics") as reply:
+            assert (reply.status, reply.headers["Retry-After"]) == (503, "1")
+        go_on.set()
+        for reply in await asyncio.gather(*waiting):
+            assert reply.status == 200
+            reply.release()
+        async with asked.get("/metrics") as reply:
+            assert reply.status == 200
+
+
+async def test_a_scraper_that_hangs_up_leaves_nothing_behind():
+    async with running() as asked:
+        address = asked._base_url
+        for _ in range(3 * MAX_SCRAPES):
+            _, writer = await asyncio.open_connection(address.host, address.port)
+            writer.write(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+            writer.transport.abort()
+        async with asyncio.timeout(10):
+            while True:
+                async with asked.get("/metrics") as reply:
+                    if reply.status == 200:
+                        break
+
+
+async def test_an_address_in_use_is_an_oserror():
+    async with running() as asked:
+        taken = ("127.0.0.1", asked._base_url.port)
+        pages = Pages(metrics=None, status=dict, page=str, not_ready=str, reload=well)
+        with pytest.raises(OSError, match="address already in use"):
+            async with serve(pages, [taken], telemetry_path="/metrics"):
+                pass

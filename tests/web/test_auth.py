@@ -1,0 +1,148 @@
+"""Who may come in, over real sockets."""
+
+import asyncio
+import ssl
+from contextlib import asynccontextmanager
+
+import aiohttp
+import bcrypt
+import pytest
+import trustme
+
+from exporter.config.yaml_reader import SettingsError
+from exporter.web.app import Pages, serve
+from exporter.web.auth import Guard
+from tests.fakes import scenes
+
+HASH = bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()
+USERS = f'basic_auth_users: {{alice: "{HASH}"}}\n'
+TLS = "tls_server_config: {cert_file: server.pem, key_file: server.key%s}\n"
+
+
+@pytest.fixture
+def authority():
+    return trustme.CA()
+
+
+def certify(authority, folder, name="127.0.0.1"):
+    made = authority.issue_cert(name)
+    made.private_key_pem.write_to_path(folder / "server.key")
+    made.cert_chain_pems[0].write_to_path(folder / "server.pem")
+
+
+def write(folder, text):
+    path = folder / "web.yaml"
+    path.write_text(text)
+    return path
+
+
+@asynccontextmanager
+async def guarded(path):
+    flow = scenes.steady().flow
+
+    async def reload():
+        return None
+
+    pages = Pages(
+        metrics=flow.render,
+        status=flow.status,
+        page=lambda _: "page",
+        not_ready=flow.not_ready,
+        reload=reload,
+    )
+    guard = await asyncio.to_thread(Guard, path)
+    listen = [("127.0.0.1", 0)]
+    async with serve(pages, listen, telemetry_path="/metrics", guard=guard) as ((host, port),):
+        yield f"{host}:{port}", guard
+
+
+async def status(url, **options):
+    async with (
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as session,
+        session.get(url, **options) as reply,
+    ):
+        return reply.status
+
+
+def login(user, password):
+    return {"headers": {"Authorization": aiohttp.encode_basic_auth(user, password)}}
+
+
+async def test_a_password_is_asked_for_but_for_health(tmp_path):
+    async with guarded(write(tmp_path, USERS)) as (where, _):
+        url = f"http://{where}/metrics"
+        assert [
+            await status(url),
+            await status(url, **login("alice", "wrong")),
+            await status(url, **login("bob", "secret")),
+            await status(url, **login("alice", "x" * 200)),
+            await status(url, headers={"Authorization": "Basic %%%"}),
+            await status(url, headers={"Authorization": "Bearer secret"}),
+        ] == [401] * 6
+        assert [await status(url, **login("alice", "secret")) for _ in range(2)] == [200, 200]
+        assert await status(f"http://{where}/-/healthy") == 200
+        assert await status(f"http://{where}/-/ready") == 200
+        assert await status(f"http://{where}/api/v1/status") == 401
+
+
+async def test_users_are_read_again_and_a_broken_file_opens_no_door(tmp_path):
+    path = write(tmp_path, USERS)
+    async with guarded(path) as (where, guard):
+        url = f"http://{where}/metrics"
+        path.write_text("basic_auth_users: {alice: secret}\n")
+        await asyncio.to_thread(guard.refresh)
+        assert [await status(url), await status(url, **login("alice", "secret"))] == [401, 200]
+        path.write_text(USERS.replace("alice", "carol"))
+        await asyncio.to_thread(guard.refresh)
+        assert await status(url, **login("alice", "secret")) == 401
+        assert await status(url, **login("carol", "secret")) == 200
+
+
+async def test_a_renewed_certificate_needs_no_restart(tmp_path, authority):
+    certify(authority, tmp_path)
+    async with guarded(write(tmp_path, TLS % "")) as (where, guard):
+        trusting = ssl.create_default_context()
+        authority.configure_trust(trusting)
+        url = f"https://{where}/metrics"
+        assert await status(url, ssl=trusting) == 200
+        with pytest.raises(aiohttp.ClientConnectorCertificateError):
+            await status(url)
+        other = trustme.CA()
+        await asyncio.to_thread(certify, other, tmp_path)
+        await asyncio.to_thread(guard.refresh)
+        with pytest.raises(aiohttp.ClientConnectorCertificateError):
+            await status(url, ssl=trusting)
+        other.configure_trust(trusting)
+        assert await status(url, ssl=trusting) == 200
+
+
+async def test_a_client_certificate_is_asked_for(tmp_path, authority):
+    certify(authority, tmp_path)
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    wanted = ", client_auth_type: RequireAndVerifyClientCert, client_ca_file: ca.pem"
+    async with guarded(write(tmp_path, TLS % wanted)) as (where, _):
+        context = ssl.create_default_context()
+        authority.configure_trust(context)
+        with pytest.raises(aiohttp.ClientError):
+            await status(f"https://{where}/metrics", ssl=context)
+        authority.issue_cert("client@example.org").configure_cert(context)
+        assert await status(f"https://{where}/metrics", ssl=context) == 200
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("basic_auth_users: {alice: secret}", "alice is no bcrypt hash; make one with htpasswd"),
+        ("tls_server_config: {cert_file: a.pem}", "the key key_file is missing"),
+        (TLS % ", min_version: TLS10", "min_version TLS10 should be one of TLS12, TLS13"),
+        (TLS % ", client_ca_file: ca.pem", "client_ca_file and a client_auth_type that verifies"),
+        (TLS % "", "server.pem, server.key, no CA: "),
+        ("users: {}", "users: is no key; allowed here: tls_server_config, basic_auth_users"),
+    ],
+)
+def test_mistakes(tmp_path, text, told):
+    path = write(tmp_path, text)
+    with pytest.raises(SettingsError) as caught:
+        Guard(path)
+    assert told in str(caught.value)
+    assert str(caught.value).startswith(str(path))

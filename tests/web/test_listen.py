@@ -1,0 +1,253 @@
+"""The HTTP server itself, byte by byte over real sockets."""
+
+import asyncio
+from contextlib import asynccontextmanager
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from exporter.web import listen as web
+from exporter.web.listen import Request, Response, listening, text
+
+LIMIT = 10.0
+HELLO = b"GET /hello HTTP/1.1\r\nHost: here\r\n\r\n"
+
+
+class Page:
+    """Answers each request with what it was, and remembers it."""
+
+    def __init__(self):
+        self.asked = []
+        self.here, self.go_on, self.gone = (asyncio.Event() for _ in range(3))
+        self.closed = 0
+
+    async def answer(self, request):
+        self.asked.append(request)
+        if request.path == "/bug":
+            msg = "a bug"
+            raise ZeroDivisionError(msg)
+        if request.path == "/wait":
+            self.here.set()
+            await self.go_on.wait()
+        if request.path in {"/pieces", "/endless"}:
+            return Response(pieces=self.pieces(request.path == "/endless"))
+        return text(f"{request.method} {request.path}\n", X_Told="yes")
+
+    async def pieces(self, endless):
+        try:
+            yield b"one\n"
+            yield b""
+            while endless:
+                yield b"x" * 65536
+            yield b"two\n"
+        finally:
+            self.closed += 1
+            self.gone.set()
+
+
+@asynccontextmanager
+async def open_to(page):
+    async with listening(page.answer, [("127.0.0.1", 0)]) as ((host, port),):
+        yield host, port
+
+
+async def say(where, sent, *, ends=True):
+    """Send bytes and return all that comes back, until the server ends the connection."""
+    reader, writer = await asyncio.open_connection(*where)
+    try:
+        writer.write(sent)
+        if ends:
+            writer.write_eof()
+        async with asyncio.timeout(LIMIT):
+            return await reader.read()
+    finally:
+        writer.close()
+
+
+@pytest.fixture
+async def page():
+    return Page()
+
+
+async def test_a_request_and_its_answer(page):
+    async with open_to(page) as where:
+        said = await say(where, b"GET /a%20b?x=1&x=2&y= HTTP/1.1\r\nHost: h:1\r\nX-A: \xe4\r\n\r\n")
+    head, _, body = said.partition(b"\r\n\r\n")
+    rows = head.decode().split("\r\n")
+    assert rows.pop(1).startswith("Date: ")
+    assert rows == [
+        "HTTP/1.1 200 OK",
+        "Content-Type: text/plain; charset=utf-8",
+        "Content-Length: 9",
+        "X-Told: yes",
+    ]
+    assert body == b"GET /a b\n"
+    (asked,) = page.asked
+    assert (asked.query, asked.headers) == ({"x": "1", "y": ""}, {"host": "h:1", "x-a": "ä"})
+    assert asked.origin == "http://h:1"
+
+
+async def test_requests_one_after_the_other_and_at_once(page):
+    async with open_to(page) as where:
+        said = await say(where, HELLO * 3)
+    assert said.count(b"HTTP/1.1 200 OK") == 3
+    assert len(page.asked) == 3
+
+
+async def test_a_body_in_pieces(page):
+    async with open_to(page) as where:
+        modern = await say(where, b"GET /pieces HTTP/1.1\r\nHost: h\r\n\r\n")
+        old = await say(where, b"GET /pieces HTTP/1.0\r\n\r\n", ends=False)
+    assert modern.endswith(b"\r\n\r\n4\r\none\n\r\n4\r\ntwo\n\r\n0\r\n\r\n")
+    assert b"Connection: close" in old
+    assert old.endswith(b"\r\n\r\none\ntwo\n")
+    assert page.closed == 2
+
+
+@pytest.mark.parametrize("path", [b"/hello", b"/pieces"])
+async def test_head_is_answered_without_the_body(page, path):
+    async with open_to(page) as where:
+        said = await say(where, b"HEAD " + path + b" HTTP/1.1\r\nHost: h\r\n\r\n")
+    assert said.startswith(b"HTTP/1.1 200 OK")
+    assert said.endswith(b"\r\n\r\n")
+
+
+@pytest.mark.parametrize(
+    "head", [b"GET / HTTP/1.0\r\n\r\n", b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"]
+)
+async def test_the_connection_ends_where_the_client_wants_it(page, head):
+    async with open_to(page) as where:
+        assert b"Connection: close" in await say(where, head, ends=False)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"junk\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"GET http://[ HTTP/1.1\r\nHost: h\r\n\r\n",
+        b"CONNECT h:1 HTTP/1.1\r\nHost: h\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+    ],
+)
+async def test_what_makes_no_sense_is_refused(page, sent):
+    async with open_to(page) as where:
+        assert (await say(where, sent, ends=False)).startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert page.asked == []
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"GET /" + b"x" * 40_000,
+        b"GET / HTTP/1.1\r\n" + b"X-A: b\r\n" * 5_000,
+        b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 40000\r\n\r\n" + b"x" * 39_999,
+    ],
+    ids=["path", "headers", "body"],
+)
+async def test_what_is_too_large_is_refused(page, sent):
+    async with open_to(page) as where:
+        reader, writer = await asyncio.open_connection(*where)
+        writer.write(sent)
+        async with asyncio.timeout(LIMIT):
+            assert (await reader.readline()).startswith(b"HTTP/1.1 413 ")
+        writer.close()
+    assert page.asked == []
+
+
+@pytest.mark.parametrize("sent", [b"", HELLO[:-1]], ids=["idle", "slow"])
+async def test_who_asks_nothing_or_slowly_is_left(page, monkeypatch, sent):
+    monkeypatch.setattr(web, "IDLE_LIMIT", 0.05)
+    monkeypatch.setattr(web, "REQUEST_LIMIT", 0.05)
+    async with open_to(page) as where:
+        assert await say(where, sent, ends=False) == b""
+
+
+async def test_who_reads_nothing_is_left(page, monkeypatch):
+    monkeypatch.setattr(web, "SEND_LIMIT", 0.1)
+    monkeypatch.setattr(web, "LINGER", 0.1)
+    async with open_to(page) as where:
+        reader, writer = await asyncio.open_connection(*where, limit=1024)
+        writer.write(b"GET /endless HTTP/1.1\r\nHost: h\r\n\r\n")
+        async with asyncio.timeout(LIMIT):
+            await page.gone.wait()
+            with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
+                await reader.readexactly(1 << 30)
+        writer.close()
+
+
+async def test_a_bug_ends_its_own_connection_and_is_told(page):
+    told = asyncio.Queue()
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.put_nowait(context))
+    async with open_to(page) as where:
+        assert await say(where, b"GET /bug HTTP/1.1\r\nHost: h\r\n\r\n", ends=False) == b""
+        assert b"200 OK" in await say(where, HELLO)
+        async with asyncio.timeout(LIMIT):
+            assert type((await told.get())["exception"]) is ZeroDivisionError
+    assert told.empty()
+
+
+async def test_one_connection_too_many_is_closed(page, monkeypatch):
+    monkeypatch.setattr(web, "MAX_CONNECTIONS", 2)
+    async with open_to(page) as where:
+        held = [await asyncio.open_connection(*where) for _ in range(2)]
+        for reader, writer in held:
+            writer.write(HELLO)
+            await reader.readuntil(b"/hello\n")
+        assert await say(where, b"", ends=False) == b""
+        for _, writer in held:
+            writer.close()
+
+
+async def test_at_the_end_answers_under_way_are_given_and_idle_connections_closed(page):
+    async with open_to(page) as where:
+        waits, idle = [await asyncio.open_connection(*where) for _ in range(2)]
+        waits[1].write(HELLO.replace(b"hello", b"wait"))
+        async with asyncio.timeout(LIMIT):
+            await page.here.wait()
+        asyncio.get_running_loop().call_later(0.05, page.go_on.set)
+    async with asyncio.timeout(LIMIT):
+        assert (await waits[0].read()).endswith(b"GET /wait\n")
+        assert await idle[0].read() == b""
+    for _, writer in (waits, idle):
+        writer.close()
+
+
+async def test_at_the_end_nobody_is_waited_for_for_long_and_nothing_is_told(page, monkeypatch):
+    monkeypatch.setattr(web, "SHUTDOWN", 0.05)
+    told = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+    async with asyncio.timeout(LIMIT):
+        async with open_to(page) as where:
+            reader, writer = await asyncio.open_connection(*where)
+            writer.write(HELLO.replace(b"hello", b"wait"))
+            await page.here.wait()
+        assert await reader.read() == b""
+    writer.close()
+    assert told == []
+
+
+@given(
+    sent=st.lists(
+        st.sampled_from([HELLO, b"GET ", b"/", b" HTTP/1.1", b"\r\n", b"Host: h", b": ", b"\0"])
+        | st.binary(max_size=20),
+        max_size=12,
+    ).map(b"".join)
+)
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+def test_no_bytes_do_it_harm(sent):
+    async def run():
+        page = Page()
+        async with open_to(page) as where:
+            said = await say(where, sent)
+            assert not said or said.startswith((b"HTTP/1.1 200", b"HTTP/1.1 400"))
+            assert (await say(where, HELLO)).endswith(b"GET /hello\n")
+
+    asyncio.run(run())
+
+
+def test_an_origin_is_that_of_the_scheme_that_is_spoken():
+    asked = Request(method="GET", path="/", query={}, headers={"host": "h"}, secure=True)
+    assert asked.origin == "https://h"

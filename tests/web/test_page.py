@@ -1,0 +1,135 @@
+from dataclasses import replace
+
+import pytest
+
+from exporter.model.clusterset import Failure, Lookup
+from exporter.web.page.render import (
+    MAX_SERVICES,
+    board,
+    clock,
+    date,
+    headline,
+    page,
+    seconds,
+    size,
+    span,
+)
+from tests.fakes import scenes
+from tests.fakes.nouns import probe
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "-"),
+        (0.000144, "0.144 ms"),
+        (0.05, "50 ms"),
+        (0.95, "950 ms"),
+        (1.5, "1.50 s"),
+        (75.0, "1 min 15 s"),
+    ],
+)
+def test_seconds(value, text):
+    assert seconds(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(-1, "0 s"), (59.9, "59 s"), (60, "1 min 0 s"), (3661, "1 h 1 min"), (90000, "1 d 1 h")],
+)
+def test_span(value, text):
+    assert span(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (2_500_000, "2.5 MB"), (3e12, "3.0 TB")],
+)
+def test_size(value, text):
+    assert size(value) == text
+
+
+def test_moments_are_utc():
+    assert clock(0) == "00:00:00"
+    assert date(1.5) == "1970-01-01T00:00:01.500+00:00"
+
+
+def told(status):
+    return headline(status, status["services"])
+
+
+def test_headline_before_anything_is_known():
+    assert told(scenes.Scene().flow.status()).text == (
+        "Not ready: the inventory has not been read yet."
+    )
+    scene = scenes.Scene()
+    scene.inventory()
+    assert told(scene.flow.status()) == (
+        "unknown",
+        "nginx-test/nginx has too few fresh probes, or an address that does not tell.",
+    )
+
+
+def test_headline_without_a_standby():
+    scene = scenes.Scene()
+    scene.inventory()
+    scene.probes("a", "a", {"by": "b", "pinned": "b", "reply": Failure.CONNECT_TIMEOUT})
+    assert told(scene.flow.status()) == (
+        "mixed",
+        "All well: 1 service is served in this cluster, but 1 service has no standby.",
+    )
+
+
+def test_look_ups_as_clients_make_them_have_a_failure_ratio_of_their_own():
+    scene = scenes.steady()
+    for n in range(50):
+        lost = {"answer": Failure.NODATA} if n % 25 == 0 else {"by": "a"}
+        made = replace(probe(60.0 + n, **lost), reply=None, lookup=Lookup.CLIENT)
+        scene.flow.probed(made)
+    status = scene.flow.status()
+    (service,) = status["services"]
+    assert service["lookups"] == [
+        {"vantage": "resolver", "lookup": "a", "lookups": 2, "failures": 0},
+        {"vantage": "resolver", "lookup": "client", "lookups": 50, "failures": 2},
+    ]
+    text = page(status)
+    assert 'as clients ask <span class="no">2</span> of 50' in text
+    assert "for an address 0 of 2" in text
+    assert "api/v1/probes?service=nginx-test/nginx" in text
+
+
+def test_headline_without_services():
+    status = scenes.steady().flow.status() | {"services": []}
+    assert told(status) == ("unknown", "The inventory has no services.")
+
+
+def test_the_worst_come_first_and_a_thousand_are_bounded():
+    status = scenes.steady().flow.status()
+    (well,) = status["services"]
+    (dark,) = scenes.blackout().flow.status()["services"]
+    many = [well | {"name": f"well-{n}"} for n in range(1000)] + [dark | {"name": "dark"}]
+    text = page(status | {"services": many})
+    assert text.index("nginx-test/dark") < text.index("nginx-test/well-0")
+    assert text.count('class="service ') == MAX_SERVICES
+    assert "901 more services" in text
+    assert "nginx-test/dark: blackout, nobody answers." in text
+    more = page(status | {"services": [dark, dark | {"name": "other"}]})
+    assert "nobody answers; 1 more not served in this cluster." in more
+
+
+@pytest.mark.parametrize("url", ["https://g.example/d/clusterset-service", "http://g/d/x?orgId=1"])
+def test_services_link_to_the_board_with_the_service_chosen(url):
+    scene = scenes.Scene(dashboard_url=url)
+    scene.inventory()
+    scene.probes("a", "a")
+    status = scene.flow.status()
+    chosen = "var-namespace=nginx-test&var-service=nginx&var-source_cluster=a"
+    link = board(status, status["services"][0])
+    assert link == f"{url}{'&' if '?' in url else '?'}{chosen}"
+    assert f'<a href="{link.replace("&", "&amp;")}">Dashboard</a>' in page(status)
+
+
+def test_without_a_board_there_is_no_link():
+    scene = scenes.Scene()
+    scene.inventory()
+    assert "Dashboard" not in page(scene.flow.status())
