@@ -21,7 +21,8 @@ from pathlib import Path
 
 from dashboards import queries
 from exporter.metrics import families as series
-from exporter.model.clusterset import LATENCIES, Locality, Mode, Rule, Stage
+from exporter.model.probes import LATENCIES
+from exporter.model.verdicts import Locality, Mode, Rule, Stage
 from tests.fakes.boards import BOARDS, panels
 from tests.fakes.grafana import Prometheus, View
 

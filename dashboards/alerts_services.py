@@ -5,7 +5,7 @@ from dashboards.alerts import Alert, Board, Severity
 from dashboards.queries import REPLICA, SERVICE
 from dashboards.rules import Scope
 from dashboards.thresholds import Thresholds
-from exporter.model.clusterset import Rule
+from exporter.model.verdicts import Rule
 
 _WHAT = "{{ $labels.destination_service_namespace }}/{{ $labels.destination_service_name }}"
 _SOURCE = "{{ $labels.source_cluster }}"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dashboards.queries import MODE_CODES
-from exporter.model.clusterset import Locality, Mode
+from exporter.model.verdicts import Locality, Mode
 
 # The palette of M. Okabe and K. Ito, "Color Universal Design", 2008.
 GREEN, SKY, ORANGE, PURPLE, VERMILLION, BLUE, GREY = (

@@ -15,7 +15,7 @@ from dashboards.queries import (
     TROUBLE,
     over,
 )
-from exporter.model.clusterset import Locality, Mode, Stage
+from exporter.model.verdicts import Locality, Mode, Stage
 
 _NO_MODES = "No probes, or the rules of local.yaml are not loaded"
 

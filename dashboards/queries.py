@@ -1,6 +1,7 @@
 """PromQL: what boards and rules share. For Prometheus 2.42, and for Thanos and Mimir alike."""
 
-from exporter.model.clusterset import NOT_CLUSTERS, Locality, Mode
+from exporter.model.clusterset import NOT_CLUSTERS
+from exporter.model.verdicts import Locality, Mode
 
 REPLICA = "instance, pod, container, endpoint, node"
 """

@@ -7,7 +7,8 @@ from typing import Any
 
 from dashboards import queries
 from dashboards.queries import REPLICA, SERVICE
-from exporter.model.clusterset import Mode, Phase
+from exporter.model.probes import Phase
+from exporter.model.verdicts import Mode
 
 
 class Scope(StrEnum):

@@ -6,7 +6,7 @@ from dashboards.bridge import SOURCE, Board, Panel, Query, Section, Variable
 from dashboards.look import GREEN, ORANGE, VERMILLION
 from dashboards.queries import mode_code
 from dashboards.service_parts import FROM, NO_PROBES, SERVICE
-from exporter.model.clusterset import Stage
+from exporter.model.verdicts import Stage
 
 _MOVED = "clusterset_failover_last_timestamp_seconds"
 _CODE = f"max by (source_cluster) ({mode_code(FROM)})"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from exporter.demo.clusterset import clusterset, until
 from exporter.demo.layout import claim
-from exporter.model.clusterset import Locality
+from exporter.model.verdicts import Locality
 from tests.fakes.browser import browser
 
 TARGET = Path(__file__).parent / "status-page.png"

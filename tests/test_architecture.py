@@ -66,7 +66,6 @@ NOT_YET = {
         "judge.service_verdicts",
         "metrics.families",
         "metrics.record",
-        "model.clusterset",
         "probe.dns.message",
         "probe.http",
     },

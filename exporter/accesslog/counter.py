@@ -12,7 +12,9 @@ from collections.abc import Callable
 from operator import itemgetter
 
 from exporter.accesslog.formats.nginx import FIELDS, PROBE, LogFormat
-from exporter.model.clusterset import LATENCIES, Client, Hits, LogCounts, ProbeHit, ServiceName
+from exporter.model.clusterset import ServiceName
+from exporter.model.probes import LATENCIES
+from exporter.model.traffic import Client, Hits, LogCounts, ProbeHit
 
 MAX_MEMO = 65_536
 """Client addresses remembered with their source; times with their seconds."""

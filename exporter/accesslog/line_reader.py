@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from exporter.accesslog.counter import Counter
 from exporter.accesslog.wrappers.wrap import Wrapper, wrapper
-from exporter.model.clusterset import LogCounts
+from exporter.model.traffic import LogCounts
 
 
 class Lines:

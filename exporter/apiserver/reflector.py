@@ -20,7 +20,7 @@ from exporter.apiserver.rate_limiter import Backoff, Pace, Uniform
 from exporter.apiserver.resource import PAGE, Event, Page, Resource, read_event, read_page
 from exporter.apiserver.splitter import Splitter
 from exporter.apiserver.store import OutOfOrderError, Store, T, Trim
-from exporter.model.clusterset import WatchState
+from exporter.model.watches import WatchState
 
 MAX_LINE = 16 << 20
 MAX_PAGES = 1000

@@ -10,16 +10,16 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from exporter.config.scalars import MAX_PORT, Duration, HostPort, IpAddress
 from exporter.config.yaml_reader import SettingsError
-from exporter.model.clusterset import (
+from exporter.model.clusterset import ServiceName
+from exporter.model.probes import (
     HTTP_FAILURES,
     TCP_FAILURES,
     TLS_FAILURES,
     Failure,
     Lookup,
-    Policy,
     Protocol,
-    ServiceName,
 )
+from exporter.model.verdicts import Policy
 
 MAX_REDIRECTS = 3
 _HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+): ?([\x20-\x7e]*)")

@@ -12,7 +12,8 @@ from exporter.config.label_selector import Requirement, parse_selector
 from exporter.config.probe_settings import FastSettings, ProbeSettings
 from exporter.config.scalars import SCHEMAS, Cidr, Duration
 from exporter.config.yaml_reader import SettingsError, read_struct
-from exporter.model.clusterset import Lookup, ServiceName, Vantage
+from exporter.model.clusterset import ServiceName
+from exporter.model.probes import Lookup, Vantage
 
 _URL = re.compile(r"https?://[!-~]+")
 

@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from exporter.demo import client, lighthouse, parts
 from exporter.demo.layout import DNS_PORT, DOMAIN, SERVICE_PORT, Site, Stage, clusterset_name
-from exporter.model.clusterset import Locality
+from exporter.model.verdicts import Locality
 
 DNS_DELAY = 1.0
 """Seconds from a change of the inventory until the name servers follow."""

@@ -10,7 +10,8 @@ from typing import Any
 
 import yaml
 
-from exporter.model.clusterset import Question, ServiceName
+from exporter.model.clusterset import ServiceName
+from exporter.model.probes import Question
 
 SERVICE = ServiceName("nginx-test", "nginx")
 DOMAIN = "clusterset.local"

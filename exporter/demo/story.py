@@ -17,7 +17,7 @@ from rich.table import Table
 from exporter.demo import parts
 from exporter.demo.clusterset import DNS_DELAY, Clusterset, clusterset, until
 from exporter.demo.layout import NoRoomError, Site, claim, clusterset_name
-from exporter.model.clusterset import Locality, Mode, Reason, Stage
+from exporter.model.verdicts import Locality, Mode, Reason, Stage
 
 IDS = ("k8s-node4", "k8s-node5", "k8s-node6")
 BURST = 10

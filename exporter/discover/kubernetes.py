@@ -14,7 +14,7 @@ from exporter.discover.assemble import Discovered, inventory
 from exporter.discover.findings import Finding, Kind
 from exporter.discover.identity import Identity, IdentityError, Source, identify
 from exporter.discover.resources import RESOURCES, Found, Objects, Wanted
-from exporter.model.clusterset import Watch, WatchState
+from exporter.model.watches import Watch, WatchState
 
 COALESCE = 0.02
 """Seconds for which changes are gathered; a readiness change has to be known within 100 ms."""

@@ -1,6 +1,7 @@
 """What changed about a service from one inventory to the next."""
 
-from exporter.model.clusterset import Inventory, Reason, Service
+from exporter.model.clusterset import Inventory, Service
+from exporter.model.verdicts import Reason
 
 
 def reach(inventory: Inventory, service: Service) -> frozenset[str]:

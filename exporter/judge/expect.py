@@ -4,22 +4,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from exporter.model.clusterset import (
-    UNKNOWN,
-    Address,
-    Export,
-    Failure,
-    Inventory,
-    NameKind,
-    Policy,
-    Probe,
-    Profile,
-    Question,
-    Record,
-    Rule,
-    Service,
-    Version,
-)
+from exporter.model.clusterset import UNKNOWN, Address, Export, Inventory, Profile, Service, Version
+from exporter.model.probes import Failure, NameKind, Probe, Question, Record
+from exporter.model.verdicts import Policy, Rule
 
 
 class Outcome(StrEnum):

@@ -6,19 +6,9 @@ from enum import StrEnum
 
 from exporter.judge.expect import check, expect
 from exporter.judge.hazards import hazards, overlapping_clusters
-from exporter.model.clusterset import (
-    HAZARD_MEANS,
-    UNKNOWN,
-    Inventory,
-    Policy,
-    Probe,
-    Profile,
-    Question,
-    Record,
-    Rule,
-    Service,
-    ServiceName,
-)
+from exporter.model.clusterset import UNKNOWN, Inventory, Profile, Service, ServiceName
+from exporter.model.probes import Probe, Question, Record
+from exporter.model.verdicts import HAZARD_MEANS, Policy, Rule
 
 
 class Level(StrEnum):

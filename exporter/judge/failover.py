@@ -8,7 +8,8 @@ order in which they were seen, and says when a move is over. All moments are on 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from exporter.model.clusterset import Failover, Reason, ServiceName, Stage
+from exporter.model.clusterset import ServiceName
+from exporter.model.verdicts import Failover, Reason, Stage
 
 CAUSE_HOLDS = 120.0
 """Seconds for which a change may be the cause of a move. A name server that lost its API server

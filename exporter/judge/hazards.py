@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from itertools import combinations
 
 from exporter.judge.expect import is_silent
-from exporter.model.clusterset import Cluster, Hazard, Inventory, Network, Profile, Service
+from exporter.model.clusterset import Cluster, Inventory, Network, Profile, Service
+from exporter.model.verdicts import Hazard
 
 
 def hazards(

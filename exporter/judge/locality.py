@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from exporter.model.clusterset import EXTERNAL, NOT_CLUSTERS, Locality
+from exporter.model.clusterset import EXTERNAL, NOT_CLUSTERS
+from exporter.model.verdicts import Locality
 
 LEAKS = frozenset({Locality.LEAK, Locality.PINNED})
 MAX_PAST = 64

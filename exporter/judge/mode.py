@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from itertools import pairwise
 
-from exporter.model.clusterset import UNKNOWN, Mode
+from exporter.model.clusterset import UNKNOWN
+from exporter.model.verdicts import Mode
 
 
 @dataclass(slots=True)

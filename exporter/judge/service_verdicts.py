@@ -12,25 +12,9 @@ from exporter.judge.hazards import hazards, overlapping_clusters
 from exporter.judge.locality import LEAKS, Graces, Standings, crossing, first_standing, locality
 from exporter.judge.mode import ModeJudge, Serving
 from exporter.judge.spread import Spread
-from exporter.model.clusterset import (
-    UNKNOWN,
-    Failover,
-    Failure,
-    Inventory,
-    Judged,
-    Locality,
-    Mode,
-    NameKind,
-    Policy,
-    Probe,
-    Profile,
-    Question,
-    Record,
-    Rule,
-    Service,
-    ServiceName,
-    ServiceView,
-)
+from exporter.model.clusterset import UNKNOWN, Inventory, Profile, Service, ServiceName
+from exporter.model.probes import Failure, NameKind, Probe, Question, Record
+from exporter.model.verdicts import Failover, Judged, Locality, Mode, Policy, Rule, ServiceView
 
 MAX_BLIND = 64
 """Times of blindness that are remembered."""

@@ -1,6 +1,7 @@
 """Whether SRV records say the same of a service as all else does."""
 
-from exporter.model.clusterset import Answer, Service
+from exporter.model.clusterset import Service
+from exporter.model.probes import Answer
 
 
 def agrees(service: Service, name: str, answer: Answer) -> bool:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from exporter.model.clusterset import LATENCIES, RTTS
+from exporter.model.probes import LATENCIES, RTTS
 
 
 class Kind(StrEnum):

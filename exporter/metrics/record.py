@@ -11,31 +11,21 @@ from exporter.metrics import families as series
 from exporter.metrics.exposition import Labels, Registry
 from exporter.metrics.families import FAMILIES, Family, Kind
 from exporter.metrics.zeroes import HTTP_REPLIES, LOOKUPS, Beginnings, Replies
-from exporter.model.clusterset import (
-    NOT_CLUSTERS,
-    Failover,
+from exporter.model.clusterset import NOT_CLUSTERS, Inventory, ServiceName
+from exporter.model.probes import (
     Failure,
-    Hazard,
-    Hits,
-    Inventory,
-    Judged,
-    Locality,
-    LogCounts,
     Lookup,
-    Mode,
     NameKind,
     Phase,
     Probe,
     Protocol,
     Reply,
-    ServiceName,
-    ServiceView,
     Skip,
-    Stage,
     Vantage,
-    Watch,
-    WatchState,
 )
+from exporter.model.traffic import Hits, LogCounts
+from exporter.model.verdicts import Failover, Hazard, Judged, Locality, Mode, ServiceView, Stage
+from exporter.model.watches import Watch, WatchState
 
 VIEW_STRICT = "strict"
 VIEW_LIGHTHOUSE = "lighthouse"

@@ -8,23 +8,23 @@ from exporter.metrics import families as series
 from exporter.metrics.exposition import Labels
 from exporter.metrics.families import Family
 from exporter.model.clusterset import (
-    DNS_FAILURES,
     EXTERNAL,
-    HTTP_FAILURES,
     NOT_CLUSTERS,
     UNKNOWN,
-    Failure,
     Inventory,
-    Locality,
+    Service,
+    ServiceName,
+)
+from exporter.model.probes import (
+    DNS_FAILURES,
+    HTTP_FAILURES,
+    Failure,
     Lookup,
     NameKind,
     Protocol,
-    Rule,
-    Service,
-    ServiceName,
-    Stage,
     Vantage,
 )
+from exporter.model.verdicts import Locality, Rule, Stage
 
 Begins = Iterator[tuple[Family, Labels]]
 Replies = tuple[Protocol, tuple[Failure, ...]]

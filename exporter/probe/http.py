@@ -9,7 +9,8 @@ from urllib.parse import urljoin, urlsplit
 
 import httptools
 
-from exporter.model.clusterset import Address, Failure, Phase, Reply
+from exporter.model.clusterset import Address
+from exporter.model.probes import Failure, Phase, Reply
 from exporter.probe.drivers.waits import IN, Socket
 from exporter.probe.tcp import OUR_ERRORS, Connection, connect, connect_failure, tcp_socket
 from exporter.probe.tls import Tls, TlsStream, blind_context, tls_failure

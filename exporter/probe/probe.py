@@ -4,17 +4,9 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Protocol
 
-from exporter.model import clusterset as model
-from exporter.model.clusterset import (
-    Address,
-    Answer,
-    Failure,
-    Lookup,
-    Probe,
-    Question,
-    Reply,
-    Vantage,
-)
+from exporter.model import probes as model
+from exporter.model.clusterset import Address
+from exporter.model.probes import Answer, Failure, Lookup, Probe, Question, Reply, Vantage
 from exporter.probe.drivers.waits import together
 from exporter.probe.http import Request
 from exporter.probe.resolve import Server

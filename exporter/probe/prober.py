@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Sequence
 
 from exporter import __version__
 from exporter.commands.load import Loaded
-from exporter.model.clusterset import Address, Answer, Reply
+from exporter.model.clusterset import Address
+from exporter.model.probes import Answer, Reply
 from exporter.probe import http, tcp
 from exporter.probe.http import Request
 from exporter.probe.identity import user_agent

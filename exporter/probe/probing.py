@@ -5,7 +5,8 @@ from collections.abc import AsyncIterable, Callable, Iterator
 from dataclasses import replace
 
 from exporter.commands.load import Loaded
-from exporter.model.clusterset import Inventory, Probe, ServiceName, Skip
+from exporter.model.clusterset import Inventory, ServiceName
+from exporter.model.probes import Probe, Skip
 from exporter.probe.drivers.engine import Engine, LoopClock, alone
 from exporter.probe.nameservers import watch
 from exporter.probe.probe import Target, probe_once

@@ -13,7 +13,8 @@ from functools import lru_cache
 from time import monotonic
 from typing import NamedTuple
 
-from exporter.model.clusterset import Address, Answer, Failure, Lookup, Record
+from exporter.model.clusterset import Address
+from exporter.model.probes import Answer, Failure, Lookup, Record
 from exporter.probe.dns import message as dns
 from exporter.probe.dns.name import MalformedError
 from exporter.probe.drivers.waits import IN, Socket

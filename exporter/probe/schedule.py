@@ -12,7 +12,8 @@ from functools import partial
 from heapq import heappop, heappush
 from typing import Protocol
 
-from exporter.model.clusterset import Lookup, Probe, ServiceName, Skip
+from exporter.model.clusterset import ServiceName
+from exporter.model.probes import Lookup, Probe, Skip
 from exporter.probe.drivers.epoll import Alarm
 from exporter.probe.drivers.waits import Run
 from exporter.probe.probe import MAX_ADDRESSES, Get, Key, Resolve, Target, Times, probe_once

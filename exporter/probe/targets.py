@@ -7,7 +7,8 @@ from functools import lru_cache
 
 from exporter.commands.load import Loaded
 from exporter.config.probe_settings import HttpSettings, ServiceProbe
-from exporter.model.clusterset import Inventory, Lookup, Profile, Question, Record, Service, Vantage
+from exporter.model.clusterset import Inventory, Profile, Service
+from exporter.model.probes import Lookup, Question, Record, Vantage
 from exporter.probe.http import Request
 from exporter.probe.probe import Target
 from exporter.probe.resolve import Server

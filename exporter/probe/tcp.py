@@ -8,7 +8,8 @@ import time
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from exporter.model.clusterset import Address, Failure, Reply
+from exporter.model.clusterset import Address
+from exporter.model.probes import Failure, Reply
 from exporter.probe.drivers.waits import Socket
 
 # Errors of this machine, not of the one that was asked.

@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
-from exporter.model.clusterset import Failure
+from exporter.model.probes import Failure
 from exporter.probe.certificate import certificate_end
 from exporter.probe.drivers.waits import Socket
 

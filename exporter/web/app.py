@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 
 from exporter.metrics import negotiate
-from exporter.model.clusterset import Probe, ServiceName
+from exporter.model.clusterset import ServiceName
+from exporter.model.probes import Probe
 from exporter.web import listen as web
 from exporter.web.auth import Guard
 from exporter.web.listen import Request, Response, text

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from exporter.metrics.exposition import label_text
-from exporter.model.clusterset import Address, Answer, Failure, Lookup, Probe, Reply, ServiceName
+from exporter.model.clusterset import Address, ServiceName
+from exporter.model.probes import Answer, Failure, Lookup, Probe, Reply
 
 KEPT = 10
 """Probes of each service that are kept, if services are few."""

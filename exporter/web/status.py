@@ -6,19 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from exporter.metrics.record import LookupCounts
-from exporter.model.clusterset import (
-    Failover,
-    Hits,
-    Inventory,
-    Locality,
-    LogCounts,
-    Probe,
-    Question,
-    Service,
-    ServiceName,
-    ServiceView,
-    Stage,
-)
+from exporter.model.clusterset import Inventory, Service, ServiceName
+from exporter.model.probes import Probe, Question
+from exporter.model.traffic import Hits, LogCounts
+from exporter.model.verdicts import Failover, Locality, ServiceView, Stage
 
 KEPT_FAILOVERS = 20
 KEPT_FAILURES = 50

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from exporter.accesslog import counter as count
 from exporter.accesslog.counter import Counter
 from exporter.accesslog.formats.nginx import compile_format, parse_time
-from exporter.model.clusterset import Client, Hits, LogCounts, ProbeHit, ServiceName
+from exporter.model.clusterset import ServiceName
+from exporter.model.traffic import Client, Hits, LogCounts, ProbeHit
 from tests.fakes import plain_counter
 
 DATA = Path(__file__).parents[1] / "data"

@@ -14,7 +14,9 @@ from exporter.accesslog.counter import Counter
 from exporter.accesslog.formats.compile import compile_log
 from exporter.accesslog.line_reader import Lines
 from exporter.accesslog.readers.past import read_blocks
-from exporter.model.clusterset import LATENCIES, LogCounts, ServiceName
+from exporter.model.clusterset import ServiceName
+from exporter.model.probes import LATENCIES
+from exporter.model.traffic import LogCounts
 
 GOLDEN = Path(__file__).parent.parent / "data" / "golden"
 NGINX = ServiceName("nginx-test", "nginx")

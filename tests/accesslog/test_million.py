@@ -6,7 +6,8 @@ import pytest
 
 from exporter.accesslog.counter import Counter
 from exporter.accesslog.formats.nginx import compile_format
-from exporter.model.clusterset import LogCounts, ServiceName
+from exporter.model.clusterset import ServiceName
+from exporter.model.traffic import LogCounts
 from tests.fakes import plain_counter
 
 pytestmark = pytest.mark.timeout(300)

@@ -8,19 +8,10 @@ from structlog.testing import capture_logs
 
 from exporter.accesslog.readers.files import Poll
 from exporter.config.settings import load
-from exporter.model.clusterset import (
-    Answer,
-    Client,
-    Failure,
-    Hits,
-    LogCounts,
-    Lookup,
-    Mode,
-    ProbeHit,
-    ServiceAddress,
-    ServiceName,
-    Vantage,
-)
+from exporter.model.clusterset import ServiceName
+from exporter.model.probes import Answer, Failure, Lookup, ServiceAddress, Vantage
+from exporter.model.traffic import Client, Hits, LogCounts, ProbeHit
+from exporter.model.verdicts import Mode
 from exporter.probe.identity import user_agent
 from tests.fakes import scenes
 from tests.fakes.files import CONFIG, write

@@ -10,7 +10,8 @@ from exporter.config import settings
 from exporter.config.scalars import Cidr, Duration, HostPort, IpAddress
 from exporter.config.settings import Settings
 from exporter.config.yaml_reader import SettingsError
-from exporter.model.clusterset import Policy, ServiceName
+from exporter.model.clusterset import ServiceName
+from exporter.model.verdicts import Policy
 from tests.fakes.files import CONFIG, write
 
 CART, NGINX = ServiceName("shop", "cart"), ServiceName("nginx-test", "nginx")

@@ -8,7 +8,8 @@ import pytest
 from exporter.demo.layout import DNS_PORT, claim
 from exporter.demo.lighthouse import Lighthouse, serve
 from exporter.judge.expect import Outcome, expect
-from exporter.model.clusterset import Policy, Question
+from exporter.model.probes import Question
+from exporter.model.verdicts import Policy
 from exporter.probe.dns import message as dns
 from exporter.probe.dns.message import Type
 from exporter.probe.drivers.engine import alone

@@ -14,14 +14,14 @@ from exporter.model.clusterset import (
     Condition,
     Endpoints,
     Export,
-    Policy,
     Port,
     Profile,
-    Question,
     Service,
     ServiceName,
     Workload,
 )
+from exporter.model.probes import Question
+from exporter.model.verdicts import Policy
 from tests.fakes.objects import HERE, NOW, Objects
 
 NGINX = ServiceName("nginx-test", "nginx")

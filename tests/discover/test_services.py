@@ -7,15 +7,9 @@ import pytest
 
 from exporter.discover.identity import Identity, Source
 from exporter.judge.expect import Outcome, expect
-from exporter.model.clusterset import (
-    Condition,
-    Endpoints,
-    Export,
-    Policy,
-    Port,
-    Question,
-    ServiceName,
-)
+from exporter.model.clusterset import Condition, Endpoints, Export, Port, ServiceName
+from exporter.model.probes import Question
+from exporter.model.verdicts import Policy
 from tests.fakes.objects import Objects
 
 MANAGED_BY = "endpointslice.kubernetes.io/managed-by"

@@ -3,20 +3,8 @@
 from ipaddress import ip_address, ip_network
 from typing import Any
 
-from exporter.model.clusterset import (
-    Answer,
-    Cluster,
-    Export,
-    Failure,
-    Inventory,
-    Port,
-    Probe,
-    Protocol,
-    Question,
-    Reply,
-    Service,
-    ServiceName,
-)
+from exporter.model.clusterset import Cluster, Export, Inventory, Port, Service, ServiceName
+from exporter.model.probes import Answer, Failure, Probe, Protocol, Question, Reply
 
 NGINX = ServiceName("nginx-test", "nginx")
 ADDRESSES = {"a": "100.1.0.10", "b": "100.2.0.10", "c": "100.3.0.10", "d": "100.4.0.10"}

@@ -2,7 +2,8 @@
 
 from exporter.commands.run.monitor import LEAK_SETTLES, Flow
 from exporter.config.settings import InventorySettings, Settings
-from exporter.model.clusterset import Client, Failure, Hits, LogCounts
+from exporter.model.probes import Failure
+from exporter.model.traffic import Client, Hits, LogCounts
 from exporter.web.status import Moment
 from tests.fakes.nouns import NGINX, inventory, probe
 

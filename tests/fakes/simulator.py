@@ -15,17 +15,8 @@ from ipaddress import ip_address
 
 from exporter.commands.run.monitor import LEAK_SETTLES, Flow
 from exporter.config.settings import InventorySettings, Settings
-from exporter.model.clusterset import (
-    Answer,
-    Client,
-    Failure,
-    Hits,
-    LogCounts,
-    Probe,
-    Protocol,
-    Question,
-    Reply,
-)
+from exporter.model.probes import Answer, Failure, Probe, Protocol, Question, Reply
+from exporter.model.traffic import Client, Hits, LogCounts
 from exporter.web.status import Moment
 from tests.fakes.nouns import ADDRESSES, NGINX, inventory
 

@@ -8,17 +8,9 @@ from hypothesis import strategies as st
 
 from exporter.judge.expect import Outcome, check, expect
 from exporter.judge.spread import is_fair
-from exporter.model.clusterset import (
-    Export,
-    Failure,
-    Policy,
-    Profile,
-    Question,
-    Record,
-    Rule,
-    Service,
-    ServiceName,
-)
+from exporter.model.clusterset import Export, Profile, Service, ServiceName
+from exporter.model.probes import Failure, Question, Record
+from exporter.model.verdicts import Policy, Rule
 from tests.fakes.nouns import ADDRESSES, NGINX, inventory, probe
 
 V4 = ip_address(ADDRESSES["a"])

@@ -6,7 +6,9 @@ from ipaddress import ip_address
 import pytest
 
 from exporter.judge.explain import Level, explain, why
-from exporter.model.clusterset import Failure, Policy, Profile, Record
+from exporter.model.clusterset import Profile
+from exporter.model.probes import Failure, Record
+from exporter.model.verdicts import Policy
 from tests.fakes.nouns import NGINX, inventory, probe
 
 DOMAIN = "clusterset.local"

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.judge.failover import SETTLES, Cause, FailoverJudge, Try
-from exporter.model.clusterset import Reason, Stage
+from exporter.model.verdicts import Reason, Stage
 from tests.fakes.nouns import NGINX
 
 

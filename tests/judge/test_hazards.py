@@ -4,7 +4,8 @@ from ipaddress import ip_network
 import pytest
 
 from exporter.judge.hazards import hazards, overlapping_clusters
-from exporter.model.clusterset import Hazard, Profile
+from exporter.model.clusterset import Profile
+from exporter.model.verdicts import Hazard
 from tests.fakes.nouns import NGINX, inventory
 
 

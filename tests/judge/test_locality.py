@@ -1,7 +1,8 @@
 import pytest
 
 from exporter.judge.locality import MAX_PAST, Graces, Standings, first_standing, locality
-from exporter.model.clusterset import EXTERNAL, UNKNOWN, VTEP, Locality
+from exporter.model.clusterset import EXTERNAL, UNKNOWN, VTEP
+from exporter.model.verdicts import Locality
 
 GRACES = Graces(leak=30.0, export=600.0)
 UP, DOWN, GONE = (True, True), (True, False), (False, False)

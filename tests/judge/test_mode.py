@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.judge.mode import ModeJudge, Serving
-from exporter.model.clusterset import Mode
+from exporter.model.verdicts import Mode
 
 
 def played(story, right="a", exported=True, confirm=2, *, calmly=False):

@@ -5,17 +5,8 @@ import pytest
 
 from exporter.judge.locality import Graces
 from exporter.judge.service_verdicts import State
-from exporter.model.clusterset import (
-    Failure,
-    Judged,
-    Locality,
-    Mode,
-    Policy,
-    Question,
-    Reason,
-    Record,
-    Rule,
-)
+from exporter.model.probes import Failure, Question, Record
+from exporter.model.verdicts import Judged, Locality, Mode, Policy, Reason, Rule
 from tests.fakes.nouns import NGINX, inventory, probe
 
 GRACES = Graces(leak=30.0, export=600.0)

@@ -1,7 +1,7 @@
 import pytest
 
 from exporter.judge.services import agrees
-from exporter.model.clusterset import Answer, ServiceAddress
+from exporter.model.probes import Answer, ServiceAddress
 from tests.fakes.nouns import NGINX, inventory
 
 NAME = "nginx.nginx-test.svc.clusterset.local"

@@ -12,14 +12,13 @@ from prometheus_client.parser import text_string_to_metric_families
 from exporter.metrics import families as series
 from exporter.metrics.exposition import PIECE, Registry
 from exporter.metrics.record import Metrics
-from exporter.model.clusterset import (
+from exporter.model.probes import Failure
+from exporter.model.traffic import Hits, LogCounts
+from exporter.model.verdicts import (
     Failover,
-    Failure,
     Hazard,
-    Hits,
     Judged,
     Locality,
-    LogCounts,
     Mode,
     Policy,
     Reason,

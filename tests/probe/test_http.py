@@ -12,7 +12,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from exporter.model.clusterset import Failure
+from exporter.model.probes import Failure
 from exporter.probe import http
 from exporter.probe.drivers.engine import Socket, alone
 from exporter.probe.http import MAX_BODY, MAX_HEAD, Request, get

@@ -9,7 +9,7 @@ from ipaddress import ip_address
 import pytest
 import trustme
 
-from exporter.model.clusterset import Failure
+from exporter.model.probes import Failure
 from exporter.probe.drivers.engine import alone
 from exporter.probe.http import Request, get
 from exporter.probe.tls import Tls, make_context

@@ -6,7 +6,8 @@ from collections import Counter
 import pytest
 
 from exporter.commands.load import load
-from exporter.model.clusterset import Lookup, ServiceName, Vantage
+from exporter.model.clusterset import ServiceName
+from exporter.model.probes import Lookup, Vantage
 from exporter.probe.dns import message as dns
 from exporter.probe.probing import ASKED_BURST, BusyError, Probing
 from exporter.probe.resolve import Server

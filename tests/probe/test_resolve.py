@@ -7,7 +7,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from exporter.model.clusterset import Failure, Lookup, Record, ServiceAddress
+from exporter.model.probes import Failure, Lookup, Record, ServiceAddress
 from exporter.probe.dns import message as dns
 from exporter.probe.drivers.engine import alone
 from exporter.probe.resolve import Server, resolve

@@ -12,16 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.model.clusterset import (
-    Answer,
-    Failure,
-    Lookup,
-    Protocol,
-    Question,
-    Reply,
-    ServiceName,
-    Skip,
-)
+from exporter.model.clusterset import ServiceName
+from exporter.model.probes import Answer, Failure, Lookup, Protocol, Question, Reply, Skip
 from exporter.probe.drivers import epoll as loop
 from exporter.probe.drivers.engine import Engine
 from exporter.probe.drivers.waits import Socket

@@ -7,7 +7,8 @@ from ipaddress import ip_address
 import pytest
 
 from exporter.commands.load import load
-from exporter.model.clusterset import Lookup, Port, Profile, Record, Vantage
+from exporter.model.clusterset import Port, Profile
+from exporter.model.probes import Lookup, Record, Vantage
 from exporter.probe.http import Request
 from exporter.probe.resolve import Server
 from exporter.probe.targets import targets

@@ -6,7 +6,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from exporter.model.clusterset import Failure
+from exporter.model.probes import Failure
 from exporter.probe.drivers.engine import alone
 from exporter.probe.tcp import knock
 from tests.fakes.servers import HOST, open_files, tcp

@@ -13,7 +13,7 @@ import pytest
 
 from exporter.demo.clusterset import clusterset, until
 from exporter.demo.layout import SERVICE, claim
-from exporter.model.clusterset import Locality
+from exporter.model.verdicts import Locality
 
 GOLDEN = Path(__file__).parent.parent / "data" / "check"
 pytestmark = pytest.mark.timeout(120)

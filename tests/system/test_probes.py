@@ -11,7 +11,7 @@ import pytest
 import trustme
 
 from exporter.demo.parts import find_nginx
-from exporter.model.clusterset import Failure, Lookup, Record, ServiceAddress
+from exporter.model.probes import Failure, Lookup, Record, ServiceAddress
 from exporter.probe.drivers.engine import alone
 from exporter.probe.http import Request, get
 from exporter.probe.resolve import Server, resolve

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from exporter.model.clusterset import Failure, Lookup
+from exporter.model.probes import Failure, Lookup
 from exporter.web.page.render import (
     MAX_SERVICES,
     board,

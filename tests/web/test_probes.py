@@ -5,15 +5,8 @@ from ipaddress import ip_address
 
 import pytest
 
-from exporter.model.clusterset import (
-    Answer,
-    Failure,
-    Lookup,
-    Question,
-    Reply,
-    ServiceAddress,
-    ServiceName,
-)
+from exporter.model.clusterset import ServiceName
+from exporter.model.probes import Answer, Failure, Lookup, Question, Reply, ServiceAddress
 from exporter.web.probes import KEPT, NEWEST, ProbeLog, shown
 from tests.fakes.nouns import NGINX, probe
 

@@ -15,7 +15,7 @@ from exporter.accesslog.readers.reader import Reader
 from exporter.accesslog.readers.workloads import Troubles, Workloads, source_of
 from exporter.commands.load import Loaded, LogSource
 from exporter.commands.run.monitor import Flow
-from exporter.model.clusterset import LogCounts
+from exporter.model.traffic import LogCounts
 
 CHOOSE_EVERY = 1.0
 """Seconds between two looks for pods that came to this node."""

@@ -20,7 +20,8 @@ from exporter.accesslog.readers.stdin import read_pipe
 from exporter.accesslog.readers.syslog import Inbox, receive
 from exporter.commands.load import STDIN, Loaded, LogSource, compile_source
 from exporter.commands.run.monitor import Flow
-from exporter.model.clusterset import LogCounts, ServiceName
+from exporter.model.clusterset import ServiceName
+from exporter.model.traffic import LogCounts
 
 LOG_CHECK = 0.25
 log = structlog.get_logger()

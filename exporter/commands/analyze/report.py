@@ -19,17 +19,10 @@ from exporter.accesslog.readers.past import read_blocks
 from exporter.config.yaml_reader import SettingsError
 from exporter.discover.static import read_inventory
 from exporter.judge.attribute import Attribution
-from exporter.model.clusterset import (
-    EXTERNAL,
-    NOT_CLUSTERS,
-    Client,
-    Hits,
-    Inventory,
-    Locality,
-    LogCounts,
-    Question,
-    ServiceName,
-)
+from exporter.model.clusterset import EXTERNAL, NOT_CLUSTERS, Inventory, ServiceName
+from exporter.model.probes import Question
+from exporter.model.traffic import Client, Hits, LogCounts
+from exporter.model.verdicts import Locality
 
 PATIENCE = 1.0
 """Seconds after which a person wants to see that something is going on."""

@@ -19,17 +19,10 @@ from exporter.judge.attribute import Attribution
 from exporter.judge.explain import Report, explain
 from exporter.judge.locality import Graces
 from exporter.judge.service_verdicts import State
-from exporter.model.clusterset import (
-    UNKNOWN,
-    Failover,
-    Inventory,
-    LogCounts,
-    Mode,
-    NameKind,
-    Probe,
-    Question,
-    ServiceName,
-)
+from exporter.model.clusterset import UNKNOWN, Inventory, ServiceName
+from exporter.model.probes import NameKind, Probe, Question
+from exporter.model.traffic import LogCounts
+from exporter.model.verdicts import Failover, Mode
 from exporter.probe.drivers.engine import LoopClock, alone
 from exporter.probe.probe import Target, probe_once
 from exporter.probe.prober import Prober

@@ -24,7 +24,8 @@ from exporter.config.yaml_reader import SettingsError
 from exporter.discover.identity import IdentityError
 from exporter.discover.static import StaticInventory, read_inventory
 from exporter.metrics import families as series
-from exporter.model.clusterset import Inventory, Probe, ServiceName
+from exporter.model.clusterset import Inventory, ServiceName
+from exporter.model.probes import Probe
 from exporter.probe.probing import BusyError, Probing
 from exporter.web.app import Pages, TooOftenError, serve
 from exporter.web.auth import Guard

@@ -24,28 +24,11 @@ from exporter.judge.services import agrees
 from exporter.metrics import families as series
 from exporter.metrics.exposition import Registry
 from exporter.metrics.record import Metrics
-from exporter.model.clusterset import (
-    UNKNOWN,
-    Address,
-    Client,
-    Failover,
-    Failure,
-    Hits,
-    Inventory,
-    Locality,
-    LogCounts,
-    Lookup,
-    Mode,
-    Network,
-    Policy,
-    Probe,
-    ProbeHit,
-    Question,
-    Record,
-    ServiceName,
-    Watch,
-    WatchState,
-)
+from exporter.model.clusterset import UNKNOWN, Address, Inventory, Network, ServiceName
+from exporter.model.probes import Failure, Lookup, Probe, Question, Record
+from exporter.model.traffic import Client, Hits, LogCounts, ProbeHit
+from exporter.model.verdicts import Failover, Locality, Mode, Policy
+from exporter.model.watches import Watch, WatchState
 from exporter.probe.identity import Forgery, Origins
 from exporter.web import status
 from exporter.web.probes import ProbeLog, shown

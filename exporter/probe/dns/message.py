@@ -12,7 +12,8 @@ from enum import IntEnum
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 
-from exporter.model.clusterset import Address, ServiceAddress
+from exporter.model.clusterset import Address
+from exporter.model.probes import ServiceAddress
 from exporter.probe.dns.name import MalformedError, Names, encode_name
 
 MAX_CHAIN = 8

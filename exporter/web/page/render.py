@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
-from exporter.model.clusterset import HAZARD_MEANS, Lookup, Mode
+from exporter.model.probes import Lookup
+from exporter.model.verdicts import HAZARD_MEANS, Mode
 
 MAX_SERVICES = 100
 """Services shown in full; the JSON has all of them."""

@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 from exporter.accesslog.counter import Counter
 from exporter.accesslog.formats.compile import compile_log
 from exporter.accesslog.formats.nginx import FormatError, compile_format
-from exporter.model.clusterset import LATENCIES, Client, Hits, ServiceName
+from exporter.model.clusterset import ServiceName
+from exporter.model.probes import LATENCIES
+from exporter.model.traffic import Client, Hits
 
 NGINX, CART = ServiceName("nginx-test", "nginx"), ServiceName("shop", "cart")
 DOMAIN = ".svc.clusterset.local"

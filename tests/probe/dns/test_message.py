@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.model.clusterset import ServiceAddress
+from exporter.model.probes import ServiceAddress
 from exporter.probe.dns.message import (
     AliasLoopError,
     Rcode,

@@ -1,0 +1,147 @@
+"""What is said of a hit, a service, a promise and a failover."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from exporter.model.clusterset import Service, ServiceName
+from exporter.model.probes import Probe
+
+
+class Locality(StrEnum):
+    """How right it is that a hit was served here."""
+
+    LOCAL = "local"
+    FAILOVER = "failover"
+    LEAK = "leak"
+    PINNED = "pinned"
+    REMOTE = "remote"
+    EXTERNAL = "external"
+    UNKNOWN = "unknown"
+
+
+class Mode(StrEnum):
+    """What a client in this cluster gets now from a service."""
+
+    LOCAL = "local"
+    REMOTE = "remote"
+    FAILOVER = "failover"
+    MIXED = "mixed"
+    BLACKOUT = "blackout"
+    UNKNOWN = "unknown"
+
+
+class Rule(StrEnum):
+    """A promise of the clusterset that a probe can check."""
+
+    LOCAL_FIRST = "local_first"
+    FAILS_OVER = "fails_over"
+    CONNECTED_ONLY = "connected_only"
+    SPREADS = "spreads"
+    PINS = "pins"
+    RESOLVES = "resolves"
+    REACHABLE = "reachable"
+
+
+class Reason(StrEnum):
+    """What made a service move."""
+
+    READINESS = "readiness"
+    CONNECTION = "connection"
+    UNEXPORT = "unexport"
+    UNKNOWN = "unknown"
+
+
+class Stage(StrEnum):
+    """A duration of a failover."""
+
+    DNS = "dns"
+    SERVED = "served"
+    OUTAGE = "outage"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failover:
+    """A service moved from one cluster to another, for the clients of this cluster."""
+
+    service: ServiceName
+    from_cluster: str
+    to_cluster: str
+    reason: Reason
+    unix: float
+    """When the first good reply came from the new cluster."""
+    durations: Mapping[Stage, float]
+    """Empty if nobody looked while it happened."""
+    accuracy: float
+    """Seconds by which the durations may be off: the time between two probes."""
+
+
+class Hazard(StrEnum):
+    """What would break the next failover, or the verdict on it."""
+
+    KARMADA_ENDPOINTS = "karmada_endpoints"
+    OVERLAPPING_CIDRS = "overlapping_cidrs"
+    STALE_GATEWAY = "stale_gateway"
+    HEADLESS_NO_LOCAL = "headless_no_local"
+    OLD_LIGHTHOUSE_SILENT_NXDOMAIN = "old_lighthouse_silent_nxdomain"
+    NO_PINNED_NAMES = "no_pinned_names"
+    SINGLE_CLUSTER = "single_cluster"
+
+
+HAZARD_MEANS: Mapping[Hazard, str] = {
+    Hazard.KARMADA_ENDPOINTS: "Karmada put endpoints of other clusters behind the Service here, "
+    "so it looks ready with no pod of its own",
+    Hazard.OVERLAPPING_CIDRS: "clusters claim the same addresses, so their clients can't be told",
+    Hazard.STALE_GATEWAY: "a cluster without a tunnel is still answered",
+    Hazard.HEADLESS_NO_LOCAL: "a headless service has no local preference",
+    Hazard.OLD_LIGHTHOUSE_SILENT_NXDOMAIN: "this Lighthouse does not reply to unknown names; "
+    "clients wait until they give up",
+    Hazard.NO_PINNED_NAMES: "so no standby is put to the test",
+    Hazard.SINGLE_CLUSTER: "exports it; there is none to move to",
+}
+"""What each means, as the end of a sentence that begins with its name."""
+
+
+class Policy(StrEnum):
+    """Whether a service's clients are meant to stay in their cluster."""
+
+    LOCAL = "local"
+    SPREAD = "spread"
+
+
+@dataclass(slots=True, kw_only=True)
+class Judged:
+    """What one probe showed."""
+
+    destination: str | None
+    """The cluster that the answer pointed to; UNKNOWN for an address nobody exports."""
+    checks: tuple[tuple[Rule, bool], ...] = ()
+    """Each promise that could be checked, and whether it was kept."""
+    failovers: tuple[Failover, ...] = ()
+    """Moves that are over."""
+    outage: float = 0.0
+    """Seconds of outage that this probe added."""
+    restless: bool = False
+    """Another outcome than the last time: worth a closer look."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceView:
+    """How a service stands now, as seen from the local cluster."""
+
+    service: Service
+    policy: Policy
+    mode: Mode
+    since: float | None
+    """When the mode began, on the monotonic clock."""
+    serving: str | None
+    """The cluster that serves, confirmed; None in a blackout."""
+    expected: frozenset[str]
+    """Clusters that should."""
+    standbys: frozenset[str]
+    """Clusters that would serve if the one that serves stopped."""
+    hazards: frozenset[Hazard]
+    pinned: Mapping[str, Probe]
+    """The newest pinned probe of each exporting cluster."""
+    plain: Probe | None
+    """The newest plain probe."""
