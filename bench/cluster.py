@@ -165,7 +165,7 @@ async def stalls(server):
             selection=EVERYTHING,
             unix=time.time,
             changed=changed,
-            was_blind=lambda _: None,
+            observation_gap=lambda _: None,
         )
         running_ = asyncio.create_task(discovery.run())
         await seen.wait()

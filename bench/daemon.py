@@ -18,7 +18,7 @@ from measure import Bars, free_port, machine
 
 from exporter.commands.load import load
 from exporter.commands.run.daemon import Daemon, Options
-from exporter.commands.run.monitor import Flow
+from exporter.commands.run.monitor import Monitor
 from exporter.commands.run.shard import ALL
 from exporter.config.settings import InventorySettings, Settings
 from exporter.model.clusterset import Cluster, Export, Inventory, Port, Service, ServiceName
@@ -91,7 +91,7 @@ def lives():
 
 
 def large_flow():
-    """Return a flow that holds SERIES series."""
+    """Return a monitor that holds SERIES series."""
     clusters = {
         id_: Cluster(id=id_, pod_cidrs=(ip_network(f"10.{n}.0.0/16"),))
         for n, id_ in enumerate(("east", "west", "north"), 1)
@@ -106,28 +106,34 @@ def large_flow():
         )
         name = ServiceName("shop", f"service-{n}")
         services[name] = Service(name=name, ports=(Port(name="http", port=80),), exports=exports)
-    flow = Flow(
+    monitor = Monitor(
         Settings(inventory=InventorySettings(static="none")),
         local="east",
         key=None,
         moment=lambda: Moment(at=time.monotonic(), unix=time.time()),
-        hurry=lambda _: None,
+        accelerate=lambda _: None,
     )
-    flow.inventory_changed(Inventory(local="east", clusters=clusters, services=services))
-    while flow.registry.room.used > SERIES:
+    monitor.inventory_changed(Inventory(local="east", clusters=clusters, services=services))
+    while monitor.registry.room.used > SERIES:
         services.popitem()
-        flow.inventory_changed(Inventory(local="east", clusters=clusters, services=dict(services)))
-    return flow
+        monitor.inventory_changed(
+            Inventory(local="east", clusters=clusters, services=dict(services))
+        )
+    return monitor
 
 
-async def stalls(flow):
+async def stalls(monitor):
     """Return how long the loop was held up at most, in ms: at rest, and with a scraper at work."""
 
     async def nothing():
         return None
 
     pages = Pages(
-        metrics=flow.render, status=flow.status, page=page, not_ready=flow.not_ready, reload=nothing
+        metrics=monitor.render,
+        status=monitor.status,
+        page=page,
+        not_ready=monitor.not_ready,
+        reload=nothing,
     )
     worst = 0.0
 
@@ -161,9 +167,9 @@ async def stalls(flow):
     return at_rest, at_work, cpu
 
 
-def counted(flow):
-    """Return how many requests a flow has counted."""
-    return sum(hits.requests for rows in flow.metrics.requests().values() for *_, hits in rows)
+def counted(monitor):
+    """Return how many requests a monitor has counted."""
+    return sum(hits.requests for rows in monitor.metrics.requests().values() for *_, hits in rows)
 
 
 async def backfill(folder):
@@ -197,7 +203,7 @@ async def backfill(folder):
     async with asyncio.TaskGroup() as group:
         beating = group.create_task(beat())
         await made.start(group)
-        while made.flow.not_ready():  # noqa: ASYNC110 - a look at counters
+        while made.monitor.not_ready():  # noqa: ASYNC110 - a look at counters
             await asyncio.sleep(0.05)
         line = '10.1.0.%d - - [07/Jul/2022:07:42:11 +0000] "GET /%d HTTP/1.1" 200 615 "-" "c" "-"\n'
         block = "".join(line % (n % 200, n) for n in range(10_000)).encode()
@@ -214,7 +220,7 @@ async def backfill(folder):
         worst, began = 0.0, time.monotonic()
         beats.clear()
         wanted = number * 10_000
-        while counted(made.flow) < wanted:  # noqa: ASYNC110
+        while counted(made.monitor) < wanted:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
         took = time.monotonic() - began
         beating.cancel()
@@ -240,11 +246,11 @@ def main():
         "< 1 s",
         well=max(ended) < 1,
     )
-    flow = large_flow()
+    monitor = large_flow()
     # As exporter.commands.run.daemon.run does.
     gc.freeze()
-    at_rest, at_work, cpu = asyncio.run(stalls(flow))
-    print(f"  a scrape of {flow.registry.room.used:,} series, gzip, {SCRAPES} times:")
+    at_rest, at_work, cpu = asyncio.run(stalls(monitor))
+    print(f"  a scrape of {monitor.registry.room.used:,} series, gzip, {SCRAPES} times:")
     print(f"  CPU, with all else in the process: median {median(cpu):.1f} ms")
     print(f"  loop late at rest: median {median(at_rest):.2f} ms, most {max(at_rest):.2f} ms")
     most = max(at_work)

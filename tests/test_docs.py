@@ -105,5 +105,5 @@ def test_every_key_of_the_api_is_explained():
             for inner in value:
                 yield from keys(inner)
 
-    for key in set(keys(scenes.blackout().flow.status())):
+    for key in set(keys(scenes.blackout().monitor.status())):
         assert f"`{key}`" in text or f"`{key}[]`" in text, key

@@ -53,7 +53,7 @@ class LogSource:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Loaded:
+class RuntimeConfig:
     """A configuration and what it names, read together so that a mistake in any stops all."""
 
     settings: Settings
@@ -74,7 +74,7 @@ class Loaded:
         return Path(self.settings.inventory.static or "")
 
 
-def load(path: Path | None, cluster: str | None) -> Loaded:
+def load(path: Path | None, cluster: str | None) -> RuntimeConfig:
     """
     Read the configuration, and all that it names but the inventory.
 
@@ -106,7 +106,7 @@ def load(path: Path | None, cluster: str | None) -> Loaded:
         if title in titles[:n]:
             msg = f"{path}: logs[{n}]: {title} is given twice; keep one"
             raise SettingsError(msg)
-    return Loaded(
+    return RuntimeConfig(
         settings=read,
         local=local,
         key=key,
@@ -122,7 +122,7 @@ def _lighthouse(read: Settings) -> tuple[Server, ...] | None:
     return None if isinstance(given, str) else tuple(Server(*each.pair) for each in given)
 
 
-def refuse_reach(loaded: Loaded, *, kubeconfig: str | None, context: str | None) -> None:
+def refuse_reach(loaded: RuntimeConfig, *, kubeconfig: str | None, context: str | None) -> None:
     """
     Refuse to be told how to reach an API server that is not asked.
 
@@ -138,7 +138,7 @@ def refuse_reach(loaded: Loaded, *, kubeconfig: str | None, context: str | None)
         raise SettingsError(msg)
 
 
-def refuse_change(before: Loaded, after: Loaded, *, local: str) -> None:
+def refuse_change(before: RuntimeConfig, after: RuntimeConfig, *, local: str) -> None:
     """
     Refuse a configuration that only a restart can take into use.
 

@@ -39,7 +39,7 @@ class KubernetesInventory:
         selection: The services wanted.
         unix: Tells the time.
         changed: Awaited with each new inventory.
-        was_blind: Called with the time, on the loop's clock, since when changes were not seen
+        observation_gap: Called with the time, on the loop's clock, since when changes were not seen
             that now are.
     """
 
@@ -52,11 +52,11 @@ class KubernetesInventory:
         selection: Selection,
         unix: Callable[[], float],
         changed: Callable[[Discovered], Awaitable[None]],
-        was_blind: Callable[[float], None],
+        observation_gap: Callable[[float], None],
     ) -> None:
         self._client, self._setting, self._selection = client, setting, selection
         self._config_map = config_map
-        self._unix, self._publish, self._was_blind = unix, changed, was_blind
+        self._unix, self._publish, self._was_blind = unix, changed, observation_gap
         self._due = asyncio.Event()
         self._failing: dict[str, float] = {}
         self._own: Mapping[str, str] | None = None

@@ -58,7 +58,7 @@ _FLEET_MEMBER = re.compile(r"projects/[^/]+/locations/[^/]+/memberships/([^/]+)"
 _PLUMBING = ("endpointslice.kubernetes.io/", "multicluster.kubernetes.io/", _LIGHTHOUSE)
 
 
-def trim_export(found: Json) -> ServiceExport:
+def parse_export(found: Json) -> ServiceExport:
     """Keep a ServiceExport."""
     meta, status = mapping(found, "metadata"), mapping(found, "status")
     return ServiceExport(
@@ -82,7 +82,7 @@ def karmada_cluster(annotations: Json) -> str:
     return namespace.removeprefix(KARMADA_PREFIX) if namespace.startswith(KARMADA_PREFIX) else ""
 
 
-def trim_import(found: Json) -> ServiceImport | None:
+def parse_import(found: Json) -> ServiceImport | None:
     """
     Keep a ServiceImport that stands for a service, or up to 0.14 for a cluster's share of one.
 
@@ -109,7 +109,7 @@ def trim_import(found: Json) -> ServiceImport | None:
     )
 
 
-def trim_imported_slice(found: Json) -> ImportedSlice | None:
+def parse_imported_slice(found: Json) -> ImportedSlice | None:
     """Keep a slice that a clusterset's controller made; not one of a broker, nor one of names."""
     meta = mapping(found, "metadata")
     tags, notes = mapping(meta, "labels"), mapping(meta, "annotations")
@@ -137,7 +137,7 @@ def trim_imported_slice(found: Json) -> ImportedSlice | None:
     )
 
 
-def trim_local_slice(found: Json) -> LocalSlice | None:
+def parse_local_slice(found: Json) -> LocalSlice | None:
     """Keep a slice of a Service of this cluster, with counts and names instead of endpoints."""
     meta = mapping(found, "metadata")
     tags = mapping(meta, "labels")
@@ -165,7 +165,7 @@ def trim_local_slice(found: Json) -> LocalSlice | None:
     )
 
 
-def trim_service(found: Json) -> LocalService | None:
+def parse_service(found: Json) -> LocalService | None:
     """Keep a Service, unless it is but another name for something."""
     meta, spec = mapping(found, "metadata"), mapping(found, "spec")
     if text(spec, "type") == "ExternalName":
@@ -184,7 +184,7 @@ def trim_service(found: Json) -> LocalService | None:
     )
 
 
-def trim_node(found: Json) -> Node:
+def parse_node(found: Json) -> Node:
     """Keep a node's addresses; a host name among them is none."""
     spec, status = mapping(found, "spec"), mapping(found, "status")
     pod_cidrs = networks(spec, "podCIDRs") or networks(
@@ -200,7 +200,7 @@ def trim_node(found: Json) -> Node:
     )
 
 
-def trim_pod(found: Json) -> Pod:
+def parse_pod(found: Json) -> Pod:
     """Keep a pod's containers and what its annotations say of its log."""
     meta = mapping(found, "metadata")
     notes = mapping(meta, "annotations")

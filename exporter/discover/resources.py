@@ -9,14 +9,19 @@ from exporter.discover.api_types import Kept
 from exporter.discover.findings import Finding, Kind
 from exporter.discover.parse_objects import (
     SERVICE_NAME,
-    trim_export,
-    trim_import,
-    trim_imported_slice,
-    trim_local_slice,
-    trim_node,
-    trim_service,
+    parse_export,
+    parse_import,
+    parse_imported_slice,
+    parse_local_slice,
+    parse_node,
+    parse_service,
 )
-from exporter.discover.tunnels import trim_gateway, trim_member, trim_submariner, trim_tunnel_end
+from exporter.discover.tunnels import (
+    parse_gateway,
+    parse_member,
+    parse_submariner,
+    parse_tunnel_end,
+)
 
 Objects = Mapping[str, Mapping[str, object]]
 """What is kept, by `Wanted.name` and "namespace/name"; what the API server lacks is absent."""
@@ -46,28 +51,28 @@ RESOURCES = (
         group="multicluster.x-k8s.io",
         versions=("v1beta1", "v1alpha1"),
         plural="serviceexports",
-        trim=trim_export,
+        trim=parse_export,
     ),
     Wanted(
         name="serviceimports",
         group="multicluster.x-k8s.io",
         versions=("v1beta1", "v1alpha1"),
         plural="serviceimports",
-        trim=trim_import,
+        trim=parse_import,
     ),
     Wanted(
         name="gke_serviceexports",
         group="net.gke.io",
         versions=("v1",),
         plural="serviceexports",
-        trim=trim_export,
+        trim=parse_export,
     ),
     Wanted(
         name="gke_serviceimports",
         group="net.gke.io",
         versions=("v1",),
         plural="serviceimports",
-        trim=trim_import,
+        trim=parse_import,
     ),
     Wanted(
         name="imported_slices",
@@ -75,7 +80,7 @@ RESOURCES = (
         versions=("v1",),
         plural="endpointslices",
         label_selector=SERVICE_NAME,
-        trim=trim_imported_slice,
+        trim=parse_imported_slice,
     ),
     Wanted(
         name="local_slices",
@@ -83,37 +88,37 @@ RESOURCES = (
         versions=("v1",),
         plural="endpointslices",
         label_selector="kubernetes.io/service-name",
-        trim=trim_local_slice,
+        trim=parse_local_slice,
     ),
-    Wanted(name="services", group="", versions=("v1",), plural="services", trim=trim_service),
-    Wanted(name="nodes", group="", versions=("v1",), plural="nodes", trim=trim_node),
+    Wanted(name="services", group="", versions=("v1",), plural="services", trim=parse_service),
+    Wanted(name="nodes", group="", versions=("v1",), plural="nodes", trim=parse_node),
     Wanted(
         name="gateways",
         group="submariner.io",
         versions=("v1",),
         plural="gateways",
-        trim=trim_gateway,
+        trim=parse_gateway,
     ),
     Wanted(
         name="clusters",
         group="submariner.io",
         versions=("v1",),
         plural="clusters",
-        trim=trim_member,
+        trim=parse_member,
     ),
     Wanted(
         name="endpoints",
         group="submariner.io",
         versions=("v1",),
         plural="endpoints",
-        trim=trim_tunnel_end,
+        trim=parse_tunnel_end,
     ),
     Wanted(
         name="submariners",
         group="submariner.io",
         versions=("v1alpha1",),
         plural="submariners",
-        trim=trim_submariner,
+        trim=parse_submariner,
     ),
 )
 _NAMES = frozenset(wanted.name for wanted in RESOURCES)

@@ -24,7 +24,7 @@ _DURATION = re.compile(r"(\d{1,15}(?:\.\d{0,15})?)(ns|us|µs|μs|ms|s|m|h)")
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1, "m": 60, "h": 3600}
 
 
-def trim_member(found: Json) -> Member:
+def parse_member(found: Json) -> Member:
     """Keep a Cluster."""
     spec = mapping(found, "spec")
     return Member(
@@ -36,7 +36,7 @@ def trim_member(found: Json) -> Member:
     )
 
 
-def trim_tunnel_end(found: Json) -> TunnelEnd:
+def parse_tunnel_end(found: Json) -> TunnelEnd:
     """Keep an Endpoint."""
     spec = mapping(found, "spec")
     return TunnelEnd(
@@ -46,7 +46,7 @@ def trim_tunnel_end(found: Json) -> TunnelEnd:
     )
 
 
-def trim_gateway(found: Json) -> Gateway:
+def parse_gateway(found: Json) -> Gateway:
     """Keep a Gateway. Like Lighthouse, pass over connections that do not say to whom."""
     meta, status = mapping(found, "metadata"), mapping(found, "status")
     stamp = text(mapping(meta, "annotations"), "update-timestamp")
@@ -65,7 +65,7 @@ def trim_gateway(found: Json) -> Gateway:
     )
 
 
-def trim_submariner(found: Json) -> Submariner:
+def parse_submariner(found: Json) -> Submariner:
     """Keep a Submariner."""
     spec = mapping(found, "spec")
     cluster = text(spec, "clusterID")

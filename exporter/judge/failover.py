@@ -31,7 +31,7 @@ class Cause:
 
 
 @dataclass(slots=True, kw_only=True)
-class Try:
+class ProbeObservation:
     """One plain probe as the machine sees it."""
 
     at: float
@@ -120,13 +120,13 @@ class FailoverJudge:
     """From the probe before the first sign of a move to that sign."""
     _blind: bool = False
     _move: _Move | None = None
-    _calm: frozenset[str] | None = None
+    _stable_right: frozenset[str] | None = None
     """What is right, while one more reply of who serves would change nothing."""
     _told: list[Failover] = field(default_factory=list)
 
     def changed(self, cause: Cause) -> None:
         """Take in a change of who should answer."""
-        self._strayed_at, self._calm = cause.at, None
+        self._strayed_at, self._stable_right = cause.at, None
         move = self._move
         if move is not None and move.failover.to_cluster not in cause.right:
             # It is left again, and for a reason: it was a move of its own.
@@ -146,7 +146,7 @@ class FailoverJudge:
         if self._move is not None:
             self._end(self._move)
         self._rest()
-        self._before, self._blind, self._calm = None, True, None
+        self._before, self._blind, self._stable_right = None, True, None
 
     def moves(self, now: float) -> Iterator[Failover]:
         """Yield the moves that can be told, in their order."""
@@ -158,18 +158,18 @@ class FailoverJudge:
         told, self._told = self._told, []
         yield from told
 
-    def goes_on(
+    def absorb_unchanged(
         self, at: float, answered: str | None, served: str | None, right: frozenset[str]
     ) -> bool:
         """Take in a probe that started at *at*, if it changes nothing; say whether it does not."""
-        if self._calm is not right or not served == answered == self.serving:
+        if self._stable_right is not right or not served == answered == self.serving:
             return False
         self._before = at
         return True
 
-    def probed(self, seen: Try, right: frozenset[str]) -> None:
+    def probed(self, seen: ProbeObservation, right: frozenset[str]) -> None:
         """Take in the next plain probe."""
-        self._calm = None
+        self._stable_right = None
         gap = 0.0 if self._before is None else seen.at - self._before
         self._before = seen.at
         if self._first_gap is None and (seen.served is None or seen.answered != self.serving):
@@ -201,7 +201,7 @@ class FailoverJudge:
         self._group = (self._group & right) | {cluster}
         return True
 
-    def _failed(self, seen: Try) -> None:
+    def _failed(self, seen: ProbeObservation) -> None:
         self._candidate = None
         self._failures += 1
         if self._first_failure is None:
@@ -213,13 +213,13 @@ class FailoverJudge:
         self.outage += max(0.0, until - self._counted_to)
         self._counted_to = max(self._counted_to, until)
 
-    def _served(self, seen: Try) -> None:
+    def _served(self, seen: ProbeObservation) -> None:
         if self._failures >= self.confirm:
             self._count_outage(seen.ended)
         self._blind = False
         self._rest()
 
-    def _steady(self, seen: Try, cluster: str, right: frozenset[str]) -> None:
+    def _steady(self, seen: ProbeObservation, cluster: str, right: frozenset[str]) -> None:
         self._served(seen)
         self.serving = cluster
         if self._move is not None:
@@ -228,10 +228,10 @@ class FailoverJudge:
             self._strayed_at = seen.ended
         elif seen.ended - self._strayed_at >= SETTLES:
             self._group = (self._group & right) | {cluster}
-            self._calm = right if self._move is None else None
+            self._stable_right = right if self._move is None else None
 
     def _back(
-        self, move: _Move, seen: Try, cluster: str, right: frozenset[str], gap: float
+        self, move: _Move, seen: ProbeObservation, cluster: str, right: frozenset[str], gap: float
     ) -> None:
         move.old_at, self._candidate = seen.ended, move.back
         move.back = self._confirmed_by(seen, cluster, right, gap)
@@ -244,7 +244,9 @@ class FailoverJudge:
             self._served(seen)
             self.serving, self._group, self._move = cluster, move.left, None
 
-    def _moving(self, seen: Try, cluster: str, right: frozenset[str], gap: float) -> None:
+    def _moving(
+        self, seen: ProbeObservation, cluster: str, right: frozenset[str], gap: float
+    ) -> None:
         move = self._move
         if move is not None and not move.explained and seen.ended - move.served_at < SETTLES:
             # Nobody said yet who should serve now. It may be several, and they take turns.
@@ -266,7 +268,7 @@ class FailoverJudge:
         self._rest()
 
     def _confirmed_by(
-        self, seen: Try, cluster: str, right: frozenset[str], gap: float
+        self, seen: ProbeObservation, cluster: str, right: frozenset[str], gap: float
     ) -> _Candidate:
         to = self._candidate
         # Clusters that are all right take turns from their first reply on.
@@ -282,7 +284,7 @@ class FailoverJudge:
         self._first_gap = None
         self._answered_at.clear()
 
-    def _completed(self, from_cluster: str, to: _Candidate, seen: Try) -> _Move:
+    def _completed(self, from_cluster: str, to: _Candidate, seen: ProbeObservation) -> _Move:
         answered_at = min(self._answered_at.get(to.cluster, to.served_at), to.served_at)
         cause = self._cause
         if cause is not None:

@@ -31,12 +31,12 @@ class ModeJudge:
     since: float | None = None
     seen: tuple[Serving, ...] = ()
     """As many probes as it takes to see an answer go and come back twice, the newest last."""
-    _calm: bool = False
+    _stable_right: bool = False
     """All of those were served by the local cluster, whose own moments matter no more."""
 
-    def goes_on(self, cluster: str | None) -> bool:
+    def absorb_unchanged(self, cluster: str | None) -> bool:
         """Return whether one more probe that *cluster* served would change nothing."""
-        return self._calm and cluster == self.local
+        return self._stable_right and cluster == self.local
 
     def probed(self, serving: Serving, *, right: frozenset[str], exported: bool) -> None:
         """
@@ -57,11 +57,11 @@ class ModeJudge:
             self._change(Mode.MIXED, serving.at)
         served = {each.cluster for each in self.seen}
         full = len(self.seen) > 2 * self.confirm
-        self._calm = self.mode is Mode.LOCAL and served == {self.local} and full
+        self._stable_right = self.mode is Mode.LOCAL and served == {self.local} and full
 
     def slept(self) -> None:
         """Forget what was seen before nobody looked for long."""
-        self.seen, self._calm = (), False
+        self.seen, self._stable_right = (), False
         self.mode, self.since = Mode.UNKNOWN, None
 
     def reclassify(self, *, exported: bool, now: float) -> None:

@@ -7,14 +7,22 @@ from typing import NamedTuple
 
 from exporter.judge.changes import reach, reason
 from exporter.judge.expect import Outcome, check, expect
-from exporter.judge.failover import Cause, FailoverJudge, Try
+from exporter.judge.failover import Cause, FailoverJudge, ProbeObservation
 from exporter.judge.hazards import hazards, overlapping_clusters
 from exporter.judge.locality import LEAKS, Graces, Standings, crossing, first_standing, locality
 from exporter.judge.mode import ModeJudge, Serving
 from exporter.judge.spread import Spread
 from exporter.model.clusterset import UNKNOWN, Inventory, Profile, Service, ServiceName
 from exporter.model.probes import Failure, NameKind, Probe, Question, Record
-from exporter.model.verdicts import Failover, Judged, Locality, Mode, Policy, Rule, ServiceView
+from exporter.model.verdicts import (
+    Failover,
+    Locality,
+    Mode,
+    Policy,
+    ProbeVerdict,
+    Rule,
+    ServiceView,
+)
 
 MAX_BLIND = 64
 """Times of blindness that are remembered."""
@@ -32,7 +40,7 @@ class _Shown(NamedTuple):
 
 
 @dataclass(slots=True, kw_only=True)
-class _Track:
+class ServiceTrack:
     """One service over time."""
 
     policy: Policy
@@ -51,7 +59,7 @@ class _Track:
     spread: Spread = field(default_factory=Spread)
 
 
-class State:
+class ServiceVerdicts:
     """
     The verdicts on every service of one inventory after the other.
 
@@ -77,7 +85,7 @@ class State:
         self._policy_of = policy_of
         self._graces_of = graces_of
         self.configure(confirm=confirm, pinned=pinned, stale_after=stale_after, record=record)
-        self._tracks: dict[ServiceName, _Track] = {}
+        self._tracks: dict[ServiceName, ServiceTrack] = {}
         self._overlapping: frozenset[str] = frozenset()
         self._blind: deque[tuple[float, float]] = deque(maxlen=MAX_BLIND)
         self.inventory: Inventory | None = None
@@ -103,7 +111,7 @@ class State:
             del self._tracks[gone]
         return frozenset(changed)
 
-    def probed(self, probe: Probe, now: float) -> Judged | None:
+    def probed(self, probe: Probe, now: float) -> ProbeVerdict | None:
         """Judge one probe; None if its service is gone."""
         inventory, track = self.inventory, self._tracks.get(probe.question.service)
         if inventory is None or track is None:
@@ -111,7 +119,7 @@ class State:
         failure = probe.failure
         if failure is Failure.RESOURCE:
             # Our own fault says nothing about the service.
-            return Judged(destination=None)
+            return ProbeVerdict(destination=None)
         shown = self._show(inventory, track, probe)
         checks = self._checks(track, shown, now)
         pinned = probe.question.pinned
@@ -119,9 +127,9 @@ class State:
             return self._plain(track, shown.destination, checks, probe, now)
         if inventory.services[probe.question.service].export_of(pinned) is not None:
             track.pinned[pinned] = probe
-        return Judged(destination=shown.destination, checks=checks)
+        return ProbeVerdict(destination=shown.destination, checks=checks)
 
-    def was_blind(self, start: float, end: float) -> None:
+    def observation_gap(self, start: float, end: float) -> None:
         """Remember that changes from *start* to *end* were not seen when they happened."""
         self._blind.append((start, end))
 
@@ -192,9 +200,11 @@ class State:
         track.mode.reclassify(exported=self._exported_here(track, now), now=now)
         return before != service or reach(old, before) != reach(new, service)
 
-    def _begin(self, service: Service, policy: Policy, right: frozenset[str], now: float) -> _Track:
+    def _begin(
+        self, service: Service, policy: Policy, right: frozenset[str], now: float
+    ) -> ServiceTrack:
         local = self.inventory.local if self.inventory else ""
-        return _Track(
+        return ServiceTrack(
             policy=policy,
             mode=ModeJudge(local=local, confirm=self._confirm),
             failover=FailoverJudge(service=service.name, confirm=self._confirm),
@@ -203,7 +213,7 @@ class State:
             leak_grace=self._graces_of(service.name).leak,
         )
 
-    def _place(self, track: _Track, service: Service, now: float, *, first: bool) -> None:
+    def _place(self, track: ServiceTrack, service: Service, now: float, *, first: bool) -> None:
         exports = {export.cluster: export for export in service.exports}
         graces = self._graces_of(service.name)
         for cluster in track.standings.keys() | exports.keys():
@@ -218,7 +228,7 @@ class State:
         for gone in track.pinned.keys() - exports.keys():
             del track.pinned[gone]
 
-    def _exported_here(self, track: _Track, now: float) -> bool:
+    def _exported_here(self, track: ServiceTrack, now: float) -> bool:
         standings = track.standings.get(track.mode.local)
         if standings is None:
             return False
@@ -228,7 +238,7 @@ class State:
             is Locality.FAILOVER
         )
 
-    def _show(self, inventory: Inventory, track: _Track, probe: Probe) -> _Shown:
+    def _show(self, inventory: Inventory, track: ServiceTrack, probe: Probe) -> _Shown:
         question, answer, reply = probe.question, probe.answer, probe.reply
         replied = (None, None) if reply is None else (reply.address, reply.failure)
         what = (question, answer.addresses, answer.failure, *replied)
@@ -247,7 +257,9 @@ class State:
         shown = track.shown[question.pinned] = _Shown(what, destination, checks, chosen)
         return shown
 
-    def _checks(self, track: _Track, shown: _Shown, now: float) -> tuple[tuple[Rule, bool], ...]:
+    def _checks(
+        self, track: ServiceTrack, shown: _Shown, now: float
+    ) -> tuple[tuple[Rule, bool], ...]:
         # While a change is under way caches may still be right to answer the old way.
         if now - track.settled <= track.leak_grace:
             return ()
@@ -258,22 +270,22 @@ class State:
 
     def _plain(
         self,
-        track: _Track,
+        track: ServiceTrack,
         destination: str | None,
         checks: tuple[tuple[Rule, bool], ...],
         probe: Probe,
         now: float,
-    ) -> Judged:
+    ) -> ProbeVerdict:
         served, right = destination if probe.failure is None else None, track.right
         if self._is_stale(track.plain, probe.at):
             track.failover.slept()
             track.mode.slept()
-        if track.mode.goes_on(served) and track.failover.goes_on(
+        if track.mode.absorb_unchanged(served) and track.failover.absorb_unchanged(
             probe.at, destination, served, right
         ):
             track.plain = probe
-            return Judged(destination=destination, checks=checks)
-        seen = Try(
+            return ProbeVerdict(destination=destination, checks=checks)
+        seen = ProbeObservation(
             at=probe.at,
             answered_at=probe.at + probe.answer.took,
             ended=probe.ended,
@@ -286,18 +298,18 @@ class State:
         track.mode.probed(
             Serving(probe.at, served), right=right, exported=self._exported_here(track, now)
         )
-        restless = (
+        unstable = (
             track.plain is not None
             and served != track.served
             and not (served in right and track.served in right)
         )
         track.plain, track.served = probe, served
-        return Judged(
+        return ProbeVerdict(
             destination=destination,
             checks=checks,
             failovers=tuple(track.failover.moves(now)),
             outage=track.failover.outage - outage,
-            restless=restless,
+            unstable=unstable,
         )
 
     def _is_stale(self, probe: Probe | None, now: float) -> bool:
@@ -307,7 +319,7 @@ class State:
         return pinned is not None and pinned.failure is None and not self._is_stale(pinned, now)
 
     def _view(
-        self, inventory: Inventory, service: Service, track: _Track, now: float
+        self, inventory: Inventory, service: Service, track: ServiceTrack, now: float
     ) -> ServiceView:
         stale = self._is_stale(track.plain, now)
         named = self._pinned and inventory.profile is Profile.SUBMARINER

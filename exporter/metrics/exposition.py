@@ -18,7 +18,7 @@ PIECE = 64 << 10
 """Characters rendered between two turns of the event loop: about 1 ms of work, compression too."""
 
 
-class Room:
+class SeriesBudget:
     """How many children may still be made, over all families that share it."""
 
     def __init__(self, limit: int) -> None:
@@ -37,12 +37,12 @@ class Room:
 class Series:
     """The children of one counter or gauge."""
 
-    def __init__(self, family: Family, room: Room) -> None:
+    def __init__(self, family: Family, room: SeriesBudget) -> None:
         self.family = family
         self._room = room
         self._values: dict[Labels, float] = {}
         self._prefix = f"{family.name}{_label_template(family.labels)} "
-        self._odd: dict[Labels, str] = {}
+        self._escaped: dict[Labels, str] = {}
         """Prefixes of those children whose labels do not go into the template as they are."""
 
     def __len__(self) -> int:
@@ -90,7 +90,7 @@ class Series:
     def drop(self, labels: Labels) -> None:
         """Forget a child, if there is one."""
         if self._values.pop(labels, None) is not None:
-            self._odd.pop(labels, None)
+            self._escaped.pop(labels, None)
             self._room.used -= 1
 
     def lines(self) -> Iterator[str]:
@@ -100,19 +100,19 @@ class Series:
             value = self._values.get(labels)
             if value is None:
                 continue
-            prefix = self._odd.get(labels) or self._prefix % labels
+            prefix = self._escaped.get(labels) or self._prefix % labels
             yield f"{prefix}{value!r}\n"
 
     def _make(self, labels: Labels, value: float) -> None:
         self._values[labels] = value
         if _is_odd(labels):
-            self._odd[labels] = f"{self.family.name}{label_text(self.family.labels, labels)} "
+            self._escaped[labels] = f"{self.family.name}{label_text(self.family.labels, labels)} "
 
 
 class Histogram:
     """The children of one histogram."""
 
-    def __init__(self, family: Family, room: Room) -> None:
+    def __init__(self, family: Family, room: SeriesBudget) -> None:
         self.family = family
         self._room = room
         self._places = len(family.buckets) + 3
@@ -208,7 +208,7 @@ class Registry:
     """All series of the exporter, by family."""
 
     def __init__(self, limit: int) -> None:
-        self.room = Room(limit)
+        self.room = SeriesBudget(limit)
         self.series: Mapping[Family, Series] = {
             family: Series(family, self.room)
             for family in FAMILIES

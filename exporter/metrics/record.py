@@ -24,7 +24,15 @@ from exporter.model.probes import (
     Vantage,
 )
 from exporter.model.traffic import Hits, LogCounts
-from exporter.model.verdicts import Failover, Hazard, Judged, Locality, Mode, ServiceView, Stage
+from exporter.model.verdicts import (
+    Failover,
+    Hazard,
+    Locality,
+    Mode,
+    ProbeVerdict,
+    ServiceView,
+    Stage,
+)
 from exporter.model.watches import Watch, WatchState
 
 VIEW_STRICT = "strict"
@@ -111,8 +119,8 @@ class Metrics:
         if destination is not None and probe.lookup is Lookup.A:
             pair = (self._local, destination, *probe.question.service)
             self._inc(series.DNS_ANSWERS, (*pair, probe.vantage))
-        if probe.answer.strangers:
-            self._inc(series.STRANGERS, (), probe.answer.strangers)
+        if probe.answer.mismatched_responses:
+            self._inc(series.STRANGERS, (), probe.answer.mismatched_responses)
 
     def replied(self, probe: Probe, reply: Reply, destination: str) -> None:
         """Count what one address of *destination* replied to a probe."""
@@ -121,7 +129,7 @@ class Metrics:
         self._tried(labels, reply.failure)
         if reply.certificate_expires is not None:
             where = (*pair, *probe.question.service)
-            self.note(series.CERTIFICATE_EXPIRY, reply.certificate_expires, where)
+            self.set_gauge(series.CERTIFICATE_EXPIRY, reply.certificate_expires, where)
         if not probe.lagged:
             self._time(pair, Phase.CONNECT, reply.connect)
             self._time(pair, Phase.TLS, reply.tls)
@@ -129,41 +137,41 @@ class Metrics:
             if reply.rtt is not None:
                 self._registry.histograms[series.PROBE_RTT].observe(pair, reply.rtt)
 
-    def probed(self, probe: Probe, judged: Judged) -> None:
+    def probed(self, probe: Probe, verdict: ProbeVerdict) -> None:
         """Count one probe and what it showed."""
         service, kind = probe.question.service, probe.question.kind
-        destination = judged.destination or probe.question.pinned or ""
+        destination = verdict.destination or probe.question.pinned or ""
         pair = (self._local, destination, *service)
         self._tried((*pair, Protocol.DNS, kind), probe.answer.failure)
         if probe.reply is not None:
             self.replied(probe, probe.reply, destination)
-        if judged.destination is not None and not probe.lagged:
-            self._time((self._local, judged.destination), Phase.DNS, probe.answer.took)
+        if verdict.destination is not None and not probe.lagged:
+            self._time((self._local, verdict.destination), Phase.DNS, probe.answer.took)
         if kind is NameKind.PLAIN:
-            self.looked_up(probe, judged.destination, probe.answer.failure)
+            self.looked_up(probe, verdict.destination, probe.answer.failure)
         if probe.lagged:
             self._inc(series.LAGGED, ())
-        for rule, kept in judged.checks:
+        for rule, kept in verdict.checks:
             checked = (self._local, *service, rule)
             known = self._inc(series.RULE_CHECKS, checked)
             # Nearly always kept, and then there is nothing to look for in a large table.
             if not kept or not known:
                 self._inc(series.RULE_VIOLATIONS, checked, 0 if kept else 1)
-        if judged.outage:
-            self._inc(series.OUTAGE, (self._local, *service), judged.outage)
+        if verdict.outage:
+            self._inc(series.OUTAGE, (self._local, *service), verdict.outage)
 
     def moved(self, failover: Failover) -> None:
         """Count a move, and note how long it took."""
         source = (self._local, *failover.service)
         where = (failover.from_cluster, failover.to_cluster, failover.reason)
         self._inc(series.FAILOVERS, (*source, *where))
-        self.note(series.FAILOVER_TIMESTAMP, failover.unix, source)
+        self.set_gauge(series.FAILOVER_TIMESTAMP, failover.unix, source)
         # Of a move that nobody measured, the durations of the one before would be wrong.
         accuracy = failover.accuracy if failover.durations else None
-        self._maybe(series.FAILOVER_ACCURACY, accuracy, source)
+        self.set_or_remove(series.FAILOVER_ACCURACY, accuracy, source)
         for stage in Stage:
             seconds = failover.durations.get(stage)
-            self._maybe(series.FAILOVER_LAST_DURATION, seconds, (*source, stage))
+            self.set_or_remove(series.FAILOVER_LAST_DURATION, seconds, (*source, stage))
             if seconds is not None:
                 self._registry.histograms[series.FAILOVER_DURATION].observe(
                     (*source, stage), seconds
@@ -176,7 +184,7 @@ class Metrics:
     def agreed(self, cluster: str, agreement: float | None) -> None:
         """Note how well attribution agrees with the probes of *cluster*."""
         if agreement is not None:
-            self.note(series.ATTRIBUTION_AGREEMENT, agreement, (cluster, self._local))
+            self.set_gauge(series.ATTRIBUTION_AGREEMENT, agreement, (cluster, self._local))
 
     def hit(self, service: ServiceName, source: str, locality: Locality, hits: Hits) -> None:
         """Count client requests that this cluster served."""
@@ -223,7 +231,7 @@ class Metrics:
         """Count an event of the exporter itself."""
         self._inc(family, labels, amount)
 
-    def note(self, family: Family, value: float, labels: Labels = ()) -> None:
+    def set_gauge(self, family: Family, value: float, labels: Labels = ()) -> None:
         """Set a gauge of the exporter itself."""
         self._registry.series[family].set(labels, value)
 
@@ -259,33 +267,37 @@ class Metrics:
                 (VIEW_STRICT, inventory.connected),
                 (VIEW_LIGHTHOUSE, inventory.answered),
             ):
-                self.note(series.CONNECTED, float(cluster in view), (self._local, cluster, name))
-            self._maybe(series.LATENCY, inventory.clusters[cluster].latency, (self._local, cluster))
+                self.set_gauge(
+                    series.CONNECTED, float(cluster in view), (self._local, cluster, name)
+                )
+            self.set_or_remove(
+                series.LATENCY, inventory.clusters[cluster].latency, (self._local, cluster)
+            )
         globalnet = any(cluster.global_cidrs for cluster in inventory.clusters.values())
         version = ".".join(map(str, inventory.version or ()))
         info = (inventory.karmada_cluster, version, str(globalnet).lower(), self._identity)
         self._registry.series[series.INFO].keep(lambda _: False)
-        self.note(series.INFO, 1, (self._local, *info))
+        self.set_gauge(series.INFO, 1, (self._local, *info))
 
     def show(self, view: ServiceView) -> None:
         """Set the gauges of one service."""
         service = view.service
         source = (self._local, *service.name)
         for mode in Mode:
-            self.note(series.SERVICE_MODE, float(mode is view.mode), (*source, mode))
-        self.note(series.STANDBYS, len(view.standbys), source)
+            self.set_gauge(series.SERVICE_MODE, float(mode is view.mode), (*source, mode))
+        self.set_gauge(series.STANDBYS, len(view.standbys), source)
         for hazard in Hazard:
-            self.note(series.HAZARD, float(hazard in view.hazards), (*source, hazard))
+            self.set_gauge(series.HAZARD, float(hazard in view.hazards), (*source, hazard))
         exported = service.export_of(self._local) is not None
-        self.note(series.EXPORTED, float(exported), source)
+        self.set_gauge(series.EXPORTED, float(exported), source)
         for condition in ("ready", "not_ready"):
             held = None if service.endpoints is None else getattr(service.endpoints, condition)
-            self._maybe(series.ENDPOINTS, held, (*source, condition))
+            self.set_or_remove(series.ENDPOINTS, held, (*source, condition))
         for told in service.conditions:
             holds = None if told.holds is None else float(told.holds)
-            self._maybe(series.EXPORT_CONDITION, holds, (*source, told.type))
+            self.set_or_remove(series.EXPORT_CONDITION, holds, (*source, told.type))
         for export in service.exports:
-            self.note(
+            self.set_gauge(
                 series.READY, float(export.ready), (self._local, export.cluster, *service.name)
             )
 
@@ -294,17 +306,17 @@ class Metrics:
         for watch in watches:
             labels = (watch.resource,)
             for state in WatchState:
-                self.note(series.WATCH_STATE, float(state is watch.state), (*labels, state))
-            self._maybe(series.WATCH_AGE, watch.age if isfinite(watch.age) else None, labels)
-            self.note(series.WATCH_REQUESTS, watch.requests, labels)
-            self.note(series.WATCH_RELISTS, watch.relists, labels)
-            self.note(series.WATCH_FAILURES, watch.failures, labels)
-            self.note(series.BROKEN_OBJECTS, watch.broken, labels)
+                self.set_gauge(series.WATCH_STATE, float(state is watch.state), (*labels, state))
+            self.set_or_remove(series.WATCH_AGE, watch.age if isfinite(watch.age) else None, labels)
+            self.set_gauge(series.WATCH_REQUESTS, watch.requests, labels)
+            self.set_gauge(series.WATCH_RELISTS, watch.relists, labels)
+            self.set_gauge(series.WATCH_FAILURES, watch.failures, labels)
+            self.set_gauge(series.BROKEN_OBJECTS, watch.broken, labels)
 
     def found(self, kinds: Mapping[str, int]) -> None:
         """Note how many findings there are, by kind."""
         for kind, number in kinds.items():
-            self.note(series.FINDINGS, number, (kind,))
+            self.set_gauge(series.FINDINGS, number, (kind,))
 
     def requests(self) -> Mapping[ServiceName, list[tuple[str, Locality, Hits]]]:
         """Return the client requests counted since start, by service."""
@@ -334,12 +346,12 @@ class Metrics:
             by_service.setdefault(ServiceName(namespace, name), []).append(counts)
         return by_service
 
-    def _maybe(self, family: Family, value: float | None, labels: Labels) -> None:
+    def set_or_remove(self, family: Family, value: float | None, labels: Labels) -> None:
         """Set a gauge, or take it away where there is nothing to say."""
         if value is None:
             self._registry.series[family].drop(labels)
         else:
-            self.note(family, value, labels)
+            self.set_gauge(family, value, labels)
 
     def _inc(self, family: Family, labels: Labels, amount: float = 1) -> bool:
         return self._registry.series[family].inc(labels, amount)

@@ -229,7 +229,7 @@ class Answer:
     took: float
     """From the first question to the answer, or to giving up."""
     failure: Failure | None = None
-    strangers: int = 0
+    mismatched_responses: int = 0
     """Messages that came and were no answer to the question: passed over."""
     earlier: tuple["Answer", ...] = ()
     """Of the name servers that were asked before, in vain."""

@@ -110,7 +110,7 @@ class Policy(StrEnum):
 
 
 @dataclass(slots=True, kw_only=True)
-class Judged:
+class ProbeVerdict:
     """What one probe showed."""
 
     destination: str | None
@@ -121,7 +121,7 @@ class Judged:
     """Moves that are over."""
     outage: float = 0.0
     """Seconds of outage that this probe added."""
-    restless: bool = False
+    unstable: bool = False
     """Another outcome than the last time: worth a closer look."""
 
 

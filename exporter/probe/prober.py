@@ -5,7 +5,7 @@ import time
 from collections.abc import Awaitable, Sequence
 
 from exporter import __version__
-from exporter.commands.load import Loaded
+from exporter.commands.load import RuntimeConfig
 from exporter.model.clusterset import Address
 from exporter.model.probes import Answer, Reply
 from exporter.probe import http, tcp
@@ -26,7 +26,9 @@ class Prober:
         servers: The name servers to ask instead of the configured ones; may be set anew.
     """
 
-    def __init__(self, loaded: Loaded, local: str, servers: Sequence[Server] | None = None) -> None:
+    def __init__(
+        self, loaded: RuntimeConfig, local: str, servers: Sequence[Server] | None = None
+    ) -> None:
         address = loaded.settings.probe.source_address
         self._source = None if address is None else address.address
         self.servers = loaded.resolvers if servers is None else servers
@@ -54,7 +56,7 @@ class Prober:
     ) -> Awaitable[Reply]:
         """Ask *address* as a client of *target* would, saying who asks."""
         if isinstance(request, TcpRequest):
-            return tcp.knock(address, port, within=within, source=self._source)
+            return tcp.probe_tcp(address, port, within=within, source=self._source)
         origin = user_agent(
             self._local,
             target.question.service,

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterable, Callable, Iterator
 from dataclasses import replace
 
-from exporter.commands.load import Loaded
+from exporter.commands.load import RuntimeConfig
 from exporter.model.clusterset import Inventory, ServiceName
 from exporter.model.probes import Probe, Skip
 from exporter.probe.drivers.engine import Engine, LoopClock, alone
@@ -40,7 +40,7 @@ class Probing:
 
     def __init__(
         self,
-        loaded: Loaded,
+        loaded: RuntimeConfig,
         *,
         emit: Callable[[Probe], None],
         skipped: Callable[[Skip], None],
@@ -61,7 +61,7 @@ class Probing:
             skipped=skipped,
             delayed=delayed,
         )
-        self.hurry: Callable[[ServiceName], None] = self._schedule.hurry
+        self.accelerate: Callable[[ServiceName], None] = self._schedule.accelerate
 
     async def run(self) -> None:
         """Probe until cancelled."""
@@ -72,7 +72,7 @@ class Probing:
             finally:
                 self._schedule.end()
 
-    def configure(self, loaded: Loaded) -> None:
+    def configure(self, loaded: RuntimeConfig) -> None:
         """Take a configuration into use."""
         self._loaded = loaded
         self._use_prober()
@@ -133,7 +133,7 @@ class Probing:
             self._prober.servers = servers
 
 
-def _pace(loaded: Loaded) -> Pace:
+def _pace(loaded: RuntimeConfig) -> Pace:
     probe = loaded.settings.probe
     return Pace(
         timeout=probe.timeout,

@@ -49,14 +49,14 @@ class Server(NamedTuple):
 class _Asked:
     """One name server, and what it has said so far."""
 
-    __slots__ = ("failure", "response", "server", "source", "strangers", "until")
+    __slots__ = ("failure", "mismatched_responses", "response", "server", "source", "until")
 
     def __init__(self, server: Server, source: Address | None, until: float) -> None:
         self.server, self.source, self.until = server, source, until
         self.failure = Failure.TIMEOUT
         """What it is called if nothing more comes."""
         self.response: dns.Response | None = None
-        self.strangers = 0
+        self.mismatched_responses = 0
 
     def socket(self, kind: int) -> Socket:
         """Return a socket from a fresh port."""
@@ -76,7 +76,7 @@ class _Asked:
         self.failure, self.response = failure, None
 
     def stranger(self) -> None:
-        self.strangers += 1
+        self.mismatched_responses += 1
         self.failure = Failure.WRONG_ANSWER
 
 
@@ -146,7 +146,7 @@ def _answer(asked: _Asked, took: float, earlier: tuple[Answer, ...]) -> Answer:
             resolver=_text(asked.server),
             took=took,
             failure=asked.failure,
-            strangers=asked.strangers,
+            mismatched_responses=asked.mismatched_responses,
             earlier=earlier,
         )
     well = response.rcode == _NOERROR
@@ -159,7 +159,7 @@ def _answer(asked: _Asked, took: float, earlier: tuple[Answer, ...]) -> Answer:
         resolver=_text(asked.server),
         took=took,
         failure=_failure(response),
-        strangers=asked.strangers,
+        mismatched_responses=asked.mismatched_responses,
         earlier=earlier,
     )
 

@@ -125,7 +125,7 @@ class Schedule:
                 self._push(slot, now)
             slot.target = target
 
-    def hurry(self, service: ServiceName) -> None:
+    def accelerate(self, service: ServiceName) -> None:
         """
         Probe the names of *service* faster for a while, from now on.
 

@@ -5,7 +5,7 @@ import ssl
 from collections.abc import Iterator
 from functools import lru_cache
 
-from exporter.commands.load import Loaded
+from exporter.commands.load import RuntimeConfig
 from exporter.config.probe_settings import HttpSettings, ServiceProbe
 from exporter.model.clusterset import Inventory, Profile, Service
 from exporter.model.probes import Lookup, Question, Record, Vantage
@@ -16,7 +16,7 @@ from exporter.probe.tcp import TcpRequest
 from exporter.probe.tls import Tls
 
 
-def targets(inventory: Inventory, loaded: Loaded) -> Iterator[Target]:
+def targets(inventory: Inventory, loaded: RuntimeConfig) -> Iterator[Target]:
     """
     Yield the names to probe.
 
@@ -32,7 +32,7 @@ def targets(inventory: Inventory, loaded: Loaded) -> Iterator[Target]:
 
 
 def _names(
-    inventory: Inventory, loaded: Loaded, service: Service, how: ServiceProbe
+    inventory: Inventory, loaded: RuntimeConfig, service: Service, how: ServiceProbe
 ) -> Iterator[Target]:
     wanted = loaded.settings
     named = wanted.probe.pinned and inventory.profile is Profile.SUBMARINER
@@ -50,7 +50,7 @@ def _names(
 
 
 def _comparisons(
-    inventory: Inventory, loaded: Loaded, service: Service, interval: float
+    inventory: Inventory, loaded: RuntimeConfig, service: Service, interval: float
 ) -> Iterator[Target]:
     wanted, servers = loaded.settings, loaded.lighthouse
     if servers is None:
@@ -83,7 +83,7 @@ def _port(service: Service, how: ServiceProbe) -> int | None:
     return by_name.get(usual, service.ports[0].port if service.ports else None)
 
 
-def _request(loaded: Loaded, how: ServiceProbe) -> Request | TcpRequest | None:
+def _request(loaded: RuntimeConfig, how: ServiceProbe) -> Request | TcpRequest | None:
     http = how.http
     if how.tcp is not None:
         return TcpRequest()

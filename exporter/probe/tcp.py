@@ -77,7 +77,7 @@ def connect_failure(error: OSError) -> Failure:
     return Failure.RESOURCE if error.errno in OUR_ERRORS else Failure.CONNECT_UNREACHABLE
 
 
-async def knock(
+async def probe_tcp(
     address: Address, port: int, *, within: float, source: Address | None = None
 ) -> Reply:
     """Open a connection to *address* and close it, in at most *within* seconds; never raises."""

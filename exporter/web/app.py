@@ -13,7 +13,7 @@ from exporter.metrics import negotiate
 from exporter.model.clusterset import ServiceName
 from exporter.model.probes import Probe
 from exporter.web import listen as web
-from exporter.web.auth import Guard
+from exporter.web.auth import WebAuth
 from exporter.web.listen import Request, Response, text
 from exporter.web.probes import as_blackbox
 
@@ -64,7 +64,7 @@ def serve(
     listen: Sequence[tuple[str, int]],
     *,
     telemetry_path: str,
-    guard: Guard | None = None,
+    auth: WebAuth | None = None,
 ) -> AbstractAsyncContextManager[list[tuple[str, int]]]:
     """
     Serve *pages*; yield the addresses listened on.
@@ -73,18 +73,18 @@ def serve(
         pages: Where the answers come from.
         listen: Hosts and ports; an empty host is all addresses, port 0 any free one.
         telemetry_path: Where the metrics are.
-        guard: Who may come in; None for everybody, without TLS.
+        auth: Who may come in; None for everybody, without TLS.
 
     Raises:
         OSError: If an address cannot be listened on.
     """
-    answers = _Answers(pages, telemetry_path, guard)
-    return web.listening(answers.answer, listen, None if guard is None else guard.context)
+    answers = _Answers(pages, telemetry_path, auth)
+    return web.listening(answers.answer, listen, None if auth is None else auth.context)
 
 
 class _Answers:
-    def __init__(self, pages: Pages, telemetry_path: str, guard: Guard | None) -> None:
-        self._pages, self._guard = pages, guard
+    def __init__(self, pages: Pages, telemetry_path: str, auth: WebAuth | None) -> None:
+        self._pages, self._guard = pages, auth
         self._scrapes = 0
         self._paths: Mapping[str, web.Answer] = {
             telemetry_path: self.metrics,

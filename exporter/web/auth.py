@@ -78,7 +78,7 @@ class WebSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
                 raise SettingsError(msg)
 
 
-class Guard:
+class WebAuth:
     """
     Says who may come in.
 

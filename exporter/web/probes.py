@@ -105,7 +105,7 @@ def _dns(answer: Answer, probe: Probe) -> dict[str, Any]:
         "negative_ttl_seconds": answer.negative_ttl,
         "addresses": [str(address) for address in answer.addresses],
         "services": [each._asdict() for each in answer.services],
-        "strangers": answer.strangers,
+        "strangers": answer.mismatched_responses,
         "seconds": answer.took,
     }
 

@@ -3,7 +3,7 @@
 import pytest
 
 from exporter.accesslog.pod_logs import LogFile, PodLog, log_of_file, pod_logs, read_file_name
-from exporter.discover.parse_objects import trim_pod
+from exporter.discover.parse_objects import parse_pod
 from exporter.model.clusterset import Container, Pod, ServiceName, Workload
 
 NGINX = ServiceName("shop", "nginx")
@@ -120,7 +120,7 @@ def test_a_pod_as_the_api_server_has_it():
             ],
         },
     }
-    assert trim_pod(found) == Pod(
+    assert parse_pod(found) == Pod(
         namespace="shop",
         name="nginx-1",
         containers=(Container("app"), Container("web", (8080,))),

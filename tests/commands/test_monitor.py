@@ -20,13 +20,13 @@ from tests.fakes.nouns import NGINX, inventory, probe
 RULE = 'probe: {services: [{match: "*/nginx", leak_grace: 2m}], '
 
 
-async def text(flow, *, om=False):
-    return b"".join([piece async for piece in flow.render(om)]).decode()
+async def text(monitor, *, om=False):
+    return b"".join([piece async for piece in monitor.render(om)]).decode()
 
 
-async def samples(flow, name):
+async def samples(monitor, name):
     found = {}
-    for family in plain(await text(flow)):
+    for family in plain(await text(monitor)):
         for sample in family.samples:
             if sample.name == name and sample.value:
                 found[tuple(sample.labels.values())] = sample.value
@@ -34,11 +34,11 @@ async def samples(flow, name):
 
 
 async def test_both_formats_parse_and_end_as_they_should():
-    flow = scenes.failover().flow
+    monitor = scenes.failover().monitor
     assert "process_cpu_seconds_total" in {
-        sample.name for family in plain(await text(flow)) for sample in family.samples
+        sample.name for family in plain(await text(monitor)) for sample in family.samples
     }
-    whole = await text(flow, om=True)
+    whole = await text(monitor, om=True)
     assert whole.endswith("# EOF\n")
     assert whole.count("# EOF") == 1
     assert len(list(openmetrics(whole))) > 20
@@ -48,7 +48,7 @@ async def test_others_get_their_turn_while_many_series_are_rendered():
     scene = scenes.Scene()
     scene.inventory()
     for n in range(5_000):
-        scene.flow.metrics.forged(f"{n:0100}")
+        scene.monitor.metrics.forged(f"{n:0100}")
     turns = 0
 
     async def other():
@@ -58,7 +58,7 @@ async def test_others_get_their_turn_while_many_series_are_rendered():
             await asyncio.sleep(0)
 
     task = asyncio.create_task(other())
-    await text(scene.flow)
+    await text(scene.monitor)
     task.cancel()
     assert turns > 10
 
@@ -66,7 +66,7 @@ async def test_others_get_their_turn_while_many_series_are_rendered():
 async def test_a_failover_is_counted_logged_and_hurried():
     with capture_logs() as logs:
         scene = scenes.failover()
-    assert await samples(scene.flow, "clusterset_failovers_total") == {
+    assert await samples(scene.monitor, "clusterset_failovers_total") == {
         ("a", "nginx-test", "nginx", "a", "b", "readiness"): 1
     }
     (moved,) = (each for each in logs if each["event"] == "failover")
@@ -89,7 +89,7 @@ async def test_hits_are_judged_at_the_time_they_are_read():
     # Now b has been ready for long, so its clients have no business here.
     scene.hits(b=3)
     scene.settle()
-    assert await samples(scene.flow, "clusterset_requests_total") == {
+    assert await samples(scene.monitor, "clusterset_requests_total") == {
         ("a", "a", "nginx-test", "nginx", "local"): 1234,
         ("external", "a", "nginx-test", "nginx", "external"): 3,
         ("b", "a", "nginx-test", "nginx", "leak"): 8,
@@ -100,15 +100,15 @@ async def test_a_log_of_an_unknown_service_is_a_problem_and_no_series():
     scene = scenes.steady()
     cart = ServiceName("shop", "cart")
     counts = LogCounts(read=1, access=1, clients={Client(cart, "a"): Hits(requests=1)})
-    scene.flow.logged("cart.log", counts)
-    (problem,) = scene.flow.status()["problems"]
+    scene.monitor.logged("cart.log", counts)
+    (problem,) = scene.monitor.status()["problems"]
     assert problem["message"].startswith("shop/cart has an access log here and is not in the")
-    assert "shop" not in await text(scene.flow)
+    assert "shop" not in await text(scene.monitor)
 
 
 async def test_probes_in_the_log_are_checked():
     scene = scenes.Scene()
-    scene.flow.configure(scene.flow._settings, b"secret")
+    scene.monitor.configure(scene.monitor._settings, b"secret")
     scene.inventory()
     made = int((scenes.START + scene.now) * 1000)
 
@@ -123,16 +123,16 @@ async def test_probes_in_the_log_are_checked():
         ProbeHit(NGINX, "b", agent("mars", b"secret", "5")),
         ProbeHit(NGINX, "b", agent("b", b"secret", "1")),
     ]
-    scene.flow.logged(scenes.LOG, LogCounts(read=6, access=6, probes=hits))
-    assert await samples(scene.flow, "clusterset_probe_hits_total") == {
+    scene.monitor.logged(scenes.LOG, LogCounts(read=6, access=6, probes=hits))
+    assert await samples(scene.monitor, "clusterset_probe_hits_total") == {
         ("b", "a", "nginx-test", "nginx", "true"): 2,
         ("b", "a", "nginx-test", "nginx", "false"): 1,
     }
-    assert await samples(scene.flow, "clusterset_attribution_checks_total") == {
+    assert await samples(scene.monitor, "clusterset_attribution_checks_total") == {
         ("a", "b", "b"): 2,
         ("a", "b", "external"): 1,
     }
-    assert await samples(scene.flow, "clusterset_exporter_probe_forgeries_total") == {
+    assert await samples(scene.monitor, "clusterset_exporter_probe_forgeries_total") == {
         ("bad_signature",): 1,
         ("unknown_cluster",): 1,
         ("replayed",): 1,
@@ -141,47 +141,47 @@ async def test_probes_in_the_log_are_checked():
 
 async def test_a_reload_keeps_counters_and_replays_known():
     scene = scenes.steady()
-    before = await samples(scene.flow, "clusterset_requests_total")
-    scene.flow.configure(scene.flow._settings, None)
-    assert await samples(scene.flow, "clusterset_requests_total") == before
+    before = await samples(scene.monitor, "clusterset_requests_total")
+    scene.monitor.configure(scene.monitor._settings, None)
+    assert await samples(scene.monitor, "clusterset_requests_total") == before
 
 
 async def test_troubled_logs_are_a_problem_until_they_are_not():
     scene = scenes.steady()
-    scene.flow.polled("x.log", Poll(errors=["x.log: denied"], troubled=["x.log: denied"]))
-    scene.flow.polled("x.log", Poll(behind=7, troubled=["x.log: denied"]))
-    assert [each["message"] for each in scene.flow.status()["problems"]] == ["x.log: denied"]
-    assert await samples(scene.flow, "clusterset_exporter_log_errors_total") == {("x.log",): 1}
-    assert await samples(scene.flow, "clusterset_exporter_log_bytes_behind") == {("x.log",): 7}
-    scene.flow.polled("x.log", Poll(behind=1, truncated=2))
-    assert scene.flow.status()["problems"] == []
-    assert scene.flow.status()["logs"]["lines"]["truncated"] == 2
-    scene.flow.log_gone("x.log")
+    scene.monitor.polled("x.log", Poll(errors=["x.log: denied"], troubled=["x.log: denied"]))
+    scene.monitor.polled("x.log", Poll(behind=7, troubled=["x.log: denied"]))
+    assert [each["message"] for each in scene.monitor.status()["problems"]] == ["x.log: denied"]
+    assert await samples(scene.monitor, "clusterset_exporter_log_errors_total") == {("x.log",): 1}
+    assert await samples(scene.monitor, "clusterset_exporter_log_bytes_behind") == {("x.log",): 7}
+    scene.monitor.polled("x.log", Poll(behind=1, truncated=2))
+    assert scene.monitor.status()["problems"] == []
+    assert scene.monitor.status()["logs"]["lines"]["truncated"] == 2
+    scene.monitor.log_gone("x.log")
 
 
 async def test_a_gone_service_leaves_nothing_behind():
     scene = scenes.failover()
     gone = inventory()
-    scene.flow.inventory_changed(type(gone)(local="a", clusters=gone.clusters))
-    assert "nginx" not in await text(scene.flow)
-    status = scene.flow.status()
+    scene.monitor.inventory_changed(type(gone)(local="a", clusters=gone.clusters))
+    assert "nginx" not in await text(scene.monitor)
+    status = scene.monitor.status()
     assert (status["services"], status["failovers"], status["failed_probes"]) == ([], [], [])
 
 
 async def test_it_is_not_ready_before_an_inventory():
-    flow = scenes.Scene().flow
-    assert flow.not_ready() == "the inventory has not been read yet"
-    assert flow.status()["ready"] is False
-    assert flow.status()["services"] == []
+    monitor = scenes.Scene().monitor
+    assert monitor.not_ready() == "the inventory has not been read yet"
+    assert monitor.status()["ready"] is False
+    assert monitor.status()["services"] == []
 
 
 async def test_a_problem_keeps_its_beginning():
     scene = scenes.steady()
-    scene.flow.problem("x", "first")
+    scene.monitor.problem("x", "first")
     since = scene.now
     scene.wait(50)
-    scene.flow.problem("x", "then")
-    (problem,) = scene.flow.status()["problems"]
+    scene.monitor.problem("x", "then")
+    (problem,) = scene.monitor.status()["problems"]
     assert problem == {"what": "x", "message": "then", "since": scenes.START + since}
 
 
@@ -203,16 +203,16 @@ async def test_a_problem_keeps_its_beginning():
     ],
 )
 def test_what_a_host_names(host, fixed, named):
-    assert scenes.steady().flow.service_of(host, fixed) == named
+    assert scenes.steady().monitor.service_of(host, fixed) == named
 
 
 async def test_whoever_asked_for_this_cluster_by_name_is_no_leak():
     scene = scenes.steady()
     for pinned in (True, False):
         clients = {Client(NGINX, "b", pinned): Hits(requests=2)}
-        scene.flow.logged(scenes.LOG, LogCounts(read=2, access=2, clients=clients))
+        scene.monitor.logged(scenes.LOG, LogCounts(read=2, access=2, clients=clients))
     scene.settle()
-    found = await samples(scene.flow, "clusterset_requests_total")
+    found = await samples(scene.monitor, "clusterset_requests_total")
     assert found["b", "a", "nginx-test", "nginx", "pinned"] == 2
     assert found["b", "a", "nginx-test", "nginx", "leak"] == 2
 
@@ -223,29 +223,29 @@ async def test_request_times_become_a_histogram():
     hits = Hits(requests=3, seconds=0.012, durations=durations)
     for _ in range(2):
         counts = LogCounts(read=3, access=3, clients={Client(NGINX, "b"): hits})
-        scene.flow.logged(scenes.LOG, counts)
+        scene.monitor.logged(scenes.LOG, counts)
     scene.settle()
     name = "clusterset_request_duration_seconds"
-    assert await samples(scene.flow, f"{name}_count") == {("b", "a", "nginx-test", "nginx"): 6}
-    assert await samples(scene.flow, f"{name}_sum") == {("b", "a", "nginx-test", "nginx"): 0.024}
+    assert await samples(scene.monitor, f"{name}_count") == {("b", "a", "nginx-test", "nginx"): 6}
+    assert await samples(scene.monitor, f"{name}_sum") == {("b", "a", "nginx-test", "nginx"): 0.024}
 
 
 async def test_seconds_behind_are_those_of_the_newest_line():
     scene = scenes.steady()
     name = "clusterset_exporter_log_seconds_behind"
     counts = LogCounts(read=1, access=1, last=scenes.START + scene.now - 40)
-    scene.flow.logged(scenes.LOG, counts)
-    scene.flow.polled(scenes.LOG, Poll())
-    assert await samples(scene.flow, name) == {(scenes.LOG,): 40}
-    scene.flow.polled(scenes.LOG, Poll())
-    assert await samples(scene.flow, name) == {}
+    scene.monitor.logged(scenes.LOG, counts)
+    scene.monitor.polled(scenes.LOG, Poll())
+    assert await samples(scene.monitor, name) == {(scenes.LOG,): 40}
+    scene.monitor.polled(scenes.LOG, Poll())
+    assert await samples(scene.monitor, name) == {}
 
 
 async def test_a_log_source_that_is_gone_leaves_no_series():
     scene = scenes.steady()
-    assert await samples(scene.flow, "clusterset_exporter_log_lines_total")
-    scene.flow.log_gone(scenes.LOG)
-    assert scenes.LOG not in await text(scene.flow)
+    assert await samples(scene.monitor, "clusterset_exporter_log_lines_total")
+    scene.monitor.log_gone(scenes.LOG)
+    assert scenes.LOG not in await text(scene.monitor)
 
 
 def written(scene, source, *ages, number=1):
@@ -257,27 +257,27 @@ def written(scene, source, *ages, number=1):
     return whole, lambda: LogCounts(clients=apart)
 
 
-async def by_locality(flow, source):
-    found = await samples(flow, "clusterset_requests_total")
+async def by_locality(monitor, source):
+    found = await samples(monitor, "clusterset_requests_total")
     return {labels[-1]: value for labels, value in found.items() if labels[0] == source}
 
 
 async def test_a_leak_is_counted_once_it_would_be_known_to_be_none():
     scene = scenes.steady()
-    scene.flow.logged(scenes.LOG, *written(scene, "b", 1))
-    assert await by_locality(scene.flow, "b") == {}
+    scene.monitor.logged(scenes.LOG, *written(scene, "b", 1))
+    assert await by_locality(scene.monitor, "b") == {}
     scene.settle()
-    assert await by_locality(scene.flow, "b") == {"leak": 1}
+    assert await by_locality(scene.monitor, "b") == {"leak": 1}
 
 
 async def test_a_change_that_is_known_here_a_little_later_makes_no_leak():
     """The name server of b answered otherwise before this cluster knew of it."""
     scene = scenes.steady()
-    scene.flow.logged(scenes.LOG, *written(scene, "b", 1))
+    scene.monitor.logged(scenes.LOG, *written(scene, "b", 1))
     scene.wait(2)
     scene.inventory(ready="a", exported="ab")
     scene.settle()
-    assert await by_locality(scene.flow, "b") == {"failover": 1}
+    assert await by_locality(scene.monitor, "b") == {"failover": 1}
 
 
 async def test_hits_read_late_are_judged_as_of_then():
@@ -287,35 +287,35 @@ async def test_hits_read_late_are_judged_as_of_then():
     scene.inventory(ready="ab")
     scene.wait(100)
     # Read 100 s late: some were served while b was down, some long after it came back.
-    scene.flow.logged(scenes.LOG, *written(scene, "b", 150, 140, 50, 40, 30))
+    scene.monitor.logged(scenes.LOG, *written(scene, "b", 150, 140, 50, 40, 30))
     scene.settle()
-    assert await by_locality(scene.flow, "b") == {"failover": 2, "leak": 3}
+    assert await by_locality(scene.monitor, "b") == {"failover": 2, "leak": 3}
 
 
 async def test_hits_older_than_what_is_known_are_unknown():
     scene = scenes.steady()
-    scene.flow.logged(scenes.LOG, *written(scene, "b", 10_000))
+    scene.monitor.logged(scenes.LOG, *written(scene, "b", 10_000))
     scene.settle()
-    assert await by_locality(scene.flow, "b") == {"unknown": 1}
+    assert await by_locality(scene.monitor, "b") == {"unknown": 1}
 
 
 async def test_hits_of_the_future_are_of_now():
     """The clock of the node that wrote them is ahead."""
     scene = scenes.failover()
-    scene.flow.logged(scenes.LOG, *written(scene, "a", -500))
-    scene.flow.logged(scenes.LOG, *written(scene, "b", -500))
+    scene.monitor.logged(scenes.LOG, *written(scene, "a", -500))
+    scene.monitor.logged(scenes.LOG, *written(scene, "b", -500))
     scene.settle()
-    assert await by_locality(scene.flow, "b") == {"leak": 1}
+    assert await by_locality(scene.monitor, "b") == {"leak": 1}
 
 
 async def test_doubtful_hits_are_bounded(monkeypatch):
     monkeypatch.setattr("exporter.commands.run.monitor.MAX_DOUBTFUL", 3)
     scene = scenes.steady()
     for _ in range(10):
-        scene.flow.logged(scenes.LOG, *written(scene, "b", 1))
-    assert await by_locality(scene.flow, "b") == {"leak": 7}
+        scene.monitor.logged(scenes.LOG, *written(scene, "b", 1))
+    assert await by_locality(scene.monitor, "b") == {"leak": 7}
     scene.settle()
-    assert await by_locality(scene.flow, "b") == {"leak": 10}
+    assert await by_locality(scene.monitor, "b") == {"leak": 10}
 
 
 async def test_the_grace_of_one_service(tmp_path):
@@ -328,13 +328,13 @@ async def test_the_grace_of_one_service(tmp_path):
     scene.wait(100)
     scene.hits(b=1)
     scene.settle()
-    assert await by_locality(scene.flow, "b") == {"failover": 1, "leak": 1}
+    assert await by_locality(scene.monitor, "b") == {"failover": 1, "leak": 1}
 
 
 async def test_leaks_are_withheld_while_attribution_cannot_be_believed():
     """A network that rewrites addresses makes clients of b look like clients of another cluster."""
     scene = scenes.Scene()
-    scene.flow.configure(scene.flow._settings, b"secret")
+    scene.monitor.configure(scene.monitor._settings, b"secret")
     scene.inventory()
     scene.wait(100)
 
@@ -344,18 +344,20 @@ async def test_leaks_are_withheld_while_attribution_cannot_be_believed():
             for ms in range(int((scenes.START + scene.now) * 1000), 10**15)
         )
         hits = [ProbeHit(NGINX, attributed, next(made)) for _ in range(number)]
-        scene.flow.logged(scenes.LOG, LogCounts(read=number, access=number, probes=hits))
+        scene.monitor.logged(scenes.LOG, LogCounts(read=number, access=number, probes=hits))
 
     seen("d", 5)
     scene.hits(b=7)
     scene.settle()
-    assert await by_locality(scene.flow, "b") == {"unknown": 7}
-    assert await samples(scene.flow, "clusterset_leaks_withheld_total") == {("b", "a", *NGINX): 7}
+    assert await by_locality(scene.monitor, "b") == {"unknown": 7}
+    assert await samples(scene.monitor, "clusterset_leaks_withheld_total") == {
+        ("b", "a", *NGINX): 7
+    }
     seen("b", 50)
     scene.hits(b=2)
     scene.settle()
-    assert await by_locality(scene.flow, "b") == {"unknown": 7, "leak": 2}
-    agreement = await samples(scene.flow, "clusterset_attribution_agreement_ratio")
+    assert await by_locality(scene.monitor, "b") == {"unknown": 7, "leak": 2}
+    agreement = await samples(scene.monitor, "clusterset_attribution_agreement_ratio")
     assert agreement == {("b", "a"): 1.0}
 
 
@@ -365,23 +367,23 @@ async def test_a_prefix_that_two_clusters_claim_is_a_problem_until_it_is_mended(
     shared = clusters | {"b": replace(clusters["b"], pod_cidrs=clusters["c"].pod_cidrs)}
     with capture_logs() as logs:
         for _ in range(2):
-            scene.flow.inventory_changed(replace(inventory(), clusters=shared))
-    (problem,) = scene.flow.status()["problems"]
+            scene.monitor.inventory_changed(replace(inventory(), clusters=shared))
+    (problem,) = scene.monitor.status()["problems"]
     told = "10.3.0.0/16 is claimed by b and c, so its addresses belong to none"
     assert (problem["what"], problem["message"]) == ("address ranges", told)
     assert [each["error"] for each in logs if each["event"] == "attribution"] == [told]
-    hazards = await samples(scene.flow, "clusterset_service_hazard")
+    hazards = await samples(scene.monitor, "clusterset_service_hazard")
     assert hazards == {("a", *NGINX, "overlapping_cidrs"): 1}
     scene.inventory()
-    assert scene.flow.status()["problems"] == []
+    assert scene.monitor.status()["problems"] == []
 
 
 async def test_a_move_without_a_cause_is_told_once_none_will_come():
     scene = scenes.steady()
     scene.probes("b", "b")
-    assert scene.flow.status()["failovers"] == []
+    assert scene.monitor.status()["failovers"] == []
     scene.settle()
-    (moved,) = scene.flow.status()["failovers"]
+    (moved,) = scene.monitor.status()["failovers"]
     assert (moved["reason"], moved["to_cluster"]) == ("unknown", "b")
     assert moved["accuracy_seconds"] == pytest.approx(3.1)
 
@@ -390,30 +392,30 @@ def compared(scene, *, by=None, lookup=Lookup.CLIENT, vantage=Vantage.RESOLVER, 
     """Let a look-up end that decides nothing."""
     scene.wait(1)
     made = replace(probe(scene.now, by=by, **words), reply=None, lookup=lookup, vantage=vantage)
-    scene.flow.probed(made)
+    scene.monitor.probed(made)
 
 
 async def test_look_ups_for_comparison_are_counted_and_decide_nothing():
     scene = scenes.steady()
-    before = scene.flow.state.mode(NGINX)
+    before = scene.monitor.state.mode(NGINX)
     for _ in range(3):
         compared(scene, answer=Failure.NODATA)
     compared(scene, by="b", lookup=Lookup.A, vantage=Vantage.LIGHTHOUSE)
-    assert scene.flow.state.mode(NGINX) is before is Mode.LOCAL
+    assert scene.monitor.state.mode(NGINX) is before is Mode.LOCAL
     source = ("a", *NGINX)
-    counted = await samples(scene.flow, "clusterset_dns_lookups_total")
+    counted = await samples(scene.monitor, "clusterset_dns_lookups_total")
     assert counted == {
         (*source, "resolver", "a"): 2,
         (*source, "resolver", "client"): 3,
         (*source, "lighthouse", "a"): 1,
     }
-    assert await samples(scene.flow, "clusterset_dns_lookup_failures_total") == {
+    assert await samples(scene.monitor, "clusterset_dns_lookup_failures_total") == {
         (*source, "resolver", "client", "nodata"): 3
     }
-    answers = await samples(scene.flow, "clusterset_dns_answers_total")
+    answers = await samples(scene.monitor, "clusterset_dns_answers_total")
     assert answers == {("a", "a", *NGINX, "resolver"): 2, ("a", "b", *NGINX, "lighthouse"): 1}
-    assert sum((await samples(scene.flow, "clusterset_probes_total")).values()) == 8
-    assert scene.flow.status()["failed_probes"] == []
+    assert sum((await samples(scene.monitor, "clusterset_probes_total")).values()) == 8
+    assert scene.monitor.status()["failed_probes"] == []
 
 
 async def test_services_that_do_not_fit_are_a_failed_look_up():
@@ -421,8 +423,10 @@ async def test_services_that_do_not_fit_are_a_failed_look_up():
     scene.wait(1)
     wrong = ServiceAddress(0, 50, 81, "nginx.nginx-test.svc.clusterset.local")
     made = probe(scene.now)
-    scene.flow.probed(replace(made, answer=Answer(services=(wrong,), took=0.1), lookup=Lookup.SRV))
-    failures = await samples(scene.flow, "clusterset_dns_lookup_failures_total")
+    scene.monitor.probed(
+        replace(made, answer=Answer(services=(wrong,), took=0.1), lookup=Lookup.SRV)
+    )
+    failures = await samples(scene.monitor, "clusterset_dns_lookup_failures_total")
     assert failures == {("a", *NGINX, "resolver", "srv", "srv_mismatch"): 1}
 
 
@@ -432,14 +436,14 @@ async def test_each_address_of_a_headless_service_counts_for_its_cluster():
     scene.wait(1)
     made = probe(scene.now, by="ab")
     other = replace(made.reply, address=made.answer.addresses[1], failure=Failure.CONNECT_REFUSED)
-    scene.flow.probed(replace(made, more=(other,)))
+    scene.monitor.probed(replace(made, more=(other,)))
     http = {
         labels: value
-        for labels, value in (await samples(scene.flow, "clusterset_probes_total")).items()
+        for labels, value in (await samples(scene.monitor, "clusterset_probes_total")).items()
         if "http" in labels
     }
     assert http == {("a", each, *NGINX, "http", "plain"): 1 for each in "ab"}
-    assert await samples(scene.flow, "clusterset_probe_failures_total") == {
+    assert await samples(scene.monitor, "clusterset_probe_failures_total") == {
         ("a", "b", *NGINX, "http", "plain", "connect_refused"): 1
     }
 
@@ -450,23 +454,23 @@ async def test_what_a_probe_saw_while_the_loop_was_held_up_is_in_no_histogram():
     scene.wait(1)
     made = probe(scene.now, by="a")
     reply = replace(made.reply, rtt=0.001, connect=0.002, tls=0.003, certificate_expires=2e9)
-    scene.flow.probed(replace(made, reply=reply, lagged=True))
-    assert await samples(scene.flow, "clusterset_probe_duration_seconds_count") == {}
-    assert await samples(scene.flow, "clusterset_probe_rtt_seconds_count") == {}
-    assert await samples(scene.flow, "clusterset_exporter_probes_lagged_total") == {(): 1}
-    scene.flow.probed(replace(made, reply=reply))
-    assert await samples(scene.flow, "clusterset_probe_duration_seconds_count") == {
+    scene.monitor.probed(replace(made, reply=reply, lagged=True))
+    assert await samples(scene.monitor, "clusterset_probe_duration_seconds_count") == {}
+    assert await samples(scene.monitor, "clusterset_probe_rtt_seconds_count") == {}
+    assert await samples(scene.monitor, "clusterset_exporter_probes_lagged_total") == {(): 1}
+    scene.monitor.probed(replace(made, reply=reply))
+    assert await samples(scene.monitor, "clusterset_probe_duration_seconds_count") == {
         ("a", "a", phase): 1 for phase in ("dns", "connect", "tls", "reply")
     }
-    assert await samples(scene.flow, "clusterset_probe_rtt_seconds_count") == {("a", "a"): 1}
+    assert await samples(scene.monitor, "clusterset_probe_rtt_seconds_count") == {("a", "a"): 1}
     expiry = "clusterset_probe_certificate_expiry_timestamp_seconds"
-    assert await samples(scene.flow, expiry) == {("a", "a", *NGINX): 2e9}
+    assert await samples(scene.monitor, expiry) == {("a", "a", *NGINX): 2e9}
 
 
 async def test_failures_enter_no_histogram():
     scene = scenes.Scene()
     scene.inventory()
     scene.probes({"by": "a", "reply": Failure.REPLY_TIMEOUT}, {"answer": Failure.TIMEOUT})
-    assert await samples(scene.flow, "clusterset_probe_duration_seconds_count") == {
+    assert await samples(scene.monitor, "clusterset_probe_duration_seconds_count") == {
         ("a", "a", "dns"): 1
     }

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.discover.assemble import inventory
-from exporter.discover.parse_objects import trim_pod
+from exporter.discover.parse_objects import parse_pod
 from exporter.discover.resources import RESOURCES
 from tests.fakes.objects import HERE, NOW, Objects
 
@@ -85,4 +85,4 @@ def test_garbage_is_broken_or_used_and_nothing_else(found):
         for name in ("metadata", "spec", "status"):
             inventory(kept([{name: found}]), identity=HERE, now=NOW)
     with contextlib.suppress(BROKEN):
-        trim_pod(found)
+        parse_pod(found)

@@ -4,7 +4,7 @@ import pytest
 
 from exporter.discover.findings import Kind
 from exporter.discover.gateways import STALE_AFTER, Remembered
-from exporter.discover.tunnels import trim_gateway
+from exporter.discover.tunnels import parse_gateway
 from tests.fakes.objects import NOW, Objects
 
 
@@ -85,7 +85,7 @@ def test_strictly_connected_and_connected_as_lighthouse_sees_it(steps, strict, l
     ],
 )
 def test_since_021_a_tunnel_counts_by_the_address_it_uses(version, using, counts):
-    gateway = trim_gateway(
+    gateway = parse_gateway(
         {"status": {"haStatus": "active", "connections": [connection(using=using)]}}
     )
     assert ("cluster2" in Remembered().after([gateway], version).connected) is counts
@@ -94,7 +94,7 @@ def test_since_021_a_tunnel_counts_by_the_address_it_uses(version, using, counts
 def test_since_021_a_cluster_is_connected_by_either_family():
     def after(remembered, *connections):
         found = {"status": {"haStatus": "active", "connections": list(connections)}}
-        return remembered.after([trim_gateway(found)], (0, 21, 0))
+        return remembered.after([parse_gateway(found)], (0, 21, 0))
 
     both = after(Remembered(), connection(), connection(using="fd00::5"))
     one = after(both, connection("error"), connection(using="fd00::5"))

@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families as families
 from exporter.accesslog.readers.reader import Reader
 from exporter.commands.load import load
 from exporter.commands.run.cluster import LocalCluster
-from exporter.commands.run.monitor import Flow
+from exporter.commands.run.monitor import Monitor
 from exporter.metrics import families as series
 from exporter.web.status import Moment
 from tests.fakes.virtual import until
@@ -25,21 +25,21 @@ class Local:
     def __init__(self, client, loaded, group):
         self.loaded, self.group, self.ends = loaded, group, []
         loop = asyncio.get_running_loop()
-        self.flow = Flow(
+        self.monitor = Monitor(
             loaded.settings,
             local="",
             key=None,
             moment=lambda: Moment(at=loop.time(), unix=UNIX + loop.time()),
-            hurry=lambda _: None,
+            accelerate=lambda _: None,
         )
         self.cluster = LocalCluster(
             client,
             pod="exporter-1",
-            changed=self.flow.inventory_changed,
+            changed=self.monitor.inventory_changed,
             arrange=self._arrange,
             end=self.ends.append,
         )
-        self.cluster.begin(self.flow, Reader(self.flow))
+        self.cluster.begin(self.monitor, Reader(self.monitor))
         self.tasks = [group.create_task(stage()) for _, stage in self.cluster.stages(loaded)]
 
     def _arrange(self):
@@ -48,21 +48,21 @@ class Local:
 
     def ready(self):
         """Return which clusters have the service ready, as far as this knows."""
-        if self.flow.inventory is None:
+        if self.monitor.inventory is None:
             return None
-        (service,) = self.flow.inventory.services.values()
+        (service,) = self.monitor.inventory.services.values()
         return {each.cluster for each in service.exports if each.ready}
 
     def troubled(self):
         well = {"synced", "not_installed"}
-        return [each.resource for each in self.flow.watches() if each.state not in well]
+        return [each.resource for each in self.monitor.watches() if each.state not in well]
 
     def lines(self):
-        return self.flow.registry.series[series.LOG_LINES].get(("pods", "access"))
+        return self.monitor.registry.series[series.LOG_LINES].get(("pods", "access"))
 
     async def metrics(self):
         """Return what a scrape brings, parsed."""
-        text = b"".join([piece async for piece in self.flow.render(False)]).decode()
+        text = b"".join([piece async for piece in self.monitor.render(False)]).decode()
         return {family.name: family for family in families(text)}
 
     async def until_ready(self, *clusters, within):

@@ -30,13 +30,13 @@ class PodScene:
         (self.source,) = self.loaded.logs
         scene = scenes.Scene()
         scene.inventory()
-        self.flow = scene.flow
+        self.monitor = scene.monitor
         # As a daemon says it: not ready before each log was looked at.
-        self.flow._unread.add(self.source.title)
-        self.workloads = Workloads(client, self.flow, time.time)
-        reader = Reader(self.flow)
-        self.pods = PodReader(client, self.workloads, self.flow, reader, time.time)
-        self.nodes = NodeReader(self.workloads, self.flow, reader)
+        self.monitor._unread.add(self.source.title)
+        self.workloads = Workloads(client, self.monitor, time.time)
+        reader = Reader(self.monitor)
+        self.pods = PodReader(client, self.workloads, self.monitor, reader, time.time)
+        self.nodes = NodeReader(self.workloads, self.monitor, reader)
 
     def want(self, *pods, **more):
         """Say which pods stand behind nginx."""
@@ -49,10 +49,10 @@ class PodScene:
 
     @property
     def problems(self):
-        return {each["what"]: each["message"] for each in self.flow.status()["problems"]}
+        return {each["what"]: each["message"] for each in self.monitor.status()["problems"]}
 
     def counted(self, outcome="access"):
-        return self.flow.registry.series[series.LOG_LINES].get((self.source.title, outcome))
+        return self.monitor.registry.series[series.LOG_LINES].get((self.source.title, outcome))
 
     async def until_counted(self, lines, outcome="access"):
         try:

@@ -1,6 +1,6 @@
 """An exporter's knowledge in three situations, brought about by events."""
 
-from exporter.commands.run.monitor import LEAK_SETTLES, Flow
+from exporter.commands.run.monitor import LEAK_SETTLES, Monitor
 from exporter.config.settings import InventorySettings, Settings
 from exporter.model.probes import Failure
 from exporter.model.traffic import Client, Hits, LogCounts
@@ -12,28 +12,28 @@ START = 1_794_000_000.0
 
 
 class Scene:
-    """A flow whose clock is set by hand, in seconds since the start."""
+    """A monitor whose clock is set by hand, in seconds since the start."""
 
     def __init__(self, **settings):
         self.now = 0.0
         self.hurried = []
-        self.flow = Flow(
+        self.monitor = Monitor(
             Settings(inventory=InventorySettings(static="inventory.yaml"), **settings),
             local="a",
             key=None,
             moment=lambda: Moment(at=self.now, unix=START + self.now),
-            hurry=self.hurried.append,
+            accelerate=self.hurried.append,
         )
 
     def inventory(self, **words):
-        self.flow.inventory_changed(inventory(**words))
+        self.monitor.inventory_changed(inventory(**words))
 
     def wait(self, seconds):
         """Let time pass, awake."""
         end = self.now + seconds
         while self.now < end:
             self.now = min(end, self.now + 1)
-            self.flow.settle()
+            self.monitor.settle()
 
     def settle(self):
         """Let what looks like a leak become one, and a move be told."""
@@ -42,7 +42,7 @@ class Scene:
     def probe(self, **words):
         """Let a second pass and a probe end."""
         self.wait(1)
-        self.flow.probed(probe(self.now - 0.1, **words))
+        self.monitor.probed(probe(self.now - 0.1, **words))
 
     def probes(self, *who):
         for each in who:
@@ -53,7 +53,9 @@ class Scene:
             Client(NGINX, id_): Hits(requests=n, bytes=615 * n) for id_, n in requests.items()
         }
         total = sum(requests.values())
-        self.flow.logged(LOG, LogCounts(read=total + 18, access=total, other=18, clients=clients))
+        self.monitor.logged(
+            LOG, LogCounts(read=total + 18, access=total, other=18, clients=clients)
+        )
 
 
 def steady():

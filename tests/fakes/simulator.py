@@ -13,7 +13,7 @@ import random
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 
-from exporter.commands.run.monitor import LEAK_SETTLES, Flow
+from exporter.commands.run.monitor import LEAK_SETTLES, Monitor
 from exporter.config.settings import InventorySettings, Settings
 from exporter.model.probes import Answer, Failure, Probe, Protocol, Question, Reply
 from exporter.model.traffic import Client, Hits, LogCounts
@@ -76,7 +76,7 @@ class Truth:
 
 
 class Run:
-    """One run; `play` returns the flow, and `truth` what it should say."""
+    """One run; `play` returns the monitor, and `truth` what it should say."""
 
     def __init__(self, seed, *, changes=3, loss=0.003):
         self.chance = random.Random(seed)
@@ -93,15 +93,15 @@ class Run:
         self.caches = [("", -1.0)] * REPLICAS
         self.turn = [0] * REPLICAS
         self.modes = []
-        self.flow = Flow(
+        self.monitor = Monitor(
             Settings(inventory=InventorySettings(static="none")),
             local="a",
             key=None,
             moment=lambda: Moment(at=self.now, unix=START + self.now),
-            hurry=self._hurry,
+            accelerate=self._accelerate,
         )
 
-    def _hurry(self, _):
+    def _accelerate(self, _):
         self.hurried = self.now + FAST_FOR
 
     def _changes(self, number):
@@ -197,7 +197,7 @@ class Run:
         return Reply(address=address, port=8080, status=200, connect=0.001, took=0.001)
 
     def play(self):
-        """Let all happen in the order of time; return the flow."""
+        """Let all happen in the order of time; return the monitor."""
         events = [(self._awake(change.known), 0, self._know, None) for change in self.changes]
         events += [(self._awake(read), 1, self._read, hit) for read, hit in self._hits()]
         events += [(self._awake(tick * TICK), 2, self._tick, None) for tick in range(self.ticks)]
@@ -213,12 +213,12 @@ class Run:
             act(what)
             if self.hurried > self.now:
                 due = min(due, self.now + FAST)
-        return self.flow
+        return self.monitor
 
     @property
     def reported(self):
         """Return the moves that were reported, in their order."""
-        return list(reversed(self.flow._history.failovers))
+        return list(reversed(self.monitor._history.failovers))
 
     @property
     def ticks(self):
@@ -229,18 +229,18 @@ class Run:
         return end if start < at < end else at
 
     def _tick(self, _):
-        self.flow.settle()
+        self.monitor.settle()
 
     def _probe(self):
-        self.flow.probed(self.probe())
-        self.modes.append((self.now, self.flow.state.mode(NGINX)))
+        self.monitor.probed(self.probe())
+        self.modes.append((self.now, self.monitor.state.mode(NGINX)))
 
     def _know(self, _):
         at = self.now
         ready = "".join(
             c for c in self.clusters if self.is_so(c, lambda change: self._awake(change.known), at)
         )
-        self.flow.inventory_changed(inventory(ready=ready, exported=self.clusters))
+        self.monitor.inventory_changed(inventory(ready=ready, exported=self.clusters))
 
     def _hits(self):
         """Yield when hits of others' clients on a are read, and when they were made."""
@@ -285,7 +285,7 @@ class Run:
         stamp = START + math.floor(at + self.skew)
         hits = {Client(NGINX, cluster): Hits(requests=1)}
         counts = LogCounts(read=1, access=1, clients=hits, first=stamp, last=stamp)
-        self.flow.logged("access.log", counts)
+        self.monitor.logged("access.log", counts)
 
     def wanted(self):
         """Yield the moves that should be reported: the name leads elsewhere, and it is served."""

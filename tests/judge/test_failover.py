@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.judge.failover import SETTLES, Cause, FailoverJudge, Try
+from exporter.judge.failover import SETTLES, Cause, FailoverJudge, ProbeObservation
 from exporter.model.verdicts import Reason, Stage
 from tests.fakes.nouns import NGINX
 
@@ -26,7 +26,7 @@ class Play:
         """Letters serve; capitals are answered and give no reply; a dot has no answer."""
         for letter in story:
             cluster = None if letter == "." else letter.lower()
-            seen = Try(
+            seen = ProbeObservation(
                 at=self.now,
                 answered_at=self.now + 0.05,
                 ended=self.now + 0.1,
@@ -35,7 +35,7 @@ class Play:
                 served=letter if letter.islower() else None,
             )
             told = seen.at, seen.answered, seen.served, self.right
-            if self.calmly and self.judge.goes_on(*told):
+            if self.calmly and self.judge.absorb_unchanged(*told):
                 self.skipped += 1
             else:
                 self.judge.probed(seen, self.right)

@@ -11,7 +11,7 @@ def played(story, right="a", exported=True, confirm=2, *, calmly=False):
     judge, skipped = ModeJudge(local="a", confirm=confirm), 0
     for at, letter in enumerate(story):
         cluster = None if letter == "." else letter
-        if calmly and judge.goes_on(cluster):
+        if calmly and judge.absorb_unchanged(cluster):
             skipped += 1
         else:
             judge.probed(Serving(float(at), cluster), right=frozenset(right), exported=exported)

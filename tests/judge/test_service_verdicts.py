@@ -4,16 +4,16 @@ from ipaddress import ip_address
 import pytest
 
 from exporter.judge.locality import Graces
-from exporter.judge.service_verdicts import State
+from exporter.judge.service_verdicts import ServiceVerdicts
 from exporter.model.probes import Failure, Question, Record
-from exporter.model.verdicts import Judged, Locality, Mode, Policy, Reason, Rule
+from exporter.model.verdicts import Locality, Mode, Policy, ProbeVerdict, Reason, Rule
 from tests.fakes.nouns import NGINX, inventory, probe
 
 GRACES = Graces(leak=30.0, export=600.0)
 
 
 def state(*, pinned=True, policy=Policy.LOCAL, stale_after=1000.0):
-    return State(
+    return ServiceVerdicts(
         confirm=2,
         pinned=pinned,
         stale_after=stale_after,
@@ -121,7 +121,7 @@ def test_only_what_changed_is_hurried():
 def test_another_outcome_than_last_time_is_restless():
     told = begun()
     seen = see(told, 0.0, "a", "a", None, None, "a")
-    assert [each.restless for each in seen] == [False, False, True, False, True]
+    assert [each.unstable for each in seen] == [False, False, True, False, True]
 
 
 def test_promises_are_not_checked_while_a_change_settles():
@@ -168,7 +168,7 @@ def test_our_own_fault_says_nothing():
     told = begun()
     see(told, 0.0, "a", "a")
     for at in (2.0, 3.0):
-        assert told.probed(probe(at, answer=Failure.RESOURCE), at) == Judged(destination=None)
+        assert told.probed(probe(at, answer=Failure.RESOURCE), at) == ProbeVerdict(destination=None)
     assert view(told).mode is Mode.LOCAL
 
 
@@ -294,5 +294,5 @@ def test_an_exporter_that_starts_in_the_middle_of_a_failover_counts_none():
     assert [each.failovers for each in seen] == [()] * 4
     assert (view(told).mode, list(told.settle(60.0))) == (Mode.FAILOVER, [])
     told.set_inventory(inventory(), 60.0)
-    (back,) = [each for judged in see(told, 61.0, "a", "a") for each in judged.failovers]
+    (back,) = [each for verdict in see(told, 61.0, "a", "a") for each in verdict.failovers]
     assert (back.from_cluster, back.to_cluster) == ("b", "a")

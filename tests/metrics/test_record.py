@@ -17,10 +17,10 @@ from exporter.model.traffic import Hits, LogCounts
 from exporter.model.verdicts import (
     Failover,
     Hazard,
-    Judged,
     Locality,
     Mode,
     Policy,
+    ProbeVerdict,
     Reason,
     Rule,
     ServiceView,
@@ -79,13 +79,13 @@ def everything() -> Registry:
         accuracy=0.3,
     )
     checks = ((Rule.RESOLVES, True), (Rule.REACHABLE, False))
-    metrics.probed(probe(1.0, by="b"), Judged(destination="b", checks=checks, outage=0.5))
+    metrics.probed(probe(1.0, by="b"), ProbeVerdict(destination="b", checks=checks, outage=0.5))
     metrics.moved(moved)
     metrics.withheld(NGINX, "b", 4)
     metrics.agreed("b", 0.75)
-    metrics.probed(probe(2.0), Judged(destination=None))
+    metrics.probed(probe(2.0), ProbeVerdict(destination=None))
     metrics.probed(
-        probe(3.0, by="b", pinned="b", reply=Failure.CONNECT_REFUSED), Judged(destination="b")
+        probe(3.0, by="b", pinned="b", reply=Failure.CONNECT_REFUSED), ProbeVerdict(destination="b")
     )
     metrics.hit(NGINX, "b", Locality.LEAK, Hits(requests=3, failures=1, bytes=1845))
     metrics.probe_hit(NGINX, claimed="b", attributed="b", verified=True)

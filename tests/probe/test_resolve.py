@@ -108,13 +108,13 @@ async def test_a_wrong_id_or_question_is_waited_out():
 
     async with udp(forged) as (port, _):
         answer = await ask(port)
-    assert (answer.addresses, answer.strangers) == ((A,), 3)
+    assert (answer.addresses, answer.mismatched_responses) == ((A,), 3)
 
 
 async def test_only_wrong_answers_are_another_thing_than_silence():
     async with udp(lambda query: [bytes([query[0] ^ 1]) + query[1:]] * 3) as (port, _):
         answer = await ask(port, within=0.1)
-    assert (answer.failure, answer.strangers) == (Failure.WRONG_ANSWER, 3)
+    assert (answer.failure, answer.mismatched_responses) == (Failure.WRONG_ANSWER, 3)
 
 
 async def test_an_alias_loop_has_its_reason():

@@ -273,7 +273,7 @@ def test_the_first_address_comes_first_and_all_within_a_few_turns(addresses):
 async def test_look_ups_for_comparison_ask_nobody_and_are_not_hurried():
     targets = [target(0), target(0, request=None, lookup=Lookup.CLIENT)]
     world = World(60.0, targets=targets)
-    world.clock.do(20.0, lambda: world.schedule.hurry(ServiceName("shop", "service-0")))
+    world.clock.do(20.0, lambda: world.schedule.accelerate(ServiceName("shop", "service-0")))
     await world.run()
     assert len(world.starts[Lookup.CLIENT]) == 6
     assert len(world.starts["0.None"]) > 25
@@ -305,13 +305,13 @@ async def test_a_probe_whose_name_is_gone_says_nothing():
 async def test_hurry_is_fast_for_a_while_and_for_that_service_only():
     targets = [target(0), target(0, "east"), target(1)]
     world = World(60.0, targets=targets)
-    world.clock.do(20.0, lambda: world.schedule.hurry(ServiceName("shop", "service-0")))
+    world.clock.do(20.0, lambda: world.schedule.accelerate(ServiceName("shop", "service-0")))
     await world.run()
     for name in ("0.None", "0.east"):
         fast = [start for start in world.starts[name] if 20.0 <= start <= 25.0]
         assert 24 <= len(fast) <= 26
         assert fast[0] <= 20.2
-        # Six on the slow grid, and at most one that was due when the hurry ended.
+        # Six on the slow grid, and at most one that was due when the accelerate ended.
         assert len(world.starts[name]) - len(fast) in {6, 7}
     assert len(world.starts["1.None"]) == 6
 
@@ -322,7 +322,7 @@ async def test_hurrying_is_bounded():
 
     def all_at_once():
         for each in targets:
-            world.schedule.hurry(each.question.service)
+            world.schedule.accelerate(each.question.service)
 
     world.clock.do(1.0, all_at_once)
     await world.run()

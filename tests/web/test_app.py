@@ -21,12 +21,12 @@ async def well():
 
 @asynccontextmanager
 async def running(**changes):
-    flow = scenes.steady().flow
+    monitor = scenes.steady().monitor
     pages = {
-        "metrics": flow.render,
-        "status": flow.status,
+        "metrics": monitor.render,
+        "status": monitor.status,
         "page": lambda status: f"<p>{status['cluster']}",
-        "not_ready": flow.not_ready,
+        "not_ready": monitor.not_ready,
         "reload": well,
     } | changes
     listen = [("127.0.0.1", 0)]
@@ -52,8 +52,8 @@ async def test_metrics_as_text_and_as_openmetrics():
 
 
 async def test_the_newest_probes_with_every_step():
-    flow = scenes.failover().flow
-    async with running(probes=flow.probes) as asked:
+    monitor = scenes.failover().monitor
+    async with running(probes=monitor.probes) as asked:
         async with asked.get("/api/v1/probes?service=nginx-test/nginx") as reply:
             told = json.loads(await reply.text())
             one = told["probes"]
@@ -69,7 +69,7 @@ async def test_the_newest_probes_with_every_step():
 
 
 async def test_a_probe_by_hand():
-    flow, asked_for = scenes.steady().flow, []
+    monitor, asked_for = scenes.steady().monitor, []
 
     async def probe(service):
         asked_for.append(service)
@@ -77,7 +77,7 @@ async def test_a_probe_by_hand():
             raise TooOftenError
         return fakes_probe(1.0, by="b") if service == NGINX else None
 
-    async with running(probe=probe, shown=flow.probe) as asked:
+    async with running(probe=probe, shown=monitor.probe) as asked:
         async with asked.get("/probe?target=nginx-test/nginx") as reply:
             text = await reply.text()
         assert {f.name: f.samples[0].value for f in text_string_to_metric_families(text)} == {

@@ -11,7 +11,7 @@ import trustme
 
 from exporter.config.yaml_reader import SettingsError
 from exporter.web.app import Pages, serve
-from exporter.web.auth import Guard
+from exporter.web.auth import WebAuth
 from tests.fakes import scenes
 
 HASH = bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()
@@ -38,22 +38,22 @@ def write(folder, text):
 
 @asynccontextmanager
 async def guarded(path):
-    flow = scenes.steady().flow
+    monitor = scenes.steady().monitor
 
     async def reload():
         return None
 
     pages = Pages(
-        metrics=flow.render,
-        status=flow.status,
+        metrics=monitor.render,
+        status=monitor.status,
         page=lambda _: "page",
-        not_ready=flow.not_ready,
+        not_ready=monitor.not_ready,
         reload=reload,
     )
-    guard = await asyncio.to_thread(Guard, path)
+    auth = await asyncio.to_thread(WebAuth, path)
     listen = [("127.0.0.1", 0)]
-    async with serve(pages, listen, telemetry_path="/metrics", guard=guard) as ((host, port),):
-        yield f"{host}:{port}", guard
+    async with serve(pages, listen, telemetry_path="/metrics", auth=auth) as ((host, port),):
+        yield f"{host}:{port}", auth
 
 
 async def status(url, **options):
@@ -87,20 +87,20 @@ async def test_a_password_is_asked_for_but_for_health(tmp_path):
 
 async def test_users_are_read_again_and_a_broken_file_opens_no_door(tmp_path):
     path = write(tmp_path, USERS)
-    async with guarded(path) as (where, guard):
+    async with guarded(path) as (where, auth):
         url = f"http://{where}/metrics"
         path.write_text("basic_auth_users: {alice: secret}\n")
-        await asyncio.to_thread(guard.refresh)
+        await asyncio.to_thread(auth.refresh)
         assert [await status(url), await status(url, **login("alice", "secret"))] == [401, 200]
         path.write_text(USERS.replace("alice", "carol"))
-        await asyncio.to_thread(guard.refresh)
+        await asyncio.to_thread(auth.refresh)
         assert await status(url, **login("alice", "secret")) == 401
         assert await status(url, **login("carol", "secret")) == 200
 
 
 async def test_a_renewed_certificate_needs_no_restart(tmp_path, authority):
     certify(authority, tmp_path)
-    async with guarded(write(tmp_path, TLS % "")) as (where, guard):
+    async with guarded(write(tmp_path, TLS % "")) as (where, auth):
         trusting = ssl.create_default_context()
         authority.configure_trust(trusting)
         url = f"https://{where}/metrics"
@@ -109,7 +109,7 @@ async def test_a_renewed_certificate_needs_no_restart(tmp_path, authority):
             await status(url)
         other = trustme.CA()
         await asyncio.to_thread(certify, other, tmp_path)
-        await asyncio.to_thread(guard.refresh)
+        await asyncio.to_thread(auth.refresh)
         with pytest.raises(aiohttp.ClientConnectorCertificateError):
             await status(url, ssl=trusting)
         other.configure_trust(trusting)
@@ -143,6 +143,6 @@ async def test_a_client_certificate_is_asked_for(tmp_path, authority):
 def test_mistakes(tmp_path, text, told):
     path = write(tmp_path, text)
     with pytest.raises(SettingsError) as caught:
-        Guard(path)
+        WebAuth(path)
     assert told in str(caught.value)
     assert str(caught.value).startswith(str(path))

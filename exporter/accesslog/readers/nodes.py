@@ -12,9 +12,9 @@ from exporter.accesslog.pod_logs import PodLog, PodLogs, read_file_name
 from exporter.accesslog.readers.choose import Chosen
 from exporter.accesslog.readers.paths import expand
 from exporter.accesslog.readers.reader import Reader
-from exporter.accesslog.readers.workloads import Troubles, Workloads, source_of
-from exporter.commands.load import Loaded, LogSource
-from exporter.commands.run.monitor import Flow
+from exporter.accesslog.readers.workloads import ProblemGroup, Workloads, source_of
+from exporter.commands.load import LogSource, RuntimeConfig
+from exporter.commands.run.monitor import Monitor
 from exporter.model.traffic import LogCounts
 
 CHOOSE_EVERY = 1.0
@@ -29,16 +29,16 @@ class NodeReader:
 
     Args:
         workloads: The pods.
-        flow: What counts go to.
+        monitor: What counts go to.
         reader: Reads and counts.
     """
 
-    def __init__(self, workloads: Workloads, flow: Flow, reader: Reader) -> None:
-        self._workloads, self._flow, self._reader = workloads, flow, reader
+    def __init__(self, workloads: Workloads, monitor: Monitor, reader: Reader) -> None:
+        self._workloads, self._monitor, self._reader = workloads, monitor, reader
 
-    async def read(self, source: LogSource, loaded: Loaded) -> None:
+    async def read(self, source: LogSource, loaded: RuntimeConfig) -> None:
         """Read the files of *source* until cancelled."""
-        chosen, troubles = Chosen(), Troubles(self._flow, f"pods in {source.title}")
+        chosen, troubles = Chosen(), ProblemGroup(self._monitor, f"pods in {source.title}")
         with _counting(self._reader, source, loaded) as lines:
             chosen.names = self._workloads.names
             chosen.look(await asyncio.to_thread(expand, source.files))
@@ -51,13 +51,15 @@ class NodeReader:
             finally:
                 troubles.keep(())
 
-    async def _keep_choosing(self, chosen: Chosen, lines: "_NodeLines", troubles: Troubles) -> None:
+    async def _keep_choosing(
+        self, chosen: Chosen, lines: "_NodeLines", troubles: ProblemGroup
+    ) -> None:
         while True:
             chosen.names = self._workloads.names
             await self._choose(chosen, lines, troubles)
             await asyncio.sleep(CHOOSE_EVERY)
 
-    async def _choose(self, chosen: Chosen, lines: "_NodeLines", troubles: Troubles) -> None:
+    async def _choose(self, chosen: Chosen, lines: "_NodeLines", troubles: ProblemGroup) -> None:
         """Choose by what is known of the pods that have a file here."""
         wanted = await self._workloads.logs(chosen.present)
         problems = lines.use(wanted)
@@ -80,7 +82,7 @@ class _Held(NamedTuple):
 class _NodeLines:
     """Counts the lines of each file as its pod says."""
 
-    def __init__(self, reader: Reader, source: LogSource, loaded: Loaded) -> None:
+    def __init__(self, reader: Reader, source: LogSource, loaded: RuntimeConfig) -> None:
         self._reader, self._source, self._loaded = reader, source, loaded
         self._held: dict[Key, _Held] = {}
         self._wanted: PodLogs = {}
@@ -160,7 +162,7 @@ class _NodeLines:
 
 
 @contextmanager
-def _counting(reader: Reader, source: LogSource, loaded: Loaded) -> Iterator[_NodeLines]:
+def _counting(reader: Reader, source: LogSource, loaded: RuntimeConfig) -> Iterator[_NodeLines]:
     lines = _NodeLines(reader, source, loaded)
     try:
         yield lines

@@ -11,12 +11,18 @@ from exporter.accesslog.formats.nginx import FormatError
 from exporter.accesslog.line_reader import Lines
 from exporter.accesslog.pod_logs import PodLog, PodLogs
 from exporter.accesslog.readers.reader import Reader
-from exporter.accesslog.readers.workloads import LOOK_EVERY, Name, Troubles, Workloads, source_of
+from exporter.accesslog.readers.workloads import (
+    LOOK_EVERY,
+    Name,
+    ProblemGroup,
+    Workloads,
+    source_of,
+)
 from exporter.apiserver import pod_log as podlog
 from exporter.apiserver.client import ApiClient
 from exporter.apiserver.errors import ApiError
-from exporter.commands.load import Loaded, LogSource
-from exporter.commands.run.monitor import Flow
+from exporter.commands.load import LogSource, RuntimeConfig
+from exporter.commands.run.monitor import Monitor
 from exporter.metrics import families as series
 
 HANDOVER = 60.0
@@ -41,7 +47,7 @@ class PodReader:
     Args:
         client: Has been entered.
         workloads: The pods.
-        flow: What counts go to.
+        monitor: What counts go to.
         reader: Counts the lines.
         unix: Tells the time.
     """
@@ -50,24 +56,24 @@ class PodReader:
         self,
         client: ApiClient,
         workloads: Workloads,
-        flow: Flow,
+        monitor: Monitor,
         reader: Reader,
         unix: Callable[[], float],
     ) -> None:
         self._client, self._workloads, self._unix = client, workloads, unix
-        self._flow, self._reader = flow, reader
-        self._troubles = Troubles(flow, "pod logs")
+        self._monitor, self._reader = monitor, reader
+        self._problem_group = ProblemGroup(monitor, "pod logs")
         self._places: dict[Key, podlog.Place] = {}
         self._followed: dict[Key, podlog.PodLog] = {}
         self._tasks: dict[Key, asyncio.Task[None]] = {}
         self.taken_over: float | None = None
         """Since when, in unix time, no other replica has read any line; None if there was none."""
 
-    async def read(self, source: LogSource, loaded: Loaded) -> None:
+    async def read(self, source: LogSource, loaded: RuntimeConfig) -> None:
         """Follow until cancelled."""
         directory = loaded.settings.state_directory
         keeper = None if directory is None else Checkpoint(Path(directory), source.title, Places)
-        saver = Saver(keeper, partial(self._flow.checkpoint_failed, source.title))
+        saver = Saver(keeper, partial(self._monitor.checkpoint_failed, source.title))
         await self._load(source.title, keeper)
         try:
             async with asyncio.TaskGroup() as group:
@@ -76,15 +82,15 @@ class PodReader:
                 while True:
                     due = self._workloads.due
                     self._arrange(group, await self._wanted(source), source, loaded, first=first)
-                    self._flow.received(source.title, 0, 0)
+                    self._monitor.received(source.title, 0, 0)
                     first = False
                     await _wait_for(due, min(LOOK_EVERY, self._workloads.wait))
         finally:
             saver.note(self._all_places())
             await saver.save()
             self._tasks.clear()
-            self._troubles.keep(())
-            self._flow.log_gone(source.title)
+            self._problem_group.keep(())
+            self._monitor.log_gone(source.title)
 
     async def _load(self, title: str, keeper: Checkpoint[Places] | None) -> None:
         """Take up the places that the process before left, but for what others read meanwhile."""
@@ -93,7 +99,7 @@ class PodReader:
         try:
             saved = await asyncio.to_thread(keeper.load) or {}
         except CheckpointError as error:
-            self._flow.checkpoint_failed(title, str(error))
+            self._monitor.checkpoint_failed(title, str(error))
             return
         for name, place in saved.items():
             # What somebody else wrote there is passed over.
@@ -117,9 +123,9 @@ class PodReader:
         limit = source.pods or 0
         if len(found) > limit:
             message = f"{len(found)} pods, of which {limit} are followed; see logs.pods.limit"
-            self._flow.problem("pods", message)
+            self._monitor.problem("pods", message)
             return dict(sorted(found.items())[:limit])
-        self._flow.solved("pods")
+        self._monitor.solved("pods")
         return found
 
     def _arrange(
@@ -127,7 +133,7 @@ class PodReader:
         group: asyncio.TaskGroup,
         wanted: PodLogs,
         source: LogSource,
-        loaded: Loaded,
+        loaded: RuntimeConfig,
         *,
         first: bool,
     ) -> None:
@@ -135,7 +141,7 @@ class PodReader:
         for key in self._tasks.keys() - wanted.keys():
             self._tasks.pop(key).cancel()
             self._keep_place(key)
-        self._troubles.keep(wanted.keys())
+        self._problem_group.keep(wanted.keys())
         for key, each in wanted.items():
             task = self._tasks.get(key)
             if task is None or task.done():
@@ -143,7 +149,7 @@ class PodReader:
                 self._tasks[key] = group.create_task(follow, name=f"log of {key}")
             elif key in self._followed:
                 self._tell(each, self._followed[key].problem)
-        self._flow.metrics.note(series.PODS_FOLLOWED, len(self._tasks))
+        self._monitor.metrics.set_gauge(series.PODS_FOLLOWED, len(self._tasks))
 
     def _place(self, key: Key, wanted: PodLog, *, first: bool) -> podlog.Place | None:
         """Return where to begin with a log; None: at its end."""
@@ -157,7 +163,7 @@ class PodReader:
         return podlog.BEGINNING if since is None else podlog.since(since)
 
     async def _follow(
-        self, wanted: PodLog, place: podlog.Place | None, source: LogSource, loaded: Loaded
+        self, wanted: PodLog, place: podlog.Place | None, source: LogSource, loaded: RuntimeConfig
     ) -> None:
         key, name = _key(wanted), _name(wanted)
         container = podlog.Container(namespace=key[0], pod=key[1], container=key[2])
@@ -197,15 +203,15 @@ class PodReader:
     def _tell(self, wanted: PodLog, problem: str) -> None:
         told = problem or wanted.problem
         where = f"{wanted.namespace}/{wanted.pod}"
-        self._troubles.tell(_key(wanted), told and f"{where}: {told}")
+        self._problem_group.tell(_key(wanted), told and f"{where}: {told}")
 
     async def _count(self, title: str, stream: str, followed: podlog.PodLog, lines: Lines) -> None:
         cut = 0
         async with aclosing(followed.blocks()) as blocks:
             async for block in blocks:
-                self._flow.logged(title, lines.count(stream, block), lines.by_second)
+                self._monitor.logged(title, lines.count(stream, block), lines.by_second)
                 if followed.truncated > cut:
-                    self._flow.truncated(title, followed.truncated - cut)
+                    self._monitor.truncated(title, followed.truncated - cut)
                     cut = followed.truncated
 
 

@@ -1,4 +1,4 @@
-"""The sources of access logs as stages: what is read, counted and handed to the flow."""
+"""The sources of access logs as stages: what is read, counted and handed to the monitor."""
 
 import asyncio
 import sys
@@ -18,8 +18,8 @@ from exporter.accesslog.readers.choose import Chosen
 from exporter.accesslog.readers.files import Follower, Poll, follow
 from exporter.accesslog.readers.stdin import read_pipe
 from exporter.accesslog.readers.syslog import Inbox, receive
-from exporter.commands.load import STDIN, Loaded, LogSource, compile_source
-from exporter.commands.run.monitor import Flow
+from exporter.commands.load import STDIN, LogSource, RuntimeConfig, compile_source
+from exporter.commands.run.monitor import Monitor
 from exporter.model.clusterset import ServiceName
 from exporter.model.traffic import LogCounts
 
@@ -51,16 +51,16 @@ class Reader:
     Reads access logs.
 
     Args:
-        flow: What counts go to.
+        monitor: What counts go to.
     """
 
-    def __init__(self, flow: Flow) -> None:
-        self._flow = flow
+    def __init__(self, monitor: Monitor) -> None:
+        self._monitor = monitor
         self._titles: frozenset[str] = frozenset()
         self._lines: set[Lines] = set()
         self._read_to: dict[str, FilePlaces] = {}
 
-    def configure(self, loaded: Loaded) -> None:
+    def configure(self, loaded: RuntimeConfig) -> None:
         """Keep what is known of the sources of this configuration, and of no others."""
         self._titles = frozenset(source.title for source in loaded.logs)
         self.forget()
@@ -70,7 +70,7 @@ class Reader:
         for lines in self._lines:
             lines.forget()
 
-    async def read(self, source: LogSource, loaded: Loaded) -> None:
+    async def read(self, source: LogSource, loaded: RuntimeConfig) -> None:
         """Read *source* until cancelled."""
         if source.syslog is not None:
             await self._receive(source, loaded)
@@ -81,13 +81,13 @@ class Reader:
                 await self.follow(source, loaded, lines)
 
     @contextmanager
-    def counting(self, source: LogSource, loaded: Loaded) -> Iterator[Lines]:
+    def counting(self, source: LogSource, loaded: RuntimeConfig) -> Iterator[Lines]:
         """Give what counts the lines of *source*, for as long as it is read."""
 
         def service_of(host: str) -> tuple[ServiceName, bool] | None:
-            return self._flow.service_of(host, source.service)
+            return self._monitor.service_of(host, source.service)
 
-        attribution, source_of = loaded.settings.attribution, self._flow.source_of
+        attribution, source_of = loaded.settings.attribution, self._monitor.source_of
         log_format = compile_source(source, attribution)
         timed = None
         if "stamp" in log_format.fields:
@@ -101,10 +101,10 @@ class Reader:
             self._lines.discard(lines)
 
     def _count(self, title: str, lines: Streams, stream: str, text: bytes) -> None:
-        self._flow.logged(title, lines.count(stream, text), lines.by_second)
+        self._monitor.logged(title, lines.count(stream, text), lines.by_second)
 
     async def follow(
-        self, source: LogSource, loaded: Loaded, lines: Streams, chosen: Chosen | None = None
+        self, source: LogSource, loaded: RuntimeConfig, lines: Streams, chosen: Chosen | None = None
     ) -> None:
         """
         Follow the files of *source* until cancelled.
@@ -121,13 +121,13 @@ class Reader:
         for path, held in parts.items():
             lines.restore(path, held)
         follower = Follower(source.files, places, chosen)
-        saver = Saver(keeper, partial(self._flow.checkpoint_failed, title))
+        saver = Saver(keeper, partial(self._monitor.checkpoint_failed, title))
 
         def read_to() -> FilePlaces:
             return FilePlaces(tuple(follower.places()), lines.all_parts())
 
         def polled(poll: Poll) -> None:
-            self._flow.polled(title, poll)
+            self._monitor.polled(title, poll)
             lines.keep(follower.paths)
             if saver.is_due():
                 saver.note(read_to())
@@ -151,7 +151,7 @@ class Reader:
     def _let_go(self, title: str) -> None:
         """Forget a log source, unless it is only read in another way from now on."""
         if title not in self._titles:
-            self._flow.log_gone(title)
+            self._monitor.log_gone(title)
 
     async def _places(self, title: str, keeper: Checkpoint[FilePlaces] | None) -> FilePlaces | None:
         """Return how far a source was read before: by this process, else by the one before."""
@@ -160,10 +160,10 @@ class Reader:
         try:
             return None if keeper is None else await asyncio.to_thread(keeper.load)
         except CheckpointError as error:
-            self._flow.checkpoint_failed(title, str(error))
+            self._monitor.checkpoint_failed(title, str(error))
             return None
 
-    async def _receive(self, source: LogSource, loaded: Loaded) -> None:
+    async def _receive(self, source: LogSource, loaded: RuntimeConfig) -> None:
         title, inbox = source.title, Inbox()
         if source.syslog is None:
             msg = f"{title} is no syslog source"
@@ -171,28 +171,28 @@ class Reader:
         with self.counting(source, loaded) as lines:
             try:
                 async with receive(source.syslog, inbox):
-                    self._flow.received(title, 0, 0)
+                    self._monitor.received(title, 0, 0)
                     await inbox.drain(
-                        lambda text: self._flow.logged(
+                        lambda text: self._monitor.logged(
                             title, lines.count("", text), lines.by_second
                         ),
-                        partial(self._flow.received, title),
+                        partial(self._monitor.received, title),
                     )
             except OSError as error:
                 # The rest of the exporter is worth more than one log.
-                self._flow.log_failed(title, f"cannot listen: {error.strerror or error}")
+                self._monitor.log_failed(title, f"cannot listen: {error.strerror or error}")
                 await asyncio.Event().wait()
             finally:
                 self._let_go(title)
 
-    async def _read_stdin(self, source: LogSource, loaded: Loaded) -> None:
+    async def _read_stdin(self, source: LogSource, loaded: RuntimeConfig) -> None:
         title = source.title
         with self.counting(source, loaded) as lines:
-            self._flow.received(title, 0, 0)
+            self._monitor.received(title, 0, 0)
             await read_pipe(
                 sys.stdin.buffer,
                 partial(self._count, title, lines, ""),
-                lambda: self._flow.truncated(title, 1),
+                lambda: self._monitor.truncated(title, 1),
             )
             log.info("log ended", log=title)
             await asyncio.Event().wait()

@@ -13,8 +13,8 @@ from exporter.apiserver.errors import ApiError, ErrorKind
 from exporter.apiserver.pod_log import restarts
 from exporter.apiserver.rate_limiter import Backoff
 from exporter.commands.load import LogSource
-from exporter.commands.run.monitor import Flow
-from exporter.discover.parse_objects import trim_pod
+from exporter.commands.run.monitor import Monitor
+from exporter.discover.parse_objects import parse_pod
 from exporter.model.clusterset import Pod, ServiceName, Workload
 
 LOOK_EVERY = 30.0
@@ -36,15 +36,15 @@ class Workloads:
 
     Args:
         client: Has been entered.
-        flow: Told what hinders.
+        monitor: Told what hinders.
         unix: Tells the time.
 
     Attributes:
         due: Set, and replaced, once there are other workloads.
     """
 
-    def __init__(self, client: ApiClient, flow: Flow, unix: Callable[[], float]) -> None:
-        self._client, self._flow, self._unix = client, flow, unix
+    def __init__(self, client: ApiClient, monitor: Monitor, unix: Callable[[], float]) -> None:
+        self._client, self._monitor, self._unix = client, monitor, unix
         self._wanted: tuple[Workload, ...] = ()
         self._since: dict[ServiceName, float] = {}
         self._pods: dict[Name, Pod] = {}
@@ -124,11 +124,11 @@ class Workloads:
                 if not self._failing:
                     log.error("pods not read", error=failures[0])
                 self._failing = True
-                self._flow.problem(PODS, failures[0])
+                self._monitor.problem(PODS, failures[0])
                 return
         if wanted:
             self._failing = False
-            self._flow.solved(PODS)
+            self._monitor.solved(PODS)
 
     async def _read_all(self, names: Collection[Name]) -> list[str]:
         """Read these pods until one request fails; return what hinders."""
@@ -149,7 +149,7 @@ class Workloads:
         namespace, pod = name
         try:
             found = await self._client.read(f"/api/v1/namespaces/{namespace}/pods/{pod}")
-            made = trim_pod(found)
+            made = parse_pod(found)
         except ApiError as error:
             if error.kind is not ErrorKind.NOT_FOUND:
                 told = "; grant get on pods" if error.kind is ErrorKind.FORBIDDEN else ""
@@ -171,17 +171,17 @@ def _name(workload: Workload, pod: str) -> Name:
     return (workload.service.namespace, pod)
 
 
-class Troubles:
+class ProblemGroup:
     """
     What hinders the reading of several logs, shown as one problem.
 
     Args:
-        flow: Shows it.
+        monitor: Shows it.
         what: What the problem is about.
     """
 
-    def __init__(self, flow: Flow, what: str) -> None:
-        self._flow, self._what = flow, what
+    def __init__(self, monitor: Monitor, what: str) -> None:
+        self._monitor, self._what = monitor, what
         self._held: dict[Hashable, str] = {}
 
     def tell(self, key: Hashable, message: str) -> None:
@@ -203,11 +203,11 @@ class Troubles:
 
     def _show(self) -> None:
         if not self._held:
-            self._flow.solved(self._what)
+            self._monitor.solved(self._what)
             return
         more = len(self._held) - SHOWN
         told = [*list(self._held.values())[:SHOWN], *([f"and {more} more"] if more > 0 else [])]
-        self._flow.problem(self._what, "; ".join(told))
+        self._monitor.problem(self._what, "; ".join(told))
 
 
 def source_of(log: PodLog, source: LogSource) -> LogSource:

@@ -9,7 +9,7 @@ from typing import TypeVar
 from exporter.apiserver.client import ApiClient
 from exporter.commands.check import diagnose
 from exporter.commands.check import service as check
-from exporter.commands.load import Loaded
+from exporter.commands.load import RuntimeConfig
 from exporter.commands.run.cluster import open_client
 from exporter.config.label_selector import Selection
 from exporter.config.settings import KubernetesSettings
@@ -48,7 +48,7 @@ class _Newest:
         self.there.set()
 
 
-async def look(loaded: Loaded, service: ServiceName, reach: Reach) -> check.Look:
+async def look(loaded: RuntimeConfig, service: ServiceName, reach: Reach) -> check.Look:
     """
     Discover, look at *service* once, and diagnose the cluster.
 
@@ -70,7 +70,7 @@ async def look(loaded: Loaded, service: ServiceName, reach: Reach) -> check.Look
 
 
 async def watch(
-    loaded: Loaded,
+    loaded: RuntimeConfig,
     service: ServiceName,
     reach: Reach,
     told: Callable[[str], None],
@@ -83,7 +83,7 @@ async def watch(
     """
 
     async def on(client: ApiClient, newest: _Newest) -> None:
-        def again() -> tuple[Loaded, Inventory]:
+        def again() -> tuple[RuntimeConfig, Inventory]:
             return loaded, newest.found.inventory
 
         looked = asyncio.Event()
@@ -106,7 +106,7 @@ async def watch(
 
 
 async def _keep_diagnosing(
-    client: ApiClient, loaded: Loaded, newest: _Newest, told: Callable[[str], None]
+    client: ApiClient, loaded: RuntimeConfig, newest: _Newest, told: Callable[[str], None]
 ) -> None:
     before: dict[str, Finding] = {}
     while True:
@@ -121,13 +121,15 @@ async def _keep_diagnosing(
         await asyncio.sleep(DIAGNOSE_EVERY)
 
 
-async def _diagnosed(client: ApiClient, loaded: Loaded, found: Discovered) -> tuple[Finding, ...]:
+async def _diagnosed(
+    client: ApiClient, loaded: RuntimeConfig, found: Discovered
+) -> tuple[Finding, ...]:
     read = await diagnose.read(client, loaded, found.inventory, found.findings)
     return tuple(judged(read, loaded.settings.clusterset_domain))
 
 
 async def _following(
-    client: ApiClient, loaded: Loaded, use: Callable[[_Newest], Awaitable[T]]
+    client: ApiClient, loaded: RuntimeConfig, use: Callable[[_Newest], Awaitable[T]]
 ) -> T:
     """Follow the API server while *use* makes use of what it says."""
     newest = _Newest()
@@ -155,7 +157,7 @@ async def _first(discovery: KubernetesInventory, newest: _Newest) -> None:
         raise SettingsError(msg) from error
 
 
-def _discovery(client: ApiClient, loaded: Loaded, newest: _Newest) -> KubernetesInventory:
+def _discovery(client: ApiClient, loaded: RuntimeConfig, newest: _Newest) -> KubernetesInventory:
     wanted = loaded.settings.inventory.kubernetes or KubernetesSettings()
     return KubernetesInventory(
         client,
@@ -164,7 +166,7 @@ def _discovery(client: ApiClient, loaded: Loaded, newest: _Newest) -> Kubernetes
         selection=Selection(namespaces=wanted.namespaces, labels=wanted.requirements()),
         unix=time.time,
         changed=newest.take,
-        was_blind=lambda _: None,
+        observation_gap=lambda _: None,
     )
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from exporter.apiserver.client import ApiClient
 from exporter.apiserver.errors import ApiError, ErrorKind
-from exporter.commands.load import Loaded
+from exporter.commands.load import RuntimeConfig
 from exporter.discover.findings import Finding as Noticed
 from exporter.discover.resources import RESOURCES
 from exporter.judge.diagnosis import Cluster, Dns, Seen
@@ -33,7 +33,7 @@ class Right(NamedTuple):
 
 
 async def read(
-    client: ApiClient, loaded: Loaded, inventory: Inventory, noticed: frozenset[Noticed]
+    client: ApiClient, loaded: RuntimeConfig, inventory: Inventory, noticed: frozenset[Noticed]
 ) -> Cluster:
     """Read what `exporter.judge.diagnosis` judges; what may not be read is told, never raised."""
     served, unread = await _served(client)
@@ -67,7 +67,7 @@ async def _served(client: ApiClient) -> tuple[dict[str, tuple[str, ...]], str]:
     return found, ""
 
 
-def _needed(client: ApiClient, loaded: Loaded, served: set[str]) -> Iterator[Right]:
+def _needed(client: ApiClient, loaded: RuntimeConfig, served: set[str]) -> Iterator[Right]:
     """Yield the rights that `run` needs for what there is."""
     wanted = dict.fromkeys((each.group, each.plural) for each in RESOURCES)
     for group, plural in wanted:

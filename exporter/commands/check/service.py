@@ -12,13 +12,13 @@ from typing import Any
 
 from exporter.accesslog.counter import Counter
 from exporter.accesslog.line_reader import Lines
-from exporter.commands.load import STDIN, Loaded, LogSource, compile_source, load
+from exporter.commands.load import STDIN, LogSource, RuntimeConfig, compile_source, load
 from exporter.config.yaml_reader import SettingsError
 from exporter.discover.static import read_inventory
 from exporter.judge.attribute import Attribution
 from exporter.judge.explain import Report, explain
 from exporter.judge.locality import Graces
-from exporter.judge.service_verdicts import State
+from exporter.judge.service_verdicts import ServiceVerdicts
 from exporter.model.clusterset import UNKNOWN, Inventory, ServiceName
 from exporter.model.probes import NameKind, Probe, Question
 from exporter.model.traffic import LogCounts
@@ -58,7 +58,7 @@ class Watched:
     """Seconds without service since somebody watches."""
 
 
-def read(config_file: Path | None, cluster: str | None) -> tuple[Loaded, Inventory]:
+def read(config_file: Path | None, cluster: str | None) -> tuple[RuntimeConfig, Inventory]:
     """Read configuration and inventory; SettingsError if one is wrong."""
     loaded = load(config_file, cluster)
     return loaded, read_inventory(loaded.inventory_file, loaded.local)
@@ -73,7 +73,7 @@ def service_name(text: str) -> ServiceName:
     return ServiceName(namespace, name)
 
 
-async def look(loaded: Loaded, inventory: Inventory, service: ServiceName) -> Look:
+async def look(loaded: RuntimeConfig, inventory: Inventory, service: ServiceName) -> Look:
     """
     Ask for all names of *service* now, each name server for itself, and put it in words.
 
@@ -136,7 +136,7 @@ def _destination(inventory: Inventory, probe: Probe) -> str | None:
 
 
 def _logs(
-    loaded: Loaded, inventory: Inventory, service: ServiceName
+    loaded: RuntimeConfig, inventory: Inventory, service: ServiceName
 ) -> Iterator[tuple[str, dict[str, int]]]:
     """Yield the newest client requests of *service* by source, of each log file that has some."""
     proxies = [proxy.network for proxy in loaded.settings.attribution.trusted_proxies]
@@ -154,7 +154,7 @@ def _logs(
 
 
 def _newest(
-    loaded: Loaded, source: LogSource, source_of: Callable[[str, str], str], name: str
+    loaded: RuntimeConfig, source: LogSource, source_of: Callable[[str, str], str], name: str
 ) -> LogCounts:
     def service_of(host: str) -> tuple[ServiceName, bool] | None:
         asked = Question.of_name(host, loaded.settings.clusterset_domain)
@@ -177,7 +177,7 @@ def _newest(
 
 
 async def watch(
-    again: Callable[[], tuple[Loaded, Inventory]],
+    again: Callable[[], tuple[RuntimeConfig, Inventory]],
     service: ServiceName,
     told: Callable[[str], None],
     shown: Callable[[Watched], None],
@@ -200,13 +200,13 @@ async def watch(
             state.set_inventory(inventory, now)
         seen = await look(loaded, inventory, service)
         now = time.monotonic()
-        judged = state.probed(next(iter(seen.plain.values())), now)
-        outage += judged.outage if judged else 0.0
+        verdict = state.probed(next(iter(seen.plain.values())), now)
+        outage += verdict.outage if verdict else 0.0
         if seen.report.verdict != before:
             held = f" (after {now - since:.1f} s)" if before else ""
             told(f"{clock()} {seen.report.level:<4} {seen.report.verdict}{held}")
             before, since = seen.report.verdict, now
-        for failover in (*(judged.failovers if judged else ()), *state.settle(now)):
+        for failover in (*(verdict.failovers if verdict else ()), *state.settle(now)):
             told(f"{clock()} {_moved(failover)}")
         (view,) = (view for view in state.views(now) if view.service.name == service)
         mode_held = None if view.since is None else now - view.since
@@ -215,9 +215,9 @@ async def watch(
         loaded, inventory = await asyncio.to_thread(again)
 
 
-def _state(loaded: Loaded) -> State:
+def _state(loaded: RuntimeConfig) -> ServiceVerdicts:
     settings = loaded.settings
-    return State(
+    return ServiceVerdicts(
         confirm=settings.probe.confirm,
         pinned=settings.probe.pinned,
         stale_after=10 * (WATCH_EVERY + settings.probe.timeout),

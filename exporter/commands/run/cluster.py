@@ -17,8 +17,8 @@ from exporter.apiserver import auth
 from exporter.apiserver.client import ApiClient
 from exporter.apiserver.errors import ApiError, CredentialsError
 from exporter.apiserver.lease import Election
-from exporter.commands.load import Loaded
-from exporter.commands.run.monitor import Flow
+from exporter.commands.load import RuntimeConfig
+from exporter.commands.run.monitor import Monitor
 from exporter.commands.run.shard import Shard, ordinal
 from exporter.config.label_selector import Selection
 from exporter.config.settings import KubernetesSettings
@@ -92,20 +92,20 @@ class LocalCluster:
         self._newest: Discovered | None = None
         self._election: Election | None = None
         self._discovery: KubernetesInventory | None = None
-        self._flow: Flow
+        self._monitor: Monitor
         self._workloads: Workloads
         self.pods: PodReader
         self.nodes: NodeReader
 
-    def begin(self, flow: Flow, reader: Reader) -> None:
-        """Tell *flow* what is learned."""
-        self._flow = flow
-        self._workloads = known = Workloads(self._client, flow, time.time)
-        self.pods = PodReader(self._client, known, flow, reader, time.time)
-        self.nodes = NodeReader(known, flow, reader)
-        flow.watches = lambda: () if self._discovery is None else self._discovery.watches()
-        flow.waits_for = self._waits_for
-        flow.leadership = self._leadership
+    def begin(self, monitor: Monitor, reader: Reader) -> None:
+        """Tell *monitor* what is learned."""
+        self._monitor = monitor
+        self._workloads = known = Workloads(self._client, monitor, time.time)
+        self.pods = PodReader(self._client, known, monitor, reader, time.time)
+        self.nodes = NodeReader(known, monitor, reader)
+        monitor.watches = lambda: () if self._discovery is None else self._discovery.watches()
+        monitor.waits_for = self._waits_for
+        monitor.leadership = self._leadership
 
     @property
     def works(self) -> bool:
@@ -113,7 +113,7 @@ class LocalCluster:
         leads = self._election is None or self._election.leading
         return self._newest is not None and leads
 
-    def stages(self, loaded: Loaded) -> Iterator[tuple[Hashable, Stage]]:
+    def stages(self, loaded: RuntimeConfig) -> Iterator[tuple[Hashable, Stage]]:
         """Yield the stages wanted whether this replica works or stands by."""
         wanted = loaded.settings.inventory.kubernetes or KubernetesSettings()
         if wanted.lease is not None:
@@ -149,7 +149,7 @@ class LocalCluster:
             selection=selection,
             unix=time.time,
             changed=self._discovered,
-            was_blind=self._flow.was_blind,
+            observation_gap=self._monitor.observation_gap,
         )
         try:
             await self._discovery.run()
@@ -162,15 +162,15 @@ class LocalCluster:
         identity = self._discovery.identity if self._discovery is not None else None
         if first and identity is not None:
             log.info("this cluster", cluster=identity.cluster, by=identity.source)
-            self._flow.identified(identity.cluster, identity.source)
+            self._monitor.identified(identity.cluster, identity.source)
             # All objects of the cluster are here by now, and most of them stay.
             gc.freeze()
-        elif identity is not None and identity.cluster != self._flow.local:
+        elif identity is not None and identity.cluster != self._monitor.local:
             # Looked for anew, since a reload says to look elsewhere.
-            told = f"{self._flow.local}; now {identity.source} says {identity.cluster}"
+            told = f"{self._monitor.local}; now {identity.source} says {identity.cluster}"
             self._end(IdentityChangedError(f"this cluster was taken for {told}"))
             return
-        self._flow.found(found.findings)
+        self._monitor.found(found.findings)
         self._take(first=first)
 
     def _take(self, *, first: bool = True) -> None:

@@ -17,8 +17,8 @@ import structlog
 
 from exporter import __version__
 from exporter.accesslog.readers.reader import Reader
-from exporter.commands.load import Loaded, LogSource, load, refuse_change, refuse_reach
-from exporter.commands.run.monitor import Flow
+from exporter.commands.load import LogSource, RuntimeConfig, load, refuse_change, refuse_reach
+from exporter.commands.run.monitor import Monitor
 from exporter.commands.run.shard import ALL, Shard
 from exporter.config.yaml_reader import SettingsError
 from exporter.discover.identity import IdentityError
@@ -28,7 +28,7 @@ from exporter.model.clusterset import Inventory, ServiceName
 from exporter.model.probes import Probe
 from exporter.probe.probing import BusyError, Probing
 from exporter.web.app import Pages, TooOftenError, serve
-from exporter.web.auth import Guard
+from exporter.web.auth import WebAuth
 from exporter.web.page.render import page
 from exporter.web.status import Moment
 
@@ -115,10 +115,10 @@ async def run(options: Options) -> None:
                 )
             if shard is None:
                 shard = await _own_shard(client, options)
-            guard = None
+            auth = None
             if options.web_config is not None:
-                guard = await asyncio.to_thread(Guard, options.web_config)
-            daemon = Daemon(options, loaded, stop, client=client, shard=shard, guard=guard)
+                auth = await asyncio.to_thread(WebAuth, options.web_config)
+            daemon = Daemon(options, loaded, stop, client=client, shard=shard, auth=auth)
             if client is None:
                 await daemon.read_inventory()
             # What is here by now stays. Looking through it again and again for garbage would hold
@@ -148,14 +148,14 @@ async def _serve(
                 daemon.pages,
                 options.listen,
                 telemetry_path=options.telemetry_path,
-                guard=daemon.guard,
+                auth=daemon.auth,
             ) as addresses,
             asyncio.TaskGroup() as group,
         ):
             await daemon.start(group)
             hangups = group.create_task(_on(hangup, daemon.reload), name="reload")
             listen = ", ".join(_url_host(host, port) for host, port in addresses)
-            log.info("started", version=__version__, cluster=daemon.flow.local, listen=listen)
+            log.info("started", version=__version__, cluster=daemon.monitor.local, listen=listen)
             await stop.wait()
             log.info("stopping")
             hangups.cancel()
@@ -180,55 +180,55 @@ class Daemon:
         stop: Ends this daemon when set.
         client: Of the local cluster's API server; None with a static inventory.
         shard: The part of the services that this is for.
-        guard: Says who may come in; None for everybody.
+        auth: Says who may come in; None for everybody.
     """
 
     def __init__(
         self,
         options: Options,
-        loaded: Loaded,
+        loaded: RuntimeConfig,
         stop: asyncio.Event,
         *,
         client: "ApiClient | None",
         shard: Shard,
-        guard: Guard | None = None,
+        auth: WebAuth | None = None,
     ) -> None:
         self._options = options
         self._loaded = loaded
         self._stop = stop
         self._error: Exception | None = None
-        self._shard, self.guard = shard, guard
+        self._shard, self.auth = shard, auth
         self._stages_changed = asyncio.Event()
         self._group: asyncio.TaskGroup | None = None
         self._stages: dict[Hashable, asyncio.Task[None]] = {}
         self._reloading = asyncio.Lock()
-        self.flow = Flow(
+        self.monitor = Monitor(
             loaded.settings,
             logs=[source.title for source in loaded.logs],
             local=loaded.local,
             key=loaded.key,
             moment=_moment,
-            hurry=self._hurry,
+            accelerate=self._accelerate,
             tells_clusters=shard.index == 0,
         )
-        metrics = self.flow.metrics
+        metrics = self.monitor.metrics
         self._probing = Probing(
             loaded,
-            emit=self.flow.probed,
+            emit=self.monitor.probed,
             skipped=lambda reason: metrics.count(series.SKIPPED, (reason,)),
             delayed=partial(metrics.observe, series.START_DELAY),
         )
-        self._reader = Reader(self.flow)
+        self._reader = Reader(self.monitor)
         self._reader.configure(loaded)
         self.pages = Pages(
-            metrics=self.flow.render,
-            status=self.flow.status,
+            metrics=self.monitor.render,
+            status=self.monitor.status,
             page=page,
-            not_ready=self.flow.not_ready,
+            not_ready=self.monitor.not_ready,
             reload=self.reload,
-            probes=self.flow.probes,
+            probes=self.monitor.probes,
             probe=self._probe_now,
-            shown=self.flow.probe,
+            shown=self.monitor.probe,
         )
         self._cluster = None if client is None else self._in_cluster(client)
 
@@ -242,7 +242,7 @@ class Daemon:
             arrange=self._stages_changed.set,
             end=self.end,
         )
-        made.begin(self.flow, self._reader)
+        made.begin(self.monitor, self._reader)
         return made
 
     async def read_inventory(self) -> None:
@@ -282,19 +282,19 @@ class Daemon:
                 await self._reload()
             except SettingsError as error:
                 log.error("configuration not taken", error=str(error))  # noqa: TRY400 - one line
-                self.flow.configuration_failed(str(error))
+                self.monitor.configuration_failed(str(error))
                 return str(error)
             log.info("configuration taken", file=str(self._options.config_file))
             return None
 
     async def _reload(self) -> None:
         loaded = await asyncio.to_thread(load, self._options.config_file, self._options.cluster)
-        refuse_change(self._loaded, loaded, local=self.flow.local)
+        refuse_change(self._loaded, loaded, local=self.monitor.local)
         inventory = None
         if self._cluster is None and loaded.inventory_file != self._loaded.inventory_file:
             inventory = await asyncio.to_thread(read_inventory, loaded.inventory_file, loaded.local)
         self._loaded = loaded
-        self.flow.configure(loaded.settings, loaded.key)
+        self.monitor.configure(loaded.settings, loaded.key)
         self._probing.configure(loaded)
         self._reader.configure(loaded)
         await self._arrange()
@@ -317,8 +317,8 @@ class Daemon:
     def _wanted(self) -> Iterator[tuple[Hashable, Stage]]:
         wanted = self._loaded.settings
         yield "event loop", self._watch_loop
-        if self.guard is not None:
-            yield "web configuration", self.guard.watch
+        if self.auth is not None:
+            yield "web configuration", self.auth.watch
         if self._cluster is None:
             yield ("inventory", self._loaded.inventory_file), self._watch_inventory
         else:
@@ -334,7 +334,7 @@ class Daemon:
                 partial(self._read, source, self._loaded),
             )
 
-    async def _read(self, source: LogSource, loaded: Loaded) -> None:
+    async def _read(self, source: LogSource, loaded: RuntimeConfig) -> None:
         if source.pods is not None and self._cluster is not None:
             await self._cluster.pods.read(source, loaded)
         elif source.by_pod and self._cluster is not None:
@@ -354,15 +354,15 @@ class Daemon:
         while True:
             due = clock() + LOOP_CHECK
             await asyncio.sleep(LOOP_CHECK)
-            self.flow.metrics.observe(series.LOOP_LAG, max(0.0, clock() - due))
-            self.flow.settle()
+            self.monitor.metrics.observe(series.LOOP_LAG, max(0.0, clock() - due))
+            self.monitor.settle()
 
     async def _watch_inventory(self) -> None:
         watcher = StaticInventory(
             self._loaded.inventory_file,
             self._loaded.local,
             changed=self._inventory_changed,
-            failed=self.flow.inventory_failed,
+            failed=self.monitor.inventory_failed,
         )
         await watcher.watch(_every(INVENTORY_CHECK))
 
@@ -372,13 +372,13 @@ class Daemon:
         except BusyError as error:
             raise TooOftenError from error
 
-    def _hurry(self, service: ServiceName) -> None:
-        self._probing.hurry(service)
+    def _accelerate(self, service: ServiceName) -> None:
+        self._probing.accelerate(service)
 
     def _inventory_changed(self, inventory: Inventory) -> None:
         inventory = self._shard.of(inventory)
         self._probing.set_inventory(inventory)
-        self.flow.inventory_changed(inventory)
+        self.monitor.inventory_changed(inventory)
         self._reader.forget()
 
 

@@ -19,7 +19,7 @@ from exporter.config.settings import Settings
 from exporter.judge.attribute import Attribution
 from exporter.judge.calibrate import Calibration
 from exporter.judge.locality import LEAKS, Graces
-from exporter.judge.service_verdicts import State
+from exporter.judge.service_verdicts import ServiceVerdicts
 from exporter.judge.services import agrees
 from exporter.metrics import families as series
 from exporter.metrics.exposition import Registry
@@ -52,12 +52,12 @@ STALE_INTERVALS = 3
 MAX_FINDINGS = 20
 """Findings that are shown."""
 
-Hurry = Callable[[ServiceName], None]
+Accelerate = Callable[[ServiceName], None]
 Finding = tuple[str, str, str]
 """What discovery noticed: its kind, about what, and what."""
 
 
-class Flow:
+class Monitor:
     """
     All that one exporter knows, and what it does when it learns something.
 
@@ -67,7 +67,7 @@ class Flow:
         local: The cluster that this exporter runs in.
         key: What probes are signed with, if there is a key.
         moment: Tells the time on both clocks.
-        hurry: Called with each service that is worth a closer look.
+        accelerate: Called with each service that is worth a closer look.
         tells_clusters: Whether what is no service's is told here, or by another shard.
     """
 
@@ -79,12 +79,12 @@ class Flow:
         local: str,
         key: bytes | None,
         moment: Callable[[], status.Moment],
-        hurry: Hurry,
+        accelerate: Accelerate,
         tells_clusters: bool = True,
     ) -> None:
         self.local = local
         self._moment = moment
-        self._hurry = hurry
+        self._accelerate = accelerate
         self.watches: Callable[[], Iterable[Watch]] = tuple
         """Tells how the watched resources of the API server stand."""
         self.waits_for: Callable[[], str] = str
@@ -111,8 +111,8 @@ class Flow:
         self.metrics = Metrics(self.registry, local, tells_clusters=tells_clusters)
         for reason in Forgery:
             self.metrics.count(series.FORGERIES, (reason,), 0)
-        self.metrics.note(series.BUILD_INFO, 1, (__version__, platform.python_version()))
-        self.state = State(
+        self.metrics.set_gauge(series.BUILD_INFO, 1, (__version__, platform.python_version()))
+        self.state = ServiceVerdicts(
             confirm=settings.probe.confirm,
             pinned=settings.probe.pinned,
             stale_after=_stale_after(settings.probe),
@@ -136,9 +136,9 @@ class Flow:
         self.metrics.found({kind: counts[kind] for kind, _, _ in held | self._findings})
         self._findings = held
 
-    def was_blind(self, since: float) -> None:
+    def observation_gap(self, since: float) -> None:
         """Remember that changes since then, on the monotonic clock, are seen only now."""
-        self.state.was_blind(since, self._moment().at)
+        self.state.observation_gap(since, self._moment().at)
 
     @property
     def inventory(self) -> Inventory | None:
@@ -161,15 +161,15 @@ class Flow:
             stale_after=_stale_after(settings.probe),
             record=Record(settings.probe.record),
         )
-        self.metrics.note(series.CONFIG_RELOAD_OK, 1)
-        self.metrics.note(series.CONFIG_RELOAD_TIME, self._moment().unix)
+        self.metrics.set_gauge(series.CONFIG_RELOAD_OK, 1)
+        self.metrics.set_gauge(series.CONFIG_RELOAD_TIME, self._moment().unix)
         self.solved("configuration")
         if self.inventory is not None:
             self.inventory_changed(self.inventory)
 
     def configuration_failed(self, message: str) -> None:
         """Remember that the newest configuration is not in use."""
-        self.metrics.note(series.CONFIG_RELOAD_OK, 0)
+        self.metrics.set_gauge(series.CONFIG_RELOAD_OK, 0)
         self.problem("configuration", message)
 
     def inventory_changed(self, inventory: Inventory) -> None:
@@ -181,17 +181,17 @@ class Flow:
         self._tell_conflicts(self._attribution.conflicts)
         self.metrics.set_inventory(inventory, changed)
         self._probes.keep(inventory.services)
-        self.metrics.note(series.INVENTORY_OK, 1)
-        self.metrics.note(series.INVENTORY_TIME, now.unix)
+        self.metrics.set_gauge(series.INVENTORY_OK, 1)
+        self.metrics.set_gauge(series.INVENTORY_TIME, now.unix)
         self.solved("inventory")
         for service in () if first else changed:
             log.info("inventory changed", service=str(service))
-            self._hurry(service)
+            self._accelerate(service)
 
     def inventory_failed(self, message: str) -> None:
         """Remember that the newest inventory is not in use."""
         log.error("inventory not taken", error=message)
-        self.metrics.note(series.INVENTORY_OK, 0)
+        self.metrics.set_gauge(series.INVENTORY_OK, 0)
         self.metrics.count(series.INVENTORY_FAILURES)
         self.problem("inventory", message)
 
@@ -200,19 +200,19 @@ class Flow:
         if not probe.decides:
             self._compare(probe)
             return
-        judged = self.state.probed(probe, probe.ended)
-        if judged is None:
+        verdict = self.state.probed(probe, probe.ended)
+        if verdict is None:
             return
-        self.metrics.probed(probe, judged)
+        self.metrics.probed(probe, verdict)
         for reply in probe.more:
             self.metrics.replied(probe, reply, self._owner(probe, reply.address))
-        self._history.add(probe, judged.destination)
-        self._probes.add(probe, judged.destination)
+        self._history.add(probe, verdict.destination)
+        self._probes.add(probe, verdict.destination)
         self._tell(probe)
-        for failover in judged.failovers:
+        for failover in verdict.failovers:
             self._moved(failover)
-        if judged.restless:
-            self._hurry(probe.question.service)
+        if verdict.unstable:
+            self._accelerate(probe.question.service)
 
     def _compare(self, probe: Probe) -> None:
         """Count a look-up that decides nothing."""
@@ -252,7 +252,7 @@ class Flow:
         if counts.last is not None:
             self._fresh.add(source)
             lag = max(0.0, now.unix - counts.last)
-            self.metrics.note(series.LOG_SECONDS_BEHIND, lag, (source,))
+            self.metrics.set_gauge(series.LOG_SECONDS_BEHIND, lag, (source,))
         clients = counts.clients
         if not all(self._is_steady(client, counts, now) for client in clients):
             clients = by_second().clients or clients
@@ -269,7 +269,7 @@ class Flow:
         now = self._moment().at
         if now - self._settled > ASLEEP_AFTER:
             log.warning("was asleep", seconds=round(now - self._settled, 1))
-            self.state.was_blind(self._settled, now)
+            self.state.observation_gap(self._settled, now)
         self._settled = now
         for failover in self.state.settle(now):
             self._moved(failover)
@@ -308,9 +308,9 @@ class Flow:
         """Count what happened to the files of the log source called *source*."""
         self._unread.discard(source)
         if source not in self._fresh:
-            self.metrics.note(series.LOG_SECONDS_BEHIND, 0, (source,))
+            self.metrics.set_gauge(series.LOG_SECONDS_BEHIND, 0, (source,))
         self._fresh.discard(source)
-        self.metrics.note(series.LOG_BEHIND, poll.behind, (source,))
+        self.metrics.set_gauge(series.LOG_BEHIND, poll.behind, (source,))
         self.metrics.count(series.LOG_ROTATIONS, (source,), poll.rotations)
         self.metrics.count(series.LOG_TRUNCATIONS, (source,), poll.truncations)
         self.metrics.count(series.LOG_ERRORS, (source,), len(poll.errors))
@@ -411,9 +411,9 @@ class Flow:
                 await asyncio.sleep(0)
         self.metrics.watched(self.watches())
         if (leadership := self.leadership()) is not None:
-            self.metrics.note(series.LEADER, float(leadership[0]))
-        self.metrics.note(series.SERIES, self.registry.room.used)
-        self.metrics.note(series.SERIES_LIMIT, self.registry.room.limit)
+            self.metrics.set_gauge(series.LEADER, float(leadership[0]))
+        self.metrics.set_gauge(series.SERIES, self.registry.room.used)
+        self.metrics.set_gauge(series.SERIES_LIMIT, self.registry.room.limit)
         dropped = self.registry.room.dropped - self.registry.series[series.SERIES_DROPPED].get(())
         self.metrics.count(series.SERIES_DROPPED, (), dropped)
         for piece in self.registry.pieces(openmetrics=openmetrics):

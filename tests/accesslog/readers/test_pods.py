@@ -61,7 +61,7 @@ async def test_what_was_before_the_export_is_not_counted(server, config):
     write(log, 3, ago=30)
     async with pod_scene(server, config) as scene:
         scene.begin()
-        await until(lambda: scene.flow.not_ready() is None)
+        await until(lambda: scene.monitor.not_ready() is None)
         scene.want("one")
         await until(lambda: follows(server))
         write(log)
