@@ -4,7 +4,7 @@ The inventory that the API objects make.
 A pure function of objects, the wall clock and what Lighthouse is thought to remember.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from exporter.config.label_selector import EVERYTHING, Selection
@@ -20,7 +20,7 @@ from exporter.discover.api_types import (
     Submariner,
     TunnelEnd,
 )
-from exporter.discover.clusters import members, overlaps, unknown_local, with_nodes
+from exporter.discover.clusters import members, overlap_findings, unknown_local, with_nodes
 from exporter.discover.findings import Finding
 from exporter.discover.gateways import Remembered, Tunnels, gateway_findings, tunnels
 from exporter.discover.identity import Identity
@@ -109,28 +109,32 @@ def inventory(
     known = _members(found, network.brokers)
     clusters = _clusters(local, known, services.values(), network)
     clusters[local] = with_nodes(clusters[local], found.of(Node, "nodes"))
-    findings = {*identity.findings, *found.foreign(), *overlaps(clusters)}
-    findings.update(unknown_local(local, known))
-    if network.tunnels is not None:
-        findings.update(gateway_findings(network.gateways, now=now))
+    made = Inventory(
+        local=local,
+        clusters=clusters,
+        services=services,
+        profile=profile,
+        version=network.version,
+        knows_local=_knows_local(network),
+        knows_gateways=network.knows_gateways or profile is not Profile.SUBMARINER,
+        karmada_cluster=identity.karmada_cluster,
+        lighthouse=_name_servers(objects, found),
+    )
+    findings = {*identity.findings, *found.foreign(), *overlap_findings(made)}
+    findings.update(unknown_local(local, known), _gateway_findings(network, now))
     return Discovered(
-        inventory=Inventory(
-            local=local,
-            clusters=clusters,
-            services=services,
-            profile=profile,
-            version=network.version,
-            knows_local=_knows_local(network),
-            knows_gateways=network.knows_gateways or profile is not Profile.SUBMARINER,
-            karmada_cluster=identity.karmada_cluster,
-            lighthouse=_name_servers(objects, found),
-        ),
+        inventory=made,
         workloads=workloads,
         findings=frozenset(findings),
         remembered=network.remembered,
         rules=rules,
         parts=chosen,
     )
+
+
+def _gateway_findings(network: _Network, now: float) -> Iterator[Finding]:
+    if network.tunnels is not None:
+        yield from gateway_findings(network.gateways, now=now)
 
 
 def _network(found: Found, remembered: Remembered, now: float) -> _Network:

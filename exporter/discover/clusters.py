@@ -1,11 +1,11 @@
 """The clusters of the clusterset and their networks."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import combinations
 
 from exporter.discover.api_types import Member, Node, TunnelEnd
 from exporter.discover.findings import Finding, Kind
-from exporter.model.clusterset import Cluster, Network
+from exporter.judge.claims import overlaps
+from exporter.model.clusterset import Cluster, Inventory, Network
 
 
 def members(ends: Iterable[TunnelEnd], known: Iterable[Member]) -> dict[str, Member]:
@@ -40,13 +40,15 @@ def unknown_local(local: str, known: Mapping[str, Member]) -> Iterator[Finding]:
         yield Finding(Kind.UNKNOWN_LOCAL, f"cluster {local}", text)
 
 
-def overlaps(clusters: Mapping[str, Cluster]) -> Iterator[Finding]:
-    """Yield prefixes that two clusters claim."""
-    for a, b in combinations(sorted(clusters.values(), key=lambda each: each.id), 2):
-        for one, other in _overlaps(a, b):
-            about = f"clusters {a.id} and {b.id}"
-            text = f"{one} of {a.id} overlaps {other} of {b.id}: clients there belong to neither"
-            yield Finding(Kind.OVERLAPPING_CIDRS, about, text)
+def overlap_findings(inventory: Inventory) -> Iterator[Finding]:
+    """Yield a finding for each two networks of clusters that overlap."""
+    for each in overlaps(inventory):
+        about = f"clusters {each.first} and {each.second}"
+        text = (
+            f"{each.first_network} of {each.first} overlaps {each.second_network} of "
+            f"{each.second}: {each.consequence}"
+        )
+        yield Finding(Kind.OVERLAPPING_CIDRS, about, text)
 
 
 def _member(end: TunnelEnd, *, globalnet: bool) -> Member:
@@ -70,15 +72,3 @@ def _contains(wide: Network, narrow: Network) -> bool:
         and int(wide.network_address) <= int(narrow.network_address)
         and int(narrow.broadcast_address) <= int(wide.broadcast_address)
     )
-
-
-def _overlaps(a: Cluster, b: Cluster) -> Iterator[tuple[Network, Network]]:
-    for one in _claims(a):
-        for other in _claims(b):
-            if one.overlaps(other):
-                yield one, other
-
-
-def _claims(cluster: Cluster) -> tuple[Network, ...]:
-    # Under Globalnet clusters may repeat each other's own addresses: that is what it is for.
-    return cluster.global_cidrs or (*cluster.pod_cidrs, *cluster.service_cidrs)

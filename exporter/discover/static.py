@@ -3,16 +3,17 @@
 import asyncio
 import os
 import re
-from collections.abc import AsyncIterable, Callable, Iterable
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping
 from ipaddress import IPv6Address, ip_address, ip_network
-from itertools import combinations
 from pathlib import Path
 
 from msgspec import Struct
 
 from exporter.config.yaml_reader import SettingsError, read_struct
+from exporter.judge.claims import conflicts_anywhere
 from exporter.model.clusterset import (
     NOT_CLUSTERS,
+    VTEP,
     Address,
     Cluster,
     Export,
@@ -147,7 +148,7 @@ class InventoryFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
                         f"known are {', '.join(known)}"
                     )
                     raise SettingsError(msg)
-        _wants_disjoint([cluster.noun() for cluster in self.clusters])
+        _wants_no_conflict({cluster.id: cluster.noun() for cluster in self.clusters})
 
     def version(self) -> Version | None:
         """Return Submariner's version, if it is given."""
@@ -262,20 +263,16 @@ def _wants_unique(what: str, names: Iterable[str]) -> None:
         seen.add(name)
 
 
-def _wants_disjoint(clusters: list[Cluster]) -> None:
-    for a, b in combinations(clusters, 2):
-        # Under Globalnet pods of two clusters may share addresses: that is what it is for.
-        pods_count = not (a.global_cidrs and b.global_cidrs)
-        shared = {*a.global_cidrs, *(a.pod_cidrs if pods_count else ())} & {
-            *b.global_cidrs,
-            *(b.pod_cidrs if pods_count else ()),
-        }
-        for network in shared:
-            msg = (
-                f"{network} is claimed by clusters {a.id} and {b.id}; a prefix belongs to one "
-                "(with Globalnet give both their global_cidrs)"
-            )
+def _wants_no_conflict(clusters: Mapping[str, Cluster]) -> None:
+    for network, owners in conflicts_anywhere(clusters).items():
+        if VTEP in owners:
+            msg = f"{network} belongs to Submariner's tunnels; write the cluster's own networks"
             raise SettingsError(msg)
+        msg = (
+            f"{network} is claimed by clusters {' and '.join(sorted(owners))}; a prefix belongs to "
+            "one (with Globalnet give both their global_cidrs)"
+        )
+        raise SettingsError(msg)
 
 
 def _networks(key: str, texts: tuple[str, ...]) -> tuple[Network, ...]:

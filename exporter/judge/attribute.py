@@ -1,37 +1,27 @@
-"""Client address -> source cluster, by longest prefix, compiled once for each inventory."""
+"""Finds the source cluster of a client address, with a table made once for each inventory."""
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
-from ipaddress import IPv6Address, ip_address, ip_network
+from collections.abc import Iterable
+from ipaddress import IPv6Address, ip_address
 
-from exporter.model.clusterset import EXTERNAL, UNKNOWN, VTEP, Address, Inventory, Network
-
-# Submariner's VXLAN devices use 240 + the node's last three octets, its VXLAN cable driver 241;
-# neither leaves a cluster. Source: submariner 0.19, kubeproxy/constants.go and vxlan/vxlan.go.
-VTEP_NETWORKS = (ip_network("240.0.0.0/8"), ip_network("241.0.0.0/8"))
+from exporter.judge.claims import Claim, claims, conflicts
+from exporter.model.clusterset import EXTERNAL, UNKNOWN, Address, Inventory, Network
 
 
 class Attribution:
     """
-    Which cluster a client address belongs to, as seen in the logs of one cluster.
-
-    With Globalnet on, pod addresses of other clusters may repeat, so only its global addresses
-    name a remote cluster; without it, its pod addresses do. Of the local cluster, pods, nodes
-    and global addresses count. A prefix that two clusters claim belongs to neither.
+    Finds the cluster of a client address in the logs of one cluster, by the claims of clusters.
 
     Args:
         inventory: The clusterset as the cluster that wrote the logs sees it.
-        trusted_proxies: Networks whose X-Forwarded-For is believed.
-
-    Source: submariner 0.19, route agent handlers (pod addresses are kept across clusters) and
-    globalnet controllers (a gateway rewrites them to global ones).
+        trusted_proxies: Networks whose X-Forwarded-For header is believed.
     """
 
     def __init__(self, inventory: Inventory, trusted_proxies: Iterable[Network] = ()) -> None:
-        claims = [*_claims(inventory), *((network, VTEP) for network in VTEP_NETWORKS)]
-        self.conflicts = _conflicts(claims)
-        """Prefixes that several clusters claim, and who."""
-        self._tables = {version: _flatten(claims, version) for version in (4, 6)}
+        self.conflicts = conflicts(inventory)
+        """Each prefix that several clusters claim, and who claims it."""
+        claimed = list(claims(inventory))
+        self._tables = {version: _flatten(claimed, version) for version in (4, 6)}
         self._trusted = tuple(trusted_proxies)
 
     def source(self, remote: str, forwarded: str = "") -> str:
@@ -48,7 +38,7 @@ class Attribution:
         return any(address in network for network in self._trusted)
 
     def _behind(self, proxy: Address, forwarded: str) -> Address | None:
-        # Each proxy appends the address it saw, so only what trusted ones wrote is believed.
+        # Each proxy appends the address it saw, so only entries of trusted proxies are believed.
         client: Address | None = proxy
         for hop in reversed(forwarded.split(",") if forwarded not in {"", "-"} else []):
             client = parse_address(hop.strip())
@@ -58,7 +48,7 @@ class Attribution:
 
 
 def parse_address(text: str) -> Address | None:
-    """Return the address in *text*, IPv4-mapped IPv6 as IPv4, or None if it is none."""
+    """Return the address in *text*, with IPv4-mapped IPv6 as IPv4; None if there is none."""
     try:
         address = ip_address(text)
     except ValueError:
@@ -68,28 +58,10 @@ def parse_address(text: str) -> Address | None:
     return address
 
 
-def _claims(inventory: Inventory) -> Iterator[tuple[Network, str]]:
-    for cluster in inventory.clusters.values():
-        local = cluster.id == inventory.local
-        networks = [*cluster.global_cidrs]
-        if local or not cluster.global_cidrs:
-            networks += cluster.pod_cidrs
-        if local:
-            networks += (ip_network(address) for address in cluster.node_addresses)
-        yield from ((network, cluster.id) for network in networks)
-
-
-def _conflicts(claims: Iterable[tuple[Network, str]]) -> dict[Network, frozenset[str]]:
-    owners: dict[Network, set[str]] = {}
-    for network, owner in claims:
-        owners.setdefault(network, set()).add(owner)
-    return {network: frozenset(who) for network, who in owners.items() if len(who) > 1}
-
-
-def _flatten(claims: Sequence[tuple[Network, str]], version: int) -> tuple[list[int], list[str]]:
-    """Turn nested prefixes into the starts of disjoint ranges, and who owns each range."""
+def _flatten(claimed: Iterable[Claim], version: int) -> tuple[list[int], list[str]]:
+    """Turn nested prefixes into the starts of disjoint ranges, and the owner of each range."""
     owners: dict[tuple[int, int], str] = {}
-    for network, owner in claims:
+    for network, owner in claimed:
         if network.version == version:
             span = (int(network.network_address), int(network.broadcast_address))
             owners[span] = owner if owners.setdefault(span, owner) == owner else UNKNOWN

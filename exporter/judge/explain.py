@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from exporter.judge.claims import overlapping_clusters
 from exporter.judge.expect import check, expect
-from exporter.judge.hazards import hazards, overlapping_clusters
+from exporter.judge.hazards import hazards
 from exporter.model.clusterset import UNKNOWN, Inventory, Profile, Service, ServiceName
 from exporter.model.probes import Probe, Question, Record
 from exporter.model.verdicts import HAZARD_MEANS, Policy, Rule

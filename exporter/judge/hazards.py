@@ -1,10 +1,7 @@
 """What would break a service's next failover, or the verdict on it, by the inventory alone."""
 
-from collections.abc import Iterator
-from itertools import combinations
-
 from exporter.judge.expect import is_silent
-from exporter.model.clusterset import Cluster, Inventory, Network, Profile, Service
+from exporter.model.clusterset import Inventory, Profile, Service
 from exporter.model.verdicts import Hazard
 
 
@@ -17,7 +14,7 @@ def hazards(
     Args:
         inventory: The clusterset as the local cluster sees it.
         service: One of its services.
-        overlapping: What `overlapping_clusters` says of *inventory*.
+        overlapping: The clusters that `overlapping_clusters` returns for *inventory*.
         pinned: Whether pinned names are probed.
     """
     exporters = {export.cluster for export in service.exports}
@@ -33,26 +30,3 @@ def hazards(
         Hazard.SINGLE_CLUSTER: len(exporters) == 1,
     }
     return frozenset(hazard for hazard, holds in found.items() if holds)
-
-
-def overlapping_clusters(inventory: Inventory) -> frozenset[str]:
-    """Return the clusters that claim addresses which another one claims, too."""
-    return frozenset(
-        cluster.id
-        for a, b in combinations(inventory.clusters.values(), 2)
-        if _overlap(a, b)
-        for cluster in (a, b)
-    )
-
-
-def _overlap(a: Cluster, b: Cluster) -> bool:
-    return any(
-        one.version == other.version and one.overlaps(other)
-        for one in _claims(a)
-        for other in _claims(b)
-    )
-
-
-def _claims(cluster: Cluster) -> Iterator[Network]:
-    # Under Globalnet pods of two clusters may share addresses: that is what it is for.
-    yield from cluster.global_cidrs or cluster.pod_cidrs

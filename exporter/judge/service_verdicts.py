@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from exporter.judge.changes import reach, reason
+from exporter.judge.claims import overlapping_clusters
 from exporter.judge.expect import Outcome, check, expect
 from exporter.judge.failover import Cause, FailoverJudge, ProbeObservation
-from exporter.judge.hazards import hazards, overlapping_clusters
+from exporter.judge.hazards import hazards
 from exporter.judge.locality import LEAKS, Graces, Standings, crossing, first_standing, locality
 from exporter.judge.mode import ModeJudge, Serving
 from exporter.judge.spread import Spread

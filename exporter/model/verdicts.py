@@ -91,7 +91,8 @@ class Hazard(StrEnum):
 HAZARD_MEANS: Mapping[Hazard, str] = {
     Hazard.KARMADA_ENDPOINTS: "Karmada put endpoints of other clusters behind the Service here, "
     "so it looks ready with no pod of its own",
-    Hazard.OVERLAPPING_CIDRS: "clusters claim the same addresses, so their clients can't be told",
+    Hazard.OVERLAPPING_CIDRS: "networks of clusters overlap: Submariner does not connect such "
+    "clusters, and clients with a prefix that both claim belong to neither",
     Hazard.STALE_GATEWAY: "a cluster without a tunnel is still answered",
     Hazard.HEADLESS_NO_LOCAL: "a headless service has no local preference",
     Hazard.OLD_LIGHTHOUSE_SILENT_NXDOMAIN: "this Lighthouse does not reply to unknown names; "

@@ -26,7 +26,7 @@ def test_prefixes_that_overlap_are_found():
         Kind.OVERLAPPING_CIDRS,
         "clusters cluster1 and cluster2",
         "10.1.0.0/16 of cluster1 overlaps 10.1.128.0/17 of cluster2: "
-        "clients there belong to neither",
+        "clients in 10.1.128.0/17 belong to cluster2",
     )
 
 

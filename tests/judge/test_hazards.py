@@ -3,7 +3,8 @@ from ipaddress import ip_network
 
 import pytest
 
-from exporter.judge.hazards import hazards, overlapping_clusters
+from exporter.judge.claims import overlapping_clusters
+from exporter.judge.hazards import hazards
 from exporter.model.clusterset import Profile
 from exporter.model.verdicts import Hazard
 from tests.fakes.nouns import NGINX, inventory
