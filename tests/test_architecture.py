@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent.parent / "exporter"
 LAYERS = (
     {"model"},
     {"config"},
-    {"judge", "apiserver", "metrics"},
+    {"judge", "apiserver", "metrics", "files"},
     {"discover", "probe", "accesslog", "web"},
     {"commands", "demo"},
     {"cli"},
@@ -40,7 +40,6 @@ NOT_YET = {
         "probe.probing",
         "probe.targets",
     },
-    "pure": {"config.yaml_reader"},
     "libraries": {"prometheus_client", "rich"},
     "long": {
         "accesslog.counter",
@@ -56,8 +55,6 @@ NOT_YET = {
         "commands.load",
         "commands.run.daemon",
         "commands.run.monitor",
-        "config.probe_settings",
-        "config.settings",
         "demo.story",
         "discover.assemble",
         "discover.static",

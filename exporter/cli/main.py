@@ -459,11 +459,12 @@ def schema() -> None:
 @_config_option
 def show(config_file: Path) -> None:
     """Print the configuration as it takes effect, defaults and all."""
+    from exporter.commands.load import read_settings  # noqa: PLC0415
     from exporter.config import settings  # noqa: PLC0415
     from exporter.config.yaml_reader import SettingsError  # noqa: PLC0415
 
     try:
-        click.echo(settings.show(settings.load(config_file)), nl=False)
+        click.echo(settings.show(read_settings(config_file)), nl=False)
     except SettingsError as error:
         raise Usage(str(error)) from error
 

@@ -10,18 +10,17 @@ from exporter.accesslog.formats.compile import compile_log
 from exporter.accesslog.formats.nginx import FormatError, LogFormat
 from exporter.accesslog.nginx_conf import NginxConfError, read_nginx_conf
 from exporter.accesslog.readers.syslog import Endpoint
-from exporter.config import settings
-from exporter.config.probe_settings import TlsSettings
-from exporter.config.settings import AttributionSettings, LogSettings, Settings
-from exporter.config.yaml_reader import SettingsError, read_text
+from exporter.config.http_settings import TlsSettings
+from exporter.config.log_settings import AttributionSettings, LogSettings
+from exporter.config.paths import STDIN, resolve_paths
+from exporter.config.settings import DISCOVERED, Settings, parse_settings
+from exporter.config.yaml_reader import SettingsError
 from exporter.discover.static import read_inventory
+from exporter.files.small_file import read_text
 from exporter.model.clusterset import ServiceName
 from exporter.probe.nameservers import system_resolvers
 from exporter.probe.resolve import Server
 from exporter.probe.tls import make_context
-
-STDIN = "-"
-"""Among files: standard input."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +73,16 @@ class RuntimeConfig:
         return Path(self.settings.inventory.static or "")
 
 
+def read_settings(path: Path) -> Settings:
+    """
+    Read the configuration file; relative paths in it are relative to its folder.
+
+    Raises:
+        SettingsError: With one line that says what is wrong, where, and what would work.
+    """
+    return resolve_paths(parse_settings(read_text(path), source=str(path)), path.parent)
+
+
 def load(path: Path | None, cluster: str | None) -> RuntimeConfig:
     """
     Read the configuration, and all that it names but the inventory.
@@ -85,7 +94,7 @@ def load(path: Path | None, cluster: str | None) -> RuntimeConfig:
     Raises:
         SettingsError: With one line that says what is wrong, where, and what would work.
     """
-    read = settings.DISCOVERED if path is None else settings.load(path)
+    read = DISCOVERED if path is None else read_settings(path)
     local = cluster or read.cluster or ""
     if not local and read.inventory.kubernetes is None:
         msg = (

@@ -1,1 +1,1 @@
-"""Text in; frozen values out, or an error that says what is wrong, where, what helps. No I/O."""
+"""Text in; frozen values out, or one error line with what would work. It never reads a file."""

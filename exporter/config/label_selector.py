@@ -1,4 +1,4 @@
-"""Which services an operator wants: by namespace, and by labels as kubectl selects."""
+"""Selection of services: by namespace, and by labels in the syntax of kubectl."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -18,11 +18,11 @@ class Requirement:
 
     key: str
     values: frozenset[str] | None
-    """What the label may be; None if it only has to be there."""
+    """The allowed values; None if any value is."""
     negated: bool = False
 
     def allows(self, labels: dict[str, str]) -> bool:
-        """Say whether *labels* satisfy it; what is absent is no value, as in Kubernetes."""
+        """Return True if *labels* satisfy it; a missing label has no value, as in Kubernetes."""
         value = labels.get(self.key)
         holds = value is not None and (self.values is None or value in self.values)
         return holds is not self.negated
@@ -30,18 +30,18 @@ class Requirement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """The services wanted; by default all."""
+    """The selected services; by default all."""
 
     namespaces: tuple[str, ...] = ("*",)
-    """Patterns as of a shell."""
+    """Shell patterns."""
     labels: tuple[Requirement, ...] = ()
 
     def wants_namespace(self, namespace: str) -> bool:
-        """Say whether services of *namespace* are wanted."""
+        """Return True if services of *namespace* are selected."""
         return any(fnmatchcase(namespace, pattern) for pattern in self.namespaces)
 
     def wants_labels(self, pairs: Iterable[tuple[str, str]]) -> bool:
-        """Say whether a service with these labels is wanted."""
+        """Return True if a service with these labels is selected."""
         if not self.labels:
             return True
         labels = dict(pairs)
@@ -56,7 +56,7 @@ def parse_selector(selector: str) -> tuple[Requirement, ...]:
     Read a label selector, such as `team=shop,tier in (web, api),!internal`.
 
     Raises:
-        ValueError: With what is wrong and what would work.
+        ValueError: If it cannot be read; the message shows what would work.
     """
     return tuple(_requirements(selector)) if selector.strip() else ()
 
@@ -69,7 +69,7 @@ def _requirements(selector: str) -> Iterator[Requirement]:
                 break
         else:
             msg = (
-                f"{part.strip()!r} is no label selector; write for example "
+                f"{part.strip()!r} is not a label selector; write for example "
                 "team=shop, team!=shop, team in (shop, web), team or !team"
             )
             raise ValueError(msg)

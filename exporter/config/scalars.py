@@ -1,4 +1,4 @@
-"""What is written as one word in a configuration: durations, networks, addresses."""
+"""Values that are one word in a configuration: durations, networks, addresses."""
 
 import re
 from collections.abc import Mapping
@@ -14,14 +14,14 @@ _DNS_PORT = 53
 
 
 class Duration(float):
-    """Seconds, written as Prometheus does: `250ms`, `15s`, `5m`, `1h30m`."""
+    """Seconds, written as in Prometheus: `250ms`, `15s`, `5m`, `1h30m`."""
 
     @classmethod
     def parse(cls, text: object) -> "Duration":
-        """Read a duration; ValueError if it is none."""
+        """Read a duration; ValueError if the text is not one."""
         matched = _DURATION.fullmatch(text) if isinstance(text, str) and text else None
         if matched is None:
-            msg = f"{text!r} is no duration; write for example 250ms, 15s or 5m"
+            msg = f"{text!r} is not a duration; write for example 250ms, 15s or 5m"
             raise ValueError(msg)
         units = (_UNITS["d"], _UNITS["h"], _UNITS["m"], _UNITS["s"], _UNITS["ms"])
         parts = zip(matched.groups(), units, strict=True)
@@ -32,7 +32,7 @@ class Duration(float):
         return cls(seconds)
 
     def __str__(self) -> str:
-        """Write it as it is read."""
+        """Return the text that `parse` reads as this duration."""
         left, text = round(self * 1000), ""
         for unit in ("d", "h", "m", "s", "ms"):
             number, left = divmod(left, round(_UNITS[unit] * 1000))
@@ -47,11 +47,11 @@ class Cidr(str):
 
     @classmethod
     def parse(cls, text: object) -> "Cidr":
-        """Read a network; ValueError if it is none."""
+        """Read a network; ValueError if the text is not one."""
         try:
             network = ip_network(str(text), strict=False)
         except ValueError as error:
-            msg = f"{text!r} is no network; write for example 10.1.0.0/16"
+            msg = f"{text!r} is not a network; write for example 10.1.0.0/16"
             raise ValueError(msg) from error
         try:
             ip_network(str(text))
@@ -62,7 +62,7 @@ class Cidr(str):
 
     @property
     def network(self) -> Network:
-        """Return it as a network."""
+        """Return the network."""
         return ip_network(str(self))
 
 
@@ -73,13 +73,13 @@ class HostPort(str):
 
     @classmethod
     def parse(cls, text: object) -> "HostPort":
-        """Read an address and a port; ValueError if it is none."""
+        """Read an address and a port; ValueError if the text is not that."""
         matched = re.fullmatch(r"(?:\[([^\[\]]+)\]|([^:\[\]]+))(?::(\d{1,5}))?", str(text))
         port = int(matched[3] or _DNS_PORT) if matched else 0
         try:
             host = ip_address((matched[1] or matched[2]) if matched else "")
         except ValueError as error:
-            msg = f"{text!r} is no address and port; write for example 10.96.0.10:53 or [::1]:53"
+            msg = f"{text!r} is not address:port; write for example 10.96.0.10:53 or [::1]:53"
             raise ValueError(msg) from error
         if not 0 < port <= MAX_PORT:
             msg = f"port {port} of {text} is not between 1 and {MAX_PORT}"
@@ -100,16 +100,16 @@ class IpAddress(str):
 
     @classmethod
     def parse(cls, text: object) -> "IpAddress":
-        """Read an address; ValueError if it is none."""
+        """Read an address; ValueError if the text is not one."""
         try:
             return cls(ip_address(str(text)))
         except ValueError as error:
-            msg = f"{text!r} is no IP address; write for example 10.1.0.7"
+            msg = f"{text!r} is not an IP address; write for example 10.1.0.7"
             raise ValueError(msg) from error
 
     @property
     def address(self) -> Address:
-        """Return it as an address."""
+        """Return the address."""
         return ip_address(str(self))
 
 
@@ -123,4 +123,4 @@ SCHEMAS: Mapping[type, dict[str, Any]] = {
     HostPort: {"type": "string", "description": "address:port, such as 10.96.0.10:53."},
     IpAddress: {"type": "string", "description": "An IP address."},
 }
-"""How each is described to an editor."""
+"""The JSON Schema of each type."""

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from exporter.config.yaml_reader import SettingsError, read_struct
+from exporter.config.yaml_reader import SettingsError
+from exporter.files.small_file import read_struct
 from exporter.judge.claims import conflicts_anywhere
 from exporter.model.clusterset import (
     NOT_CLUSTERS,

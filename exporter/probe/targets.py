@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from exporter.commands.load import RuntimeConfig
-from exporter.config.probe_settings import HttpSettings, ServiceProbe
+from exporter.config.http_settings import HttpSettings
+from exporter.config.probe_settings import ServiceProbe
 from exporter.model.clusterset import Inventory, Profile, Service
 from exporter.model.probes import Lookup, Question, Record, Vantage
 from exporter.probe.http import Request

@@ -20,7 +20,8 @@ from pathlib import Path
 import structlog
 from msgspec import Struct
 
-from exporter.config.yaml_reader import SettingsError, read_struct
+from exporter.config.yaml_reader import SettingsError
+from exporter.files.small_file import read_struct
 
 CHECKS_AT_ONCE = 2
 """Passwords that are hashed at once: each takes a core for 50 ms or more."""

@@ -27,7 +27,7 @@ CONFIG_MISTAKES = {
     "unknown key": (
         CONFIG.replace("resolvers:", "resolver:"),
         (
-            "config.yaml:3: probe.resolver: is no key; did you mean resolvers? allowed here: "
+            "config.yaml:3: probe: unknown key 'resolver'; did you mean 'resolvers'? allowed here: "
             "interval, timeout, confirm, fast, resolvers, lighthouse, lookup, record, jitter, "
             "limits, source_address, pinned, http, tcp, services"
         ),
@@ -35,8 +35,8 @@ CONFIG_MISTAKES = {
     "unknown key of a log": (
         CONFIG.replace("format: main", "formt: main"),
         (
-            "config.yaml:5: logs[0].formt: is no key; did you mean format? allowed here: files, "
-            "syslog, pods, format, wrapper, service"
+            "config.yaml:5: logs[0]: unknown key 'formt'; did you mean 'format'? allowed here: "
+            "files, syslog, pods, format, wrapper, service"
         ),
     ),
     "tab": (
@@ -45,7 +45,7 @@ CONFIG_MISTAKES = {
     ),
     "wrong unit": (
         CONFIG.replace("interval: 1s", "interval: 15"),
-        "config.yaml:3: probe.interval: 15 is no duration; write for example 250ms, 15s or 5m",
+        "config.yaml:3: probe.interval: 15 is not a duration; write for example 250ms, 15s or 5m",
     ),
     "port 0": (
         CONFIG.replace("timeout: 1s", "timeout: 1s, http: {port: 0}"),
@@ -58,7 +58,7 @@ CONFIG_MISTAKES = {
     "no pattern": (
         CONFIG.replace("timeout: 1s", 'timeout: 1s, http: {expect_body: "("}'),
         (
-            "config.yaml:3: probe.http: expect_body '(' is no regular expression: "
+            "config.yaml:3: probe.http: expect_body '(' is not a regular expression: "
             "missing ), unterminated subpattern at position 0"
         ),
     ),
@@ -74,12 +74,12 @@ CONFIG_MISTAKES = {
         CONFIG.replace("timeout: 1s", 'timeout: 1s, http: {headers: ["user-agent: x"]}'),
         (
             "config.yaml:3: probe.http: headers: user-agent is set by the exporter; "
-            "for Host there is host"
+            "set Host by the key host"
         ),
     ),
     "a secret": (
         CONFIG.replace("timeout: 1s", 'timeout: 1s, http: {headers: ["Cookie: x"]}'),
-        "config.yaml:3: probe.http: headers: cookie is a secret, and probes have none",
+        "config.yaml:3: probe.http: headers: cookie is a secret; probes send no secrets",
     ),
     "half a client certificate": (
         CONFIG.replace("timeout: 1s", "timeout: 1s, http: {tls_config: {key_file: k}}"),
@@ -125,13 +125,13 @@ CONFIG_MISTAKES = {
     ),
     "service by pod without an API server": (
         CONFIG.replace("service: nginx-test/nginx", "wrapper: cri, service: {pod: true}"),
-        "config.yaml: logs: service: {pod: true} wants inventory: {kubernetes: {}}",
+        "config.yaml: logs: service: {pod: true} needs inventory: {kubernetes: {}}",
     ),
     "service told by nothing": (
         CONFIG.replace("service: nginx-test/nginx", "service: {host: false}"),
         (
-            "config.yaml:5: logs[0].service: want one of host: true and pod: true; "
-            "or write namespace/name instead"
+            "config.yaml:5: logs[0].service: write one of host: true and pod: true, "
+            "or namespace/name instead"
         ),
     ),
     "service without a namespace": (
@@ -165,7 +165,7 @@ CONFIG_MISTAKES = {
     ),
     "two sources in one": (
         CONFIG.replace("format: main", 'syslog: "udp://127.0.0.1:1"'),
-        "config.yaml:5: logs[0]: files and syslog are two sources; write two",
+        "config.yaml:5: logs[0]: files and syslog are two sources; write two entries",
     ),
     "standard input among files": (
         CONFIG.replace('"*.log"', '"-", x.log'),
@@ -193,11 +193,11 @@ CONFIG_MISTAKES = {
     "not a mapping": ("- east\n", "config.yaml:1: is not a mapping; write `key: value` lines"),
     "two sources": (
         CONFIG.replace("static: inventory.yaml", "static: inventory.yaml, kubernetes: {}"),
-        "config.yaml:2: inventory: want one of static: inventory.yaml and kubernetes: {}",
+        "config.yaml:2: inventory: write one of static: inventory.yaml and kubernetes: {}",
     ),
     "pods without an API server": (
         CONFIG.replace('{files: ["*.log"], format: main, service: nginx-test/nginx}', "{pods: {}}"),
-        "config.yaml: logs: pods want kubernetes",
+        "config.yaml: logs: pods need inventory: {kubernetes: {}}",
     ),
     "no cluster": (
         CONFIG.replace("cluster: east\n", ""),
@@ -296,7 +296,7 @@ def test_an_unreadable_file(tmp_path, monkeypatch):
         raise PermissionError(13, "Permission denied")
 
     # Root may read everything, so the system's answer is played.
-    monkeypatch.setattr("exporter.config.yaml_reader.os.open", denied)
+    monkeypatch.setattr("exporter.files.small_file.os.open", denied)
     told = f"config.yaml: may not be read by user {os.getuid()}; check its permissions"
     refused(tmp_path, told)
 

@@ -286,7 +286,7 @@ def test_turns_are_no_move(tmp_path, inventory):
         (["--cluster=east=a", "b"], "name each file as --cluster ID=FILE"),
         (["--cluster=east"], "FILE is missing; name the access logs, - for standard input"),
         (["--cluster=east", "--since=now", "x"], "--since: 'now' is no time; write for example"),
-        (["--cluster=east", "--every=often", "x"], "--every: 'often' is no duration"),
+        (["--cluster=east", "--every=often", "x"], "--every: 'often' is not a duration"),
         (["--cluster=east", "--format=mian", "x"], "--format: 'mian' is no format"),
         (
             ["--cluster=east", "--format=$remote_addr $status", "--every=1m", "x"],

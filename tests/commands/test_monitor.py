@@ -7,7 +7,7 @@ from prometheus_client.parser import text_string_to_metric_families as plain
 from structlog.testing import capture_logs
 
 from exporter.accesslog.readers.files import Poll
-from exporter.config.settings import load
+from exporter.commands.load import read_settings
 from exporter.model.clusterset import ServiceName
 from exporter.model.probes import Answer, Failure, Lookup, ServiceAddress, Vantage
 from exporter.model.traffic import Client, Hits, LogCounts, ProbeHit
@@ -320,7 +320,7 @@ async def test_doubtful_hits_are_bounded(monkeypatch):
 
 async def test_the_grace_of_one_service(tmp_path):
     path = await asyncio.to_thread(lambda: write(tmp_path, config=CONFIG.replace("probe: {", RULE)))
-    scene = scenes.Scene(probe=(await asyncio.to_thread(load, path)).probe)
+    scene = scenes.Scene(probe=(await asyncio.to_thread(read_settings, path)).probe)
     scene.inventory(ready="a", exported="ab")
     scene.inventory(ready="ab")
     scene.wait(100)

@@ -36,7 +36,7 @@ def test_labels_are_selected_as_kubectl_does(selector, wanted):
 
 @pytest.mark.parametrize("selector", ["a=b,,c=d", "team in shop", "=shop", "a b", "a=b=c"])
 def test_what_is_no_selector_is_refused_with_what_would_work(selector):
-    with pytest.raises(ValueError, match=r"is no label selector; write for example team=shop"):
+    with pytest.raises(ValueError, match=r"is not a label selector; write for example team=shop"):
         parse_selector(selector)
 
 

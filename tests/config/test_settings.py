@@ -6,6 +6,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exporter.commands.load import read_settings
 from exporter.config import settings
 from exporter.config.scalars import Cidr, Duration, HostPort, IpAddress
 from exporter.config.settings import Settings
@@ -49,7 +50,7 @@ state_directory: null
 
 
 def load(folder, text):
-    return settings.load(write(folder, config=text))
+    return read_settings(write(folder, config=text))
 
 
 def test_the_documented_keys_are_understood_and_are_the_defaults(tmp_path):
@@ -213,7 +214,7 @@ def test_what_is_shown_can_be_read_again_and_holds_no_secret(tmp_path):
     assert "do not tell" not in shown
     assert "interval: 15s" in shown
     (tmp_path / "again.yaml").write_text(shown)
-    assert settings.load(tmp_path / "again.yaml") == read
+    assert read_settings(tmp_path / "again.yaml") == read
 
 
 @given(
@@ -232,7 +233,7 @@ def test_any_yaml_is_read_or_refused_in_one_line(tmp_path_factory, value):
     path = tmp_path_factory.mktemp("any") / "config.yaml"
     path.write_text(yaml.safe_dump(value))
     try:
-        read = settings.load(path)
+        read = read_settings(path)
     except SettingsError as error:
         told = str(error)
     else:
@@ -247,7 +248,7 @@ def test_any_bytes_are_refused_in_one_line(tmp_path_factory, raw):
     path = tmp_path_factory.mktemp("any") / "config.yaml"
     path.write_bytes(raw)
     with pytest.raises(SettingsError) as refused:
-        settings.load(path)
+        read_settings(path)
     assert "\n" not in str(refused.value)
 
 

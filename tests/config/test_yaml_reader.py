@@ -8,8 +8,9 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from exporter.config.yaml_reader import SettingsError, read_struct
+from exporter.config.yaml_reader import SettingsError
 from exporter.discover.static import read_inventory
+from exporter.files.small_file import read_struct
 
 TEXT = st.text("abc09 .:-#~'\"[]{}<>=!*&\n")
 PLAIN = st.recursive(

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from exporter import __version__
-from exporter.config.settings import load
+from exporter.commands.load import read_settings
 from tests.fakes.charts import (
     CHART,
     MATRIX,
@@ -28,7 +28,7 @@ with_any_values = pytest.mark.parametrize("values", MATRIX.values(), ids=MATRIX)
 def config_of(found, name, tmp_path):
     path = tmp_path / "config.yaml"
     path.write_text(one(found, "ConfigMap", name)["data"]["config.yaml"])
-    return load(path)
+    return read_settings(path)
 
 
 @with_any_values

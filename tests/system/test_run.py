@@ -100,7 +100,7 @@ async def test_sighup_reloads_and_a_broken_configuration_changes_nothing(tmp_pat
         running.process.send_signal(signal.SIGHUP)
         await running.until_value(0, RELOADED)
         (problem,) = (await running.status())["problems"]
-        assert "config.yaml:6: leak_grace: 'soon' is no duration" in problem["message"]
+        assert "config.yaml:6: leak_grace: 'soon' is not a duration" in problem["message"]
         config.write_text(CONFIG)
         running.process.send_signal(signal.SIGHUP)
         await running.until_value(1, RELOADED)

@@ -137,7 +137,7 @@ async def test_a_client_certificate_is_asked_for(tmp_path, authority):
         (TLS % ", min_version: TLS10", "min_version TLS10 should be one of TLS12, TLS13"),
         (TLS % ", client_ca_file: ca.pem", "client_ca_file and a client_auth_type that verifies"),
         (TLS % "", "server.pem, server.key, no CA: "),
-        ("users: {}", "users: is no key; allowed here: tls_server_config, basic_auth_users"),
+        ("users: {}", "unknown key 'users'; allowed here: tls_server_config, basic_auth_users"),
     ],
 )
 def test_mistakes(tmp_path, text, told):

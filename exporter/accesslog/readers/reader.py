@@ -18,8 +18,9 @@ from exporter.accesslog.readers.choose import Chosen
 from exporter.accesslog.readers.files import Follower, Poll, follow
 from exporter.accesslog.readers.stdin import read_pipe
 from exporter.accesslog.readers.syslog import Inbox, receive
-from exporter.commands.load import STDIN, LogSource, RuntimeConfig, compile_source
+from exporter.commands.load import LogSource, RuntimeConfig, compile_source
 from exporter.commands.run.monitor import Monitor
+from exporter.config.paths import STDIN
 from exporter.model.clusterset import ServiceName
 from exporter.model.traffic import LogCounts
 

@@ -12,7 +12,8 @@ from typing import Any
 
 from exporter.accesslog.counter import Counter
 from exporter.accesslog.line_reader import Lines
-from exporter.commands.load import STDIN, LogSource, RuntimeConfig, compile_source, load
+from exporter.commands.load import LogSource, RuntimeConfig, compile_source, load
+from exporter.config.paths import STDIN
 from exporter.config.yaml_reader import SettingsError
 from exporter.discover.static import read_inventory
 from exporter.judge.attribute import Attribution

@@ -1,0 +1,132 @@
+"""Settings of the access logs: where they are, what a line looks like, and who sent it."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from exporter.config.require import require
+from exporter.config.scalars import Cidr
+from exporter.model.clusterset import ServiceName
+
+
+class NginxFormat(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A log format that is read from an nginx configuration."""
+
+    nginx_conf: Annotated[str, Meta(description="Path, such as /etc/nginx/nginx.conf.")]
+    name: Annotated[
+        str | None, Meta(description="Name of the log_format; null: the only one, else combined.")
+    ] = None
+
+
+class ServiceSource(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the service of a line is found, if it is not the same for all lines."""
+
+    host: Annotated[bool, Meta(description="By the host of each request.")] = False
+    pod: Annotated[bool, Meta(description="By the pod in the name of a node's log file.")] = False
+
+    def __post_init__(self) -> None:
+        """Require exactly one way."""
+        told = "write one of host: true and pod: true, or namespace/name instead"
+        require(self.host is not self.pod, told)
+
+
+class PodLogSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Logs of the pods behind exported services, read from the API server."""
+
+    limit: Annotated[
+        int, Meta(ge=1, le=900, description="Pods that are followed at the same time.")
+    ] = 200
+
+
+class LogSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One source of access logs."""
+
+    files: Annotated[
+        tuple[str, ...], Meta(description="Paths and globs; - is standard input.")
+    ] = ()
+    syslog: Annotated[
+        str | None,
+        Meta(description="udp://host:port, tcp://host:port, unix:///path or unix-stream:///path."),
+    ] = None
+    pods: Annotated[
+        PodLogSettings | None,
+        Meta(description="{}: the pods behind exported services; needs inventory.kubernetes."),
+    ] = None
+    format: Annotated[
+        str | NginxFormat,
+        Meta(description="combined, main, json, a log_format string, or {nginx_conf: path}."),
+    ] = "main"
+    wrapper: Annotated[str, Meta(description="Wrapper of each line: none, cri or docker.")] = "none"
+    service: Annotated[
+        str | ServiceSource | None,
+        Meta(
+            description="namespace/name of the service, {host: true}, or {pod: true} for the files "
+            "of a node; null for pods, whose service is known."
+        ),
+    ] = None
+
+    def __post_init__(self) -> None:
+        """Refuse a source that cannot be read."""
+        from_conf = isinstance(self.format, NginxFormat)
+        given = [
+            name
+            for name, holds in (
+                ("files", self.files),
+                ("syslog", self.syslog),
+                ("pods", self.pods is not None),
+            )
+            if holds
+        ]
+        require(given or from_conf, "files is missing; write files: [/var/log/nginx/access.log]")
+        require(len(given) <= 1, f"{' and '.join(given)} are two sources; write two entries")
+        if self.pods is None:
+            require(self.service is not None, "service is missing; write service: namespace/name")
+        else:
+            require(
+                self.service is None, "service: leave it out, because the service of a pod is known"
+            )
+            require(
+                self.wrapper == "none",
+                "wrapper: leave it out, because logs of pods have no wrapper",
+            )
+        wrappers = {"none", "cri", "docker"}
+        told = f"wrapper {self.wrapper!r} should be none, cri or docker"
+        require(self.wrapper in wrappers, told)
+        if self.by_pod:
+            require(self.files and "-" not in self.files, "service: {pod: true} is for files")
+            require(self.wrapper != "none", "wrapper is missing; write wrapper: cri, or docker")
+        if isinstance(self.service, str):
+            parts = self.service.split("/")
+            named = len(parts) == 2 and all(parts)  # noqa: PLR2004
+            require(named, f"service {self.service!r} should be namespace/name")
+
+    @property
+    def by_pod(self) -> bool:
+        """Return True if the names of the files contain the pods that wrote them."""
+        return isinstance(self.service, ServiceSource) and self.service.pod
+
+    @property
+    def service_name(self) -> ServiceName | None:
+        """Return the service of all lines; None if each line or file has its own."""
+        if not isinstance(self.service, str):
+            return None
+        namespace, _, name = self.service.partition("/")
+        return ServiceName(namespace, name)
+
+
+class IgnoreSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Requests that do not count as client traffic."""
+
+    user_agents: Annotated[tuple[str, ...], Meta(description="Prefixes of user agents.")] = (
+        "kube-probe/",
+    )
+    paths: Annotated[tuple[str, ...], Meta(description="Exact paths.")] = ()
+
+
+class AttributionSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the cluster of a client is found."""
+
+    trusted_proxies: Annotated[
+        tuple[Cidr, ...], Meta(description="Networks of proxies whose X-Forwarded-For is trusted.")
+    ] = ()
+    ignore: IgnoreSettings = IgnoreSettings()

@@ -1,0 +1,1 @@
+"""A path in; the text of a small file out, or an error in one line. It never reads large files."""

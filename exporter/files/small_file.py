@@ -1,0 +1,62 @@
+"""Reading a small file that an operator wrote, such as a configuration or an inventory."""
+
+import errno
+import os
+import stat
+from pathlib import Path
+from typing import Any, TypeVar
+
+from exporter.config.yaml_reader import SettingsError, parse_struct
+
+MAX_BYTES = 1 << 20
+"""A larger file is refused, because it is the wrong file."""
+T = TypeVar("T")
+
+
+def read_struct(path: Path, kind: type[T], **hooks: Any) -> T:  # noqa: ANN401 - msgspec's own hooks
+    """
+    Read the YAML file at *path* as a *kind*.
+
+    Raises:
+        SettingsError: In one line: file, line, path in it, what is wrong, what would work.
+    """
+    return parse_struct(read_text(path), kind, source=str(path), **hooks)
+
+
+def read_text(path: Path) -> str:
+    """
+    Return the text of a regular file of at most MAX_BYTES.
+
+    Raises:
+        SettingsError: In one line that names the file.
+    """
+    try:
+        # Without O_NONBLOCK, opening a named pipe would wait for its other end.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                msg = f"{path}: is not a regular file; name a YAML file"
+                raise SettingsError(msg)
+            raw = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        msg = f"{path}: {_reason(error)}"
+        raise SettingsError(msg) from error
+    if len(raw) > MAX_BYTES:
+        msg = f"{path}: is larger than {MAX_BYTES >> 20} MiB; is it the right file?"
+        raise SettingsError(msg)
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        msg = f"{path}:{line}: is not UTF-8 text; save it as UTF-8"
+        raise SettingsError(msg) from error
+
+
+def _reason(error: OSError) -> str:
+    if error.errno == errno.ENOENT:
+        return "there is no such file"
+    if error.errno == errno.EACCES:
+        return f"may not be read by user {os.getuid()}; check its permissions"
+    if error.errno == errno.EISDIR:
+        return "is a folder; name a YAML file"
+    return error.strerror or str(error)
