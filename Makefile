@@ -18,10 +18,11 @@ IMAGE_OPTIONS ?=
 VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' exporter/__init__.py)
 REVISION = $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 
-.PHONY: help demo test test-dashboards test-image e2e dashboards dashboard-pictures check deploy format generate picture lock clean
+.PHONY: help demo test test-fast test-dashboards test-image e2e dashboards dashboard-pictures check deploy format generate picture lock clean
 .PHONY: image sbom release packages bench bench-daemon bench-cluster bench-dashboards bench-logs bench-probes bench-scrape
 help:
 	@echo 'make demo   a whole clusterset on this machine, a failover and a leak caught on it (CLUSTERS=3, DEMO_ARGS=--keep)'
+	@echo 'make test-fast  the tests that take less than a minute together, for every save'
 	@echo 'make test   all checks and tests'
 	@echo 'make test-dashboards  the boards and alerts on the story of the demo'
 	@echo 'make e2e    the tests that need a real kube-apiserver; builds one the first time, which takes minutes and Go'
@@ -52,6 +53,11 @@ test: $(DEV)/.made test-tools
 	@sh tests/install-helm >/dev/null || [ -z "$$CI" ]
 	@$(MAKE) check
 	$(DEV)/bin/pytest -n auto --dist worksteal -m 'not story' --ignore=tests/e2e --ignore=tests/image
+
+# For every save: nothing that starts servers or browsers, no simulations, few examples of Hypothesis.
+test-fast: $(DEV)/.made
+	$(DEV)/bin/pytest -q -n auto --dist worksteal -m 'not story and not system and not slow' --hypothesis-profile=fast \
+		--ignore=tests/e2e --ignore=tests/image --ignore=tests/system
 
 # A real API server: the one of KUBEBUILDER_ASSETS or TEST_ASSET_KUBE_APISERVER, else one built into a cache outside this tree.
 e2e: $(DEV)/.made
@@ -101,6 +107,7 @@ check: $(DEV)/.made
 	$(DEV)/bin/ruff format --check .
 	$(DEV)/bin/mypy
 	$(DEV)/bin/python docs/generate.py --check
+	$(DEV)/bin/python docs/check_prose.py
 	$(DEV)/bin/python -m dashboards --check
 	@if sh tests/install-helm --find >/dev/null; then PYTHONPATH=. $(DEV)/bin/python deploy/render.py --check; \
 	else echo 'no helm: what is rendered from the chart was not compared; make deploy gets one' >&2; [ -z "$$CI" ]; fi

@@ -1,4 +1,4 @@
-"""Write the generated parts of the documentation; with --check only say what is out of date."""
+"""Write the generated parts of the documentation. With --check, only report outdated parts."""
 
 import sys
 from dataclasses import fields
@@ -21,7 +21,7 @@ def row(family: Family) -> str:
 
 def metrics_table() -> str:
     """Return the table of all series."""
-    return "| series | type | labels | what it says |\n|---|---|---|---|\n" + "".join(
+    return "| series | type | labels | meaning |\n|---|---|---|---|\n" + "".join(
         map(row, FAMILIES)
     )
 
@@ -35,7 +35,7 @@ def alert_row(alert: Alert) -> str:
 def alerts_tables() -> str:
     """Return the tables of all alerts and of all thresholds."""
     defaults = Thresholds()
-    alerts = "| alert | severity | for | rules | says |\n|---|---|---|---|---|\n" + "".join(
+    alerts = "| alert | severity | for | rules | meaning |\n|---|---|---|---|---|\n" + "".join(
         map(alert_row, files.alerts(defaults))
     )
     thresholds = "".join(
@@ -44,7 +44,8 @@ def alerts_tables() -> str:
     )
     return (
         f"{alerts}\n## Thresholds\n\n"
-        "In a chart's values they stand under `alerts:`; for plain files change `dashboards/thresholds.py` and run `make dashboards`.\n\n"
+        "In the values of the chart they are under `alerts:`. For plain files, change\n"
+        "`dashboards/thresholds.py` and run `make dashboards`.\n\n"
         f"| name | default | meaning |\n|---|---|---|\n{thresholds}"
     )
 
@@ -53,7 +54,7 @@ PARTS = {"metrics.md": metrics_table, "dashboards.md": alerts_tables}
 
 
 def renewed(text: str, table: str) -> str:
-    """Return *text* with what stands between the marks replaced by *table*."""
+    """Return *text* with *table* between the two marks."""
     before, rest = text.split(BEGIN)
     return before + BEGIN + table + END + rest.split(END)[1]
 

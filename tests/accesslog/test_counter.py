@@ -13,6 +13,7 @@ from exporter.accesslog.formats.nginx import compile_format, parse_time
 from exporter.model.clusterset import ServiceName
 from exporter.model.traffic import Client, Hits, LogCounts, ProbeHit
 from tests.fakes import plain_counter
+from tests.fakes.depth import examples
 
 DATA = Path(__file__).parents[1] / "data"
 HARD = (DATA / "hard.log").read_bytes()
@@ -117,7 +118,7 @@ PARTS = st.sampled_from(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400))
 @given(
     st.lists(PARTS, max_size=12).map(b"".join),
     st.lists(st.tuples(st.integers(0, 2000), st.binary(max_size=3)), max_size=4),
@@ -132,7 +133,7 @@ def test_damaged_blocks_are_counted_exactly(block, damage, name, words):
     assert ours(counter(name, **words).count(block)) == plain(block, name)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100))
 @given(st.lists(PARTS, max_size=12).map(b"".join), st.data())
 def test_how_blocks_are_cut_changes_nothing(text, data):
     lines = (text + b"\n").split(b"\n")[:-1]

@@ -10,7 +10,7 @@ from exporter.model.clusterset import ServiceName
 from exporter.model.traffic import LogCounts
 from tests.fakes import plain_counter
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 NGINX = ServiceName("nginx-test", "nginx")
 AGENTS = (
     "curl/8.5.0",

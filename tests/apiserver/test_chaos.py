@@ -14,6 +14,7 @@ from tests.fakes.apistore import Store
 from tests.fakes.reflecting import check_pace, rounds, truth, watching
 from tests.fakes.virtual import until
 
+pytestmark = pytest.mark.slow
 MINUTES = 10
 THINGS = Resource(group="multicluster.x-k8s.io", version="v1alpha1", plural="serviceexports")
 RESOURCES = [

@@ -26,6 +26,7 @@ from tests.fakes.members import PLURALS, Member, path_of
 from tests.fakes.reflecting import check_pace
 from tests.fakes.virtual import until
 
+pytestmark = pytest.mark.slow
 MINUTES = 10
 SPARE = 16 << 20
 """Bytes by which memory may have grown: what Python and the server in it keep for themselves."""

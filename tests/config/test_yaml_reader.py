@@ -26,7 +26,7 @@ def read(path, text):
 
 
 @given(written=st.dictionaries(TEXT, PLAIN, max_size=4), flow=st.booleans())
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_what_was_written_comes_back(tmp_path, written, flow):
     text = yaml.safe_dump(written, default_flow_style=flow, allow_unicode=True)
     assert read(tmp_path / "x.yaml", text) == written

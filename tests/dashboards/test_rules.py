@@ -14,6 +14,7 @@ from tests.fakes.alert_cases import CASES
 from tests.fakes.boards import GENERATED
 from tests.fakes.tools import need
 
+pytestmark = pytest.mark.slow
 ORDER = [
     f"clusterset-exporter-{scope}-{kind}" for kind in ("recordings", "alerts") for scope in Scope
 ]

@@ -21,6 +21,7 @@ from tests.fakes.charts import (
     template,
 )
 
+pytestmark = pytest.mark.slow
 WORKLOADS = {"Deployment", "StatefulSet", "DaemonSet"}
 with_any_values = pytest.mark.parametrize("values", MATRIX.values(), ids=MATRIX)
 

@@ -12,6 +12,7 @@ from tests.fakes.charts import ROOT
 from tests.fakes.commands import commands
 from tests.fakes.process import exporter
 
+pytestmark = pytest.mark.slow
 README = ROOT / "README.md"
 OWN = [each for each in commands(README) if each.startswith("clusterset-exporter ")]
 LINE = '%s - - [07/Jul/2022:07:42:11 +0000] "GET / HTTP/1.1" 200 615 "-" "curl/7.80.0" "-"\n'

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from exporter.discover.assemble import inventory
 from exporter.discover.parse_objects import parse_pod
 from exporter.discover.resources import RESOURCES
+from tests.fakes.depth import examples
 from tests.fakes.objects import HERE, NOW, Objects
 
 TRIM = {wanted.name: wanted.trim for wanted in RESOURCES}
@@ -68,7 +69,7 @@ def kept(found):
     return store
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150))
 @given(damaged(), st.floats(allow_nan=False))
 def test_damaged_objects_are_broken_or_used_and_nothing_else(found, now):
     seen = inventory(kept(found), identity=HERE, now=now)
@@ -77,7 +78,7 @@ def test_damaged_objects_are_broken_or_used_and_nothing_else(found, now):
     assert later.inventory.services == fresh.inventory.services
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300))
 @given(JSON)
 def test_garbage_is_broken_or_used_and_nothing_else(found):
     inventory(kept([found]), identity=HERE, now=NOW)

@@ -14,7 +14,7 @@ PARTS = 4
 KEPT = (6, 31, 39, 129, 243, 348, 815, 1986, 2334, 3434)
 """Seeds that failed once."""
 CONFIRM = 2
-pytestmark = pytest.mark.timeout(1200)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 
 @pytest.fixture(autouse=True)

@@ -20,6 +20,7 @@ from exporter.probe.drivers.waits import Socket
 from exporter.probe.http import Request
 from exporter.probe.probe import MAX_ADDRESSES, Target, chosen
 from exporter.probe.schedule import MAX_HURRIED, Pace, Schedule
+from tests.fakes.depth import examples
 
 A = ip_address("100.1.0.10")
 GET = Request(expected=frozenset({200}))
@@ -143,7 +144,7 @@ class World:
         return self
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(st.integers(1, 60))
 def test_every_name_starts_once_an_interval_and_spread(number):
     async def play():

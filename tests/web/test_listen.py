@@ -4,11 +4,12 @@ import asyncio
 from contextlib import asynccontextmanager
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.web import listen as web
 from exporter.web.listen import Request, Response, listening, text
+from tests.fakes.depth import examples
 
 LIMIT = 10.0
 HELLO = b"GET /hello HTTP/1.1\r\nHost: here\r\n\r\n"
@@ -236,7 +237,7 @@ async def test_at_the_end_nobody_is_waited_for_for_long_and_nothing_is_told(page
         max_size=12,
     ).map(b"".join)
 )
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(60))
 def test_no_bytes_do_it_harm(sent):
     async def run():
         page = Page()

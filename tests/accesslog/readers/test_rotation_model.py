@@ -16,6 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from exporter.accesslog.checkpoint import Checkpoint, FilePlaces
 from exporter.accesslog.readers.files import LINGER, Follower
+from tests.fakes.depth import examples
 
 
 class Rotation(RuleBasedStateMachine):
@@ -155,5 +156,5 @@ class Rotation(RuleBasedStateMachine):
         assert not missing
 
 
-Rotation.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+Rotation.TestCase.settings = settings(max_examples=examples(60), stateful_step_count=40)
 TestRotation = Rotation.TestCase

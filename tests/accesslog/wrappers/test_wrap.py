@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.accesslog.counter import Counter
@@ -86,7 +86,6 @@ def test_none_is_none():
     assert isinstance(wrapper("cri"), Cri)
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 90), min_size=1, max_size=30), st.data())
 def test_however_lines_are_cut_and_blocks_fall_the_counts_are_the_same(cuts, data):
     kind = data.draw(st.sampled_from(["cri", "docker"]))

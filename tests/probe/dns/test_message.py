@@ -28,6 +28,7 @@ from exporter.probe.dns.message import (
     encode_response,
 )
 from exporter.probe.dns.name import MalformedError, encode_name
+from tests.fakes.depth import examples
 
 NAME = "nginx.nginx-test.svc.clusterset.local"
 A = IPv4Address("100.1.0.10")
@@ -305,7 +306,7 @@ def peer(wire, query):
         return None
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(st.data())
 def test_what_dnspython_and_we_both_read_we_read_alike(data):
     query = encode_query(NAME, 1)
