@@ -12,7 +12,7 @@ from exporter import __version__
 from exporter.config import settings
 from exporter.discover.findings import Kind
 from exporter.discover.gateways import STALE_AFTER
-from exporter.discover.parse_objects import KARMADA_NAMESPACE, LOG_CONTAINER, LOG_FORMAT, PROBE
+from exporter.discover.parse_core import KARMADA_NAMESPACE, LOG_CONTAINER, LOG_FORMAT, PROBE
 from exporter.discover.resources import RESOURCES
 from exporter.metrics.families import FAMILIES
 from exporter.model.clusterset import Profile

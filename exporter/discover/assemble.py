@@ -24,7 +24,7 @@ from exporter.discover.clusters import members, overlap_findings, unknown_local,
 from exporter.discover.findings import Finding
 from exporter.discover.gateways import Remembered, Tunnels, gateway_findings, tunnels
 from exporter.discover.identity import Identity
-from exporter.discover.parse_objects import LIGHTHOUSE, LIGHTHOUSE_DNS
+from exporter.discover.parse_core import LIGHTHOUSE, LIGHTHOUSE_DNS
 from exporter.discover.resources import Found, Objects
 from exporter.discover.services import Parts, Rules, build, gather, workload
 from exporter.model.clusterset import (

@@ -7,7 +7,7 @@ from typing import TypeVar
 from exporter.apiserver.json_fields import Json
 from exporter.discover.api_types import Kept
 from exporter.discover.findings import Finding, Kind
-from exporter.discover.parse_objects import (
+from exporter.discover.parse_core import (
     SERVICE_NAME,
     parse_export,
     parse_import,
@@ -16,7 +16,7 @@ from exporter.discover.parse_objects import (
     parse_node,
     parse_service,
 )
-from exporter.discover.tunnels import (
+from exporter.discover.parse_submariner import (
     parse_gateway,
     parse_member,
     parse_submariner,

@@ -4,7 +4,7 @@ import pytest
 
 from exporter.discover.findings import Kind
 from exporter.discover.gateways import STALE_AFTER, Remembered
-from exporter.discover.tunnels import parse_gateway
+from exporter.discover.parse_submariner import parse_gateway
 from tests.fakes.objects import NOW, Objects
 
 

@@ -14,7 +14,7 @@ from exporter.apiserver.pod_log import restarts
 from exporter.apiserver.rate_limiter import Backoff
 from exporter.commands.load import LogSource
 from exporter.commands.run.monitor import Monitor
-from exporter.discover.parse_objects import parse_pod
+from exporter.discover.parse_core import parse_pod
 from exporter.model.clusterset import Pod, ServiceName, Workload
 
 LOOK_EVERY = 30.0

@@ -1,6 +1,6 @@
 import pytest
 
-from exporter.discover.tunnels import parse_duration, parse_version
+from exporter.discover.parse_submariner import parse_duration, parse_version
 
 
 @pytest.mark.parametrize(
