@@ -56,8 +56,6 @@ NOT_YET = {
         "commands.run.daemon",
         "commands.run.monitor",
         "demo.story",
-        "discover.assemble",
-        "discover.static",
         "judge.explain",
         "judge.failover",
         "judge.service_verdicts",

@@ -96,8 +96,7 @@ class LogSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
             require(self.files and "-" not in self.files, "service: {pod: true} is for files")
             require(self.wrapper != "none", "wrapper is missing; write wrapper: cri, or docker")
         if isinstance(self.service, str):
-            parts = self.service.split("/")
-            named = len(parts) == 2 and all(parts)  # noqa: PLR2004
+            named = ServiceName.parse(self.service) is not None
             require(named, f"service {self.service!r} should be namespace/name")
 
     @property
@@ -108,10 +107,7 @@ class LogSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     @property
     def service_name(self) -> ServiceName | None:
         """Return the service of all lines; None if each line or file has its own."""
-        if not isinstance(self.service, str):
-            return None
-        namespace, _, name = self.service.partition("/")
-        return ServiceName(namespace, name)
+        return ServiceName.parse(self.service) if isinstance(self.service, str) else None
 
 
 class IgnoreSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

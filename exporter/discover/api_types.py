@@ -119,7 +119,7 @@ class TunnelEnd:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Connection:
+class GatewayConnection:
     """A tunnel, as one gateway of the local cluster reports it."""
 
     cluster: str
@@ -141,7 +141,7 @@ class Gateway:
     updated: int | None
     """When it last said anything, unix seconds; None if it does not say."""
     version: Version | None
-    connections: tuple[Connection, ...]
+    connections: tuple[GatewayConnection, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

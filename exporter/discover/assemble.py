@@ -24,9 +24,15 @@ from exporter.discover.clusters import members, overlap_findings, unknown_local,
 from exporter.discover.findings import Finding
 from exporter.discover.gateways import Remembered, Tunnels, gateway_findings, tunnels
 from exporter.discover.identity import Identity
-from exporter.discover.parse_core import LIGHTHOUSE, LIGHTHOUSE_DNS
+from exporter.discover.parse_submariner import (
+    BROKER_NAMESPACE,
+    LIGHTHOUSE_DNS,
+    LIGHTHOUSE_MANAGER,
+    OPERATOR_NAMESPACE,
+)
 from exporter.discover.resources import Found, Objects
 from exporter.discover.services import Parts, Rules, build, gather, workload
+from exporter.judge.versions import looks_for_submariner
 from exporter.model.clusterset import (
     Address,
     Cluster,
@@ -38,9 +44,6 @@ from exporter.model.clusterset import (
     Workload,
 )
 
-BROKER_NAMESPACE = "submariner-k8s-broker"
-OPERATOR_NAMESPACE = "submariner-operator"
-"""Where Submariner is, unless its own object says otherwise."""
 MAX_NAME_SERVERS = 10
 """Replicas of Lighthouse that are asked: each is asked for all names."""
 
@@ -142,7 +145,7 @@ def _network(found: Found, remembered: Remembered, now: float) -> _Network:
     version = _version(gateways, submariners)
     # Lighthouse looks once, when it starts, for a Submariner object; up to 0.14 it did not. Where
     # we may not see those, a gateway is proof enough.
-    blind = not found.served("submariners") or (version is not None and version < (0, 15, 0))
+    blind = not found.served("submariners") or not looks_for_submariner(version)
     knows = bool(submariners) or (blind and bool(gateways))
     return _Network(
         gateways=gateways,
@@ -187,7 +190,7 @@ def _profile(found: Found) -> Profile:
     slices = found.of(ImportedSlice, "imported_slices")
     signs = (found.of(Gateway, "gateways"), found.of(Member, "clusters"))
     named = found.of(Submariner, "submariners")
-    if any(signs) or named or any(each.manager == LIGHTHOUSE for each in slices):
+    if any(signs) or named or any(each.manager == LIGHTHOUSE_MANAGER for each in slices):
         return Profile.SUBMARINER
     if found.of(ServiceImport, "gke_serviceimports"):
         return Profile.GKE
@@ -201,7 +204,7 @@ def _gather(found: Found, brokers: frozenset[str]) -> dict[ServiceName, Parts]:
     imports = found.of(ServiceImport, "serviceimports", "gke_serviceimports")
     slices = found.of(ImportedSlice, "imported_slices")
     # Where Lighthouse runs, it goes by its own slices only.
-    own = [each for each in slices if each.manager == LIGHTHOUSE]
+    own = [each for each in slices if each.manager == LIGHTHOUSE_MANAGER]
     return gather(
         found.of(ServiceExport, "serviceexports", "gke_serviceexports"),
         (each for each in imports if each.namespace not in brokers),

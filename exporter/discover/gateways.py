@@ -3,14 +3,14 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from exporter.discover.api_types import Connection, Gateway
+from exporter.discover.api_types import Gateway, GatewayConnection
 from exporter.discover.findings import Finding, Kind
+from exporter.judge.versions import knows_ipv6
 from exporter.model.clusterset import Version
 
 # A gateway writes its time every 5 s; after 15 s its successor takes it for dead and removes it.
 # One more round, for the way of the news here.
 STALE_AFTER = 20.0
-_NEEDS_USED_ADDRESS = (0, 21, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +96,7 @@ class Remembered:
         return frozenset(cluster for cluster, _ in self._tunnels)
 
 
-def _tunnel(connection: Connection, version: Version | None) -> tuple[str, int] | None:
-    if version is not None and version < _NEEDS_USED_ADDRESS:
+def _tunnel(connection: GatewayConnection, version: Version | None) -> tuple[str, int] | None:
+    if not knows_ipv6(version):
         return connection.cluster, 4
     return None if connection.family is None else (connection.cluster, connection.family)

@@ -7,7 +7,7 @@ from enum import StrEnum
 from exporter.apiserver.json_fields import cluster_id
 from exporter.discover.api_types import Gateway, ServiceExport, Submariner
 from exporter.discover.findings import Finding, Kind
-from exporter.discover.parse_core import KARMADA_NAMESPACE, KARMADA_PREFIX, karmada_cluster
+from exporter.discover.parse_karmada import KARMADA_NAMESPACE, KARMADA_PREFIX, karmada_cluster
 
 
 class Source(StrEnum):

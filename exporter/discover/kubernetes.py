@@ -64,7 +64,7 @@ class KubernetesInventory:
         self._previous: Discovered | None = None
         self._reflectors = {
             wanted.name: Reflector[Kept](
-                client, _resource(wanted), trim=wanted.trim, changed=self._due.set
+                client, _resource(wanted), trim=wanted.parse, changed=self._due.set
             )
             for wanted in RESOURCES
         }

@@ -1,7 +1,7 @@
 """
-Submariner's own objects as JSON to what is kept of them.
+Submariner's own objects as JSON, parsed to the few fields that are kept.
 
-Each function raises ValueError, TypeError or KeyError for an object that is broken.
+Each function raises ValueError, TypeError or KeyError for a broken object.
 """
 
 import re
@@ -15,10 +15,18 @@ from exporter.apiserver.json_fields import (
     objects,
     text,
 )
-from exporter.discover.api_types import Connection, Gateway, Member, Submariner, TunnelEnd
-from exporter.model.clusterset import Version
+from exporter.discover.api_types import Gateway, GatewayConnection, Member, Submariner, TunnelEnd
+from exporter.judge.versions import find_version
 
-_VERSION = re.compile(r"(?<![\w.])v?(\d{1,4})\.(\d{1,4})(?:\.(\d{1,4}))?")
+LIGHTHOUSE_MANAGER = "lighthouse-agent.submariner.io"
+"""Who manages Lighthouse's endpoint slices, by their label."""
+LIGHTHOUSE_DNS = "submariner-lighthouse-coredns"
+"""The Service of the clusterset's name servers."""
+LIGHTHOUSE_PREFIX = "lighthouse.submariner.io/"
+"""How Lighthouse's own labels and annotations begin."""
+OPERATOR_NAMESPACE = "submariner-operator"
+"""Where Submariner is installed, unless its own object says otherwise."""
+BROKER_NAMESPACE = "submariner-k8s-broker"
 _STAMP = re.compile(r"\d{1,12}")
 _DURATION = re.compile(r"(\d{1,15}(?:\.\d{0,15})?)(ns|us|µs|μs|ms|s|m|h)")
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1, "m": 60, "h": 3600}
@@ -47,7 +55,7 @@ def parse_tunnel_end(found: Json) -> TunnelEnd:
 
 
 def parse_gateway(found: Json) -> Gateway:
-    """Keep a Gateway. Like Lighthouse, pass over connections that do not say to whom."""
+    """Keep a Gateway. Connections that name no cluster are skipped, as Lighthouse does."""
     meta, status = mapping(found, "metadata"), mapping(found, "status")
     stamp = text(mapping(meta, "annotations"), "update-timestamp")
     local = text(mapping(status, "localEndpoint"), "cluster_id")
@@ -56,7 +64,7 @@ def parse_gateway(found: Json) -> Gateway:
         active=text(status, "haStatus") == "active",
         local=cluster_id("cluster_id", local) if local else "",
         updated=int(stamp) if _STAMP.fullmatch(stamp) else None,
-        version=parse_version(text(status, "version")),
+        version=find_version(text(status, "version")),
         connections=tuple(
             _connection(each)
             for each in objects(status, "connections")
@@ -71,28 +79,22 @@ def parse_submariner(found: Json) -> Submariner:
     cluster = text(spec, "clusterID")
     return Submariner(
         cluster=cluster_id("clusterID", cluster) if cluster else "",
-        version=parse_version(text(spec, "version")),
+        version=find_version(text(spec, "version")),
         broker_namespace=text(spec, "brokerK8sRemoteNamespace"),
     )
 
 
-def parse_version(words: str) -> Version | None:
-    """Return the first thing in *words* that looks like a version, such as v0.19.0-rc3."""
-    matched = _VERSION.search(words)
-    return (int(matched[1]), int(matched[2]), int(matched[3] or 0)) if matched else None
-
-
 def parse_duration(words: str) -> float | None:
-    """Return the seconds of a duration as Go writes it, such as 447.358µs; None if it is none."""
+    """Return the seconds of a Go duration, such as 447.358µs; None if it is not one."""
     parts = _DURATION.findall(words)
     if not parts or "".join(f"{number}{unit}" for number, unit in parts) != words:
         return None
     return sum(float(number) * _SECONDS[unit] for number, unit in parts)
 
 
-def _connection(found: Json) -> Connection:
+def _connection(found: Json) -> GatewayConnection:
     used, latency = text(found, "usingIP"), mapping(found, "latencyRTT")
-    return Connection(
+    return GatewayConnection(
         cluster=cluster_id("cluster_id", text(mapping(found, "endpoint"), "cluster_id")),
         connected=text(found, "status") == "connected",
         family=address(used).version if used else None,

@@ -7,14 +7,12 @@ from typing import TypeVar
 from exporter.apiserver.json_fields import Json
 from exporter.discover.api_types import Kept
 from exporter.discover.findings import Finding, Kind
-from exporter.discover.parse_core import (
+from exporter.discover.parse_core import parse_local_slice, parse_node, parse_service
+from exporter.discover.parse_mcs import (
     SERVICE_NAME,
     parse_export,
     parse_import,
     parse_imported_slice,
-    parse_local_slice,
-    parse_node,
-    parse_service,
 )
 from exporter.discover.parse_submariner import (
     parse_gateway,
@@ -37,7 +35,7 @@ class Wanted:
     """In the order of preference."""
     plural: str
     label_selector: str | None = None
-    trim: Callable[[Json], Kept | None]
+    parse: Callable[[Json], Kept | None]
     """
     Makes what is kept: None for what is not wanted.
 
@@ -51,28 +49,28 @@ RESOURCES = (
         group="multicluster.x-k8s.io",
         versions=("v1beta1", "v1alpha1"),
         plural="serviceexports",
-        trim=parse_export,
+        parse=parse_export,
     ),
     Wanted(
         name="serviceimports",
         group="multicluster.x-k8s.io",
         versions=("v1beta1", "v1alpha1"),
         plural="serviceimports",
-        trim=parse_import,
+        parse=parse_import,
     ),
     Wanted(
         name="gke_serviceexports",
         group="net.gke.io",
         versions=("v1",),
         plural="serviceexports",
-        trim=parse_export,
+        parse=parse_export,
     ),
     Wanted(
         name="gke_serviceimports",
         group="net.gke.io",
         versions=("v1",),
         plural="serviceimports",
-        trim=parse_import,
+        parse=parse_import,
     ),
     Wanted(
         name="imported_slices",
@@ -80,7 +78,7 @@ RESOURCES = (
         versions=("v1",),
         plural="endpointslices",
         label_selector=SERVICE_NAME,
-        trim=parse_imported_slice,
+        parse=parse_imported_slice,
     ),
     Wanted(
         name="local_slices",
@@ -88,37 +86,37 @@ RESOURCES = (
         versions=("v1",),
         plural="endpointslices",
         label_selector="kubernetes.io/service-name",
-        trim=parse_local_slice,
+        parse=parse_local_slice,
     ),
-    Wanted(name="services", group="", versions=("v1",), plural="services", trim=parse_service),
-    Wanted(name="nodes", group="", versions=("v1",), plural="nodes", trim=parse_node),
+    Wanted(name="services", group="", versions=("v1",), plural="services", parse=parse_service),
+    Wanted(name="nodes", group="", versions=("v1",), plural="nodes", parse=parse_node),
     Wanted(
         name="gateways",
         group="submariner.io",
         versions=("v1",),
         plural="gateways",
-        trim=parse_gateway,
+        parse=parse_gateway,
     ),
     Wanted(
         name="clusters",
         group="submariner.io",
         versions=("v1",),
         plural="clusters",
-        trim=parse_member,
+        parse=parse_member,
     ),
     Wanted(
         name="endpoints",
         group="submariner.io",
         versions=("v1",),
         plural="endpoints",
-        trim=parse_tunnel_end,
+        parse=parse_tunnel_end,
     ),
     Wanted(
         name="submariners",
         group="submariner.io",
         versions=("v1alpha1",),
         plural="submariners",
-        trim=parse_submariner,
+        parse=parse_submariner,
     ),
 )
 _NAMES = frozenset(wanted.name for wanted in RESOURCES)

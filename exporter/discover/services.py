@@ -12,6 +12,7 @@ from exporter.discover.api_types import (
     ServiceExport,
     ServiceImport,
 )
+from exporter.judge.versions import counts_not_ready_endpoints
 from exporter.model.clusterset import (
     Address,
     Endpoints,
@@ -81,13 +82,6 @@ class Rules:
     local: str
     profile: Profile
     version: Version | None
-
-    @property
-    def counts_not_ready(self) -> bool:
-        """Return whether this Lighthouse takes endpoints that are not ready for ready ones."""
-        # Mended in 0.13.5, 0.14.3 and 0.15. Source: lighthouse issue 1090.
-        version = self.version
-        return version is not None and (version < (0, 13, 5) or (0, 14, 0) <= version < (0, 14, 3))
 
 
 def gather(
@@ -190,7 +184,8 @@ def _share_address(parts: Parts, share: ServiceImport, rules: Rules) -> tuple[Ad
 def _headless_export(parts: Parts, cluster: str, rules: Rules) -> Export:
     slices = parts.slices_of(cluster)
     answered = [each.ready for each in slices]
-    answered += [each.not_ready for each in slices if each.publish or rules.counts_not_ready]
+    counts_not_ready = counts_not_ready_endpoints(rules.version)
+    answered += [each.not_ready for each in slices if each.publish or counts_not_ready]
     own = _own_addresses(parts, slices) if cluster == rules.local else ()
     return Export(
         cluster=cluster,

@@ -4,7 +4,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from exporter.model.clusterset import UNKNOWN, Address, Export, Inventory, Profile, Service, Version
+from exporter.judge.versions import (
+    answers_clusterset_ips,
+    counts_not_ready_endpoints,
+    ignores_unknown_names,
+    knows_ipv6,
+)
+from exporter.model.clusterset import UNKNOWN, Address, Export, Inventory, Profile, Service
 from exporter.model.probes import Failure, NameKind, Probe, Question, Record
 from exporter.model.verdicts import Policy, Rule
 
@@ -64,7 +70,7 @@ def expect(inventory: Inventory, question: Question, policy: Policy) -> Expectat
             return _no_name(inventory, question)
         answers = not service.headless or _answers_headless(export)
         return _answer(inventory, question, [export] if answers else [])
-    if service.clusterset_ips and not _is_older(inventory, (0, 19, 0)):
+    if service.clusterset_ips and answers_clusterset_ips(inventory.version):
         return _shared(question, service.clusterset_ips)
     exports = list(_eligible(inventory, service, policy))
     return _answer(inventory, question, exports, whole=service.headless)
@@ -83,10 +89,9 @@ def _eligible(inventory: Inventory, service: Service, policy: Policy) -> Iterato
 
 
 def _is_healthy(inventory: Inventory, export: Export) -> bool:
-    # Up to 0.13.4 and 0.14.2 endpoints that are not ready counted as well as ready ones.
-    version = inventory.version
-    old = version is not None and (version < (0, 13, 5) or (0, 14, 0) <= version < (0, 14, 3))
-    return export.ready if export.backed is None or not old else export.backed
+    if export.backed is None or not counts_not_ready_endpoints(inventory.version):
+        return export.ready
+    return export.backed
 
 
 def _answers_headless(export: Export) -> bool:
@@ -94,23 +99,17 @@ def _answers_headless(export: Export) -> bool:
     return bool(export.addresses) and (export.ready or export.backed is True)
 
 
-def _is_older(inventory: Inventory, version: Version) -> bool:
-    return inventory.version is not None and inventory.version < version
-
-
 def is_silent(inventory: Inventory) -> bool:
     """Return whether this Lighthouse says NXDOMAIN by no reply at all."""
-    return inventory.profile is Profile.SUBMARINER and (
-        _is_older(inventory, (0, 12, 3))
-        or (not _is_older(inventory, (0, 13, 0)) and _is_older(inventory, (0, 13, 2)))
-    )
+    submariner = inventory.profile is Profile.SUBMARINER
+    return submariner and ignores_unknown_names(inventory.version)
 
 
 def _no_name(inventory: Inventory, question: Question) -> Expectation:
     if is_silent(inventory):
         return Expectation(Outcome.SILENCE)
     # From 0.21 on a cluster without IPv6 says so before it looks a name up.
-    unsure = question.record is Record.AAAA and not _is_older(inventory, (0, 21, 0))
+    unsure = question.record is Record.AAAA and knows_ipv6(inventory.version)
     others = frozenset({Outcome.NODATA} if unsure else ())
     return Expectation(Outcome.NXDOMAIN, others=others)
 
@@ -119,7 +118,7 @@ def _answer(
     inventory: Inventory, question: Question, exports: Iterable[Export], *, whole: bool = False
 ) -> Expectation:
     by_cluster = {each.cluster: _of_type(question, each.addresses) for each in exports}
-    if question.record is Record.AAAA and _is_older(inventory, (0, 21, 0)):
+    if question.record is Record.AAAA and not knows_ipv6(inventory.version):
         by_cluster = {}
     clusters = frozenset(cluster for cluster, addresses in by_cluster.items() if addresses)
     if not clusters:

@@ -36,8 +36,14 @@ class ServiceName(NamedTuple):
     name: str
 
     def __str__(self) -> str:
-        """As kubectl writes it."""
+        """Return the name as kubectl writes it."""
         return f"{self.namespace}/{self.name}"
+
+    @classmethod
+    def parse(cls, text: str) -> "ServiceName | None":
+        """Return the service that *text* names as namespace/name; None if it names none."""
+        namespace, _, name = text.partition("/")
+        return cls(namespace, name) if namespace and name and "/" not in name else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,11 +1,11 @@
 """The name servers of the system, as resolv.conf says at the moment."""
 
 import asyncio
-import os
 import socket
 from collections.abc import AsyncIterable, Callable
 from pathlib import Path
 
+from exporter.files.stamp import FileStamp
 from exporter.probe.resolve import Server
 
 RESOLV_CONF = Path("/etc/resolv.conf")
@@ -39,20 +39,12 @@ async def watch(
     path: Path = RESOLV_CONF,
 ) -> None:
     """Call *changed* with the name servers of *path* whenever it is another file, a look a tick."""
-    seen = await asyncio.to_thread(_version, path)
+    seen = await asyncio.to_thread(FileStamp.take, path)
     async for _ in ticks:
-        version = await asyncio.to_thread(_version, path)
+        version = await asyncio.to_thread(FileStamp.take, path)
         if version != seen:
             seen = version
             changed(await asyncio.to_thread(system_resolvers, path))
-
-
-def _version(path: Path) -> tuple[int, ...] | None:
-    try:
-        held = os.stat(path)  # noqa: PTH116 - the numbers are all that is wanted
-    except OSError:
-        return None
-    return (held.st_dev, held.st_ino, held.st_size, held.st_mtime_ns)
 
 
 def _is_address(text: str) -> bool:

@@ -142,7 +142,7 @@ class _Answers:
 
     async def probes(self, request: Request) -> Response:
         asked = request.query.get("service")
-        service = None if asked is None else _service_name(asked)
+        service = None if asked is None else ServiceName.parse(asked)
         found = self._pages.probes(service) if asked is None or service is not None else None
         if found is None:
             return _unknown(asked or "")
@@ -150,7 +150,7 @@ class _Answers:
 
     async def probe(self, request: Request) -> Response:
         asked = request.query.get("target", "")
-        service = _service_name(asked)
+        service = ServiceName.parse(asked)
         try:
             seen = None
             if service is not None and self._pages.probe is not None:
@@ -195,11 +195,6 @@ def _json(value: object) -> Response:
     headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
     body = msgspec.json.encode(value)
     return Response(body=body, kind="application/json", headers=headers)
-
-
-def _service_name(asked: str) -> ServiceName | None:
-    namespace, _, name = asked.partition("/")
-    return ServiceName(namespace, name) if namespace and name else None
 
 
 def _unknown(asked: str) -> Response:

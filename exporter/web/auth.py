@@ -22,6 +22,7 @@ from msgspec import Struct
 
 from exporter.config.yaml_reader import SettingsError
 from exporter.files.small_file import read_struct
+from exporter.files.stamp import FileStamp
 
 CHECKS_AT_ONCE = 2
 """Passwords that are hashed at once: each takes a core for 50 ms or more."""
@@ -171,15 +172,8 @@ class WebAuth:
     def _version(self, settings: WebSettings | None) -> tuple[object, ...]:
         tls = None if settings is None else settings.tls_server_config
         named = () if tls is None else (tls.cert_file, tls.key_file, tls.client_ca_file or "")
-        return tuple(map(_stamp, (self._path, *(self._path.parent / name for name in named))))
-
-
-def _stamp(path: Path) -> tuple[int, int, int] | None:
-    try:
-        seen = path.stat()
-    except OSError:
-        return None
-    return (seen.st_ino, seen.st_size, seen.st_mtime_ns)
+        paths = (self._path, *(self._path.parent / name for name in named))
+        return tuple(map(FileStamp.take, paths))
 
 
 def _credentials(header: str) -> tuple[str, bytes]:

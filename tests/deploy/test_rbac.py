@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from exporter.commands.check.diagnose import LIGHTHOUSE, OPERATOR_NAMESPACE
+from exporter.discover.parse_submariner import LIGHTHOUSE_DNS, OPERATOR_NAMESPACE
 from exporter.discover.resources import RESOURCES
 from tests.fakes.charts import MATRIX, NODE_LOGS, NODE_LOGS_BY_POD, ROOT, objects, one
 
@@ -76,7 +76,7 @@ def test_what_check_may_see_on_top_is_in_two_namespaces_and_read_only():
     for each in roles.values():
         check_small(each)
     assert roles == {
-        OPERATOR_NAMESPACE: {("", "pods", "list", None), ("", "services", "get", LIGHTHOUSE)},
+        OPERATOR_NAMESPACE: {("", "pods", "list", None), ("", "services", "get", LIGHTHOUSE_DNS)},
         "kube-system": {
             ("", "configmaps", "get", "coredns"),
             ("", "configmaps", "get", "node-local-dns"),

@@ -12,7 +12,7 @@ from exporter.discover.resources import RESOURCES
 from tests.fakes.depth import examples
 from tests.fakes.objects import HERE, NOW, Objects
 
-TRIM = {wanted.name: wanted.trim for wanted in RESOURCES}
+PARSE = {wanted.name: wanted.parse for wanted in RESOURCES}
 BROKEN = (ValueError, TypeError, KeyError)
 SCENES = [Objects(file).all for file in ("scene", "percluster", "cilium", "gke")]
 JSON = st.recursive(
@@ -57,8 +57,8 @@ def damaged(draw):
 
 def kept(found):
     """Return what is kept of objects, each offered to every resource."""
-    store = {name: {} for name in TRIM}
-    for name, trim in TRIM.items():
+    store = {name: {} for name in PARSE}
+    for name, trim in PARSE.items():
         for n, each in enumerate(found):
             try:
                 trimmed = trim(each)

@@ -4,7 +4,7 @@ import pytest
 
 from exporter.discover.findings import Kind
 from exporter.discover.identity import Identity, IdentityError, Source, identify
-from exporter.discover.parse_core import KARMADA_NAMESPACE
+from exporter.discover.parse_karmada import KARMADA_NAMESPACE
 from tests.fakes.objects import Objects
 
 

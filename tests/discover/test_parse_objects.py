@@ -13,7 +13,7 @@ from exporter.discover.findings import Kind
 from exporter.discover.resources import RESOURCES
 from tests.fakes.objects import HERE, NOW, Objects
 
-TRIM = {wanted.name: wanted.trim for wanted in RESOURCES}
+PARSE = {wanted.name: wanted.parse for wanted in RESOURCES}
 BROKEN = (ValueError, TypeError, KeyError)
 SLICES = 5000
 BYTES_EACH = 2560
@@ -101,7 +101,7 @@ def slice_with(**changes):
 )
 def test_a_broken_object_says_what_is_wrong(name, found, what):
     with pytest.raises(BROKEN, match=what):
-        TRIM[name](found)
+        PARSE[name](found)
 
 
 @pytest.mark.parametrize(
@@ -121,23 +121,23 @@ def test_a_broken_object_says_what_is_wrong(name, found, what):
     ],
 )
 def test_what_is_not_wanted_is_no_error(name, found):
-    assert TRIM[name](found) is None
+    assert PARSE[name](found) is None
 
 
 def test_what_is_null_counts_as_empty():
-    kept = TRIM["imported_slices"](slice_with(endpoints=None, ports=None))
+    kept = PARSE["imported_slices"](slice_with(endpoints=None, ports=None))
     assert (kept.ready, kept.not_ready, kept.ports) == ((), (), ())
 
 
 def test_a_port_that_means_any_is_none():
-    kept = TRIM["imported_slices"](slice_with(ports=[{"name": "any", "port": None}]))
+    kept = PARSE["imported_slices"](slice_with(ports=[{"name": "any", "port": None}]))
     assert kept.ports == ()
 
 
 def test_labels_that_controllers_put_on_their_copies_are_not_kept():
     found = slice_with()
     found["metadata"]["labels"]["app"] = "nginx"
-    assert TRIM["imported_slices"](found).labels == (("app", "nginx"),)
+    assert PARSE["imported_slices"](found).labels == (("app", "nginx"),)
 
 
 def test_a_connection_that_does_not_say_to_whom_is_passed_over():
@@ -145,17 +145,17 @@ def test_a_connection_that_does_not_say_to_whom_is_passed_over():
         {"status": "connected"},
         {"status": "connected", "endpoint": {"cluster_id": "b"}},
     ]
-    kept = TRIM["gateways"]({"status": {"connections": connections}})
+    kept = PARSE["gateways"]({"status": {"connections": connections}})
     assert [each.cluster for each in kept.connections] == ["b"]
 
 
 def test_addresses_of_ipv4_in_ipv6_are_ipv4():
-    kept = TRIM["imported_slices"](slice_with(endpoints=[{"addresses": ["::ffff:10.2.0.7"]}]))
+    kept = PARSE["imported_slices"](slice_with(endpoints=[{"addresses": ["::ffff:10.2.0.7"]}]))
     assert kept.ready == (ip_address("10.2.0.7"),)
 
 
 def test_a_node_without_a_list_of_networks_has_one():
-    node = TRIM["nodes"]({"spec": {"podCIDR": "10.1.0.0/24"}})
+    node = PARSE["nodes"]({"spec": {"podCIDR": "10.1.0.0/24"}})
     assert [str(each) for each in node.pod_cidrs] == ["10.1.0.0/24"]
 
 
@@ -183,7 +183,7 @@ def test_five_thousand_slices_are_small():
     gc.collect()
     tracemalloc.start()
     kept = {
-        f"team-{n % 100}/service-{n}": TRIM["imported_slices"](json.loads(t))
+        f"team-{n % 100}/service-{n}": PARSE["imported_slices"](json.loads(t))
         for n, t in enumerate(texts)
     }
     gc.collect()

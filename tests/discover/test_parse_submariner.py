@@ -1,6 +1,7 @@
 import pytest
 
-from exporter.discover.parse_submariner import parse_duration, parse_version
+from exporter.discover.parse_submariner import parse_duration
+from exporter.judge.versions import find_version
 
 
 @pytest.mark.parametrize(
@@ -17,7 +18,7 @@ from exporter.discover.parse_submariner import parse_duration, parse_version
     ],
 )
 def test_versions(words, version):
-    assert parse_version(words) == version
+    assert find_version(words) == version
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,7 @@ class Objects:
             served = self._served(wanted)
             if wanted.name in without or not any(g == wanted.group for g, _ in self._groups()):
                 continue
-            trimmed = {self._key(each): wanted.trim(each) for each in served}
+            trimmed = {self._key(each): wanted.parse(each) for each in served}
             kept[wanted.name] = {key: each for key, each in trimmed.items() if each is not None}
         return kept
 

@@ -135,11 +135,11 @@ def _count(
 def _service(inventory: Inventory, asked: Asked, log: LogFormat) -> ServiceName | None:
     """Return the service that the logs belong to, None if the host tells."""
     if asked.service is not None:
-        namespace, _, name = asked.service.partition("/")
-        if not namespace or not name or "/" in name:
+        name = ServiceName.parse(asked.service)
+        if name is None:
             msg = f"--service {asked.service}: should be namespace/name"
             raise SettingsError(msg)
-        return ServiceName(namespace, name)
+        return name
     if "host" in log.fields:
         return None
     if len(inventory.services) == 1:
@@ -184,8 +184,7 @@ def _services(found: _Found, asked: Asked) -> Iterator[dict[str, Any]]:
             probes[hit.service, hit.source] += 1
         named = {service for service, _ in (*sums, *probes)}
         if not named and asked.service is not None:
-            namespace, _, name = asked.service.partition("/")
-            named = {ServiceName(namespace, name)}
+            named = {name for name in [ServiceName.parse(asked.service)] if name is not None}
         for service in sorted(named):
             sources = sorted({source for each, source in (*sums, *probes) if each == service})
             yield {

@@ -8,6 +8,7 @@ from exporter.apiserver.client import ApiClient
 from exporter.apiserver.errors import ApiError, ErrorKind
 from exporter.commands.load import RuntimeConfig
 from exporter.discover.findings import Finding as Noticed
+from exporter.discover.parse_submariner import LIGHTHOUSE_DNS, OPERATOR_NAMESPACE
 from exporter.discover.resources import RESOURCES
 from exporter.judge.diagnosis import Cluster, Dns, Seen
 from exporter.model.clusterset import Inventory, Profile
@@ -16,8 +17,6 @@ WITHIN = 10.0
 """Seconds for one request."""
 AT_ONCE = 8
 """Requests that are asked side by side."""
-LIGHTHOUSE = "submariner-lighthouse-coredns"
-OPERATOR_NAMESPACE = "submariner-operator"
 
 
 class Right(NamedTuple):
@@ -120,8 +119,8 @@ async def _dns(client: ApiClient) -> Dns:
     cache = "/apis/apps/v1/namespaces/kube-system/daemonsets/node-local-dns"
     return Dns(
         namespace=namespace,
-        pods=await _read(client, f"{base}/pods", {"labelSelector": f"app={LIGHTHOUSE}"}),
-        service=await _read(client, f"{base}/services/{LIGHTHOUSE}"),
+        pods=await _read(client, f"{base}/pods", {"labelSelector": f"app={LIGHTHOUSE_DNS}"}),
+        service=await _read(client, f"{base}/services/{LIGHTHOUSE_DNS}"),
         coredns=await _read(client, f"{system}/coredns"),
         node_local=await _read(client, cache),
         node_local_config=await _read(client, f"{system}/node-local-dns"),

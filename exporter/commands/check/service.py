@@ -67,11 +67,11 @@ def read(config_file: Path | None, cluster: str | None) -> tuple[RuntimeConfig, 
 
 def service_name(text: str) -> ServiceName:
     """Return the service that *text* names; SettingsError if it names none."""
-    namespace, _, name = text.partition("/")
-    if not namespace or not name or "/" in name:
+    name = ServiceName.parse(text)
+    if name is None:
         msg = f"{text}: should be namespace/name"
         raise SettingsError(msg)
-    return ServiceName(namespace, name)
+    return name
 
 
 async def look(loaded: RuntimeConfig, inventory: Inventory, service: ServiceName) -> Look:
