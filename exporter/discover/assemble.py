@@ -1,15 +1,14 @@
 """
-The inventory that the API objects make.
+Makes the inventory from the objects of the local cluster.
 
-A pure function of objects, the wall clock and what Lighthouse is thought to remember.
+It is a pure function of the objects, the wall clock, and what Lighthouse probably remembers.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from exporter.config.label_selector import EVERYTHING, Selection
 from exporter.discover.api_types import (
-    Gateway,
     ImportedSlice,
     LocalService,
     LocalSlice,
@@ -17,69 +16,36 @@ from exporter.discover.api_types import (
     Node,
     ServiceExport,
     ServiceImport,
-    Submariner,
     TunnelEnd,
 )
 from exporter.discover.clusters import members, overlap_findings, unknown_local, with_nodes
 from exporter.discover.findings import Finding
-from exporter.discover.gateways import Remembered, Tunnels, gateway_findings, tunnels
+from exporter.discover.gateways import Remembered
 from exporter.discover.identity import Identity
-from exporter.discover.parse_submariner import (
-    BROKER_NAMESPACE,
-    LIGHTHOUSE_DNS,
-    LIGHTHOUSE_MANAGER,
-    OPERATOR_NAMESPACE,
-)
+from exporter.discover.installation import Installation, installation, name_servers
+from exporter.discover.parse_submariner import LIGHTHOUSE_MANAGER
 from exporter.discover.resources import Found, Objects
 from exporter.discover.services import Parts, Rules, build, gather, workload
-from exporter.judge.versions import looks_for_submariner
-from exporter.model.clusterset import (
-    Address,
-    Cluster,
-    Inventory,
-    Profile,
-    Service,
-    ServiceName,
-    Version,
-    Workload,
-)
-
-MAX_NAME_SERVERS = 10
-"""Replicas of Lighthouse that are asked: each is asked for all names."""
+from exporter.model.clusterset import Address, Cluster, Inventory, Service, ServiceName, Workload
 
 
 @dataclass(frozen=True, kw_only=True)
 class Discovered:
-    """What the objects say."""
+    """The inventory that the objects make, and what else they show."""
 
     inventory: Inventory
     workloads: Mapping[ServiceName, Workload]
-    """What stands behind each service that the local cluster exports."""
+    """The pods behind each service that the local cluster exports."""
     findings: frozenset[Finding]
     remembered: Remembered
-    """What Lighthouse is thought to know of tunnels."""
+    """The tunnels that Lighthouse probably knows."""
     rules: Rules
     parts: Mapping[ServiceName, Parts]
-    """What each service was made of, so that only what changes is made again."""
+    """The objects of each service, so that only services whose objects change are made again."""
 
     def with_findings(self, more: Iterable[Finding]) -> "Discovered":
         """Return the same with *more* findings."""
         return replace(self, findings=self.findings | frozenset(more))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Network:
-    """Submariner as it stands here."""
-
-    gateways: list[Gateway]
-    submariners: list[Submariner]
-    brokers: frozenset[str]
-    """Namespaces in which a broker keeps its copies of everything."""
-    version: Version | None
-    tunnels: Tunnels | None
-    """None where nothing tells whether there are any."""
-    remembered: Remembered
-    knows_gateways: bool
 
 
 def inventory(
@@ -93,117 +59,61 @@ def inventory(
     """
     Return the clusterset as the local cluster's objects show it.
 
-    A service is in it if the local cluster exports or imports it and *selection* wants it.
+    It contains each service that the local cluster exports or imports and *selection* wants.
 
     Args:
-        objects: What is kept of each resource that is served.
+        objects: What is kept of each resource that the API server has.
         identity: Which cluster this is.
-        now: Unix seconds, to tell a gateway that speaks from one that fell silent.
-        previous: What the last call returned: Lighthouse remembers, and so must this.
+        now: Unix seconds, to tell a silent gateway from one that reports.
+        previous: The result of the last call, because Lighthouse remembers tunnels.
         selection: The services wanted.
     """
     found, local = Found(objects), identity.cluster
     remembered = Remembered() if previous is None else previous.remembered
-    network = _network(found, remembered, now)
-    profile = _profile(found)
-    rules = Rules(local=local, profile=profile, version=network.version)
-    chosen = _selected(_gather(found, network.brokers), selection)
+    submariner = installation(found, remembered, now)
+    rules = Rules(local=local, profile=submariner.profile, version=submariner.version)
+    chosen = _selected(_gather(found, submariner.brokers), selection)
     services, workloads = _made(chosen, rules, previous)
-    known = _members(found, network.brokers)
-    clusters = _clusters(local, known, services.values(), network)
-    clusters[local] = with_nodes(clusters[local], found.of(Node, "nodes"))
-    made = Inventory(
-        local=local,
-        clusters=clusters,
-        services=services,
-        profile=profile,
-        version=network.version,
-        knows_local=_knows_local(network),
-        knows_gateways=network.knows_gateways or profile is not Profile.SUBMARINER,
-        karmada_cluster=identity.karmada_cluster,
-        lighthouse=_name_servers(objects, found),
-    )
+    known = _members(found, submariner.brokers)
+    clusters = _clusters(found, local, known, services.values(), submariner)
+    servers = name_servers(objects, found)
+    made = _snapshot(identity, submariner, clusters, services, servers)
     findings = {*identity.findings, *found.foreign(), *overlap_findings(made)}
-    findings.update(unknown_local(local, known), _gateway_findings(network, now))
+    findings.update(unknown_local(local, known), submariner.findings(now))
     return Discovered(
         inventory=made,
         workloads=workloads,
         findings=frozenset(findings),
-        remembered=network.remembered,
+        remembered=submariner.remembered,
         rules=rules,
         parts=chosen,
     )
 
 
-def _gateway_findings(network: _Network, now: float) -> Iterator[Finding]:
-    if network.tunnels is not None:
-        yield from gateway_findings(network.gateways, now=now)
-
-
-def _network(found: Found, remembered: Remembered, now: float) -> _Network:
-    submariners, gateways = found.of(Submariner, "submariners"), found.of(Gateway, "gateways")
-    version = _version(gateways, submariners)
-    # Lighthouse looks once, when it starts, for a Submariner object; up to 0.14 it did not. Where
-    # we may not see those, a gateway is proof enough.
-    blind = not found.served("submariners") or not looks_for_submariner(version)
-    knows = bool(submariners) or (blind and bool(gateways))
-    return _Network(
-        gateways=gateways,
-        submariners=submariners,
-        brokers=frozenset({BROKER_NAMESPACE, *(each.broker_namespace for each in submariners)}),
-        version=version,
-        tunnels=tunnels(gateways, now=now) if submariners or gateways else None,
-        remembered=remembered.after(gateways, version),
-        knows_gateways=knows,
+def _snapshot(
+    identity: Identity,
+    submariner: Installation,
+    clusters: Mapping[str, Cluster],
+    services: Mapping[ServiceName, Service],
+    servers: tuple[tuple[Address, int], ...],
+) -> Inventory:
+    return Inventory(
+        local=identity.cluster,
+        clusters=clusters,
+        services=services,
+        profile=submariner.profile,
+        version=submariner.version,
+        knows_local=submariner.knows_local,
+        knows_gateways=submariner.knows_gateways,
+        karmada_cluster=identity.karmada_cluster,
+        lighthouse=servers,
     )
-
-
-def _name_servers(objects: Objects, found: Found) -> tuple[tuple[Address, int], ...]:
-    """Return each replica of Lighthouse's name server that is where Submariner is."""
-    # A Service of that name elsewhere is somebody else's, who is asked nothing.
-    namespaces = {key.partition("/")[0] for key in objects.get("submariners", ())}
-    each = {
-        (address, piece.ports[0])
-        for piece in found.of(LocalSlice, "local_slices")
-        if piece.service.name == LIGHTHOUSE_DNS
-        and piece.service.namespace in (namespaces or {OPERATOR_NAMESPACE})
-        and piece.ports
-        for address in piece.addresses
-    }
-    return tuple(sorted(each, key=lambda one: (one[0].version, one))[:MAX_NAME_SERVERS])
-
-
-def _version(gateways: list[Gateway], submariners: list[Submariner]) -> Version | None:
-    running = sorted(gateways, key=lambda each: not each.active)
-    told = [*(each.version for each in running), *(each.version for each in submariners)]
-    return next((version for version in told if version is not None), None)
-
-
-def _knows_local(network: _Network) -> bool:
-    # The operator tells Lighthouse the name that the Submariner object has.
-    named = any(each.cluster for each in network.submariners)
-    return network.remembered.knows_local or named or not network.submariners
-
-
-def _profile(found: Found) -> Profile:
-    """Return whose name server answers: Submariner's wherever there is a sign of it."""
-    slices = found.of(ImportedSlice, "imported_slices")
-    signs = (found.of(Gateway, "gateways"), found.of(Member, "clusters"))
-    named = found.of(Submariner, "submariners")
-    if any(signs) or named or any(each.manager == LIGHTHOUSE_MANAGER for each in slices):
-        return Profile.SUBMARINER
-    if found.of(ServiceImport, "gke_serviceimports"):
-        return Profile.GKE
-    derived = any(each.derived for each in found.of(ServiceImport, "serviceimports"))
-    if derived or any(each.manager.endswith(".cilium.io") for each in slices):
-        return Profile.CILIUM
-    return Profile.SUBMARINER
 
 
 def _gather(found: Found, brokers: frozenset[str]) -> dict[ServiceName, Parts]:
     imports = found.of(ServiceImport, "serviceimports", "gke_serviceimports")
     slices = found.of(ImportedSlice, "imported_slices")
-    # Where Lighthouse runs, it goes by its own slices only.
+    # Where Lighthouse runs, it reads its own slices only.
     own = [each for each in slices if each.manager == LIGHTHOUSE_MANAGER]
     return gather(
         found.of(ServiceExport, "serviceexports", "gke_serviceexports"),
@@ -247,15 +157,21 @@ def _members(found: Found, brokers: frozenset[str]) -> dict[str, Member]:
 
 
 def _clusters(
-    local: str, known: Mapping[str, Member], services: Iterable[Service], network: _Network
+    found: Found,
+    local: str,
+    known: Mapping[str, Member],
+    services: Iterable[Service],
+    submariner: Installation,
 ) -> dict[str, Cluster]:
     exporters = {export.cluster for service in services for export in service.exports}
-    reached = frozenset[str]() if network.tunnels is None else network.tunnels.connected
+    reached = frozenset[str]() if submariner.tunnels is None else submariner.tunnels.connected
     ids = sorted({local, *known, *exporters, *reached})
-    return {each: _cluster(each, known.get(each), network) for each in ids}
+    clusters = {each: _cluster(each, known.get(each), submariner) for each in ids}
+    clusters[local] = with_nodes(clusters[local], found.of(Node, "nodes"))
+    return clusters
 
 
-def _cluster(cluster: str, member: Member | None, network: _Network) -> Cluster:
+def _cluster(cluster: str, member: Member | None, submariner: Installation) -> Cluster:
     bare = Cluster(id=cluster)
     if member is not None:
         bare = replace(
@@ -264,11 +180,11 @@ def _cluster(cluster: str, member: Member | None, network: _Network) -> Cluster:
             service_cidrs=member.service_cidrs,
             global_cidrs=member.global_cidrs,
         )
-    if network.tunnels is None:
+    if submariner.tunnels is None:
         return bare
     return replace(
         bare,
-        connected=cluster in network.tunnels.connected,
-        answered=cluster in network.remembered.connected,
-        latency=network.tunnels.latency.get(cluster),
+        connected=cluster in submariner.tunnels.connected,
+        answered=cluster in submariner.remembered.connected,
+        latency=submariner.tunnels.latency.get(cluster),
     )
