@@ -31,22 +31,13 @@ LIBRARIES = {
 
 
 NOT_YET = {
-    "backward": {
-        "accesslog.readers.nodes",
-        "accesslog.readers.pods",
-        "accesslog.readers.reader",
-        "accesslog.readers.workloads",
-        "probe.prober",
-        "probe.probing",
-        "probe.targets",
-    },
+    "backward": {"probe.prober", "probe.probing", "probe.targets"},
     "libraries": {"prometheus_client", "rich"},
     "long": {
         "accesslog.counter",
         "accesslog.formats.nginx",
         "accesslog.nginx_conf",
         "accesslog.readers.files",
-        "accesslog.readers.reader",
         "apiserver.client",
         "apiserver.pod_log",
         "apiserver.reflector",

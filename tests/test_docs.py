@@ -9,10 +9,11 @@ import pytest
 import yaml
 
 from exporter import __version__
+from exporter.apiserver.annotations import LOG_CONTAINER, LOG_FORMAT
 from exporter.config import settings
 from exporter.discover.findings import Kind
 from exporter.discover.gateways import STALE_AFTER
-from exporter.discover.parse_core import LOG_CONTAINER, LOG_FORMAT, PROBE_ANNOTATION
+from exporter.discover.parse_core import PROBE_ANNOTATION
 from exporter.discover.parse_karmada import KARMADA_NAMESPACE
 from exporter.discover.resources import RESOURCES
 from exporter.metrics.families import FAMILIES

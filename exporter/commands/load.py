@@ -6,49 +6,20 @@ from dataclasses import dataclass, field
 from glob import glob
 from pathlib import Path
 
-from exporter.accesslog.formats.compile import compile_log
-from exporter.accesslog.formats.nginx import FormatError, LogFormat
+from exporter.accesslog.formats.nginx import FormatError
 from exporter.accesslog.nginx_conf import NginxConfError, read_nginx_conf
 from exporter.accesslog.readers.syslog import Endpoint
+from exporter.accesslog.source import LogSource, compile_source
 from exporter.config.http_settings import TlsSettings
-from exporter.config.log_settings import AttributionSettings, LogSettings
+from exporter.config.log_settings import LogSettings
 from exporter.config.paths import STDIN, resolve_paths
 from exporter.config.settings import DISCOVERED, Settings, parse_settings
 from exporter.config.yaml_reader import SettingsError
 from exporter.discover.static import read_inventory
 from exporter.files.small_file import read_text
-from exporter.model.clusterset import ServiceName
 from exporter.probe.nameservers import system_resolvers
 from exporter.probe.resolve import Server
 from exporter.probe.tls import make_context
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogSource:
-    """One source of access logs, ready to be read."""
-
-    files: tuple[str, ...]
-    syslog: Endpoint | None
-    """Where messages are received; None for files."""
-    form: str
-    """As `exporter.accesslog.formats.compile.compile_log` takes it."""
-    wrapper: str
-    service: ServiceName | None
-    """None if the host tells, or the pod."""
-    pods: int | None = None
-    """How many pods are followed at once; None for other sources."""
-    by_pod: bool = False
-    """Files whose names tell which pods wrote them."""
-
-    @property
-    def title(self) -> str:
-        """Return what people know this source by."""
-        if self.pods is not None:
-            return "pods"
-        if self.syslog is not None:
-            kind, host, port, path = self.syslog
-            return f"{kind}://{path}" if path else f"{kind}://{host}:{port}"
-        return "stdin" if self.files == (STDIN,) else ", ".join(self.files)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,20 +160,6 @@ def _tls_context(path: Path | None, wanted: TlsSettings) -> ssl.SSLContext:
         raise SettingsError(msg) from error
 
 
-def compile_source(
-    source: LogSource, attribution: AttributionSettings, *, stamps: bool = False
-) -> LogFormat:
-    """Compile the format of a log source; FormatError if it cannot be read without guessing."""
-    return compile_log(
-        source.form,
-        ignore_user_agents=attribution.ignore.user_agents,
-        ignore_paths=attribution.ignore.paths,
-        forwarded=bool(attribution.trusted_proxies),
-        host=source.service is None and source.pods is None and not source.by_pod,
-        stamps=stamps,
-    )
-
-
 def _source(where: str, entry: LogSettings, read: Settings) -> LogSource:
     files, form = entry.files, entry.format
     try:
@@ -224,8 +181,12 @@ def _source(where: str, entry: LogSettings, read: Settings) -> LogSource:
             service=entry.service_name,
             pods=None if entry.pods is None else entry.pods.limit,
             by_pod=entry.by_pod,
+            ignore_user_agents=read.attribution.ignore.user_agents,
+            ignore_paths=read.attribution.ignore.paths,
+            trusts_proxies=bool(read.attribution.trusted_proxies),
+            state_directory=None if read.state_directory is None else Path(read.state_directory),
         )
-        compile_source(made, read.attribution)
+        compile_source(made)
     except FormatError as error:
         msg = f"{where}.format: {error}"
         raise SettingsError(msg) from error

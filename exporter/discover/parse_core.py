@@ -8,11 +8,11 @@ wanted, and raises ValueError, TypeError or KeyError for a broken one.
 from collections.abc import Iterator
 from itertools import chain
 
+from exporter.apiserver.annotations import LOG_CONTAINER, LOG_FORMAT
 from exporter.apiserver.json_fields import (
     Json,
     address,
     addresses,
-    dns_label,
     labels,
     mapping,
     networks,
@@ -27,11 +27,9 @@ from exporter.apiserver.json_fields import (
 from exporter.discover.api_types import LocalService, LocalSlice, Node
 from exporter.discover.parse_karmada import PROVISION_CLUSTER
 from exporter.discover.parse_submariner import LIGHTHOUSE_DNS
-from exporter.model.clusterset import Address, Container, Pod, ServiceName
+from exporter.model.clusterset import Address, ServiceName
 
 PROBE_ANNOTATION = "clusterset-exporter/probe"
-LOG_CONTAINER = "clusterset-exporter/log-container"
-LOG_FORMAT = "clusterset-exporter/log-format"
 SOURCE_CLUSTER = "multicluster.kubernetes.io/source-cluster"
 """The label of a slice that a clusterset's controller made, not Kubernetes."""
 _KUBERNETES_SERVICE = "kubernetes.io/service-name"
@@ -98,25 +96,6 @@ def parse_node(found: Json) -> Node:
             if text(each, "type") in {"InternalIP", "ExternalIP"}
         ),
         pod_cidrs=pod_cidrs,
-    )
-
-
-def parse_pod(found: Json) -> Pod:
-    """Keep the containers of a pod and what its annotations say about its log."""
-    meta = mapping(found, "metadata")
-    notes = mapping(meta, "annotations")
-    return Pod(
-        namespace=dns_label("namespace", text(meta, "namespace")),
-        name=text(meta, "name"),
-        containers=tuple(
-            Container(
-                dns_label("container", text(each, "name")),
-                tuple(port_number(port, "containerPort") for port in objects(each, "ports")),
-            )
-            for each in objects(mapping(found, "spec"), "containers")
-        ),
-        log_container=text(notes, LOG_CONTAINER),
-        log_format=text(notes, LOG_FORMAT),
     )
 
 

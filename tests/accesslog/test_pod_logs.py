@@ -2,8 +2,8 @@
 
 import pytest
 
+from exporter.accesslog.parse_pod import parse_pod
 from exporter.accesslog.pod_logs import LogFile, PodLog, log_of_file, pod_logs, read_file_name
-from exporter.discover.parse_core import parse_pod
 from exporter.model.clusterset import Container, Pod, ServiceName, Workload
 
 NGINX = ServiceName("shop", "nginx")

@@ -67,7 +67,7 @@ def test_as_a_module_and_as_a_script_it_is_the_same():
     [
         (["rnu"], "No such command"),
         (["config", "check"], "Missing option '--config.file'"),
-        (["run", "--shard", "3/3"], "--shard: '3/3' is no shard; write for example 0/3"),
+        (["run", "--shard", "3/3"], "--shard: '3/3' is not a shard; write for example 0/3"),
         (["run", "--kubeconfig", "absent"], "absent: no such file; give --kubeconfig"),
         (["run", "--config.file", "x", "--log.level", "loud"], "'loud' is not one of"),
         (["demo", "--clusters", "9"], "9 is not in the range 2<=x<=3"),

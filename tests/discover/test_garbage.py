@@ -6,8 +6,8 @@ from copy import deepcopy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from exporter.accesslog.parse_pod import parse_pod
 from exporter.discover.assemble import inventory
-from exporter.discover.parse_core import parse_pod
 from exporter.discover.resources import RESOURCES
 from tests.fakes.depth import examples
 from tests.fakes.objects import HERE, NOW, Objects

@@ -35,16 +35,22 @@ class Local:
         self.cluster = LocalCluster(
             client,
             pod="exporter-1",
+            learns=self.monitor,
+            sink=self.monitor,
+            reader=Reader(self.monitor),
             changed=self.monitor.inventory_changed,
             arrange=self._arrange,
             end=self.ends.append,
         )
-        self.cluster.begin(self.monitor, Reader(self.monitor))
-        self.tasks = [group.create_task(stage()) for _, stage in self.cluster.stages(loaded)]
+        self.monitor.watches = self.cluster.watches
+        self.monitor.waits_for = self.cluster.waits_for
+        self.monitor.leadership = self.cluster.leadership
+        stages = self.cluster.stages(loaded.settings.inventory.kubernetes, loaded.local)
+        self.tasks = [group.create_task(stage()) for _, stage in stages]
 
     def _arrange(self):
         (source,) = self.loaded.logs
-        self.tasks.append(self.group.create_task(self.cluster.pods.read(source, self.loaded)))
+        self.tasks.append(self.group.create_task(self.cluster.read(source)))
 
     def ready(self):
         """Return which clusters have the service ready, as far as this knows."""

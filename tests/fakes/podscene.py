@@ -25,7 +25,7 @@ CONFIG = "inventory: {kubernetes: {}}\nlogs: [{pods: {limit: 5}}]\n"
 class PodScene:
     """What one process knows and reads; another one is another life of it."""
 
-    def __init__(self, server, client, loaded):
+    def __init__(self, server, client, loaded, taken_over=None):
         self.server, self.loaded = server, loaded
         (self.source,) = self.loaded.logs
         scene = scenes.Scene()
@@ -35,7 +35,9 @@ class PodScene:
         self.monitor._unread.add(self.source.title)
         self.workloads = Workloads(client, self.monitor, time.time)
         reader = Reader(self.monitor)
-        self.pods = PodReader(client, self.workloads, self.monitor, reader, time.time)
+        self.pods = PodReader(
+            client, self.workloads, self.monitor, reader, time.time, taken_over=lambda: taken_over
+        )
         self.nodes = NodeReader(self.workloads, self.monitor, reader)
 
     def want(self, *pods, **more):
@@ -45,7 +47,7 @@ class PodScene:
 
     def run(self):
         reader = self.nodes if self.source.by_pod else self.pods
-        return reader.read(self.source, self.loaded)
+        return reader.read(self.source)
 
     @property
     def problems(self):
@@ -79,11 +81,11 @@ def make_pod(server, name, *containers, notes=None, restarts=0, namespace="nginx
 
 
 @asynccontextmanager
-async def pod_scene(server, config):
+async def pod_scene(server, config, *, taken_over=None):
     """Begin one life; its reader runs after `begin`, and ends in order with the block."""
     loaded = await asyncio.to_thread(load, config, "a")
     async with ApiClient(Fixed(server.url)) as client, asyncio.TaskGroup() as group:
-        scene = PodScene(server, client, loaded)
+        scene = PodScene(server, client, loaded, taken_over)
         tasks = []
         scene.begin = lambda: tasks.append(group.create_task(scene.run()))
         yield scene

@@ -207,7 +207,7 @@ async def test_a_reload_that_leads_to_another_name_for_the_cluster_ends_it(membe
         path.write_text(path.read_text().replace("config_map: one", "config_map: two"))
         await exporter.get("/-/reload", "POST")
         assert await exporter.end() == 1
-        assert "this cluster was taken for cluster1; now" in exporter.lines[-1]
+        assert "this cluster was identified as cluster1; now" in exporter.lines[-1]
 
 
 async def test_shards_have_all_services_once(member):

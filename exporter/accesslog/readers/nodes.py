@@ -12,9 +12,9 @@ from exporter.accesslog.pod_logs import PodLog, PodLogs, read_file_name
 from exporter.accesslog.readers.choose import Chosen
 from exporter.accesslog.readers.paths import expand
 from exporter.accesslog.readers.reader import Reader
-from exporter.accesslog.readers.workloads import ProblemGroup, Workloads, source_of
-from exporter.commands.load import LogSource, RuntimeConfig
-from exporter.commands.run.monitor import Monitor
+from exporter.accesslog.readers.workloads import Workloads, source_of
+from exporter.accesslog.sink import LogProblems, Sink
+from exporter.accesslog.source import LogSource
 from exporter.model.traffic import LogCounts
 
 CHOOSE_EVERY = 1.0
@@ -29,45 +29,45 @@ class NodeReader:
 
     Args:
         workloads: The pods.
-        monitor: What counts go to.
+        sink: Takes problems.
         reader: Reads and counts.
     """
 
-    def __init__(self, workloads: Workloads, monitor: Monitor, reader: Reader) -> None:
-        self._workloads, self._monitor, self._reader = workloads, monitor, reader
+    def __init__(self, workloads: Workloads, sink: Sink, reader: Reader) -> None:
+        self._workloads, self._sink, self._reader = workloads, sink, reader
 
-    async def read(self, source: LogSource, loaded: RuntimeConfig) -> None:
+    async def read(self, source: LogSource) -> None:
         """Read the files of *source* until cancelled."""
-        chosen, troubles = Chosen(), ProblemGroup(self._monitor, f"pods in {source.title}")
-        with _counting(self._reader, source, loaded) as lines:
+        chosen, problems = Chosen(), self._sink.problem_group(f"pods in {source.title}")
+        with _counting(self._reader, source) as lines:
             chosen.names = self._workloads.names
             chosen.look(await asyncio.to_thread(expand, source.files))
             # An API server that is slow to tell of pods holds nothing up: where files ended at the
             # start is remembered for those that are chosen later.
             try:
                 async with asyncio.TaskGroup() as group:
-                    group.create_task(self._keep_choosing(chosen, lines, troubles))
-                    await self._reader.follow(source, loaded, lines, chosen)
+                    group.create_task(self._keep_choosing(chosen, lines, problems))
+                    await self._reader.follow(source, lines, chosen)
             finally:
-                troubles.keep(())
+                problems.keep(())
 
     async def _keep_choosing(
-        self, chosen: Chosen, lines: "_NodeLines", troubles: ProblemGroup
+        self, chosen: Chosen, lines: "_NodeLines", problems: LogProblems
     ) -> None:
         while True:
             chosen.names = self._workloads.names
-            await self._choose(chosen, lines, troubles)
+            await self._choose(chosen, lines, problems)
             await asyncio.sleep(CHOOSE_EVERY)
 
-    async def _choose(self, chosen: Chosen, lines: "_NodeLines", troubles: ProblemGroup) -> None:
+    async def _choose(self, chosen: Chosen, lines: "_NodeLines", problems: LogProblems) -> None:
         """Choose by what is known of the pods that have a file here."""
         wanted = await self._workloads.logs(chosen.present)
-        problems = lines.use(wanted)
+        wrong = lines.use(wanted)
         for key, each in wanted.items():
-            told = problems.get(key, "") or each.problem
-            troubles.tell(key, told and f"{each.namespace}/{each.pod}: {told}")
-        troubles.keep(wanted.keys())
-        chosen.logs = {key: each for key, each in wanted.items() if key not in problems}
+            message = wrong.get(key, "") or each.problem
+            problems.set_message(key, message and f"{each.namespace}/{each.pod}: {message}")
+        problems.keep(wanted.keys())
+        chosen.logs = {key: each for key, each in wanted.items() if key not in wrong}
         chosen.known = frozenset(key[:2] for key in wanted)
 
 
@@ -82,8 +82,8 @@ class _Held(NamedTuple):
 class _NodeLines:
     """Counts the lines of each file as its pod says."""
 
-    def __init__(self, reader: Reader, source: LogSource, loaded: RuntimeConfig) -> None:
-        self._reader, self._source, self._loaded = reader, source, loaded
+    def __init__(self, reader: Reader, source: LogSource) -> None:
+        self._reader, self._source = reader, source
         self._held: dict[Key, _Held] = {}
         self._wanted: PodLogs = {}
         self._kept: Parts = {}
@@ -112,7 +112,7 @@ class _NodeLines:
     def _made(self, log: PodLog) -> _Held:
         with ExitStack() as stack:
             one = source_of(log, self._source)
-            lines = stack.enter_context(self._reader.counting(one, self._loaded))
+            lines = stack.enter_context(self._reader.counting(one))
             return _Held(log, lines, stack.pop_all())
 
     def _kept_of(self, key: Key) -> Parts:
@@ -162,8 +162,8 @@ class _NodeLines:
 
 
 @contextmanager
-def _counting(reader: Reader, source: LogSource, loaded: RuntimeConfig) -> Iterator[_NodeLines]:
-    lines = _NodeLines(reader, source, loaded)
+def _counting(reader: Reader, source: LogSource) -> Iterator[_NodeLines]:
+    lines = _NodeLines(reader, source)
     try:
         yield lines
     finally:

@@ -4,26 +4,18 @@ import asyncio
 from collections.abc import Callable
 from contextlib import aclosing
 from functools import partial
-from pathlib import Path
 
 from exporter.accesslog.checkpoint import SAVE_EVERY, Checkpoint, CheckpointError, Saver
 from exporter.accesslog.formats.nginx import FormatError
 from exporter.accesslog.line_reader import Lines
 from exporter.accesslog.pod_logs import PodLog, PodLogs
 from exporter.accesslog.readers.reader import Reader
-from exporter.accesslog.readers.workloads import (
-    LOOK_EVERY,
-    Name,
-    ProblemGroup,
-    Workloads,
-    source_of,
-)
+from exporter.accesslog.readers.workloads import LOOK_EVERY, Name, Workloads, source_of
+from exporter.accesslog.sink import Sink
+from exporter.accesslog.source import LogSource
 from exporter.apiserver import pod_log as podlog
 from exporter.apiserver.client import ApiClient
 from exporter.apiserver.errors import ApiError
-from exporter.commands.load import LogSource, RuntimeConfig
-from exporter.commands.run.monitor import Monitor
-from exporter.metrics import families as series
 
 HANDOVER = 60.0
 """Seconds that nobody followed after which reading begins with what is written from now on."""
@@ -47,33 +39,35 @@ class PodReader:
     Args:
         client: Has been entered.
         workloads: The pods.
-        monitor: What counts go to.
+        sink: Takes counts and problems.
         reader: Counts the lines.
         unix: Tells the time.
+        taken_over: Returns since when, in unix seconds, no other replica has read any line; None
+            if there was no other replica.
     """
 
     def __init__(
         self,
         client: ApiClient,
         workloads: Workloads,
-        monitor: Monitor,
+        sink: Sink,
         reader: Reader,
         unix: Callable[[], float],
+        *,
+        taken_over: Callable[[], float | None] = lambda: None,
     ) -> None:
         self._client, self._workloads, self._unix = client, workloads, unix
-        self._monitor, self._reader = monitor, reader
-        self._problem_group = ProblemGroup(monitor, "pod logs")
+        self._sink, self._reader, self._taken_over = sink, reader, taken_over
+        self._problem_group = sink.problem_group("pod logs")
         self._places: dict[Key, podlog.Place] = {}
         self._followed: dict[Key, podlog.PodLog] = {}
         self._tasks: dict[Key, asyncio.Task[None]] = {}
-        self.taken_over: float | None = None
-        """Since when, in unix time, no other replica has read any line; None if there was none."""
 
-    async def read(self, source: LogSource, loaded: RuntimeConfig) -> None:
+    async def read(self, source: LogSource) -> None:
         """Follow until cancelled."""
-        directory = loaded.settings.state_directory
-        keeper = None if directory is None else Checkpoint(Path(directory), source.title, Places)
-        saver = Saver(keeper, partial(self._monitor.checkpoint_failed, source.title))
+        directory = source.state_directory
+        keeper = None if directory is None else Checkpoint(directory, source.title, Places)
+        saver = Saver(keeper, partial(self._sink.checkpoint_failed, source.title))
         await self._load(source.title, keeper)
         try:
             async with asyncio.TaskGroup() as group:
@@ -81,8 +75,8 @@ class PodReader:
                 first = True
                 while True:
                     due = self._workloads.due
-                    self._arrange(group, await self._wanted(source), source, loaded, first=first)
-                    self._monitor.received(source.title, 0, 0)
+                    self._arrange(group, await self._wanted(source), source, first=first)
+                    self._sink.received(source.title, 0, 0)
                     first = False
                     await _wait_for(due, min(LOOK_EVERY, self._workloads.wait))
         finally:
@@ -90,7 +84,7 @@ class PodReader:
             await saver.save()
             self._tasks.clear()
             self._problem_group.keep(())
-            self._monitor.log_gone(source.title)
+            self._sink.log_gone(source.title)
 
     async def _load(self, title: str, keeper: Checkpoint[Places] | None) -> None:
         """Take up the places that the process before left, but for what others read meanwhile."""
@@ -99,7 +93,7 @@ class PodReader:
         try:
             saved = await asyncio.to_thread(keeper.load) or {}
         except CheckpointError as error:
-            self._monitor.checkpoint_failed(title, str(error))
+            self._sink.checkpoint_failed(title, str(error))
             return
         for name, place in saved.items():
             # What somebody else wrote there is passed over.
@@ -123,19 +117,13 @@ class PodReader:
         limit = source.pods or 0
         if len(found) > limit:
             message = f"{len(found)} pods, of which {limit} are followed; see logs.pods.limit"
-            self._monitor.problem("pods", message)
+            self._sink.problem("pods", message)
             return dict(sorted(found.items())[:limit])
-        self._monitor.solved("pods")
+        self._sink.solved("pods")
         return found
 
     def _arrange(
-        self,
-        group: asyncio.TaskGroup,
-        wanted: PodLogs,
-        source: LogSource,
-        loaded: RuntimeConfig,
-        *,
-        first: bool,
+        self, group: asyncio.TaskGroup, wanted: PodLogs, source: LogSource, *, first: bool
     ) -> None:
         """Follow the logs that are *wanted*, and no others."""
         for key in self._tasks.keys() - wanted.keys():
@@ -145,15 +133,15 @@ class PodReader:
         for key, each in wanted.items():
             task = self._tasks.get(key)
             if task is None or task.done():
-                follow = self._follow(each, self._place(key, each, first=first), source, loaded)
+                follow = self._follow(each, self._place(key, each, first=first), source)
                 self._tasks[key] = group.create_task(follow, name=f"log of {key}")
             elif key in self._followed:
-                self._tell(each, self._followed[key].problem)
-        self._monitor.metrics.set_gauge(series.PODS_FOLLOWED, len(self._tasks))
+                self._show(each, self._followed[key].problem)
+        self._sink.pods_followed(len(self._tasks))
 
     def _place(self, key: Key, wanted: PodLog, *, first: bool) -> podlog.Place | None:
         """Return where to begin with a log; None: at its end."""
-        begin = self.taken_over
+        begin = self._taken_over()
         if (place := self._places.get(key)) is not None:
             return place if begin is None else podlog.latest(place, podlog.since(begin))
         if first:
@@ -162,9 +150,7 @@ class PodReader:
         since = self._workloads.since(wanted)
         return podlog.BEGINNING if since is None else podlog.since(since)
 
-    async def _follow(
-        self, wanted: PodLog, place: podlog.Place | None, source: LogSource, loaded: RuntimeConfig
-    ) -> None:
+    async def _follow(self, wanted: PodLog, place: podlog.Place | None, source: LogSource) -> None:
         key, name = _key(wanted), _name(wanted)
         container = podlog.Container(namespace=key[0], pod=key[1], container=key[2])
         followed = self._followed[key] = podlog.PodLog(
@@ -173,18 +159,18 @@ class PodReader:
             place=place,
             restarts=self._workloads.restarts(name, wanted.container),
         )
-        self._tell(wanted, "")
+        self._show(wanted, "")
         try:
-            with self._reader.counting(source_of(wanted, source), loaded) as lines:
+            with self._reader.counting(source_of(wanted, source)) as lines:
                 await self._count(source.title, "/".join(key), followed, lines)
         except FormatError as error:
-            self._tell(wanted, f"its log format: {error}")
+            self._show(wanted, f"its log format: {error}")
         except ApiError as error:
-            self._tell(wanted, error.message)
+            self._show(wanted, error.message)
         else:
             # The pod is gone; one that comes under its name is another one.
             followed.place = None
-            self._tell(wanted, "")
+            self._show(wanted, "")
             self._places.pop(key, None)
             self._workloads.forget(name)
         finally:
@@ -200,18 +186,18 @@ class PodReader:
             if len(self._places) > MAX_PLACES:
                 del self._places[next(iter(self._places))]
 
-    def _tell(self, wanted: PodLog, problem: str) -> None:
-        told = problem or wanted.problem
+    def _show(self, wanted: PodLog, problem: str) -> None:
+        message = problem or wanted.problem
         where = f"{wanted.namespace}/{wanted.pod}"
-        self._problem_group.tell(_key(wanted), told and f"{where}: {told}")
+        self._problem_group.set_message(_key(wanted), message and f"{where}: {message}")
 
     async def _count(self, title: str, stream: str, followed: podlog.PodLog, lines: Lines) -> None:
         cut = 0
         async with aclosing(followed.blocks()) as blocks:
             async for block in blocks:
-                self._monitor.logged(title, lines.count(stream, block), lines.by_second)
+                self._sink.logged(title, lines.count(stream, block), lines.by_second)
                 if followed.truncated > cut:
-                    self._monitor.truncated(title, followed.truncated - cut)
+                    self._sink.truncated(title, followed.truncated - cut)
                     cut = followed.truncated
 
 

@@ -1,12 +1,11 @@
-"""The sources of access logs as stages: what is read, counted and handed to the monitor."""
+"""The sources of access logs as stages: lines are read, counted and reported to a sink."""
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Collection, Iterator
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from math import floor
-from pathlib import Path
 from typing import Protocol
 
 import structlog
@@ -18,8 +17,8 @@ from exporter.accesslog.readers.choose import Chosen
 from exporter.accesslog.readers.files import Follower, Poll, follow
 from exporter.accesslog.readers.stdin import read_pipe
 from exporter.accesslog.readers.syslog import Inbox, receive
-from exporter.commands.load import LogSource, RuntimeConfig, compile_source
-from exporter.commands.run.monitor import Monitor
+from exporter.accesslog.sink import Sink
+from exporter.accesslog.source import LogSource, compile_source
 from exporter.config.paths import STDIN
 from exporter.model.clusterset import ServiceName
 from exporter.model.traffic import LogCounts
@@ -52,18 +51,18 @@ class Reader:
     Reads access logs.
 
     Args:
-        monitor: What counts go to.
+        sink: Takes counts and problems.
     """
 
-    def __init__(self, monitor: Monitor) -> None:
-        self._monitor = monitor
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
         self._titles: frozenset[str] = frozenset()
         self._lines: set[Lines] = set()
         self._read_to: dict[str, FilePlaces] = {}
 
-    def configure(self, loaded: RuntimeConfig) -> None:
-        """Keep what is known of the sources of this configuration, and of no others."""
-        self._titles = frozenset(source.title for source in loaded.logs)
+    def configure(self, sources: Iterable[LogSource]) -> None:
+        """Keep what is known of these sources, and of no others."""
+        self._titles = frozenset(source.title for source in sources)
         self.forget()
 
     def forget(self) -> None:
@@ -71,28 +70,28 @@ class Reader:
         for lines in self._lines:
             lines.forget()
 
-    async def read(self, source: LogSource, loaded: RuntimeConfig) -> None:
+    async def read(self, source: LogSource) -> None:
         """Read *source* until cancelled."""
         if source.syslog is not None:
-            await self._receive(source, loaded)
+            await self._receive(source)
         elif source.files == (STDIN,):
-            await self._read_stdin(source, loaded)
+            await self._read_stdin(source)
         else:
-            with self.counting(source, loaded) as lines:
-                await self.follow(source, loaded, lines)
+            with self.counting(source) as lines:
+                await self.follow(source, lines)
 
     @contextmanager
-    def counting(self, source: LogSource, loaded: RuntimeConfig) -> Iterator[Lines]:
+    def counting(self, source: LogSource) -> Iterator[Lines]:
         """Give what counts the lines of *source*, for as long as it is read."""
 
         def service_of(host: str) -> tuple[ServiceName, bool] | None:
-            return self._monitor.service_of(host, source.service)
+            return self._sink.service_of(host, source.service)
 
-        attribution, source_of = loaded.settings.attribution, self._monitor.source_of
-        log_format = compile_source(source, attribution)
+        source_of = self._sink.source_of
+        log_format = compile_source(source)
         timed = None
         if "stamp" in log_format.fields:
-            by_second = compile_source(source, attribution, stamps=True)
+            by_second = compile_source(source, stamps=True)
             timed = Counter(by_second, source_of, service_of, floor)
         lines = Lines(Counter(log_format, source_of, service_of), source.wrapper, timed)
         self._lines.add(lines)
@@ -102,57 +101,52 @@ class Reader:
             self._lines.discard(lines)
 
     def _count(self, title: str, lines: Streams, stream: str, text: bytes) -> None:
-        self._monitor.logged(title, lines.count(stream, text), lines.by_second)
+        self._sink.logged(title, lines.count(stream, text), lines.by_second)
 
-    async def follow(
-        self, source: LogSource, loaded: RuntimeConfig, lines: Streams, chosen: Chosen | None = None
-    ) -> None:
+    async def follow(self, source: LogSource, lines: Streams, chosen: Chosen | None = None) -> None:
         """
         Follow the files of *source* until cancelled.
 
         Args:
             source: Of files.
-            loaded: Says where checkpoints are.
             lines: Counts what is read.
             chosen: Says which of the files are read; None: all.
         """
-        directory, title = loaded.settings.state_directory, source.title
-        keeper = None if directory is None else Checkpoint(Path(directory), title, FilePlaces)
+        directory, title = source.state_directory, source.title
+        keeper = None if directory is None else Checkpoint(directory, title, FilePlaces)
         places, parts = await self._places(title, keeper) or (None, {})
         for path, held in parts.items():
             lines.restore(path, held)
         follower = Follower(source.files, places, chosen)
-        saver = Saver(keeper, partial(self._monitor.checkpoint_failed, title))
-
-        def read_to() -> FilePlaces:
-            return FilePlaces(tuple(follower.places()), lines.all_parts())
-
-        def polled(poll: Poll) -> None:
-            self._monitor.polled(title, poll)
-            lines.keep(follower.paths)
-            if saver.is_due():
-                saver.note(read_to())
-
+        saver = Saver(keeper, partial(self._sink.checkpoint_failed, title))
         try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(saver.run(), name=f"checkpoint of {title}")
-                await follow(
-                    follower,
-                    _every(LOG_CHECK),
-                    block=partial(self._count, title, lines),
-                    polled=polled,
-                )
+            await self._follow(title, follower, saver, lines)
         finally:
-            self._read_to[title] = read_to()
+            self._read_to[title] = _read_to(follower, lines)
             follower.close()
             saver.note(self._read_to[title])
             await saver.save()
             self._let_go(title)
 
+    async def _follow(
+        self, title: str, follower: Follower, saver: Saver[FilePlaces], lines: Streams
+    ) -> None:
+        def polled(poll: Poll) -> None:
+            self._sink.polled(title, poll)
+            lines.keep(follower.paths)
+            if saver.is_due():
+                saver.note(_read_to(follower, lines))
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(saver.run(), name=f"checkpoint of {title}")
+            await follow(
+                follower, _every(LOG_CHECK), block=partial(self._count, title, lines), polled=polled
+            )
+
     def _let_go(self, title: str) -> None:
         """Forget a log source, unless it is only read in another way from now on."""
         if title not in self._titles:
-            self._monitor.log_gone(title)
+            self._sink.log_gone(title)
 
     async def _places(self, title: str, keeper: Checkpoint[FilePlaces] | None) -> FilePlaces | None:
         """Return how far a source was read before: by this process, else by the one before."""
@@ -161,42 +155,46 @@ class Reader:
         try:
             return None if keeper is None else await asyncio.to_thread(keeper.load)
         except CheckpointError as error:
-            self._monitor.checkpoint_failed(title, str(error))
+            self._sink.checkpoint_failed(title, str(error))
             return None
 
-    async def _receive(self, source: LogSource, loaded: RuntimeConfig) -> None:
+    async def _receive(self, source: LogSource) -> None:
         title, inbox = source.title, Inbox()
         if source.syslog is None:
             msg = f"{title} is no syslog source"
             raise ValueError(msg)
-        with self.counting(source, loaded) as lines:
+        with self.counting(source) as lines:
             try:
                 async with receive(source.syslog, inbox):
-                    self._monitor.received(title, 0, 0)
+                    self._sink.received(title, 0, 0)
                     await inbox.drain(
-                        lambda text: self._monitor.logged(
+                        lambda text: self._sink.logged(
                             title, lines.count("", text), lines.by_second
                         ),
-                        partial(self._monitor.received, title),
+                        partial(self._sink.received, title),
                     )
             except OSError as error:
                 # The rest of the exporter is worth more than one log.
-                self._monitor.log_failed(title, f"cannot listen: {error.strerror or error}")
+                self._sink.log_failed(title, f"cannot listen: {error.strerror or error}")
                 await asyncio.Event().wait()
             finally:
                 self._let_go(title)
 
-    async def _read_stdin(self, source: LogSource, loaded: RuntimeConfig) -> None:
+    async def _read_stdin(self, source: LogSource) -> None:
         title = source.title
-        with self.counting(source, loaded) as lines:
-            self._monitor.received(title, 0, 0)
+        with self.counting(source) as lines:
+            self._sink.received(title, 0, 0)
             await read_pipe(
                 sys.stdin.buffer,
                 partial(self._count, title, lines, ""),
-                lambda: self._monitor.truncated(title, 1),
+                lambda: self._sink.truncated(title, 1),
             )
             log.info("log ended", log=title)
             await asyncio.Event().wait()
+
+
+def _read_to(follower: Follower, lines: Streams) -> FilePlaces:
+    return FilePlaces(tuple(follower.places()), lines.all_parts())
 
 
 async def _every(seconds: float) -> AsyncIterator[None]:

@@ -2,27 +2,25 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Collection, Hashable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 
 import structlog
 
+from exporter.accesslog.parse_pod import parse_pod
 from exporter.accesslog.pod_logs import PodLog, PodLogs, pod_logs
+from exporter.accesslog.sink import Sink
+from exporter.accesslog.source import LogSource
 from exporter.apiserver.client import ApiClient
 from exporter.apiserver.errors import ApiError, ErrorKind
 from exporter.apiserver.pod_log import restarts
 from exporter.apiserver.rate_limiter import Backoff
-from exporter.commands.load import LogSource
-from exporter.commands.run.monitor import Monitor
-from exporter.discover.parse_core import parse_pod
 from exporter.model.clusterset import Pod, ServiceName, Workload
 
 LOOK_EVERY = 30.0
 """Seconds after which a pod that was not there is asked for again."""
 AT_ONCE = 8
 """Pods that are asked for at once."""
-SHOWN = 3
-"""Problems of pods that are shown in words; the others are counted."""
 PODS = "pods behind exported services"
 
 Name = tuple[str, str]
@@ -36,15 +34,15 @@ class Workloads:
 
     Args:
         client: Has been entered.
-        monitor: Told what hinders.
+        sink: Takes problems.
         unix: Tells the time.
 
     Attributes:
         due: Set, and replaced, once there are other workloads.
     """
 
-    def __init__(self, client: ApiClient, monitor: Monitor, unix: Callable[[], float]) -> None:
-        self._client, self._monitor, self._unix = client, monitor, unix
+    def __init__(self, client: ApiClient, sink: Sink, unix: Callable[[], float]) -> None:
+        self._client, self._sink, self._unix = client, sink, unix
         self._wanted: tuple[Workload, ...] = ()
         self._since: dict[ServiceName, float] = {}
         self._pods: dict[Name, Pod] = {}
@@ -124,11 +122,11 @@ class Workloads:
                 if not self._failing:
                     log.error("pods not read", error=failures[0])
                 self._failing = True
-                self._monitor.problem(PODS, failures[0])
+                self._sink.problem(PODS, failures[0])
                 return
         if wanted:
             self._failing = False
-            self._monitor.solved(PODS)
+            self._sink.solved(PODS)
 
     async def _read_all(self, names: Collection[Name]) -> list[str]:
         """Read these pods until one request fails; return what hinders."""
@@ -152,8 +150,8 @@ class Workloads:
             made = parse_pod(found)
         except ApiError as error:
             if error.kind is not ErrorKind.NOT_FOUND:
-                told = "; grant get on pods" if error.kind is ErrorKind.FORBIDDEN else ""
-                return [f"{error.message}{told}"]
+                hint = "; grant get on pods" if error.kind is ErrorKind.FORBIDDEN else ""
+                return [f"{error.message}{hint}"]
             self._asked[name] = asyncio.get_running_loop().time()
             return []
         except (ValueError, TypeError) as error:
@@ -169,45 +167,6 @@ class Workloads:
 
 def _name(workload: Workload, pod: str) -> Name:
     return (workload.service.namespace, pod)
-
-
-class ProblemGroup:
-    """
-    What hinders the reading of several logs, shown as one problem.
-
-    Args:
-        monitor: Shows it.
-        what: What the problem is about.
-    """
-
-    def __init__(self, monitor: Monitor, what: str) -> None:
-        self._monitor, self._what = monitor, what
-        self._held: dict[Hashable, str] = {}
-
-    def tell(self, key: Hashable, message: str) -> None:
-        """Show what hinders the reading of *key*; nothing, if *message* is empty."""
-        if self._held.get(key, "") == message:
-            return
-        if message:
-            log.warning("log not read", error=message)
-            self._held[key] = message
-        else:
-            del self._held[key]
-        self._show()
-
-    def keep(self, keys: Collection[Hashable]) -> None:
-        """Forget all but these."""
-        if self._held.keys() - keys:
-            self._held = {key: told for key, told in self._held.items() if key in keys}
-            self._show()
-
-    def _show(self) -> None:
-        if not self._held:
-            self._monitor.solved(self._what)
-            return
-        more = len(self._held) - SHOWN
-        told = [*list(self._held.values())[:SHOWN], *([f"and {more} more"] if more > 0 else [])]
-        self._monitor.problem(self._what, "; ".join(told))
 
 
 def source_of(log: PodLog, source: LogSource) -> LogSource:

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from exporter.apiserver.client import ApiClient
+from exporter.apiserver.open_client import open_client
 from exporter.commands.check import diagnose
 from exporter.commands.check import service as check
 from exporter.commands.load import RuntimeConfig
-from exporter.commands.run.cluster import open_client
 from exporter.config.label_selector import Selection
 from exporter.config.settings import KubernetesSettings
 from exporter.config.yaml_reader import SettingsError

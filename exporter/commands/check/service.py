@@ -12,7 +12,8 @@ from typing import Any
 
 from exporter.accesslog.counter import Counter
 from exporter.accesslog.line_reader import Lines
-from exporter.commands.load import LogSource, RuntimeConfig, compile_source, load
+from exporter.accesslog.source import LogSource, compile_source
+from exporter.commands.load import RuntimeConfig, load
 from exporter.config.paths import STDIN
 from exporter.config.yaml_reader import SettingsError
 from exporter.discover.static import read_inventory
@@ -163,7 +164,7 @@ def _newest(
             return source.service, False
         return None if asked is None else (asked.service, False)
 
-    counter = Counter(compile_source(source, loaded.settings.attribution), source_of, service_of)
+    counter = Counter(compile_source(source), source_of, service_of)
     try:
         with Path(name).open("rb") as file:
             start = max(0, file.seek(0, os.SEEK_END) - NEWEST)

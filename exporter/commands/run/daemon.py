@@ -17,9 +17,11 @@ import structlog
 
 from exporter import __version__
 from exporter.accesslog.readers.reader import Reader
-from exporter.commands.load import LogSource, RuntimeConfig, load, refuse_change, refuse_reach
+from exporter.accesslog.source import LogSource
+from exporter.commands.load import RuntimeConfig, load, refuse_change, refuse_reach
 from exporter.commands.run.monitor import Monitor
-from exporter.commands.run.shard import ALL, Shard
+from exporter.commands.run.shard import ALL, Shard, own_shard
+from exporter.config.settings import KubernetesSettings
 from exporter.config.yaml_reader import SettingsError
 from exporter.discover.identity import IdentityError
 from exporter.discover.static import StaticInventory, read_inventory
@@ -108,7 +110,7 @@ async def run(options: Options) -> None:
         async with AsyncExitStack() as stack:
             client, shard = None, options.shard
             if loaded.settings.inventory.kubernetes is not None:
-                from exporter.commands.run.cluster import open_client  # noqa: PLC0415 - brings aiohttp, 12 MB
+                from exporter.apiserver.open_client import open_client  # noqa: PLC0415 - brings aiohttp, 12 MB
 
                 client = await stack.enter_async_context(
                     open_client(options.kubeconfig, options.context)
@@ -134,8 +136,6 @@ async def _own_shard(client: "ApiClient | None", options: Options) -> Shard:
     if client is None:
         msg = "--shard auto: wants inventory.kubernetes; write for example 0/3"
         raise SettingsError(msg)
-    from exporter.commands.run.cluster import own_shard  # noqa: PLC0415 - as above
-
     return await own_shard(client, options.pod)
 
 
@@ -219,7 +219,7 @@ class Daemon:
             delayed=partial(metrics.observe, series.START_DELAY),
         )
         self._reader = Reader(self.monitor)
-        self._reader.configure(loaded)
+        self._reader.configure(loaded.logs)
         self.pages = Pages(
             metrics=self.monitor.render,
             status=self.monitor.status,
@@ -238,11 +238,16 @@ class Daemon:
         made = LocalCluster(
             client,
             pod=self._options.pod,
+            learns=self.monitor,
+            sink=self.monitor,
+            reader=self._reader,
             changed=self._inventory_changed,
             arrange=self._stages_changed.set,
             end=self.end,
         )
-        made.begin(self.monitor, self._reader)
+        self.monitor.watches = made.watches
+        self.monitor.waits_for = made.waits_for
+        self.monitor.leadership = made.leadership
         return made
 
     async def read_inventory(self) -> None:
@@ -296,7 +301,7 @@ class Daemon:
         self._loaded = loaded
         self.monitor.configure(loaded.settings, loaded.key)
         self._probing.configure(loaded)
-        self._reader.configure(loaded)
+        self._reader.configure(loaded.logs)
         await self._arrange()
         if inventory is not None:
             self._inventory_changed(inventory)
@@ -323,24 +328,21 @@ class Daemon:
             yield ("inventory", self._loaded.inventory_file), self._watch_inventory
         else:
             yield "arrangement", self._rearrange
-            yield from self._cluster.stages(self._loaded)
+            kubernetes = wanted.inventory.kubernetes or KubernetesSettings()
+            yield from self._cluster.stages(kubernetes, self._loaded.local)
             if not self._cluster.works:
                 return
         yield "probes", self._probing.run
         yield "name servers", partial(self._probing.follow_name_servers, _every(RESOLV_CONF_CHECK))
         for source in self._loaded.logs:
-            yield (
-                ("log", source, wanted.attribution, wanted.state_directory),
-                partial(self._read, source, self._loaded),
-            )
+            yield ("log", source), partial(self._read, source)
 
-    async def _read(self, source: LogSource, loaded: RuntimeConfig) -> None:
-        if source.pods is not None and self._cluster is not None:
-            await self._cluster.pods.read(source, loaded)
-        elif source.by_pod and self._cluster is not None:
-            await self._cluster.nodes.read(source, loaded)
+    async def _read(self, source: LogSource) -> None:
+        by_pod = source.pods is not None or source.by_pod
+        if by_pod and self._cluster is not None:
+            await self._cluster.read(source)
         else:
-            await self._reader.read(source, loaded)
+            await self._reader.read(source)
 
     async def _rearrange(self) -> None:
         async def arrange() -> None:

@@ -2,11 +2,11 @@
 
 import asyncio
 import platform
-from collections import Counter, deque
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from math import isfinite
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
@@ -14,6 +14,7 @@ from prometheus_client.openmetrics.exposition import generate_latest as openmetr
 
 from exporter import __version__
 from exporter.accesslog.readers.files import Poll
+from exporter.commands.run.problems import ProblemGroup, Problems
 from exporter.config.probe_settings import ProbeSettings
 from exporter.config.settings import Settings
 from exporter.judge.attribute import Attribution
@@ -28,10 +29,12 @@ from exporter.model.clusterset import UNKNOWN, Address, Inventory, Network, Serv
 from exporter.model.probes import Failure, Lookup, Probe, Question, Record
 from exporter.model.traffic import Client, Hits, LogCounts, ProbeHit
 from exporter.model.verdicts import Failover, Locality, Mode, Policy
-from exporter.model.watches import Watch, WatchState
 from exporter.probe.identity import Forgery, Origins
 from exporter.web import status
 from exporter.web.probes import ProbeLog, shown
+
+if TYPE_CHECKING:
+    from exporter.model.watches import Watch
 
 log = structlog.get_logger()
 
@@ -49,12 +52,7 @@ ASLEEP_AFTER = 5.0
 STALE_INTERVALS = 3
 """Intervals without a probe after which nothing is said of a service: this exporter was asleep."""
 
-MAX_FINDINGS = 20
-"""Findings that are shown."""
-
 Accelerate = Callable[[ServiceName], None]
-Finding = tuple[str, str, str]
-"""What discovery noticed: its kind, about what, and what."""
 
 
 class Monitor:
@@ -91,10 +89,8 @@ class Monitor:
         """Tells what there has to be before there can be an inventory."""
         self.leadership: Callable[[], tuple[bool, str] | None] = lambda: None
         """Tells whether this replica works, and who does; None if there is only this one."""
-        self._findings: frozenset[Finding] = frozenset()
         self._started = moment()
         self._settled = self._started.at
-        self._problems: dict[str, tuple[str, float]] = {}
         self._modes: dict[ServiceName, Mode] = {}
         self._history = status.History()
         self._probes = ProbeLog()
@@ -109,6 +105,9 @@ class Monitor:
         ProcessCollector(registry=self._process)
         self.registry = Registry(settings.limits.series)
         self.metrics = Metrics(self.registry, local, tells_clusters=tells_clusters)
+        self.problems = Problems(lambda: moment().unix, self.metrics.found)
+        self.problem, self.solved = self.problems.problem, self.problems.solved
+        self.found, self.problem_group = self.problems.found, partial(ProblemGroup, self.problems)
         for reason in Forgery:
             self.metrics.count(series.FORGERIES, (reason,), 0)
         self.metrics.set_gauge(series.BUILD_INFO, 1, (__version__, platform.python_version()))
@@ -126,15 +125,6 @@ class Monitor:
         """Take *local* for the cluster that this runs in, as *source* says."""
         self.local = local
         self.metrics.identified(local, source)
-
-    def found(self, findings: Iterable[Finding]) -> None:
-        """Take in what discovery noticed: say once what is new, and show it while it holds."""
-        held = frozenset(findings)
-        for kind, about, text in sorted(held - self._findings):
-            log.warning("finding", kind=kind, about=about, text=text)
-        counts = Counter(kind for kind, _, _ in held)
-        self.metrics.found({kind: counts[kind] for kind, _, _ in held | self._findings})
-        self._findings = held
 
     def observation_gap(self, since: float) -> None:
         """Remember that changes since then, on the monotonic clock, are seen only now."""
@@ -345,10 +335,14 @@ class Monitor:
 
     def checkpoint_failed(self, source: str, message: str) -> None:
         """Remember that places in logs are not kept, or not found again."""
-        if self._problems.get(f"checkpoint of {source}", ("",))[0] != message:
-            log.error("checkpoint", error=message)
+        if not self.problems.is_shown(f"checkpoint of {source}", message):
+            log.error("checkpoint not used or written", error=message)
         self.metrics.count(series.CHECKPOINT_FAILURES, (source,))
         self.problem(f"checkpoint of {source}", message)
+
+    def pods_followed(self, number: int) -> None:
+        """Take in how many logs of pods are followed now."""
+        self.metrics.set_gauge(series.PODS_FOLLOWED, number)
 
     def log_gone(self, source: str) -> None:
         """Forget a log source."""
@@ -380,15 +374,6 @@ class Monitor:
             msg = "a log was read before there was an inventory"
             raise RuntimeError(msg)
         return self._attribution.source(remote, forwarded)
-
-    def problem(self, what: str, message: str) -> None:
-        """Show a problem until it is solved."""
-        _, since = self._problems.get(what, ("", self._moment().unix))
-        self._problems[what] = (message, since)
-
-    def solved(self, what: str) -> None:
-        """Show it no longer."""
-        self._problems.pop(what, None)
 
     def not_ready(self) -> str | None:
         """Return why there is nothing to scrape yet, or None."""
@@ -439,7 +424,7 @@ class Monitor:
             "dashboard_url": self._settings.dashboard_url,
             "leader": leader,
             "leading": leads,
-            "problems": list(self._shown_problems(now.unix)),
+            "problems": list(self.problems.shown(self.watches())),
             **status.status(
                 inventory=self.inventory,
                 views=self.state.views(now.at),
@@ -451,20 +436,6 @@ class Monitor:
                 now=now,
             ),
         }
-
-    def _shown_problems(self, now: float) -> Iterator[Mapping[str, Any]]:
-        for what, (message, since) in self._problems.items():
-            yield {"what": what, "message": message, "since": since}
-        for watch in self.watches():
-            if watch.state in {WatchState.FAILING, WatchState.FORBIDDEN}:
-                since = now - watch.age if isfinite(watch.age) else self._started.unix
-                yield {
-                    "what": f"watch of {watch.resource}",
-                    "message": watch.problem,
-                    "since": since,
-                }
-        for kind, about, text in sorted(self._findings)[:MAX_FINDINGS]:
-            yield {"what": f"{kind} {about}", "message": text, "since": now}
 
     def probes(self, service: ServiceName | None) -> dict[str, Any] | None:
         """Return the newest probes with every step, of *service* or of all; None if unknown."""
@@ -533,7 +504,7 @@ class Monitor:
         if not message:
             self.solved(what)
             return
-        if self._problems.get(what, ("",))[0] != message:
+        if not self.problems.is_shown(what, message):
             log.error("attribution", error=message)
         self.problem(what, message)
 

@@ -237,8 +237,8 @@ async def test_another_leader_goes_on(server, config, taken_over, kept, lines):
             await until(lambda: followed.place is not None)
     write(log, ago=10)
     write(log, 2, ago=1)
-    async with pod_scene(server, config) as scene:
-        scene.pods.taken_over = taken_over and time.time() - taken_over
+    since = taken_over and time.time() - taken_over
+    async with pod_scene(server, config, taken_over=since) as scene:
         scene.want("one")
         scene.begin()
         await until(lambda: len(follows(server)) == 1 + kept)

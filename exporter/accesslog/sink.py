@@ -1,0 +1,74 @@
+"""The interface through which readers of access logs report what they read and what failed."""
+
+from collections.abc import Callable, Collection, Hashable
+from typing import Protocol
+
+from exporter.accesslog.readers.files import Poll
+from exporter.model.clusterset import ServiceName
+from exporter.model.traffic import LogCounts
+
+
+class LogProblems(Protocol):
+    """The problems of several logs, shown as one."""
+
+    def set_message(self, key: Hashable, message: str) -> None:
+        """Show why *key* cannot be read; an empty *message* shows nothing for it."""
+
+    def keep(self, keys: Collection[Hashable]) -> None:
+        """Forget all but these."""
+
+
+class Sink(Protocol):
+    """What readers of access logs report to; *source* is always the title of a log source."""
+
+    def service_of(self, host: str, fixed: ServiceName | None) -> tuple[ServiceName, bool] | None:
+        """
+        Return the service that a request was for, and whether its host names this cluster.
+
+        Args:
+            host: The request's host, empty if it was not logged.
+            fixed: The service that the log belongs to; None if the host has to tell.
+        """
+
+    def source_of(self, remote: str, forwarded: str) -> str:
+        """Return the cluster that a client address, or what a proxy forwarded, belongs to."""
+
+    def logged(self, source: str, counts: LogCounts, by_second: Callable[[], LogCounts]) -> None:
+        """
+        Take in the counts of some lines.
+
+        Args:
+            source: The title of the log source.
+            counts: The counts.
+            by_second: Counts the same lines again with the clients of each second apart.
+        """
+
+    def polled(self, source: str, poll: Poll) -> None:
+        """Take in what one look at the files of a source found."""
+
+    def received(self, source: str, dropped: int, truncated: int) -> None:
+        """Take in how many received messages were lost, or cut because they were too long."""
+
+    def truncated(self, source: str, lines: int) -> None:
+        """Take in how many lines were too long."""
+
+    def log_failed(self, source: str, message: str) -> None:
+        """Report that a source cannot be read at all."""
+
+    def checkpoint_failed(self, source: str, message: str) -> None:
+        """Report that the places in a source cannot be saved or loaded."""
+
+    def log_gone(self, source: str) -> None:
+        """Forget a source."""
+
+    def pods_followed(self, number: int) -> None:
+        """Take in how many logs of pods are followed now."""
+
+    def problem(self, what: str, message: str) -> None:
+        """Show a problem until it is solved."""
+
+    def solved(self, what: str) -> None:
+        """Stop showing a problem."""
+
+    def problem_group(self, what: str) -> LogProblems:
+        """Return an empty group of problems that is shown as one problem called *what*."""

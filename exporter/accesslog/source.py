@@ -1,0 +1,67 @@
+"""One source of access logs: where its lines come from, how they look, and which of them count."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from exporter.accesslog.formats.compile import compile_log
+from exporter.accesslog.formats.nginx import LogFormat
+from exporter.accesslog.readers.syslog import Endpoint
+from exporter.config.paths import STDIN
+from exporter.model.clusterset import ServiceName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogSource:
+    """One source of access logs, ready to be read. Two equal sources are read in the same way."""
+
+    files: tuple[str, ...]
+    syslog: Endpoint | None
+    """Where messages are received; None for files."""
+    form: str
+    """As `exporter.accesslog.formats.compile.compile_log` takes it."""
+    wrapper: str
+    service: ServiceName | None
+    """None if the host or the pod tells which service a request was for."""
+    pods: int | None = None
+    """How many pods are followed at once; None for other sources."""
+    by_pod: bool = False
+    """True for files whose names tell which pods wrote them."""
+    ignore_user_agents: tuple[str, ...] = ()
+    """Requests with a user agent that begins with one of these are not counted."""
+    ignore_paths: tuple[str, ...] = ()
+    """Requests for one of these paths are not counted."""
+    trusts_proxies: bool = False
+    """True if the X-Forwarded-For header of some proxies is believed."""
+    state_directory: Path | None = None
+    """Where checkpoints are kept; None to keep none."""
+
+    @property
+    def title(self) -> str:
+        """Return what people know this source by."""
+        if self.pods is not None:
+            return "pods"
+        if self.syslog is not None:
+            kind, host, port, path = self.syslog
+            return f"{kind}://{path}" if path else f"{kind}://{host}:{port}"
+        return "stdin" if self.files == (STDIN,) else ", ".join(self.files)
+
+
+def compile_source(source: LogSource, *, stamps: bool = False) -> LogFormat:
+    """
+    Compile the format of a log source.
+
+    Args:
+        source: The log source.
+        stamps: True to read the time of each line, which is slower.
+
+    Raises:
+        FormatError: If the format cannot be read without guessing.
+    """
+    return compile_log(
+        source.form,
+        ignore_user_agents=source.ignore_user_agents,
+        ignore_paths=source.ignore_paths,
+        forwarded=source.trusts_proxies,
+        host=source.service is None and source.pods is None and not source.by_pod,
+        stamps=stamps,
+    )
