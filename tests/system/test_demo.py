@@ -18,7 +18,11 @@ from exporter.demo import parts
 from exporter.demo.clusterset import clusterset, until
 from exporter.demo.layout import claim
 from exporter.demo.story import SLACK, Story
+from tests.fakes.exposed import shapes
 from tests.fakes.tools import need
+
+SERIES = Path(__file__).parent.parent / "data" / "series-of-the-demo.txt"
+"""One line for each series that the exporters of the demo expose at the end of the story."""
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
 
@@ -51,7 +55,12 @@ async def query(session, url, expression):
         return (await reply.json())["data"]["result"]
 
 
-async def test_prometheus_awk_and_the_story_agree(tmp_path):
+async def exposed(session, site):
+    async with session.get(f"{site.url}metrics") as reply:
+        return await reply.text()
+
+
+async def test_prometheus_awk_and_the_story_agree_and_the_series_are_those_listed(tmp_path):
     need("prometheus")
     with claim(["k8s-node4", "k8s-node5"], tmp_path) as sites:
         part, url = parts.prometheus(sites, tmp_path)
@@ -78,9 +87,11 @@ async def test_prometheus_awk_and_the_story_agree(tmp_path):
             size = await query(session, url, "clusterset_response_bytes_total > 0")
             moves = await query(session, url, "clusterset_failovers_total > 0")
             newest = await query(session, url, "clusterset_failover_last_timestamp_seconds")
+            texts = [await exposed(session, site) for site in sites]
             by_others = {
                 site.id: await asyncio.to_thread(count_with_awk, site.access_log) for site in sites
             }
+    assert shapes(*texts) == SERIES.read_text().splitlines()
     ids = {site.net: site.id for site in sites}
     requests, sizes = Counter(), Counter()
     for sample in series:
