@@ -12,9 +12,9 @@ from measure import Bars, machine
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from exporter.metrics.exposition import Registry
 from exporter.metrics.families import FAMILIES, Kind
 from exporter.metrics.record import Metrics
+from exporter.metrics.store import Registry
 from exporter.model.clusterset import Cluster, Export, Inventory, Port, Service, ServiceName
 
 SIZES = (1_000, 10_000, 100_000)

@@ -8,8 +8,8 @@ from math import isfinite
 from typing import NamedTuple
 
 from exporter.metrics import families as series
-from exporter.metrics.exposition import Labels, Registry
 from exporter.metrics.families import FAMILIES, Family, Kind
+from exporter.metrics.store import Labels, Registry
 from exporter.metrics.zeroes import HTTP_REPLIES, LOOKUPS, Beginnings, Replies
 from exporter.model.clusterset import NOT_CLUSTERS, Inventory, ServiceName
 from exporter.model.probes import (

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from itertools import product
 
 from exporter.metrics import families as series
-from exporter.metrics.exposition import Labels
 from exporter.metrics.families import Family
+from exporter.metrics.store import Labels
 from exporter.model.clusterset import (
     EXTERNAL,
     NOT_CLUSTERS,

@@ -10,8 +10,8 @@ from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
 from exporter.metrics import families as series
-from exporter.metrics.exposition import PIECE, Registry
 from exporter.metrics.record import Metrics
+from exporter.metrics.store import PIECE, Registry
 from exporter.model.probes import Failure
 from exporter.model.traffic import Hits, LogCounts
 from exporter.model.verdicts import (

@@ -23,8 +23,8 @@ from exporter.judge.locality import LEAKS, Graces
 from exporter.judge.service_verdicts import ServiceVerdicts
 from exporter.judge.services import agrees
 from exporter.metrics import families as series
-from exporter.metrics.exposition import Registry
 from exporter.metrics.record import Metrics
+from exporter.metrics.store import Registry
 from exporter.model.clusterset import UNKNOWN, Address, Inventory, Network, ServiceName
 from exporter.model.probes import Failure, Lookup, Probe, Question, Record
 from exporter.model.traffic import Client, Hits, LogCounts, ProbeHit
