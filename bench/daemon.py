@@ -114,7 +114,7 @@ def large_flow():
         accelerate=lambda _: None,
     )
     monitor.inventory_changed(Inventory(local="east", clusters=clusters, services=services))
-    while monitor.registry.room.used > SERIES:
+    while monitor.store.budget.used > SERIES:
         services.popitem()
         monitor.inventory_changed(
             Inventory(local="east", clusters=clusters, services=dict(services))
@@ -250,7 +250,7 @@ def main():
     # As exporter.commands.run.daemon.run does.
     gc.freeze()
     at_rest, at_work, cpu = asyncio.run(stalls(monitor))
-    print(f"  a scrape of {monitor.registry.room.used:,} series, gzip, {SCRAPES} times:")
+    print(f"  a scrape of {monitor.store.budget.used:,} series, gzip, {SCRAPES} times:")
     print(f"  CPU, with all else in the process: median {median(cpu):.1f} ms")
     print(f"  loop late at rest: median {median(at_rest):.2f} ms, most {max(at_rest):.2f} ms")
     most = max(at_work)

@@ -12,9 +12,11 @@ from measure import Bars, machine
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from exporter.metrics.families import FAMILIES, Kind
+from exporter.metrics.exposition import pieces
+from exporter.metrics.families import FAMILIES
+from exporter.metrics.family import Kind
 from exporter.metrics.record import Metrics
-from exporter.metrics.store import Registry
+from exporter.metrics.store import SeriesStore
 from exporter.model.clusterset import Cluster, Export, Inventory, Port, Service, ServiceName
 
 SIZES = (1_000, 10_000, 100_000)
@@ -23,39 +25,39 @@ KINDS = {Kind.COUNTER: Counter, Kind.GAUGE: Gauge, Kind.HISTOGRAM: Histogram}
 
 
 def held(size):
-    """Return a registry of about *size* series, as services bring them."""
-    registry = Registry(4 * size)
-    metrics = Metrics(registry, "c0")
+    """Return a store of about *size* series, as services bring them."""
+    store = SeriesStore(4 * size)
+    metrics = Metrics(store, "c0")
     metrics.configure(pinned=True)
     clusters = {f"c{n}": Cluster(id=f"c{n}") for n in range(3)}
     exports = tuple(Export(cluster=id_, addresses=(), ready=True) for id_ in clusters)
     services = {}
-    while registry.room.used < size:
+    while store.budget.used < size:
         name = ServiceName("shop", f"service-{len(services)}")
         services[name] = Service(name=name, ports=(Port(name="http", port=80),), exports=exports)
         found = Inventory(local="c0", clusters=clusters, services=dict(services))
         if len(services) % (1 + size // 2000) == 0:
             metrics.set_inventory(found, services.keys())
     # Values as they are after a while: no two alike.
-    for family in registry.series.values():
+    for family in store.series.values():
         for n, (labels, _) in enumerate(family.items()):
             family.set(labels, n * 1.5)
-    for family in registry.histograms.values():
-        for n, labels in enumerate(list(family._children)):
+    for family in store.histograms.values():
+        for n, labels in enumerate(list(family.children)):
             family.observe(labels, 0.001 * n)
-    return registry
+    return store
 
 
-def peer(registry):
+def peer(store):
     """Return the same series held by prometheus_client."""
     made = CollectorRegistry()
-    for family in filter(registry.held, FAMILIES):
+    for family in filter(store.children, FAMILIES):
         more = {"buckets": family.buckets} if family.kind is Kind.HISTOGRAM else {}
         name = family.name.removesuffix("_total")
         kind = KINDS[family.kind](name, family.help, family.labels, registry=made, **more)
-        children = registry.held(family)
+        children = store.children(family)
         if family.kind is Kind.HISTOGRAM:
-            for labels, numbers in children._children.items():
+            for labels, numbers in children.children.items():
                 child = kind.labels(*labels) if labels else kind
                 for bucket, count in zip(child._buckets, numbers, strict=False):
                     bucket.inc(count)
@@ -86,16 +88,16 @@ def spent(act):
     return median(found)
 
 
-def whole(registry):
+def whole(store):
     """Scrape as the server does: in pieces, each compressed; return the sizes."""
     packer, size, packed = zlib.compressobj(1, wbits=31), 0, 0
-    for piece in registry.pieces(openmetrics=False):
+    for piece in pieces(store, openmetrics=False):
         encoded = piece.encode()
         size, packed = size + len(encoded), packed + len(packer.compress(encoded))
     return size, packed + len(packer.flush())
 
 
-def longest(registry):
+def longest(store):
     """
     Return the CPU ms that a scrape keeps the event loop from its other work at most.
 
@@ -104,7 +106,7 @@ def longest(registry):
     found = []
     for _ in range(SCRAPES):
         packer, worst, began = zlib.compressobj(1, wbits=31), 0.0, time.thread_time()
-        for piece in registry.pieces(openmetrics=False):
+        for piece in pieces(store, openmetrics=False):
             packer.compress(piece.encode())
             now = time.thread_time()
             worst, began = max(worst, now - began), now
@@ -118,17 +120,17 @@ def main():
     prometheus_client.disable_created_metrics()
     print(f"scrape: {machine()}, prometheus_client {version()}; CPU ms, medians of {SCRAPES}")
     for wanted in SIZES:
-        registry = held(wanted)
-        theirs = peer(registry)
+        store = held(wanted)
+        theirs = peer(store)
         gc.freeze()
-        ours = parsed("".join(registry.pieces(openmetrics=False)))
+        ours = parsed("".join(pieces(store, openmetrics=False)))
         same = ours == parsed(generate_latest(theirs).decode())
         bars.show(f"{len(ours):,} series read alike", str(same), "True", well=same)
-        text = spent(lambda held=registry: [*held.pieces(openmetrics=False)])
-        packed = spent(partial(whole, registry))
+        text = spent(lambda held=store: [*pieces(held, openmetrics=False)])
+        packed = spent(partial(whole, store))
         plain = spent(partial(generate_latest, theirs))
-        size, small = whole(registry)
-        usual, most = longest(registry)
+        size, small = whole(store)
+        usual, most = longest(store)
         print(
             f"  text {text:.1f}, with gzip {packed:.1f}, prometheus_client {plain:.1f} "
             f"({plain / text:.1f}x) in one go; {size:,} bytes, gzip {small:,}; "

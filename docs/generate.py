@@ -7,7 +7,8 @@ from pathlib import Path
 from dashboards import files
 from dashboards.alerts import Alert
 from dashboards.thresholds import Thresholds, key
-from exporter.metrics.families import FAMILIES, Family
+from exporter.metrics.families import FAMILIES
+from exporter.metrics.family import Family
 
 DOCS = Path(__file__).parent
 BEGIN, END = "<!-- generated: make generate -->\n", "<!-- end of generated -->\n"

@@ -32,7 +32,7 @@ LIBRARIES = {
 
 NOT_YET = {
     "backward": {"probe.prober", "probe.probing", "probe.targets"},
-    "libraries": {"prometheus_client", "rich"},
+    "libraries": {"rich"},
     "long": {
         "accesslog.counter",
         "accesslog.formats.nginx",
@@ -50,8 +50,6 @@ NOT_YET = {
         "judge.explain",
         "judge.failover",
         "judge.service_verdicts",
-        "metrics.families",
-        "metrics.record",
         "probe.dns.message",
         "probe.http",
     },
@@ -143,14 +141,17 @@ def test_folders_say_what_they_are_and_hold_no_code():
 
 
 MAX_MODULE, MAX_CLASS, MAX_FUNCTION = 300, 200, 40
+TABLES = {"metrics.families"}
+"""Tables of data: they may be longer, because they hold no function and no class."""
 
 
 @pytest.mark.parametrize("name", params(sorted(MODULES), "long"))
 def test_nothing_is_longer_than_one_can_read(name):
     text = MODULES[name].read_text()
-    assert text.count("\n") <= MAX_MODULE
+    assert text.count("\n") <= MAX_MODULE or name in TABLES
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            assert name not in TABLES, node.name
             most = MAX_CLASS if isinstance(node, ast.ClassDef) else MAX_FUNCTION
             assert node.end_lineno - node.lineno + 1 <= most, node.name
 

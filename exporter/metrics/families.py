@@ -1,34 +1,7 @@
-"""Every series, declared once: its name, kind, help, labels and buckets."""
+"""Every series, declared once, as a table: its name, type, help, labels and buckets."""
 
-from dataclasses import dataclass
-from enum import StrEnum
-
+from exporter.metrics.family import Family, counter, gauge, histogram
 from exporter.model.probes import LATENCIES, RTTS
-
-
-class Kind(StrEnum):
-    """
-    The metric types we expose.
-
-    State sets and infos are gauges: OpenMetrics would force the metric's name upon the label.
-    """
-
-    COUNTER = "counter"
-    GAUGE = "gauge"
-    HISTOGRAM = "histogram"
-
-
-# Each is itself and no other: hashing all its text at each update would cost more than the update.
-@dataclass(frozen=True, slots=True, eq=False)
-class Family:
-    """One metric family."""
-
-    name: str
-    kind: Kind
-    help: str
-    labels: tuple[str, ...] = ()
-    buckets: tuple[float, ...] = ()
-
 
 _SERVICE = ("destination_service_namespace", "destination_service_name")
 _SOURCE = ("source_cluster", *_SERVICE)
@@ -38,153 +11,132 @@ _PROBE = (*_BOTH, "protocol", "name")
 _FAILOVER = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0)
 _LAG = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
 
-FAMILIES: list[Family] = []
-
-
-def _declare(
-    kind: Kind, name: str, text: str, labels: tuple[str, ...] = (), buckets: tuple[float, ...] = ()
-) -> Family:
-    family = Family(name, kind, text, labels, buckets)
-    FAMILIES.append(family)
-    return family
-
-
-def _counter(name: str, text: str, *labels: str) -> Family:
-    return _declare(Kind.COUNTER, name, text, labels)
-
-
-def _gauge(name: str, text: str, *labels: str) -> Family:
-    return _declare(Kind.GAUGE, name, text, labels)
-
-
-def _histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Family:
-    return _declare(Kind.HISTOGRAM, name, text, labels, buckets)
-
-
-# What the logs of this cluster say: destination_cluster is always this cluster.
-REQUESTS = _counter(
+# What the logs of this cluster contain: destination_cluster is always this cluster.
+REQUESTS = counter(
     "clusterset_requests_total",
     "Client requests served by this cluster, by the cluster of the client.",
     *_BOTH,
     "locality",
 )
-REQUEST_FAILURES = _counter(
+REQUEST_FAILURES = counter(
     "clusterset_request_failures_total",
     "Client requests answered with a 5xx status.",
     *_BOTH,
     "locality",
 )
-RESPONSE_BYTES = _counter(
+RESPONSE_BYTES = counter(
     "clusterset_response_bytes_total",
     "Bytes of the response bodies sent to clients.",
     *_BOTH,
     "locality",
 )
-REQUEST_DURATION = _histogram(
+REQUEST_DURATION = histogram(
     "clusterset_request_duration_seconds",
-    "Time of the client requests, where the log tells it.",
+    "Time that client requests took, if the log contains it.",
     LATENCIES,
     *_BOTH,
 )
-PROBE_HITS = _counter(
+PROBE_HITS = counter(
     "clusterset_probe_hits_total",
-    "Probes of exporters seen in the logs of this cluster.",
+    "Probes of exporters that were found in the logs of this cluster.",
     *_BOTH,
     "verified",
 )
-ATTRIBUTION_CHECKS = _counter(
+ATTRIBUTION_CHECKS = counter(
     "clusterset_attribution_checks_total",
-    "Probes seen in the logs, by the cluster they claim and the one their address belongs to.",
+    "Probes found in the logs, by the cluster that they claim and the cluster that their "
+    "address belongs to.",
     "destination_cluster",
     "claimed_cluster",
     "attributed_cluster",
 )
-ATTRIBUTION_AGREEMENT = _gauge(
+ATTRIBUTION_AGREEMENT = gauge(
     "clusterset_attribution_agreement_ratio",
-    "Share of the newest verified probes for which the address belongs to the cluster claimed.",
+    "Share of the newest verified probes whose address belongs to the cluster that they claim.",
     "source_cluster",
     "destination_cluster",
 )
-LEAKS_WITHHELD = _counter(
+LEAKS_WITHHELD = counter(
     "clusterset_leaks_withheld_total",
-    "Requests counted as unknown instead of as a leak, since attribution cannot be believed.",
+    "Requests counted as unknown instead of as a leak, because attribution is not reliable.",
     *_BOTH,
 )
 
 # What the probes of this cluster saw: source_cluster is always this cluster.
-PROBES = _counter(
+PROBES = counter(
     "clusterset_probes_total",
-    "Probes made; destination_cluster is where the answer pointed, empty without an answer.",
+    "Probes made. destination_cluster is the cluster that the answer pointed to, empty "
+    "without an answer.",
     *_PROBE,
 )
-PROBE_FAILURES = _counter(
+PROBE_FAILURES = counter(
     "clusterset_probe_failures_total", "Probes that failed, by reason.", *_PROBE, "reason"
 )
-PROBE_DURATION = _histogram(
+PROBE_DURATION = histogram(
     "clusterset_probe_duration_seconds",
-    "Time of each phase of the probes that did not fail in it.",
+    "Duration of each phase of a probe, unless the probe failed in that phase.",
     LATENCIES,
     "source_cluster",
     "destination_cluster",
     "phase",
 )
-PROBE_RTT = _histogram(
+PROBE_RTT = histogram(
     "clusterset_probe_rtt_seconds",
-    "Round trip of the TCP handshake of probes, as the kernel measured it.",
+    "Round trip time of the TCP handshake of probes, as measured by the kernel.",
     RTTS,
     "source_cluster",
     "destination_cluster",
 )
-CERTIFICATE_EXPIRY = _gauge(
+CERTIFICATE_EXPIRY = gauge(
     "clusterset_probe_certificate_expiry_timestamp_seconds",
-    "When the certificate that a probe was shown ends, whether it is trusted or not, unix time.",
+    "Unix time at which the certificate that a probe received expires, trusted or not.",
     *_BOTH,
 )
-DNS_LOOKUPS = _counter(
+DNS_LOOKUPS = counter(
     "clusterset_dns_lookups_total",
-    "Look-ups of the plain name, by how they were made and who was asked.",
+    "Lookups of the plain name, by how they were made and which name server was asked.",
     *_SOURCE,
     "vantage",
     "lookup",
 )
-DNS_LOOKUP_FAILURES = _counter(
+DNS_LOOKUP_FAILURES = counter(
     "clusterset_dns_lookup_failures_total",
-    "Look-ups of the plain name that brought no address, by reason.",
+    "Lookups of the plain name that returned no address, by reason.",
     *_SOURCE,
     "vantage",
     "lookup",
     "reason",
 )
-DNS_ANSWERS = _counter(
+DNS_ANSWERS = counter(
     "clusterset_dns_answers_total",
-    "Answers to the plain name, by the cluster they pointed to.",
+    "Answers for the plain name, by the cluster that they pointed to.",
     *_BOTH,
     "vantage",
 )
-SERVICE_MODE = _gauge(
+SERVICE_MODE = gauge(
     "clusterset_service_mode",
-    "1 for what a client in this cluster gets now from the service, 0 for all else.",
+    "1 for how a client in this cluster is served by the service now, 0 for all other modes.",
     *_SOURCE,
     "mode",
 )
-STANDBYS = _gauge(
+STANDBYS = gauge(
     "clusterset_service_standby_clusters",
-    "Clusters that would serve if the one that serves stopped.",
+    "Clusters that would serve if the cluster that serves now stopped.",
     *_SOURCE,
 )
-HAZARD = _gauge(
+HAZARD = gauge(
     "clusterset_service_hazard",
-    "1 for what would break the next failover of the service or the verdict on it, 0 for all else.",
+    "1 if the hazard would break the next failover of the service or the verdict on it, 0 if not.",
     *_SOURCE,
     "hazard",
 )
-RULE_CHECKS = _counter(
-    "clusterset_rule_checks_total", "Probes that could check a promise.", *_SOURCE, "rule"
+RULE_CHECKS = counter(
+    "clusterset_rule_checks_total", "Probes that were able to check the rule.", *_SOURCE, "rule"
 )
-RULE_VIOLATIONS = _counter(
-    "clusterset_rule_violations_total", "Probes that found a promise broken.", *_SOURCE, "rule"
+RULE_VIOLATIONS = counter(
+    "clusterset_rule_violations_total", "Probes that found the rule violated.", *_SOURCE, "rule"
 )
-FAILOVERS = _counter(
+FAILOVERS = counter(
     "clusterset_failovers_total",
     "Moves of a service from one cluster to another, failbacks included.",
     *_SOURCE,
@@ -192,71 +144,76 @@ FAILOVERS = _counter(
     "to_cluster",
     "reason",
 )
-FAILOVER_DURATION = _histogram(
+FAILOVER_DURATION = histogram(
     "clusterset_failover_duration_seconds",
-    "From the cause of a move, else its first failure, to the new answer (dns) and the first good "
-    "reply (served); from the first failure to that reply (outage).",
+    "Duration of a move. dns: from its cause to the new answer. served: from its cause to"
+    " the first good reply. outage: from the first failure to that reply. Without a known"
+    " cause the first failure counts as the cause.",
     _FAILOVER,
     *_SOURCE,
     "stage",
 )
-FAILOVER_TIMESTAMP = _gauge(
+FAILOVER_TIMESTAMP = gauge(
     "clusterset_failover_last_timestamp_seconds",
-    "When the newest move was over, unix time.",
+    "Unix time at which the newest move was complete.",
     *_SOURCE,
 )
-FAILOVER_LAST_DURATION = _gauge(
-    "clusterset_failover_last_duration_seconds", "Durations of the newest move.", *_SOURCE, "stage"
+FAILOVER_LAST_DURATION = gauge(
+    "clusterset_failover_last_duration_seconds",
+    "Durations of the newest move, by stage.",
+    *_SOURCE,
+    "stage",
 )
-FAILOVER_ACCURACY = _gauge(
+FAILOVER_ACCURACY = gauge(
     "clusterset_failover_last_accuracy_seconds",
-    "How far off the durations of the newest move may be: the time between two probes.",
+    "Largest possible error of the durations of the newest move: the time between two probes.",
     *_SOURCE,
 )
-OUTAGE = _counter(
+OUTAGE = counter(
     "clusterset_service_outage_seconds_total",
-    "Seconds for which confirmed probes of the plain name found nobody serving.",
+    "Seconds during which confirmed probes of the plain name found no cluster that serves.",
     *_SOURCE,
 )
 
 # What the inventory says.
-EXPORTED = _gauge(
+EXPORTED = gauge(
     "clusterset_service_exported", "1 if this cluster exports the service.", *_DESTINATION
 )
-EXPORT_CONDITION = _gauge(
+EXPORT_CONDITION = gauge(
     "clusterset_service_export_condition",
     "1 if the condition of this cluster's ServiceExport holds, 0 if not.",
     *_DESTINATION,
     "type",
 )
-ENDPOINTS = _gauge(
+ENDPOINTS = gauge(
     "clusterset_service_endpoints",
     "Endpoints of the exported service in this cluster.",
     *_DESTINATION,
     "condition",
 )
-READY = _gauge(
+READY = gauge(
     "clusterset_service_ready",
     "1 if this cluster sees the service ready in the destination cluster.",
     *_BOTH,
 )
-CONNECTED = _gauge(
+CONNECTED = gauge(
     "clusterset_gateway_connected",
-    "1 if this cluster has a live tunnel to the destination cluster (strict), or if its name "
-    "server takes it to have one (lighthouse).",
+    "1 if this cluster has a live tunnel to the destination cluster (strict), or if its "
+    "name server assumes that it has one (lighthouse).",
     "source_cluster",
     "destination_cluster",
     "view",
 )
-LATENCY = _gauge(
+LATENCY = gauge(
     "clusterset_gateway_latency_seconds",
-    "Round trip from this cluster's gateway to the destination cluster's, as Submariner measures.",
+    "Round trip time from this cluster's gateway to the gateway of the destination "
+    "cluster, as measured by Submariner.",
     "source_cluster",
     "destination_cluster",
 )
-INFO = _gauge(
+INFO = gauge(
     "clusterset_info",
-    "What is known of this cluster, and what said which one it is; always 1.",
+    "What is known of this cluster, and which source named it; always 1.",
     "source_cluster",
     "karmada_cluster",
     "submariner_version",
@@ -265,135 +222,148 @@ INFO = _gauge(
 )
 
 # The exporter itself.
-BUILD_INFO = _gauge(
+BUILD_INFO = gauge(
     "clusterset_exporter_build_info", "Version of the exporter; always 1.", "version", "python"
 )
-CONFIG_RELOAD_OK = _gauge(
+CONFIG_RELOAD_OK = gauge(
     "clusterset_exporter_config_last_reload_successful",
-    "1 if the newest configuration file is the one in use.",
+    "1 if the newest configuration file is in use.",
 )
-CONFIG_RELOAD_TIME = _gauge(
+CONFIG_RELOAD_TIME = gauge(
     "clusterset_exporter_config_last_reload_success_timestamp_seconds",
-    "When the configuration in use was loaded, unix time.",
+    "Unix time at which the configuration in use was loaded.",
 )
-INVENTORY_OK = _gauge(
+INVENTORY_OK = gauge(
     "clusterset_exporter_inventory_last_reload_successful",
-    "1 if the newest inventory file is the one in use.",
+    "1 if the newest inventory file is in use.",
 )
-INVENTORY_TIME = _gauge(
+INVENTORY_TIME = gauge(
     "clusterset_exporter_inventory_last_reload_success_timestamp_seconds",
-    "When the inventory in use was loaded, unix time.",
+    "Unix time at which the inventory in use was loaded.",
 )
-INVENTORY_FAILURES = _counter(
+INVENTORY_FAILURES = counter(
     "clusterset_exporter_inventory_reload_failures_total",
-    "Versions of the inventory file that were broken and not taken.",
+    "Versions of the inventory file that were invalid and are not used.",
 )
-WATCH_STATE = _gauge(
+WATCH_STATE = gauge(
     "clusterset_exporter_watch_state",
-    "1 for how a resource of the API server stands, 0 for all else.",
+    "1 for the state of a watched resource of the API server, 0 for all other states.",
     "resource",
     "state",
 )
-WATCH_AGE = _gauge(
+WATCH_AGE = gauge(
     "clusterset_exporter_watch_age_seconds",
-    "Seconds since the API server last said something about a resource.",
+    "Seconds since the API server last sent something about a resource.",
     "resource",
 )
-WATCH_REQUESTS = _counter(
-    "clusterset_exporter_watch_requests_total", "Lists and watches begun.", "resource"
+WATCH_REQUESTS = counter(
+    "clusterset_exporter_watch_requests_total",
+    "List and watch requests that were started.",
+    "resource",
 )
-WATCH_RELISTS = _counter(
+WATCH_RELISTS = counter(
     "clusterset_exporter_watch_relists_total",
-    "Lists that were needed since the API server had forgotten our place.",
+    "Lists that were needed because the API server no longer knew our resourceVersion.",
     "resource",
 )
-WATCH_FAILURES = _counter(
-    "clusterset_exporter_watch_failures_total", "Lists and watches that failed.", "resource"
+WATCH_FAILURES = counter(
+    "clusterset_exporter_watch_failures_total", "List and watch requests that failed.", "resource"
 )
-BROKEN_OBJECTS = _gauge(
-    "clusterset_exporter_broken_objects", "Objects that make no sense and are left out.", "resource"
+BROKEN_OBJECTS = gauge(
+    "clusterset_exporter_broken_objects",
+    "Objects that are invalid now and are left out.",
+    "resource",
 )
-FINDINGS = _gauge(
-    "clusterset_exporter_findings", "What discovery noticed and people should know.", "kind"
+FINDINGS = gauge(
+    "clusterset_exporter_findings",
+    "Findings of discovery that people should know, by kind.",
+    "kind",
 )
-LEADER = _gauge(
+LEADER = gauge(
     "clusterset_exporter_leader",
     "1 if this replica holds the Lease and works, 0 if it stands by; absent without a Lease.",
 )
-PODS_FOLLOWED = _gauge("clusterset_exporter_pod_logs", "Pod logs that are followed.")
-LOG_LINES = _counter(
+PODS_FOLLOWED = gauge("clusterset_exporter_pod_logs", "Pod logs that are followed now.")
+LOG_LINES = counter(
     "clusterset_exporter_log_lines_total",
-    "Log lines read, by what they are: access; ignored (health checks); foreign (another host); "
-    "other (no access line); truncated (too long); partial (without an end).",
+    "Log lines read, by outcome: access; ignored (health checks); foreign (another host);"
+    " other (not an access log line); truncated (too long); partial (without an end).",
     "log",
     "outcome",
 )
-LOG_SLOW_BLOCKS = _counter(
+LOG_SLOW_BLOCKS = counter(
     "clusterset_exporter_log_slow_blocks_total",
-    "Blocks of log lines that had to be read line by line to be exact.",
+    "Blocks of log lines that were read line by line, because only that gives exact counts.",
     "log",
 )
-LOG_BEHIND = _gauge(
-    "clusterset_exporter_log_bytes_behind", "Bytes in log files that are not read yet.", "log"
+LOG_BEHIND = gauge(
+    "clusterset_exporter_log_bytes_behind", "Bytes in log files that have not been read yet.", "log"
 )
-LOG_SECONDS_BEHIND = _gauge(
+LOG_SECONDS_BEHIND = gauge(
     "clusterset_exporter_log_seconds_behind",
     "Age of the newest line when it was read, by its own time stamp; 0 while no lines come.",
     "log",
 )
-LOG_ROTATIONS = _counter(
-    "clusterset_exporter_log_rotations_total", "Log files rotated away.", "log"
+LOG_ROTATIONS = counter(
+    "clusterset_exporter_log_rotations_total", "Log files that were rotated.", "log"
 )
-LOG_TRUNCATIONS = _counter(
-    "clusterset_exporter_log_truncations_total", "Log files truncated.", "log"
+LOG_TRUNCATIONS = counter(
+    "clusterset_exporter_log_truncations_total", "Log files that were truncated.", "log"
 )
-LOG_ERRORS = _counter(
+LOG_ERRORS = counter(
     "clusterset_exporter_log_errors_total",
-    "Log files that could not be read, once each cause.",
+    "Log files that could not be read, counted once for each cause.",
     "log",
 )
-LOG_DROPS = _counter(
+LOG_DROPS = counter(
     "clusterset_exporter_log_drops_total",
-    "Syslog messages dropped since too many waited to be counted.",
+    "Syslog messages dropped because too many waited to be counted.",
     "log",
 )
-CHECKPOINT_FAILURES = _counter(
+CHECKPOINT_FAILURES = counter(
     "clusterset_exporter_checkpoint_failures_total",
     "Checkpoints that could not be used or written.",
     "log",
 )
-FORGERIES = _counter(
+FORGERIES = counter(
     "clusterset_exporter_probe_forgeries_total",
-    "Log lines that claim to be a probe and are not believed.",
+    "Log lines that claim to be a probe and are not believed, by reason.",
     "reason",
 )
-SKIPPED = _counter(
+SKIPPED = counter(
     "clusterset_exporter_probes_skipped_total",
-    "Probes not made: overrun, the one before still ran; in_flight, as many as allowed ran; late, "
-    "their time passed while others were started.",
+    "Probes not made. overrun: the one before still ran. in_flight: the largest allowed "
+    "number ran. late: their time passed while others were started.",
     "reason",
 )
-LAGGED = _counter(
+LAGGED = counter(
     "clusterset_exporter_probes_lagged_total",
-    "Probes that ran while the event loop was held up for more than 50 ms: not in the histograms.",
+    "Probes that ran while the event loop was blocked for more than 50 ms. They are not "
+    "in the histograms.",
 )
-STRANGERS = _counter(
+DNS_MISMATCHES = counter(
     "clusterset_exporter_dns_strangers_total",
-    "DNS messages that came to a probe and were no answer to its question: passed over.",
+    "DNS messages that a probe received and ignored, because they did not answer its question.",
 )
-START_DELAY = _histogram(
+START_DELAY = histogram(
     "clusterset_exporter_probe_start_delay_seconds",
-    "How much later than planned probes started.",
+    "Delay between the planned and the real start of probes.",
     _LAG,
 )
-LOOP_LAG = _histogram(
+LOOP_LAG = histogram(
     "clusterset_exporter_event_loop_lag_seconds",
-    "How much later than asked the event loop woke a task up, tried twice a second.",
+    "Delay with which the event loop woke a task up, measured twice a second.",
     _LAG,
 )
-SERIES = _gauge("clusterset_exporter_series", "Series of services and clusters held.")
-SERIES_LIMIT = _gauge("clusterset_exporter_series_limit", "Series that may be held.")
-SERIES_DROPPED = _counter(
-    "clusterset_exporter_series_dropped_total",
-    "Updates of series that were not made since the limit is reached.",
+SERIES = gauge("clusterset_exporter_series", "Series of services and clusters that are held.")
+SERIES_LIMIT = gauge(
+    "clusterset_exporter_series_limit",
+    "Largest number of series of services and clusters that may be held.",
 )
+SERIES_DROPPED = counter(
+    "clusterset_exporter_series_dropped_total",
+    "Updates of series that were dropped because the limit was reached.",
+)
+
+FAMILIES = tuple(each for each in tuple(globals().values()) if isinstance(each, Family))
+"""All of the above, in this order."""

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from exporter.metrics.store import label_text
+from exporter.metrics.labels import label_text
 from exporter.model.clusterset import Address, ServiceName
 from exporter.model.probes import Answer, Failure, Lookup, Probe, Reply
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from exporter.metrics.record import LookupCounts
+from exporter.metrics.record_probes import LookupCounts
 from exporter.model.clusterset import Inventory, Service, ServiceName
 from exporter.model.probes import Probe, Question
 from exporter.model.traffic import Hits, LogCounts

@@ -5,7 +5,8 @@ import re
 import yaml
 
 from dashboards.rules import recordings
-from exporter.metrics.families import FAMILIES, Kind
+from exporter.metrics.families import FAMILIES
+from exporter.metrics.family import Kind
 from tests.fakes.boards import BOARDS, GENERATED, expressions, series
 
 SUFFIXES = {Kind.HISTOGRAM: ("_bucket", "_count", "_sum")}

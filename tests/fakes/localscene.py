@@ -64,7 +64,7 @@ class Local:
         return [each.resource for each in self.monitor.watches() if each.state not in well]
 
     def lines(self):
-        return self.monitor.registry.series[series.LOG_LINES].get(("pods", "access"))
+        return self.monitor.store.series[series.LOG_LINES].get(("pods", "access"))
 
     async def metrics(self):
         """Return what a scrape brings, parsed."""

@@ -54,7 +54,7 @@ class PodScene:
         return {each["what"]: each["message"] for each in self.monitor.status()["problems"]}
 
     def counted(self, outcome="access"):
-        return self.monitor.registry.series[series.LOG_LINES].get((self.source.title, outcome))
+        return self.monitor.store.series[series.LOG_LINES].get((self.source.title, outcome))
 
     async def until_counted(self, lines, outcome="access"):
         try:

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
-from exporter.metrics import families as series
+from exporter.metrics import families
+from exporter.metrics.exposition import PIECE, lines, pieces
 from exporter.metrics.record import Metrics
-from exporter.metrics.store import PIECE, Registry
+from exporter.metrics.store import SeriesStore
 from exporter.model.probes import Failure
 from exporter.model.traffic import Hits, LogCounts
 from exporter.model.verdicts import (
@@ -30,31 +31,31 @@ from tests.fakes.nouns import NGINX, inventory, probe
 from tests.fakes.tools import need
 
 
-def begun(limit=50_000, **words) -> tuple[Registry, Metrics]:
-    registry = Registry(limit)
-    metrics = Metrics(registry, "a")
+def begun(limit=50_000, **words) -> tuple[SeriesStore, Metrics]:
+    store = SeriesStore(limit)
+    metrics = Metrics(store, "a")
     metrics.configure(pinned=True)
     where = inventory(**words)
     metrics.set_inventory(where, where.services.keys())
-    return registry, metrics
+    return store, metrics
 
 
-def text(registry: Registry, *, openmetrics: bool = False) -> str:
-    return "".join(registry.pieces(openmetrics=openmetrics))
+def text(store: SeriesStore, *, openmetrics: bool = False) -> str:
+    return "".join(pieces(store, openmetrics=openmetrics))
 
 
-def samples(registry: Registry, name: str) -> dict[tuple[str, ...], float]:
+def samples(store: SeriesStore, name: str) -> dict[tuple[str, ...], float]:
     """Return the samples of a series that are not 0, by their label values."""
     return {
         tuple(sample.labels.values()): sample.value
-        for family in text_string_to_metric_families(text(registry))
+        for family in text_string_to_metric_families(text(store))
         for sample in family.samples
         if sample.name == name and sample.value
     }
 
 
-def everything() -> Registry:
-    registry, metrics = begun(ready="ab")
+def everything() -> SeriesStore:
+    store, metrics = begun(ready="ab")
     metrics.show(
         ServiceView(
             service=inventory().services[NGINX],
@@ -91,48 +92,46 @@ def everything() -> Registry:
     metrics.probe_hit(NGINX, claimed="b", attributed="b", verified=True)
     metrics.forged("replayed")
     metrics.logged("x.log", LogCounts(read=9, access=5, other=3, ignored=1, truncated=1))
-    metrics.observe(series.LOOP_LAG, 0.002)
-    return registry
+    metrics.observe(families.LOOP_LAG, 0.002)
+    return store
 
 
 def test_a_probe_is_counted_with_what_it_showed():
-    registry = everything()
+    store = everything()
     b = ("a", "b", *NGINX)
-    assert samples(registry, "clusterset_probes_total") == {
+    assert samples(store, "clusterset_probes_total") == {
         (*b, "dns", "plain"): 1,
         (*b, "http", "plain"): 1,
         ("a", *NGINX, "dns", "plain"): 1,
         (*b, "dns", "pinned"): 1,
         (*b, "http", "pinned"): 1,
     }
-    assert samples(registry, "clusterset_probe_failures_total") == {
+    assert samples(store, "clusterset_probe_failures_total") == {
         ("a", *NGINX, "dns", "plain", "nodata"): 1,
         (*b, "http", "pinned", "connect_refused"): 1,
     }
-    assert samples(registry, "clusterset_rule_violations_total") == {("a", *NGINX, "reachable"): 1}
-    assert samples(registry, "clusterset_failovers_total") == {
-        ("a", *NGINX, "a", "b", "readiness"): 1
-    }
-    assert samples(registry, "clusterset_failover_last_duration_seconds") == {
+    assert samples(store, "clusterset_rule_violations_total") == {("a", *NGINX, "reachable"): 1}
+    assert samples(store, "clusterset_failovers_total") == {("a", *NGINX, "a", "b", "readiness"): 1}
+    assert samples(store, "clusterset_failover_last_duration_seconds") == {
         ("a", *NGINX, "dns"): 0.2,
         ("a", *NGINX, "served"): 0.25,
         ("a", *NGINX, "outage"): 0.5,
     }
-    assert samples(registry, "clusterset_failover_last_accuracy_seconds") == {("a", *NGINX): 0.3}
-    assert samples(registry, "clusterset_service_outage_seconds_total") == {("a", *NGINX): 0.5}
-    assert samples(registry, "clusterset_service_hazard") == {("a", *NGINX, "stale_gateway"): 1}
-    assert samples(registry, "clusterset_service_mode") == {("a", *NGINX, "failover"): 1}
+    assert samples(store, "clusterset_failover_last_accuracy_seconds") == {("a", *NGINX): 0.3}
+    assert samples(store, "clusterset_service_outage_seconds_total") == {("a", *NGINX): 0.5}
+    assert samples(store, "clusterset_service_hazard") == {("a", *NGINX, "stale_gateway"): 1}
+    assert samples(store, "clusterset_service_mode") == {("a", *NGINX, "failover"): 1}
 
 
 def test_hits_are_counted_as_the_destination_sees_them():
-    registry = everything()
+    store = everything()
     leak = ("b", "a", *NGINX, "leak")
-    assert samples(registry, "clusterset_requests_total") == {leak: 3}
-    assert samples(registry, "clusterset_request_failures_total") == {leak: 1}
-    assert samples(registry, "clusterset_response_bytes_total") == {leak: 1845}
-    assert samples(registry, "clusterset_leaks_withheld_total") == {leak[:-1]: 4}
-    assert samples(registry, "clusterset_attribution_agreement_ratio") == {("b", "a"): 0.75}
-    assert samples(registry, "clusterset_exporter_log_lines_total") == {
+    assert samples(store, "clusterset_requests_total") == {leak: 3}
+    assert samples(store, "clusterset_request_failures_total") == {leak: 1}
+    assert samples(store, "clusterset_response_bytes_total") == {leak: 1845}
+    assert samples(store, "clusterset_leaks_withheld_total") == {leak[:-1]: 4}
+    assert samples(store, "clusterset_attribution_agreement_ratio") == {("b", "a"): 0.75}
+    assert samples(store, "clusterset_exporter_log_lines_total") == {
         ("x.log", "access"): 4,
         ("x.log", "ignored"): 1,
         ("x.log", "other"): 3,
@@ -141,8 +140,8 @@ def test_hits_are_counted_as_the_destination_sees_them():
 
 
 def test_children_begin_at_zero():
-    registry, _ = begun()
-    begins = registry.series[series.REQUESTS].items()
+    store, _ = begun()
+    begins = store.series[families.REQUESTS].items()
     assert {labels[0::4]: value for labels, value in begins} == {
         ("a", "local"): 0,
         ("b", "failover"): 0,
@@ -152,24 +151,24 @@ def test_children_begin_at_zero():
         ("external", "external"): 0,
         ("unknown", "unknown"): 0,
     }
-    assert registry.series[series.PROBE_FAILURES].items()
+    assert store.series[families.PROBE_FAILURES].items()
 
 
 def test_what_is_gone_leaves_no_series_behind():
-    registry = everything()
-    metrics = Metrics(registry, "a")
+    store = everything()
+    metrics = Metrics(store, "a")
     metrics.configure(pinned=True)
     gone = inventory()
     metrics.set_inventory(replace(gone, services={}), ())
-    left = [line for line in text(registry).splitlines() if "nginx" in line]
+    left = [line for line in text(store).splitlines() if "nginx" in line]
     assert left == []
     metrics.set_inventory(replace(gone, services={}, clusters={"a": gone.clusters["a"]}), ())
-    assert 'destination_cluster="b"' not in text(registry)
-    assert registry.room.used == sum(len(registry.held(family)) for family in series.FAMILIES)
+    assert 'destination_cluster="b"' not in text(store)
+    assert store.budget.used == sum(len(store.children(family)) for family in families.FAMILIES)
 
 
 def test_an_export_that_is_gone_is_not_shown_as_not_ready():
-    registry, metrics = begun()
+    store, metrics = begun()
     service = inventory().services[NGINX]
     shown = ServiceView(
         service=service,
@@ -184,26 +183,26 @@ def test_an_export_that_is_gone_is_not_shown_as_not_ready():
         plain=None,
     )
     metrics.show(shown)
-    assert len(registry.series[series.READY]) == 2
+    assert len(store.series[families.READY]) == 2
     less = inventory(ready="a", exported="a")
     metrics.set_inventory(less, less.services.keys())
     metrics.show(replace(shown, service=less.services[NGINX]))
-    assert samples(registry, "clusterset_service_ready") == {("a", "a", *NGINX): 1}
-    assert len(registry.series[series.READY]) == 1
+    assert samples(store, "clusterset_service_ready") == {("a", "a", *NGINX): 1}
+    assert len(store.series[families.READY]) == 1
 
 
 def test_no_more_series_than_the_limit_and_events_come_before_zeros():
-    registry, metrics = begun(limit=40)
-    assert registry.room.used == 20
+    store, metrics = begun(limit=40)
+    assert store.budget.used == 20
     for n in range(40):
         metrics.forged(str(n))
-    assert (registry.room.used, registry.room.dropped) == (40, 20)
+    assert (store.budget.used, store.budget.dropped) == (40, 20)
 
 
 @pytest.mark.parametrize("openmetrics_wanted", [False, True])
 def test_the_text_is_what_prometheus_client_reads(openmetrics_wanted):
-    registry = everything()
-    shown = text(registry, openmetrics=openmetrics_wanted)
+    store = everything()
+    shown = text(store, openmetrics=openmetrics_wanted)
     parse = text_string_to_metric_families
     if openmetrics_wanted:
         shown, parse = shown + "# EOF\n", openmetrics.text_string_to_metric_families
@@ -212,9 +211,9 @@ def test_the_text_is_what_prometheus_client_reads(openmetrics_wanted):
         for family in parse(shown)
         for sample in family.samples
     }
-    assert len(read) == sum(len(registry.held(family)) for family in series.FAMILIES)
+    assert len(read) == sum(len(store.children(family)) for family in families.FAMILIES)
     duration = "clusterset_failover_duration_seconds_bucket"
-    where = ("source_cluster", "a"), *zip(series.OUTAGE.labels[1:], NGINX, strict=True)
+    where = ("source_cluster", "a"), *zip(families.OUTAGE.labels[1:], NGINX, strict=True)
     assert read[(duration, *where, ("stage", "served"), ("le", "0.1"))] == 0
     assert read[(duration, *where, ("stage", "served"), ("le", "0.25"))] == 1
     assert read[(duration, *where, ("stage", "served"), ("le", "+Inf"))] == 1
@@ -234,13 +233,13 @@ def test_promtool_finds_nothing_to_say():
 
 @given(st.text(max_size=30))
 def test_label_values_survive(value):
-    registry = Registry(100)
-    registry.series[series.LOG_LINES].inc((value, "access"))
-    registry.histograms[series.PROBE_RTT].observe((value, "b"), 1.0)
+    store = SeriesStore(100)
+    store.series[families.LOG_LINES].inc((value, "access"))
+    store.histograms[families.PROBE_RTT].observe((value, "b"), 1.0)
     # The text format ends a line at a line feed only; everything else may stand in a value.
-    rtt, lines = text_string_to_metric_families(text(registry))
+    rtt, counted = text_string_to_metric_families(text(store))
     told = {"log": value} if value else {}
-    assert lines.samples[0].labels == {**told, "outcome": "access"}
+    assert counted.samples[0].labels == {**told, "outcome": "access"}
     told = {"source_cluster": value} if value else {}
     assert [sample.labels for sample in rtt.samples[-2:]] == [
         {**told, "destination_cluster": "b"}
@@ -249,12 +248,12 @@ def test_label_values_survive(value):
 
 def test_a_scrape_leaves_nothing_behind():
     """What each of 50,000 series would keep for the next one adds up to more than all else."""
-    registry, metrics = begun()
+    store, metrics = begun()
     for n in range(2_000):
         metrics.forged(str(n))
     tracemalloc.start()
     try:
-        text(registry)
+        text(store)
         held, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -262,39 +261,39 @@ def test_a_scrape_leaves_nothing_behind():
 
 
 def test_text_comes_in_pieces_of_bounded_size():
-    registry, metrics = begun(limit=100_000)
+    store, metrics = begun(limit=100_000)
     for n in range(20_000):
         metrics.forged(str(n))
-    pieces = list(registry.pieces(openmetrics=False))
-    assert len(pieces) > 10
-    assert max(map(len, pieces)) < PIECE + 5_000
+    shown = list(pieces(store, openmetrics=False))
+    assert len(shown) > 10
+    assert max(map(len, shown)) < PIECE + 5_000
 
 
 def test_what_goes_while_it_is_rendered_is_left_out():
-    registry = everything()
-    pieces = (line for line in registry._lines(openmetrics=False))
-    next(pieces)
-    for family in series.FAMILIES:
-        registry.held(family).keep(lambda _: False)
-    assert not any(line[0] != "#" for line in pieces)
+    store = everything()
+    left = lines(store, openmetrics=False)
+    next(left)
+    for family in families.FAMILIES:
+        store.children(family).keep(lambda _: False)
+    assert not any(line[0] != "#" for line in left)
 
 
 def names() -> Iterator[str]:
-    return (family.name for family in series.FAMILIES)
+    return (family.name for family in families.FAMILIES)
 
 
 def test_names_are_ours_and_unique():
-    assert len(set(names())) == len(series.FAMILIES)
+    assert len(set(names())) == len(families.FAMILIES)
     assert all(name.startswith("clusterset_") for name in names())
 
 
 def test_no_label_clashes_with_what_prometheus_adds():
     taken = {"cluster", "namespace", "service", "pod", "instance", "job", "endpoint", "container"}
-    assert [f.name for f in series.FAMILIES if taken & set(f.labels)] == []
+    assert [f.name for f in families.FAMILIES if taken & set(f.labels)] == []
 
 
 def test_a_move_that_nobody_measured_has_no_durations():
-    registry, metrics = begun()
+    store, metrics = begun()
     moved = Failover(
         service=NGINX,
         from_cluster="a",
@@ -306,8 +305,8 @@ def test_a_move_that_nobody_measured_has_no_durations():
     )
     metrics.moved(moved)
     metrics.moved(replace(moved, durations={}))
-    assert samples(registry, "clusterset_failover_last_duration_seconds") == {}
-    assert samples(registry, "clusterset_failover_last_accuracy_seconds") == {}
+    assert samples(store, "clusterset_failover_last_duration_seconds") == {}
+    assert samples(store, "clusterset_failover_last_accuracy_seconds") == {}
     name = "clusterset_failover_duration_seconds_count"
-    assert set(samples(registry, name).values()) == {1}
-    assert set(samples(registry, "clusterset_failovers_total").values()) == {2}
+    assert set(samples(store, name).values()) == {1}
+    assert set(samples(store, "clusterset_failovers_total").values()) == {2}

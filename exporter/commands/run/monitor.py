@@ -9,8 +9,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
-from prometheus_client.openmetrics.exposition import generate_latest as openmetrics_text
 
 from exporter import __version__
 from exporter.accesslog.readers.files import Poll
@@ -23,8 +21,9 @@ from exporter.judge.locality import LEAKS, Graces
 from exporter.judge.service_verdicts import ServiceVerdicts
 from exporter.judge.services import agrees
 from exporter.metrics import families as series
+from exporter.metrics.exposition import Exposition
 from exporter.metrics.record import Metrics
-from exporter.metrics.store import Registry
+from exporter.metrics.store import SeriesStore
 from exporter.model.clusterset import UNKNOWN, Address, Inventory, Network, ServiceName
 from exporter.model.probes import Failure, Lookup, Probe, Question, Record
 from exporter.model.traffic import Client, Hits, LogCounts, ProbeHit
@@ -101,10 +100,9 @@ class Monitor:
         self._attribution: Attribution | None = None
         self._origins = Origins(key)
         self._calibration = Calibration()
-        self._process = CollectorRegistry()
-        ProcessCollector(registry=self._process)
-        self.registry = Registry(settings.limits.series)
-        self.metrics = Metrics(self.registry, local, tells_clusters=tells_clusters)
+        self.store = SeriesStore(settings.limits.series)
+        self._exposition = Exposition(self.store)
+        self.metrics = Metrics(self.store, local, tells_clusters=tells_clusters)
         self.problems = Problems(lambda: moment().unix, self.metrics.found)
         self.problem, self.solved = self.problems.problem, self.problems.solved
         self.found, self.problem_group = self.problems.found, partial(ProblemGroup, self.problems)
@@ -139,7 +137,7 @@ class Monitor:
         """Take a configuration into use; what is known already stays."""
         self._settings = settings
         self._origins.key = key
-        self.registry.room.limit = settings.limits.series
+        self.store.budget.limit = settings.limits.series
         self.metrics.configure(
             pinned=settings.probe.pinned,
             lookups=settings.compared,
@@ -397,18 +395,9 @@ class Monitor:
         self.metrics.watched(self.watches())
         if (leadership := self.leadership()) is not None:
             self.metrics.set_gauge(series.LEADER, float(leadership[0]))
-        self.metrics.set_gauge(series.SERIES, self.registry.room.used)
-        self.metrics.set_gauge(series.SERIES_LIMIT, self.registry.room.limit)
-        dropped = self.registry.room.dropped - self.registry.series[series.SERIES_DROPPED].get(())
-        self.metrics.count(series.SERIES_DROPPED, (), dropped)
-        for piece in self.registry.pieces(openmetrics=openmetrics):
-            yield piece.encode()
-            await asyncio.sleep(0)
-        generate: Callable[[CollectorRegistry], bytes] = (
-            openmetrics_text if openmetrics else generate_latest
-        )
-        # It reads files of /proc.
-        yield await asyncio.to_thread(generate, self._process)
+        self.metrics.measure_store()
+        async for piece in self._exposition.stream(openmetrics=openmetrics):
+            yield piece
 
     def status(self) -> Mapping[str, Any]:
         """Return what the page and `/api/v1/status` show."""
