@@ -22,7 +22,7 @@ from pathlib import Path
 from dashboards import queries
 from exporter.metrics import families as series
 from exporter.model.probes import LATENCIES
-from exporter.model.verdicts import Locality, Mode, Rule, Stage
+from exporter.model.verdicts import FailoverStage, Locality, Mode, Rule
 from tests.fakes.boards import BOARDS, panels
 from tests.fakes.grafana import Prometheus, View
 
@@ -79,7 +79,7 @@ def everywhere():
         yield gauge(queries.TROUBLE, recorded_from(here), trouble_at(moved))
         yield gauge("clusterset_service_standby_clusters", here, lambda _: 2)
         yield gauge("clusterset_failover_last_timestamp_seconds", here, lambda _, at=moved: at)
-        for stage in Stage:
+        for stage in FailoverStage:
             yield gauge("clusterset_failover_last_duration_seconds", {**here, "stage": stage})
         index = SERVICES.index(service)
         exported = float(cluster in exporters_of(index))
@@ -141,7 +141,7 @@ def one_service(service):
             yield counter("clusterset_rule_checks_total", {**here, "rule": rule})
             yield counter("clusterset_rule_violations_total", {**here, "rule": rule}, 0.01)
         yield counter("clusterset_service_outage_seconds_total", here, 0.001)
-        for stage in Stage:
+        for stage in FailoverStage:
             yield from histogram(
                 "clusterset_failover_duration_seconds",
                 {**here, "stage": stage},

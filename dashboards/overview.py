@@ -15,7 +15,7 @@ from dashboards.queries import (
     TROUBLE,
     over,
 )
-from exporter.model.verdicts import Locality, Mode, Stage
+from exporter.model.verdicts import FailoverStage, Locality, Mode
 
 _NO_MODES = "No probes, or the rules of local.yaml are not loaded"
 
@@ -190,7 +190,7 @@ def _moves() -> Panel:
     by = f"max by (source_cluster, {SERVICE})"
     recent = f"{by} ({at}{{{HERE}}}) * 1000 > $__from"
 
-    def took(stage: Stage) -> Query:
+    def took(stage: FailoverStage) -> Query:
         last = f'clusterset_failover_last_duration_seconds{{stage="{stage}",{HERE}}}'
         return Query(
             expr=f"{by} ({last}) and on (source_cluster, {SERVICE}) ({recent})", table=True
@@ -202,7 +202,7 @@ def _moves() -> Panel:
         "led there, until it served, and how long nobody did.",
         "No service moved in this range",
         Query(expr=recent, table=True),
-        *map(took, Stage),
+        *map(took, FailoverStage),
         width=24,
         transformations=panels.merged(
             {

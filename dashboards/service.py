@@ -6,7 +6,7 @@ from dashboards.bridge import SOURCE, Board, Panel, Query, Section, Variable
 from dashboards.look import GREEN, ORANGE, VERMILLION
 from dashboards.queries import mode_code
 from dashboards.service_parts import FROM, NO_PROBES, SERVICE
-from exporter.model.verdicts import Stage
+from exporter.model.verdicts import FailoverStage
 
 _MOVED = "clusterset_failover_last_timestamp_seconds"
 _CODE = f"max by (source_cluster) ({mode_code(FROM)})"
@@ -143,7 +143,7 @@ def _log() -> Panel:
         "else at the first failure.",
         "This service did not move in this range",
         Query(expr=f"{by} ({_MOVED}{{{FROM}}}) * 1000 > $__from", table=True, each=True),
-        *(Query(expr=took % f'stage="{stage}"', table=True, each=True) for stage in Stage),
+        *(Query(expr=took % f'stage="{stage}"', table=True, each=True) for stage in FailoverStage),
         Query(expr=f"{by} ({accuracy})", table=True, each=True),
         Query(
             expr=f"max by (source_cluster, from_cluster, to_cluster, reason) ({new})",

@@ -48,7 +48,6 @@ NOT_YET = {
         "commands.run.monitor",
         "demo.story",
         "judge.explain",
-        "judge.failover",
         "judge.service_verdicts",
         "probe.dns.message",
         "probe.http",

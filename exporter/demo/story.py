@@ -17,7 +17,7 @@ from rich.table import Table
 from exporter.demo import parts
 from exporter.demo.clusterset import DNS_DELAY, Clusterset, clusterset, until
 from exporter.demo.layout import NoRoomError, Site, claim, clusterset_name
-from exporter.model.verdicts import Locality, Mode, Reason, Stage
+from exporter.model.verdicts import FailoverStage, Locality, Mode, Reason
 
 IDS = ("k8s-node4", "k8s-node5", "k8s-node6")
 BURST = 10
@@ -179,12 +179,12 @@ class Story:
             f"outage {took['outage']:.2f} s"
         )
         self._note(site, f"{move.what}, reason", Reason.READINESS, failover["reason"])
-        for stage in (Stage.DNS, Stage.SERVED):
+        for stage in (FailoverStage.DNS, FailoverStage.SERVED):
             self._near(site, f"{move.what}, {stage}", DNS_DELAY, took[stage], SLACK)
         outage = 0.0 if move.broke is None else move.served - move.broke
         # When it began is known as well as the probes were frequent then.
         slack = 0.0 if move.broke is None else parts.INTERVAL + SLACK
-        self._near(site, f"{move.what}, outage", outage, took[Stage.OUTAGE], slack)
+        self._near(site, f"{move.what}, outage", outage, took[FailoverStage.OUTAGE], slack)
 
     async def _failing(self, site: Site) -> int:
         served = [await self.clusterset.request(site, Locality.FAILOVER) for _ in range(BURST)]

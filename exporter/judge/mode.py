@@ -59,8 +59,8 @@ class ModeJudge:
         full = len(self.seen) > 2 * self.confirm
         self._stable_right = self.mode is Mode.LOCAL and served == {self.local} and full
 
-    def slept(self) -> None:
-        """Forget what was seen before nobody looked for long."""
+    def observation_gap(self) -> None:
+        """Forget all probes, because nobody probed for long."""
         self.seen, self._stable_right = (), False
         self.mode, self.since = Mode.UNKNOWN, None
 

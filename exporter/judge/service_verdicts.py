@@ -8,10 +8,11 @@ from typing import NamedTuple
 from exporter.judge.changes import reach, reason
 from exporter.judge.claims import overlapping_clusters
 from exporter.judge.expect import Outcome, check, expect
-from exporter.judge.failover import Cause, FailoverJudge, ProbeObservation
+from exporter.judge.failover import FailoverJudge
 from exporter.judge.hazards import hazards
 from exporter.judge.locality import LEAKS, Graces, Standings, crossing, first_standing, locality
 from exporter.judge.mode import ModeJudge, Serving
+from exporter.judge.moves import Cause, ProbeObservation
 from exporter.judge.spread import Spread
 from exporter.model.clusterset import UNKNOWN, Inventory, Profile, Service, ServiceName
 from exporter.model.probes import Failure, NameKind, Probe, Question, Record
@@ -279,8 +280,8 @@ class ServiceVerdicts:
     ) -> ProbeVerdict:
         served, right = destination if probe.failure is None else None, track.right
         if self._is_stale(track.plain, probe.at):
-            track.failover.slept()
-            track.mode.slept()
+            track.failover.observation_gap()
+            track.mode.observation_gap()
         if track.mode.absorb_unchanged(served) and track.failover.absorb_unchanged(
             probe.at, destination, served, right
         ):

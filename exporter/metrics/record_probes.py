@@ -9,7 +9,7 @@ from exporter.metrics.labels import Labels
 from exporter.metrics.recorder import Recorder
 from exporter.model.clusterset import ServiceName
 from exporter.model.probes import Failure, Lookup, NameKind, Phase, Probe, Protocol, Reply
-from exporter.model.verdicts import Failover, ProbeVerdict, Stage
+from exporter.model.verdicts import Failover, FailoverStage, ProbeVerdict
 
 
 class LookupCounts(NamedTuple):
@@ -84,7 +84,7 @@ class ProbeRecorder(Recorder):
         # If nobody measured this move, the durations of the previous one would be wrong for it.
         accuracy = failover.accuracy if failover.durations else None
         self.set_or_remove(families.FAILOVER_ACCURACY, accuracy, source)
-        for stage in Stage:
+        for stage in FailoverStage:
             seconds = failover.durations.get(stage)
             self.set_or_remove(families.FAILOVER_LAST_DURATION, seconds, (*source, stage))
             if seconds is not None:

@@ -24,7 +24,7 @@ from exporter.model.probes import (
     Protocol,
     Vantage,
 )
-from exporter.model.verdicts import Locality, Rule, Stage
+from exporter.model.verdicts import FailoverStage, Locality, Rule
 
 Children = Iterator[tuple[Family, Labels]]
 Replies = tuple[Protocol, tuple[Failure, ...]]
@@ -62,7 +62,7 @@ class Zeroes:
             yield from self._requests(inventory, service)
         for service in services:
             yield from self._failures(service)
-            for stage in Stage:
+            for stage in FailoverStage:
                 yield families.FAILOVER_DURATION, (self.local, *service.name, stage)
 
     def _probes(self, service: Service) -> Children:

@@ -52,7 +52,7 @@ class Reason(StrEnum):
     UNKNOWN = "unknown"
 
 
-class Stage(StrEnum):
+class FailoverStage(StrEnum):
     """A duration of a failover."""
 
     DNS = "dns"
@@ -70,7 +70,7 @@ class Failover:
     reason: Reason
     unix: float
     """When the first good reply came from the new cluster."""
-    durations: Mapping[Stage, float]
+    durations: Mapping[FailoverStage, float]
     """Empty if nobody looked while it happened."""
     accuracy: float
     """Seconds by which the durations may be off: the time between two probes."""

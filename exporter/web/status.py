@@ -9,7 +9,7 @@ from exporter.metrics.record_probes import LookupCounts
 from exporter.model.clusterset import Inventory, Service, ServiceName
 from exporter.model.probes import Probe, Question
 from exporter.model.traffic import Hits, LogCounts
-from exporter.model.verdicts import Failover, Locality, ServiceView, Stage
+from exporter.model.verdicts import Failover, FailoverStage, Locality, ServiceView
 
 KEPT_FAILOVERS = 20
 KEPT_FAILURES = 50
@@ -149,7 +149,7 @@ def _failover(failover: Failover) -> dict[str, Any]:
         "to_cluster": failover.to_cluster,
         "reason": failover.reason,
         "at": failover.unix,
-        "durations_seconds": {stage: failover.durations.get(stage) for stage in Stage},
+        "durations_seconds": {stage: failover.durations.get(stage) for stage in FailoverStage},
         "accuracy_seconds": failover.accuracy,
     }
 

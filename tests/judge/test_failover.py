@@ -2,8 +2,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.judge.failover import SETTLES, Cause, FailoverJudge, ProbeObservation
-from exporter.model.verdicts import Reason, Stage
+from exporter.judge.failover import SETTLES, FailoverJudge
+from exporter.judge.moves import Cause, ProbeObservation
+from exporter.model.verdicts import FailoverStage, Reason
 from tests.fakes.nouns import NGINX
 
 
@@ -49,7 +50,7 @@ class Play:
             (
                 m.from_cluster + m.to_cluster,
                 m.reason,
-                *(round(m.durations[stage], 3) for stage in Stage),
+                *(round(m.durations[stage], 3) for stage in FailoverStage),
             )
             for m in self.moves
         ]
@@ -204,7 +205,7 @@ class Play:
     ],
 )
 def test_moves(play, told, outage):
-    # Stage's order is dns, served, outage.
+    # The order of FailoverStage is dns, served, outage.
     assert play.told() == told
     assert play.judge.outage == pytest.approx(outage)
 
@@ -240,7 +241,7 @@ def test_a_probe_that_changes_nothing_may_be_taken_in_as_such(events):
     for play in plays:
         for event in events:
             if event is None:
-                play.judge.slept()
+                play.judge.observation_gap()
             elif isinstance(event, str):
                 play.see(event)
             else:
@@ -274,7 +275,7 @@ def test_accuracy_is_the_time_between_two_probes():
 def test_a_sleep_leaves_no_times():
     play = Play().see("aa.").becomes("b")
     play.now += 500
-    play.judge.slept()
+    play.judge.observation_gap()
     play.see("bb")
     play.moves += play.judge.moves(play.now + SETTLES)
     assert [(m.to_cluster, dict(m.durations)) for m in play.moves] == [("b", {})]

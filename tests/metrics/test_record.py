@@ -17,6 +17,7 @@ from exporter.model.probes import Failure
 from exporter.model.traffic import Hits, LogCounts
 from exporter.model.verdicts import (
     Failover,
+    FailoverStage,
     Hazard,
     Locality,
     Mode,
@@ -25,7 +26,6 @@ from exporter.model.verdicts import (
     Reason,
     Rule,
     ServiceView,
-    Stage,
 )
 from tests.fakes.nouns import NGINX, inventory, probe
 from tests.fakes.tools import need
@@ -76,7 +76,7 @@ def everything() -> SeriesStore:
         to_cluster="b",
         reason=Reason.READINESS,
         unix=1_790_000_000.5,
-        durations={Stage.DNS: 0.2, Stage.SERVED: 0.25, Stage.OUTAGE: 0.5},
+        durations={FailoverStage.DNS: 0.2, FailoverStage.SERVED: 0.25, FailoverStage.OUTAGE: 0.5},
         accuracy=0.3,
     )
     checks = ((Rule.RESOLVES, True), (Rule.REACHABLE, False))
@@ -300,7 +300,7 @@ def test_a_move_that_nobody_measured_has_no_durations():
         to_cluster="b",
         reason=Reason.READINESS,
         unix=1.0,
-        durations={Stage.DNS: 0.2, Stage.SERVED: 0.25, Stage.OUTAGE: 0.5},
+        durations={FailoverStage.DNS: 0.2, FailoverStage.SERVED: 0.25, FailoverStage.OUTAGE: 0.5},
         accuracy=0.3,
     )
     metrics.moved(moved)
