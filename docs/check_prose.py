@@ -51,7 +51,8 @@ def markdown_paragraphs(text: str) -> Iterator[tuple[int, str]]:
         if code or fence or stripped.startswith("<!--"):
             continue
         if stripped.startswith("|"):
-            yield from ((number, cell) for cell in re.split(r"(?<!\\)\|", stripped))
+            # A cell often lists values, divided by semicolons.
+            yield from ((number, part) for part in re.split(r"(?<!\\)\||; ", stripped))
         elif stripped:
             first = first if held else number
             held += " " + re.sub(r"^([-*+]|\d+\.|#+|>) ", "", stripped)
