@@ -134,7 +134,9 @@ lock: $(DEV)/.made
 	$(LOCK) --extra demo pyproject.toml -o requirements/demo.txt
 	$(LOCK) --extra demo --group dev pyproject.toml -o requirements/dev.txt
 
-bench: bench-daemon bench-logs bench-cluster bench-probes bench-scrape
+# All of them, also after one that misses a bar; the exit code says if any did.
+bench:
+	@$(MAKE) --keep-going --no-print-directory bench-daemon bench-logs bench-cluster bench-probes bench-scrape
 
 bench-daemon: $(DEV)/.made
 	$(DEV)/bin/python bench/daemon.py

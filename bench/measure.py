@@ -75,16 +75,36 @@ def machine():
 
 
 class Bars:
-    """Figures beside their bars."""
+    """
+    Figures beside their bars.
+
+    A bar is a ratio to a peer that was measured in the same run, or a size. Times, rates and
+    shares of a core depend on the machine: they are printed without a bar.
+    """
 
     def __init__(self):
         self.missed = False
 
+    @staticmethod
+    def tell(what, figure):
+        """Print a figure that has no bar."""
+        print(f"{what:<58} {figure:>16}   no bar", flush=True)
+
+    def ratio(self, what, ours, peer, *, at_least=None, at_most=None):
+        """Print *ours* divided by *peer*, and whether it keeps its bar."""
+        found = ours / peer
+        if at_least is not None:
+            self.show(what, f"{found:.2f}x", f">= {at_least}x", well=found >= at_least)
+        elif at_most is not None:
+            self.show(what, f"{found:.2f}x", f"<= {at_most}x", well=found <= at_most)
+        else:
+            self.tell(what, f"{found:.2f}x")
+
     def show(self, what, figure, bar, *, well):
-        """Print one figure and whether it is well."""
+        """Print a figure, its bar, and whether it keeps the bar."""
         self.missed |= not well
         print(f"{what:<58} {figure:>16}   {bar:<14} {'yes' if well else 'NO'}", flush=True)
 
     def end(self):
-        """End the process: with code 1 if a bar was missed."""
+        """End the process, with code 1 if a bar was missed."""
         sys.exit(self.missed)

@@ -1,4 +1,4 @@
-"""Alerts about what carries the service and the measurement: tunnels, addresses, exporters."""
+"""Alerts about tunnels, addresses and the exporters themselves."""
 
 from dashboards.alerts import Alert, Board, Severity
 from dashboards.queries import REPLICA
@@ -44,7 +44,7 @@ def _witnesses(to: Thresholds) -> list[Alert]:
             board=Board.OVERVIEW,
             expr=f"sum without ({REPLICA}) ({checks}) > 0 unless on ({labels}) {agree}",
             wait=to.attribution_for,
-            summary="Probes arrive from addresses of another cluster than they come from.",
+            summary="Probes arrive with addresses of another cluster.",
             description="Probes from {{ $labels.claimed_cluster }} reach "
             "{{ $labels.destination_cluster }} with addresses that belong to "
             "{{ $labels.attributed_cluster }}: CIDRs are wrong, or something rewrites addresses.",
@@ -54,7 +54,7 @@ def _witnesses(to: Thresholds) -> list[Alert]:
             severity=Severity.WARNING,
             board=Board.EXPORTER,
             expr=f"{forged} > {to.forgeries}",
-            summary="Requests claim to be probes and are not.",
+            summary="Requests imitate probes.",
             description=f"{{{{ $value | humanize }}}} requests in the logs of {_ME} claim to be "
             "probes and are not believed: {{ $labels.reason }}.",
         ),
@@ -74,7 +74,7 @@ def _gone(to: Thresholds) -> list[Alert]:
             board=Board.EXPORTERS,
             expr=f"{up} == 0 or absent({up})",
             wait=to.exporter_for,
-            summary="An exporter cannot be scraped: nobody watches its cluster.",
+            summary="An exporter cannot be scraped, so nobody watches its cluster.",
             description="Prometheus gets no series from the exporter {{ $labels.instance }}.",
         ),
         Alert(
@@ -82,7 +82,7 @@ def _gone(to: Thresholds) -> list[Alert]:
             severity=Severity.CRITICAL,
             scope=Scope.GLOBAL,
             board=Board.EXPORTERS,
-            # One absent() sees only that all are gone; the others' tunnels name each cluster.
+            # absent() fires only if all are gone. The tunnels of the other clusters name each cluster.
             expr=f"{known} >= 0 unless on (destination_cluster) {present}",
             wait=to.exporter_for,
             summary="A cluster of the clusterset has no exporter.",
@@ -120,7 +120,7 @@ def _inputs(to: Thresholds) -> list[Alert]:
             board=Board.EXPORTER,
             expr=f"clusterset_exporter_watch_age_seconds > {to.watch_age_seconds}",
             wait="1m",
-            summary="An exporter has heard nothing from the API server for long.",
+            summary="An exporter has received nothing from the API server for a long time.",
             description=f"The watch of {{{{ $labels.resource }}}} by {_ME} has been silent for "
             "{{ $value | humanizeDuration }}.",
         ),
@@ -149,7 +149,7 @@ def _logs(to: Thresholds) -> list[Alert]:
             board=Board.EXPORTER,
             expr=lost,
             wait=to.log_for,
-            summary="An exporter cannot read or keep its place in a log.",
+            summary="An exporter cannot read a log, or cannot save its place in it.",
             description=f"{_ME} drops lines of {{{{ $labels.log }}}}, cannot read it, or cannot "
             "keep how far it read.",
         ),
@@ -165,7 +165,7 @@ def _load(to: Thresholds) -> list[Alert]:
             severity=Severity.WARNING,
             board=Board.EXPORTER,
             expr=f"{skipped} > {to.skipped}",
-            summary="An exporter does not get round to all its probes.",
+            summary="An exporter does not make all its probes.",
             description=f"{_ME} skipped {{{{ $value | humanize }}}} probes within "
             f"{to.probes_window}.",
         ),

@@ -10,7 +10,7 @@ from exporter.model.verdicts import Rule
 _WHAT = "{{ $labels.destination_service_namespace }}/{{ $labels.destination_service_name }}"
 _SOURCE = "{{ $labels.source_cluster }}"
 _BY_DESIGN = "single_cluster|no_pinned_names"
-"""Hazards that somebody may have chosen, and that nothing but a decision would end."""
+"""Hazards that somebody may have chosen. They do not alert."""
 _OTHER_RULES = "|".join(sorted(set(Rule) - {Rule.PINS, Rule.SPREADS}))
 
 
@@ -49,7 +49,7 @@ def _modes(to: Thresholds) -> list[Alert]:
             expr=_mode("failover"),
             wait=to.failover_for,
             keep=to.failover_keep,
-            summary="A service is served by another cluster than its own.",
+            summary="Another cluster serves a service that the local cluster exports.",
             description=f"Clients in {_SOURCE} get {_WHAT} from another cluster, though "
             f"{_SOURCE} exports it.",
         ),
@@ -66,10 +66,10 @@ def _moves(to: Thresholds) -> list[Alert]:
             name="ClustersetFailoverFlapping",
             severity=Severity.WARNING,
             board=Board.SERVICE,
-            # A whole number, as increase() is not: it makes five of four where the series is young.
+            # increase() extrapolates: in a new series it turns four moves into five.
             expr=f"max without ({REPLICA}, stage) "
             f"({served} - min_over_time({served}[{to.flapping_window}])) > {to.flapping_moves}",
-            summary="A service moves between clusters again and again.",
+            summary="A service moves between clusters repeatedly.",
             description=f"{_WHAT} moved {{{{ $value | humanize }}}} times for clients in {_SOURCE} "
             f"within {to.flapping_window}.",
         ),
@@ -79,7 +79,7 @@ def _moves(to: Thresholds) -> list[Alert]:
             board=Board.SERVICE,
             expr=f"max without ({REPLICA}, stage) ({took}) > {to.slow_failover_seconds} "
             f"and on (source_cluster, {SERVICE}) {recent}",
-            summary="A move of a service to another cluster took long.",
+            summary="A move of a service to another cluster took too long.",
             description=f"It took {{{{ $value | humanizeDuration }}}} until clients in {_SOURCE} "
             f"were served {_WHAT} again by another cluster.",
         ),
@@ -112,7 +112,7 @@ def _redundancy(to: Thresholds) -> list[Alert]:
             board=Board.SERVICE,
             expr=f"{standbys} == 0 and on (source_cluster, {SERVICE}) {seen} > 1",
             wait=to.standby_for,
-            summary="No other cluster would take a service over.",
+            summary="No other cluster could take over a service.",
             description=f"If the cluster that serves {_WHAT} to clients in {_SOURCE} stopped, no "
             "other would answer, though others export it.",
         ),
@@ -123,7 +123,7 @@ def _redundancy(to: Thresholds) -> list[Alert]:
             board=Board.SERVICE,
             expr=f"sum by ({SERVICE}) ({ready}) == 1 and count by ({SERVICE}) ({ready}) > 1",
             wait=to.redundancy_for,
-            summary="A service that several clusters export is ready in one of them only.",
+            summary="A service that several clusters export is ready in only one of them.",
             description=f"{_WHAT} is ready in a single cluster.",
         ),
         Alert(
@@ -156,7 +156,7 @@ def _promises(to: Thresholds) -> list[Alert]:
             board=Board.SERVICE,
             expr=f"{broken(Rule.PINS, to.promise_window)} > {to.promise_ratio}",
             wait=to.promise_for,
-            summary="A name that asks for one cluster leads to another, or nowhere.",
+            summary="A pinned name leads to another cluster, or to none.",
             description=f"{{{{ $value | humanizePercentage }}}} of the probes of {_WHAT} by pinned "
             f"names from {_SOURCE} did not reach the cluster asked for.",
         ),
@@ -165,7 +165,7 @@ def _promises(to: Thresholds) -> list[Alert]:
             severity=Severity.WARNING,
             board=Board.SERVICE,
             expr=f"{broken(Rule.SPREADS, to.spread_window)} > 0",
-            summary="Answers are not spread over the clusters that could serve.",
+            summary="DNS answers are not spread over all clusters that could serve.",
             description=f"Clients in {_SOURCE} get {_WHAT} from some of the clusters that could "
             "serve far more often than from others.",
         ),
@@ -175,7 +175,7 @@ def _promises(to: Thresholds) -> list[Alert]:
             board=Board.SERVICE,
             expr=f"{broken(_OTHER_RULES, to.promise_window)} > {to.promise_ratio}",
             wait=to.promise_for,
-            summary="The clusterset does not keep a promise.",
+            summary="The clusterset breaks a promise.",
             description=f"{{{{ $value | humanizePercentage }}}} of the probes of {_WHAT} from "
             f"{_SOURCE} find the promise {{{{ $labels.rule }}}} broken.",
         ),
@@ -186,7 +186,7 @@ def _promises(to: Thresholds) -> list[Alert]:
             expr=f'max without ({REPLICA}) (clusterset_service_export_condition{{type="Conflict"}})'
             " == 1",
             wait=to.conflict_for,
-            summary="Clusters export a service in ways that contradict each other.",
+            summary="Clusters export a service with contradictory definitions.",
             description=f"The export of {_WHAT} by {{{{ $labels.destination_cluster }}}} is in "
             "conflict with that of another cluster.",
         ),
@@ -197,7 +197,7 @@ def _promises(to: Thresholds) -> list[Alert]:
             expr=f"max without ({REPLICA}) "
             f'(clusterset_service_hazard{{hazard!~"{_BY_DESIGN}"}}) == 1',
             wait=to.hazard_for,
-            summary="Something is set up in a way that is known to break a service.",
+            summary="A service has a setup that is known to break failover or locality.",
             description=f"{_WHAT} has the hazard {{{{ $labels.hazard }}}}.",
         ),
     ]
@@ -215,9 +215,9 @@ def _certificates(to: Thresholds) -> list[Alert]:
             board=Board.SERVICE,
             expr=expr,
             wait=to.certificate_for,
-            summary="The certificate of a service is about to end.",
+            summary="The certificate of a service expires soon.",
             description=f"The certificate that {{{{ $labels.destination_cluster }}}} shows for "
-            f"{_WHAT} ends in {{{{ $value | humanizeDuration }}}}.",
+            f"{_WHAT} expires in {{{{ $value | humanizeDuration }}}}.",
         )
 
     return [
@@ -240,7 +240,7 @@ def _burns(to: Thresholds) -> list[Alert]:
             board=Board.SERVICE,
             expr=burns(factor, *windows),
             wait=wait,
-            summary="Requests of a service fail faster than its objective allows.",
+            summary="More requests of a service fail than its objective allows.",
             description=f"{{{{ $value | humanizePercentage }}}} of the requests for {_WHAT} failed "
             f"in the last {windows[0]}.",
         )

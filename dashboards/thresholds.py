@@ -1,10 +1,10 @@
-"""Every number that an alert compares with and every time it waits, in one place."""
+"""All numbers that alerts compare with, and all times that they wait."""
 
 import re
 from dataclasses import dataclass, field, fields
 
 VALUES = "alerts"
-"""Under which key of a Helm chart's values the thresholds stand."""
+"""Key of the thresholds in the values of the Helm chart."""
 
 
 def _set(default: str, text: str) -> str:
@@ -15,61 +15,70 @@ def _set(default: str, text: str) -> str:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thresholds:
     """
-    What an operator may set about the alerts.
+    The settings of the alerts.
 
-    All are text, since each is either a value or the place in a chart's template where one goes.
+    All are text, because each is either a value or a placeholder in the template of a chart.
     """
 
-    job: str = _set("clusterset-exporter", "Regular expression of the exporters' job label.")
+    job: str = _set("clusterset-exporter", "Regular expression for the job label of the exporters.")
     runbook_url: str = _set(
         "https://clusterset-exporter.example/docs/runbooks",
-        "Where docs/runbooks is served; each alert links to its page there.",
+        "Address of docs/runbooks; each alert links to its page there.",
     )
     grafana_url: str = _set(
-        "https://grafana.example", "Where Grafana is; each alert links to its board there."
+        "https://grafana.example", "Address of Grafana; each alert links to its board there."
     )
-    blackout_for: str = _set("2m", "Nobody may answer for so long.")
-    failover_for: str = _set("5m", "A service may be served elsewhere for so long.")
-    failover_keep: str = _set("5m", "An alert that would stop sooner goes on for so long.")
-    flapping_window: str = _set("30m", "Moves are counted over so long.")
-    flapping_moves: str = _set("4", "More moves than these are flapping.")
-    slow_failover_seconds: str = _set("30", "A move that took longer to serve again is slow.")
-    slow_failover_age_seconds: str = _set("900", "A slow move is reported for so long.")
-    leak_rate: str = _set("0.1", "Requests a second that cross without need.")
-    leak_window: str = _set("5m", "Leaks are averaged over so long.")
-    leak_for: str = _set("15m", "They may cross for so long.")
-    redundancy_for: str = _set("10m", "A service may lack a standby for so long.")
+    blackout_for: str = _set("2m", "How long a blackout may last.")
+    failover_for: str = _set("5m", "How long another cluster may serve a service.")
+    failover_keep: str = _set("5m", "How long an alert continues after its condition ended.")
+    flapping_window: str = _set("30m", "Time over which moves are counted.")
+    flapping_moves: str = _set("4", "More moves than this are flapping.")
+    slow_failover_seconds: str = _set(
+        "30", "A move that takes longer until the service is served again is slow."
+    )
+    slow_failover_age_seconds: str = _set("900", "How long a slow move is reported.")
+    leak_rate: str = _set("0.1", "Leaks per second that are tolerated.")
+    leak_window: str = _set("5m", "Time over which leaks are averaged.")
+    leak_for: str = _set("15m", "How long leaks may continue.")
+    redundancy_for: str = _set("10m", "How long a service may be ready in one cluster only.")
     standby_for: str = _set(
-        "12m", "The same as a client sees it; longer, so that it says nothing twice."
+        "12m",
+        "How long a service may lack a standby. Longer than redundancyFor, to avoid two alerts.",
     )
     promise_ratio: str = _set("0.5", "Share of probes that find a promise broken.")
-    promise_window: str = _set("5m", "That share is taken over so long.")
-    promise_for: str = _set("10m", "A promise may be broken for so long.")
-    spread_window: str = _set("30m", "Answers that are not spread are counted over so long.")
-    tunnel_for: str = _set("3m", "A tunnel may be down for so long.")
-    view_for: str = _set("10m", "Clusters may disagree on who is ready for so long.")
-    hazard_for: str = _set("15m", "A known hazard may be there for so long.")
-    conflict_for: str = _set("5m", "An export may be in conflict for so long.")
-    certificate_days: str = _set("14", "Days before its certificate ends that a service is told.")
-    certificate_urgent_days: str = _set("3", "Days before its end at which somebody is paged.")
-    certificate_for: str = _set("15m", "An old certificate may be shown for so long.")
+    promise_window: str = _set("5m", "Time over which that share is computed.")
+    promise_for: str = _set("10m", "How long a promise may be broken.")
+    spread_window: str = _set("30m", "Time over which uneven answers are counted.")
+    tunnel_for: str = _set("3m", "How long a tunnel may be down.")
+    view_for: str = _set("10m", "How long clusters may disagree about readiness.")
+    hazard_for: str = _set("15m", "How long a known hazard may exist.")
+    conflict_for: str = _set("5m", "How long an export may be in conflict.")
+    certificate_days: str = _set(
+        "14", "Days before the expiry of a certificate at which a warning starts."
+    )
+    certificate_urgent_days: str = _set("3", "Days before the expiry at which somebody is paged.")
+    certificate_for: str = _set("15m", "How long an old certificate may be shown.")
     slo: str = _set("0.999", "Share of client requests that should not fail with 5xx.")
-    burn_fast: str = _set("14.4", "Times the error budget over 1h and 5m: somebody is paged.")
-    burn_fast_for: str = _set("2m", "It may burn that fast for so long.")
-    burn_slow: str = _set("6", "Times the error budget over 6h and 30m: a ticket.")
-    burn_slow_for: str = _set("15m", "It may burn that fast for so long.")
-    exporter_for: str = _set("5m", "An exporter may be gone for so long.")
-    reload_for: str = _set("5m", "A broken file may stay for so long.")
-    watch_for: str = _set("5m", "A watch of the API server may fail for so long.")
-    watch_age_seconds: str = _set("300", "A watch may be silent for so many seconds.")
-    log_behind_seconds: str = _set("60", "Lines may be so old when they are read.")
-    log_for: str = _set("5m", "Reading may be late or fail for so long.")
-    probes_window: str = _set("15m", "Forged and skipped probes are counted over so long.")
-    forgeries: str = _set("5", "More forged probes than these are reported.")
-    skipped: str = _set("10", "More skipped probes than these are reported.")
-    attribution_for: str = _set("10m", "Addresses and claims may disagree for so long.")
+    burn_fast: str = _set(
+        "14.4", "Multiple of the error budget over 1h and 5m at which somebody is paged."
+    )
+    burn_fast_for: str = _set("2m", "How long the budget may burn that fast.")
+    burn_slow: str = _set(
+        "6", "Multiple of the error budget over 6h and 30m at which a warning starts."
+    )
+    burn_slow_for: str = _set("15m", "How long the budget may burn that fast.")
+    exporter_for: str = _set("5m", "How long an exporter may be gone.")
+    reload_for: str = _set("5m", "How long a broken file may stay.")
+    watch_for: str = _set("5m", "How long a watch of the API server may fail.")
+    watch_age_seconds: str = _set("300", "Seconds for which a watch may be silent.")
+    log_behind_seconds: str = _set("60", "Largest age of a line when it is read, in seconds.")
+    log_for: str = _set("5m", "How long reading may be late or fail.")
+    probes_window: str = _set("15m", "Time over which forged and skipped probes are counted.")
+    forgeries: str = _set("5", "More forged probes than this are reported.")
+    skipped: str = _set("10", "More skipped probes than this are reported.")
+    attribution_for: str = _set("10m", "How long addresses and claims may disagree.")
     series_ratio: str = _set("0.9", "Share of limits.series that may be in use.")
-    series_for: str = _set("15m", "It may be in use for so long.")
+    series_for: str = _set("15m", "How long that share may be exceeded.")
 
 
 def key(name: str) -> str:

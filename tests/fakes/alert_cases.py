@@ -240,7 +240,7 @@ SERVICES = [
         labels=WORLD,
         gone=frozenset({"source_cluster"}),
         severity="critical",
-        says="The certificate that west shows for shop/cart ends in 2d 0h 0m 0s.",
+        says="The certificate that west shows for shop/cart expires in 2d 0h 0m 0s.",
         must_not=certificate(20 * 86400),
     ),
     Case(
@@ -250,7 +250,7 @@ SERVICES = [
         fires=17,
         labels=WORLD,
         gone=frozenset({"source_cluster"}),
-        says="The certificate that west shows for shop/cart ends in 10d 0h 0m 0s.",
+        says="The certificate that west shows for shop/cart expires in 10d 0h 0m 0s.",
         must_not=certificate(15 * 86400),
     ),
     Case(
