@@ -1,9 +1,9 @@
 """
 How long the boards' queries take over 10 clusters, 200 services and 24 hours.
 
-Made up: every series that a board reads over all services, once a minute, for all of them; the
-series that only the board of one service reads, for a few services in full. Those of the others
-would cost an index look-up that is no dearer.
+The bench makes up samples, one per minute. It makes the series that a board reads over all
+services for all of them. It makes the series that only the board of one service reads for a few
+services. The others would add only an index look-up of the same cost.
 """
 
 import itertools

@@ -286,7 +286,7 @@ def live(folder, bars):
             time.sleep(0.1)
     bars.tell(f"{RATE:,} lines/s in one file, beyond that", f"{share:.2f} %")
     if mtail:
-        bars.ratio(f"{RATE:,} lines/s, CPU beside mtail", share, beside, at_most=0.5)
+        bars.ratio(f"{RATE:,} lines/s, CPU beside mtail", share, beside, at_most=1.0)
     print(f"  memory meanwhile: {memory:.0f} MB")
 
 

@@ -82,7 +82,7 @@ def _gone(to: Thresholds) -> list[Alert]:
             severity=Severity.CRITICAL,
             scope=Scope.GLOBAL,
             board=Board.EXPORTERS,
-            # absent() fires only if all are gone. The tunnels of the other clusters name each cluster.
+            # absent() fires only if all are gone. The tunnels of other clusters name each one.
             expr=f"{known} >= 0 unless on (destination_cluster) {present}",
             wait=to.exporter_for,
             summary="A cluster of the clusterset has no exporter.",

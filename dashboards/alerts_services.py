@@ -95,7 +95,7 @@ def _leakage(to: Thresholds) -> Alert:
         expr=f"sum without ({REPLICA}) ({rate}) > {to.leak_rate}",
         wait=to.leak_for,
         summary="Requests cross to another cluster although their own is ready.",
-        description=f"{{{{ $value | humanize }}}} requests a second for {_WHAT} from clients in "
+        description=f"{{{{ $value | humanize }}}} requests per second for {_WHAT} from clients in "
         f"{_SOURCE} are served by {{{{ $labels.destination_cluster }}}}, "
         f"though {_SOURCE} is ready.",
     )

@@ -1,9 +1,9 @@
 """
 Panels as values, and the boards made of them by grafanalib.
 
-grafanalib 0.7.1 emits the dashboard model of Grafana 6 to 8 in places; what it says of panels,
-queries and variables is put into the shape of schema version 42 here, the last of the classic
-model, which Grafana 10 to 13 read as it is.
+grafanalib 0.7.1 emits parts of the dashboard model of Grafana 6 to 8. This module converts its
+panels, queries and variables to schema version 42. That is the last version of the classic model,
+and Grafana 10 to 13 read it unchanged.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

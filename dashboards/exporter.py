@@ -1,4 +1,4 @@
-"""Clusterset / Exporter: whether what the other boards show can be believed."""
+"""Clusterset / Exporter: whether the other boards are reliable."""
 
 from dashboards import look, panels
 from dashboards.bridge import Board, Panel, Query, Section, Variable
@@ -16,7 +16,7 @@ def board(runbooks: str) -> Board:
     return Board(
         uid="clusterset-exporter",
         title="Clusterset / Exporter",
-        description="The exporters themselves: do they run, read and keep up",
+        description="The exporters themselves: whether they run, read their inputs and keep up",
         variables=[
             Variable(name="datasource", label="Data source", query="prometheus", kind="datasource"),
             Variable(name="job", label="Job", query=f"label_values({_BUILD}, job)", many=True),
@@ -29,8 +29,8 @@ def board(runbooks: str) -> Board:
             Section(title="Do they run?", lines=[[_up(), _versions()], _files(), _alerts()]),
             Section(title="Do they read what they need?", lines=[_watches(), _logs(), _lines()]),
             Section(title="Do they keep up?", lines=[_probes(), _lags()]),
-            Section(title="What do they need?", lines=[_series(), _process()]),
-            Section(title="Are the witnesses sound?", lines=[_witnesses()]),
+            Section(title="What do they use?", lines=[_series(), _process()]),
+            Section(title="Do the witnesses agree?", lines=[_witnesses()]),
         ],
     )
 
@@ -58,7 +58,7 @@ def _up() -> Panel:
 def _versions() -> Panel:
     return panels.table(
         "Versions",
-        "Which cluster each exporter speaks for, and its version. They should be the same.",
+        "The cluster of each exporter, and its version. The versions should be equal.",
         _GONE,
         Query(
             expr=f"{_each(_BUILD)} * on (job, instance) group_left (source_cluster) "
@@ -96,7 +96,7 @@ def _files() -> list[Panel]:
         taken("Configuration", "clusterset_exporter_config_last_reload_successful"),
         taken("Inventory", "clusterset_exporter_inventory_last_reload_successful"),
         panels.stat(
-            "Loaded before",
+            "Time since load",
             "How long ago the configuration and the inventory in use were loaded.",
             _GONE,
             Query(expr=f"min({age.replace('{}', 'config', 1)})", legend="configuration"),
@@ -107,7 +107,7 @@ def _files() -> list[Panel]:
         ),
         panels.stat(
             "Broken inventories",
-            "Versions of the inventory file within the range that were broken and not taken.",
+            "Versions of the inventory file within the range that were broken and refused.",
             _GONE,
             Query(
                 expr="sum(increase("
@@ -148,7 +148,7 @@ def _watches() -> list[Panel]:
     return [
         panels.table(
             "Watches",
-            "What each exporter reads from the API server, and how that stands.",
+            "The resources that each exporter reads from the API server, and their state.",
             _NO_KUBERNETES,
             Query(expr=f"max by (instance, resource, state) ({state})", table=True),
             height=6,
@@ -158,7 +158,7 @@ def _watches() -> list[Panel]:
         ),
         panels.graph(
             "Silence of the watches",
-            "How long ago the API server last gave a sign of life on each watch.",
+            "Time since the API server last sent anything on each watch.",
             _NO_KUBERNETES,
             Query(
                 expr=f"max by (resource) ({_each('clusterset_exporter_watch_age_seconds')})",
@@ -174,7 +174,7 @@ def _logs() -> list[Panel]:
     return [
         panels.graph(
             "Age of lines when read",
-            "How old the newest line of each log was when it was read, by its own time stamp.",
+            "Age of the newest line of each log when it was read, by its own time stamp.",
             _NO_LOGS,
             Query(
                 expr=_each("clusterset_exporter_log_seconds_behind"), legend="{{log}} {{instance}}"
@@ -183,7 +183,7 @@ def _logs() -> list[Panel]:
         ),
         panels.graph(
             "Bytes not read yet",
-            "How much of each log is written and not read.",
+            "Bytes of each log that are written but not read.",
             _NO_LOGS,
             Query(
                 expr=_each("clusterset_exporter_log_bytes_behind"), legend="{{log}} {{instance}}"
@@ -205,7 +205,7 @@ def _lines() -> list[Panel]:
     return [
         panels.graph(
             "Lines read",
-            "Log lines a second by what they are. Many others may mean a wrong format.",
+            "Log lines per second by outcome. Many other lines may mean a wrong format.",
             _NO_LOGS,
             Query(
                 expr=_rate("clusterset_exporter_log_lines_total", "outcome"), legend="{{outcome}}"
@@ -215,7 +215,7 @@ def _lines() -> list[Panel]:
         ),
         panels.graph(
             "Events of the logs",
-            "Files rotated or truncated, errors, messages dropped, checkpoints that failed, and "
+            "Rotated or truncated files, errors, dropped messages, failed checkpoints, and "
             "blocks that had to be read line by line, over the rate interval.",
             _NO_LOGS,
             *(
@@ -230,14 +230,15 @@ def _probes() -> list[Panel]:
     return [
         panels.graph(
             "Probes",
-            "Probes a second of each exporter.",
+            "Probes per second of each exporter.",
             _GONE,
             Query(expr=_rate("clusterset_probes_total"), legend="{{instance}}"),
             unit="reqps",
         ),
         panels.graph(
             "Probes skipped",
-            "Probes a second that were not started since the one before, or too many, ran.",
+            "Probes per second that did not start, because the previous one or too many others"
+            " ran.",
             _GONE,
             Query(expr=_rate("clusterset_exporter_probes_skipped_total"), legend="{{instance}}"),
             unit="reqps",
@@ -259,12 +260,12 @@ def _lags() -> list[Panel]:
     return [
         late(
             "Probes started late by",
-            "How much later than planned 99 of 100 probes started at most.",
+            "Delay of probe starts: 99 of 100 probes start within this time.",
             "clusterset_exporter_probe_start_delay_seconds",
         ),
         late(
             "Event loop late by",
-            "How much later than asked the event loop woke a task up, in 99 of 100 tries at most.",
+            "Delay of the event loop: 99 of 100 timers fire within this time.",
             "clusterset_exporter_event_loop_lag_seconds",
         ),
     ]
@@ -274,8 +275,8 @@ def _series() -> list[Panel]:
     held, limit = "clusterset_exporter_series", "clusterset_exporter_series_limit"
     return [
         panels.graph(
-            "Series of the limit",
-            "Share of limits.series that is in use. At the limit, what is new is not counted.",
+            "Series in use",
+            "Share of limits.series that is in use. At the limit, no new series is created.",
             _GONE,
             Query(expr=f"{_each(held)} / {_each(limit)}", legend="{{instance}}"),
             unit="percentunit",
@@ -283,7 +284,7 @@ def _series() -> list[Panel]:
         ),
         panels.graph(
             "Updates dropped",
-            "Updates of series a second that were not made since the limit is reached.",
+            "Updates of series per second that were dropped because the limit is reached.",
             _GONE,
             Query(expr=_rate("clusterset_exporter_series_dropped_total"), legend="{{instance}}"),
             unit="cps",
@@ -314,7 +315,7 @@ def _process() -> list[Panel]:
         ),
         usage(
             "Scrapes take",
-            "How long Prometheus takes to scrape each exporter.",
+            "Time that Prometheus takes to scrape each exporter.",
             _each("scrape_duration_seconds"),
             "s",
         ),
@@ -328,8 +329,8 @@ def _witnesses() -> list[Panel]:
     return [
         panels.table(
             "Claimed and attributed",
-            "Probes in the logs within the range by the cluster they claim to come from and the "
-            "cluster their address belongs to. If the two differ, CIDRs are wrong or something "
+            "Probes in the logs within the range, by the cluster that they claim and the "
+            "cluster that owns their address. If the two differ, CIDRs are wrong or something "
             "rewrites addresses.",
             "No probes in the logs",
             Query(
@@ -348,9 +349,9 @@ def _witnesses() -> list[Panel]:
             overrides=[look.override("probes", decimals=0)],
         ),
         panels.graph(
-            "Not believed",
-            "Log lines a second that claim to be a probe and are not believed, by reason; and "
-            "requests not counted as leaks since addresses do not tell clusters apart.",
+            "Not trusted",
+            "Log lines per second that imitate a probe, by reason. Also requests that do not "
+            "count as leaks because addresses do not identify clusters.",
             _NO_LOGS,
             Query(expr=_rate(forged, "reason"), legend="probe: {{reason}}"),
             Query(expr=f"sum(rate({_each(withheld)}[$__rate_interval]))", legend="leaks withheld"),

@@ -46,8 +46,12 @@ def board(runbooks: str) -> Board:
             ),
         ],
         sections=[
-            Section(title="Is all served where it should be?", lines=[_stats(), [_timeline()]]),
-            Section(title="What changed, and what needs a hand", lines=[[_alerts()], [_moves()]]),
+            Section(
+                title="Is everything served where it should be?", lines=[_stats(), [_timeline()]]
+            ),
+            Section(
+                title="What changed, and what needs attention", lines=[[_alerts()], [_moves()]]
+            ),
             Section(title="Who is served where", lines=[parts.matrices(), parts.traffic()]),
             Section(title="Services", lines=[[parts.services()]]),
             Section(title="Tunnels", lines=[parts.tunnels()]),
@@ -63,7 +67,7 @@ def _stats() -> list[Panel]:
     local = f'sum({REQUEST_RATE}{{{OF_CLUSTERS},locality="{Locality.LOCAL}"}})'
     return [
         panels.stat(
-            "At home",
+            "Served locally",
             "Share of the clusters' requests that their own cluster served, over five minutes.",
             NO_TRAFFIC,
             Query(expr=over(local, f"sum({REQUEST_RATE}{{{OF_CLUSTERS}}})")),
@@ -73,19 +77,22 @@ def _stats() -> list[Panel]:
         ),
         panels.stat(
             "Crossing",
-            "Requests a second that one cluster's clients make and another cluster serves.",
+            "Requests per second from clients of one cluster that another cluster serves.",
             NO_TRAFFIC,
             Query(expr=f"sum({REQUEST_RATE}{{{CROSSING}}})"),
             unit="reqps",
         ),
         panels.stat(
             "Crossing bytes",
-            "Bytes of responses a second that cross between clusters: often what is paid for.",
+            "Bytes of responses per second that cross between clusters. Providers often charge"
+            " for them.",
             NO_TRAFFIC,
             Query(expr=f"sum({BYTE_RATE}{{{CROSSING}}})"),
             unit="Bps",
         ),
-        _counted("In failover", Mode.FAILOVER, "served elsewhere though exported there"),
+        _counted(
+            "In failover", Mode.FAILOVER, "served by another cluster although exported in their own"
+        ),
         _counted("In blackout", Mode.BLACKOUT, "not served by any cluster"),
         panels.stat(
             "No standby",
@@ -106,8 +113,8 @@ def _stats() -> list[Panel]:
         ),
         panels.stat(
             "Exporters",
-            "Exporters that report, and clusters that they know. Fewer than clusters: nobody "
-            "watches one of them.",
+            "Exporters that report, and clusters that they know. If there are fewer exporters "
+            "than clusters, nobody watches some cluster.",
             "No exporter is scraped",
             Query(expr="count(count by (source_cluster) (clusterset_info))", legend="report"),
             Query(
@@ -131,9 +138,9 @@ def _counted(title: str, mode: Mode, meaning: str) -> Panel:
 def _timeline() -> Panel:
     return panels.timeline(
         "Failovers",
-        "Services that were in failover, mixed or in blackout at some time of the range, as "
-        "clients of each cluster saw them; blank while they were not, or while nobody watched. "
-        "Click one to open it.",
+        "Services in failover, mixed or blackout within the range, as clients of each cluster "
+        "saw them. Blank means another mode, or that nobody watched. Click a service to open "
+        "it.",
         "No failover, no blackout in this range",
         Query(
             expr=f"{TROUBLE}{{{HERE}}}",
@@ -198,8 +205,9 @@ def _moves() -> Panel:
 
     return panels.table(
         "Newest move of each service",
-        "When a service last moved to another cluster, failbacks included; how long until the name "
-        "led there, until it served, and how long nobody did.",
+        "The newest move of each service to another cluster, failbacks included. It shows the "
+        "time until the name led to that cluster, the time until it served, and how long "
+        "nobody served.",
         "No service moved in this range",
         Query(expr=recent, table=True),
         *map(took, FailoverStage),

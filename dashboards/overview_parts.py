@@ -40,8 +40,8 @@ def matrices() -> list[Panel]:
     return [
         panels.matrix(
             "Who serves whom",
-            "Share of each cluster's requests that each cluster served over the range. A row adds "
-            "up to 100 %; away from the diagonal, requests crossed.",
+            "Share of each cluster's requests that each cluster served over the range. A row "
+            "adds up to 100 %. Requests outside the diagonal crossed.",
             NO_TRAFFIC,
             Query(expr=f"{part} / on (source_cluster) group_left () ({whole} > 0)", table=True),
             unit="percentunit",
@@ -52,8 +52,7 @@ def matrices() -> list[Panel]:
         ),
         panels.matrix(
             "Who fails whom",
-            "Share of the requests of each pair of clusters that were answered with a 5xx status "
-            "over the range.",
+            "Share of the requests of each pair of clusters with a 5xx status over the range.",
             NO_TRAFFIC,
             Query(expr=over(failed, part), table=True),
             unit="percentunit",
@@ -71,8 +70,7 @@ def traffic() -> list[Panel]:
     return [
         panels.graph(
             "Requests by locality",
-            "Requests a second by how right it is that they were served where they were: a "
-            "failover is meant, a leak is not.",
+            "Requests per second by locality. A failover is as intended, and a leak is not.",
             NO_TRAFFIC,
             Query(expr=f"sum by (locality) ({REQUEST_RATE}{{{_TRAFFIC}}})", legend="{{locality}}"),
             stacked=True,
@@ -107,8 +105,8 @@ def services() -> Panel:
     ]
     return panels.table(
         "Services",
-        "Each service as it is now: its worst mode among the clusters, how many would take over, "
-        "where it is ready, and its requests. Click a name to open it.",
+        "Each service now: its worst mode in any cluster, its standbys, the clusters where it "
+        "is ready, and its requests. Click a name to open it.",
         "No services: no exporter is scraped, or the rules of local.yaml are not loaded",
         *(Query(expr=expr, table=True) for expr in queries),
         width=24,
@@ -167,8 +165,8 @@ def tunnels() -> list[Panel]:
         ),
         panels.graph(
             "Time to a reply, by pair",
-            "Time in which 95 of 100 probes got their reply, by cluster that asked and cluster "
-            "that served.",
+            "Time within which 95 of 100 probes got their reply, by source and destination "
+            "cluster.",
             "No probe got a reply, or the rules of local.yaml are not loaded",
             Query(
                 expr=f"max by ({PAIR}) ({REPLY_P95}{{{SOURCE}}})",

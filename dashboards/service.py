@@ -70,8 +70,9 @@ def _now() -> list[Panel]:
         panels.stat(
             "Mode now",
             "What clients of each cluster get now. Local: their own cluster serves. Remote: "
-            "another serves, and theirs does not export it. Failover: another serves though "
-            "theirs exports it. Mixed: answers go to and fro. Blackout: nobody answers.",
+            "another cluster serves, and theirs does not export the service. Failover: another"
+            " cluster serves although theirs exports it. Mixed: local and remote answers "
+            "alternate. Blackout: nobody answers.",
             NO_PROBES,
             Query(expr=_CODE, legend="{{source_cluster}}"),
             width=12,
@@ -80,8 +81,8 @@ def _now() -> list[Panel]:
         ),
         panels.stat(
             "Standbys",
-            "Clusters that would serve if the one that serves stopped: exported, ready, connected, "
-            "and answering by their own name.",
+            "Clusters that would serve if the current one stopped. They are exported, ready "
+            "and connected, and answer probes of their pinned name.",
             NO_PROBES,
             Query(expr=standbys, legend="{{source_cluster}}"),
             width=6,
@@ -89,7 +90,7 @@ def _now() -> list[Panel]:
         ),
         panels.stat(
             "Nobody served for",
-            "Time within the range for which probes found nobody serving.",
+            "Time within the range in which probes found that nobody served.",
             NO_PROBES,
             Query(expr=f"max by (source_cluster) ({outage})", legend="{{source_cluster}}"),
             width=6,
@@ -103,7 +104,7 @@ def _now() -> list[Panel]:
 def _course() -> Panel:
     return panels.timeline(
         "Mode over time",
-        "The same over time, a bar for the clients of each cluster.",
+        "The mode over time, with one bar for the clients of each cluster.",
         NO_PROBES,
         Query(expr=_CODE, legend="clients in {{source_cluster}}"),
         mappings=look.MODE_WORDS,
@@ -127,7 +128,7 @@ def _log() -> Panel:
         "new answer after": "lastNotNull",
         "served after": "lastNotNull",
         "outage": "lastNotNull",
-        "give or take": "lastNotNull",
+        "accuracy": "lastNotNull",
     }
     fields = {
         name: {"aggregations": [], "operation": "groupby"}
@@ -137,10 +138,10 @@ def _log() -> Panel:
     }
     return panels.table(
         "Moves",
-        "Each move to another cluster within the range, failbacks included: when, from where to "
-        "where, why, how long until the name led there, until it served, and how long nobody did. "
-        "The clock starts at the cause (readiness, connection, unexport), "
-        "else at the first failure.",
+        "Each move to another cluster within the range, failbacks included. It shows the "
+        "reason, the time until the name led to that cluster, the time until it served, and "
+        "how long nobody served. The clock starts at the cause (readiness, connection, "
+        "unexport), else at the first failure.",
         "This service did not move in this range",
         Query(expr=f"{by} ({_MOVED}{{{FROM}}}) * 1000 > $__from", table=True, each=True),
         *(Query(expr=took % f'stage="{stage}"', table=True, each=True) for stage in FailoverStage),
@@ -167,7 +168,7 @@ def _log() -> Panel:
                         "Value #B": "new answer after",
                         "Value #C": "served after",
                         "Value #D": "outage",
-                        "Value #E": "give or take",
+                        "Value #E": "accuracy",
                     },
                 },
             },

@@ -20,7 +20,7 @@ def served() -> list[Panel]:
     return [
         panels.matrix(
             "Requests",
-            "Client requests of the range by cluster of the clients and cluster that served.",
+            "Client requests of the range, by source and destination cluster.",
             _NO_REQUESTS,
             Query(expr=f"{pairs} > 0", table=True),
             color={"mode": "continuous-blues"},
@@ -29,7 +29,7 @@ def served() -> list[Panel]:
         ),
         panels.graph(
             "Requests by locality",
-            "Requests a second by how right it is that they were served where they were.",
+            "Requests per second by locality.",
             _NO_REQUESTS,
             Query(expr=f"sum by (locality) ({rate})", legend="{{locality}}"),
             stacked=True,
@@ -48,8 +48,8 @@ def answers() -> list[Panel]:
     return [
         panels.graph(
             "Where the name leads",
-            "Share of the answers to the service's name that lead to each cluster, by cluster that "
-            "asked.",
+            "Share of the answers for the service's name that lead to each cluster, by source "
+            "cluster.",
             NO_PROBES,
             Query(
                 expr=f"{by} / on (source_cluster) group_left () ({whole} > 0)",
@@ -60,7 +60,7 @@ def answers() -> list[Panel]:
         ),
         panels.graph(
             "Requests by the cluster that served",
-            "Requests a second that each cluster served to the chosen clusters' clients.",
+            "Requests per second that each cluster served to clients of the selected clusters.",
             _NO_REQUESTS,
             Query(
                 expr=f"sum by (destination_cluster) ({requests})", legend="{{destination_cluster}}"
@@ -78,8 +78,7 @@ def ready() -> list[Panel]:
     return [
         panels.timeline(
             "Ready",
-            "Whether each cluster that exports the service is ready to serve it, as any cluster "
-            "sees it.",
+            "Whether each cluster that exports the service is ready, as any cluster sees it.",
             "Nobody exports this service",
             Query(expr=ready, legend="{{destination_cluster}}"),
             width=12,
@@ -88,7 +87,7 @@ def ready() -> list[Panel]:
         ),
         panels.graph(
             "Endpoints",
-            "Endpoints behind the service in each cluster, ready and not.",
+            "Endpoints of the service in each cluster, ready and not ready.",
             _NO_KUBERNETES,
             Query(expr=count, legend="{{destination_cluster}} {{condition}}"),
             height=6,
@@ -107,8 +106,7 @@ def exports() -> list[Panel]:
     return [
         panels.matrix(
             "Ready, as each cluster sees it",
-            "A row is what one cluster believes of all. Rows that differ mean that the clusters' "
-            "views are not in step.",
+            "A row shows how one cluster sees all clusters. If rows differ, the clusters disagree.",
             "Nobody exports this service",
             Query(expr=views, table=True),
             height=6,
@@ -116,7 +114,7 @@ def exports() -> list[Panel]:
         ),
         panels.table(
             "Conditions of the exports",
-            "What the multi-cluster API says of each cluster's export.",
+            "Conditions that the multi-cluster API reports for each cluster's export.",
             _NO_KUBERNETES,
             Query(expr=conditions, table=True),
             width=6,
@@ -128,8 +126,8 @@ def exports() -> list[Panel]:
         ),
         panels.table(
             "Hazards",
-            "Ways in which the service is set up that are known to break it.",
-            "No hazard is known; most are seen with an inventory from Kubernetes only",
+            "Conditions that are known to break failover, locality or their verdicts.",
+            "No hazard is known. Most need an inventory from Kubernetes",
             Query(expr=hazards, table=True),
             width=6,
             height=6,
@@ -148,7 +146,7 @@ def promises() -> list[Panel]:
     return [
         panels.graph(
             "Promises broken",
-            "Share of the probes that found a promise broken, of those that could check it.",
+            "Share of probes that found a promise broken, among those that could check it.",
             "No probe could check a promise",
             Query(
                 expr=over(checked("violations"), checked("checks")),
@@ -159,7 +157,7 @@ def promises() -> list[Panel]:
         ),
         panels.graph(
             "Failed probes",
-            "Probes a second that failed, by reason: of the plain name and of the pinned ones.",
+            "Failed probes per second of the plain name and of the pinned names, by reason.",
             NO_PROBES,
             Query(
                 expr="sum by (source_cluster, name, reason) "
@@ -198,8 +196,8 @@ def failures() -> list[Panel]:
         ),
         panels.matrix(
             "Probes seen in the logs",
-            "Probes by the cluster that sent them and the cluster whose log shows them: the proof "
-            "that what a probe measured is what a client gets.",
+            "Probes by the cluster that sent them and the cluster whose log shows them. They "
+            "prove that probes reach the same backends as clients.",
             "No probes in the logs: no log is read where the service runs",
             Query(expr=f"{seen} > 0", table=True),
             decimals=0,
@@ -218,10 +216,10 @@ def lookups() -> list[Panel]:
     return [
         panels.graph(
             "Failed look-ups",
-            "Share of the look-ups of the service's name that brought no address: of lone "
-            "questions (a), as clients ask (client), for SRV records (srv), and by who was asked. "
-            "Where clients fail and lone questions do not, an answer to one of two questions at "
-            "once is lost.",
+            "Share of look-ups of the service's name without an address, by kind and name "
+            "server. The kinds are single questions (a), look-ups as clients make them "
+            "(client) and SRV records (srv). If only client look-ups fail, one of two "
+            "simultaneous answers is lost.",
             NO_PROBES,
             Query(
                 expr=over(
@@ -234,8 +232,8 @@ def lookups() -> list[Panel]:
             most=1,
         ),
         panels.graph(
-            "Certificates end in",
-            "Time until the certificate ends that probes are shown by each cluster.",
+            "Certificates expire in",
+            "Time until the certificate expires that each cluster shows to probes.",
             "No certificate was seen: the service is not probed by https",
             Query(
                 expr=f"min by (destination_cluster) ({ends}) - time()",
@@ -252,9 +250,10 @@ def network() -> Panel:
     rate = f"sum by (le, {PAIR}) (rate({bucket}[$__rate_interval]))"
     return panels.graph(
         "Round trip on the network",
-        "Within what time half and 95 of 100 packets of probes, of all services, went to each "
-        "cluster and back, as the kernel measured it: the network's part of the time to a reply.",
-        "No probe connected, or the kernel does not tell",
+        "Round trip of the probes of all services to each cluster, as the kernel measured it: "
+        "the median, and the time for 95 of 100. This is the network's part of the time to a "
+        "reply.",
+        "No probe connected, or the kernel does not report it",
         *(
             Query(
                 expr=f"histogram_quantile({quantile}, {rate})",
@@ -278,34 +277,34 @@ def latency() -> list[Panel]:
             expr=f"histogram_quantile({quantile}, sum by (le) ({rate} {which}))",
             legend=f"{word} p{quantile * 100:.0f}",
         )
-        for which, word in ((at_home, "at home"), (crossing, "crossing"))
+        for which, word in ((at_home, "local"), (crossing, "crossing"))
         for quantile in (0.5, 0.99)
     ]
     replies = f'{REPLY_P95}{{source_cluster=~"$source_cluster"}}'
     return [
         panels.graph(
-            "Request time, at home against crossing",
-            "Time of client requests that their own cluster served, beside those that crossed.",
+            "Request time, local and crossing",
+            "Time of client requests that their own cluster served, and of those that crossed.",
             "The log format has no request time, or no requests came",
             *requests,
             unit="s",
             overrides=[
-                look.coloured("at home p50", GREEN),
-                look.coloured("at home p99", look.BLUE),
+                look.coloured("local p50", GREEN),
+                look.coloured("local p99", look.BLUE),
                 look.coloured("crossing p50", ORANGE),
                 look.coloured("crossing p99", VERMILLION),
             ],
         ),
         panels.graph(
-            "Probe time, at home against crossing",
-            "Time in which 95 of 100 probes, of all services, got their reply from their own "
-            "cluster, and from the cluster that took longest.",
+            "Probe time, local and crossing",
+            "Time within which 95 of 100 probes of all services got their reply, from their "
+            "own cluster and from the slowest cluster.",
             "No probe got a reply, or the rules of local.yaml are not loaded",
-            Query(expr=f"max({replies} {at_home})", legend="at home"),
+            Query(expr=f"max({replies} {at_home})", legend="local"),
             Query(expr=f"max({replies} {crossing})", legend="crossing, slowest pair"),
             unit="s",
             overrides=[
-                look.coloured("at home", GREEN),
+                look.coloured("local", GREEN),
                 look.coloured("crossing, slowest pair", ORANGE),
             ],
         ),
@@ -319,7 +318,7 @@ def spread() -> list[Panel]:
     return [
         panels.heatmap(
             "Request time",
-            "How many requests took how long.",
+            "Distribution of the request time.",
             "The log format has no request time, or no requests came",
             Query(
                 expr=f"sum by (le) (increase({requests}[$__rate_interval]))",
@@ -330,8 +329,9 @@ def spread() -> list[Panel]:
         ),
         panels.table(
             "How long moves took",
-            "Of all moves of the range: how many there were, and in what time half and nine "
-            "of ten of them got a new answer, were served again, and how long nobody served.",
+            "All moves of the range: their number, and the median and 90 % quantile of three "
+            "times. These are the time to the new answer, the time until served again, and the"
+            " outage.",
             NO_PROBES,
             Query(expr=f"sum by (stage) ({durations % 'count'})", table=True),
             *(

@@ -22,13 +22,13 @@ BEFORE = 10
 """Seconds of the quiet part that the boards show."""
 # Panels that the story has no data for.
 EMPTY = {
-    "Certificates end in": "the demo speaks plain HTTP",
+    "Certificates expire in": "the demo speaks plain HTTP",
     "Conditions of the exports": "no Kubernetes in the demo",
     "Endpoints": "no Kubernetes in the demo",
     "Firing alerts about exporters": "no exporter fails in the story",
     "Hazards": "the story has none",
     "Request time": "the demo's nginx logs no request time",
-    "Request time, at home against crossing": "the demo's nginx logs no request time",
+    "Request time, local and crossing": "the demo's nginx logs no request time",
     "Round trip through the tunnels": "no Kubernetes in the demo",
     "Silence of the watches": "no Kubernetes in the demo",
     "Watches": "no Kubernetes in the demo",

@@ -130,7 +130,7 @@ SERVICES = [
         not_yet=14,
         fires=17,
         labels={**WORLD, "locality": "leak"},
-        says="1 requests a second for shop/cart from clients in east are served by west, "
+        says="1 requests per second for shop/cart from clients in east are served by west, "
         "though east is ready.",
         must_not={
             f'clusterset_requests_total{{{BOTH},locality="failover"}}': "0+600x40",

@@ -17,7 +17,7 @@ groups:
     labels:
       severity: warning
     annotations:
-      summary: A service that several clusters export is ready in one of them only.
+      summary: A service that several clusters export is ready in only one of them.
       description: '{{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} is ready in a single cluster.'
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetServiceNotRedundant.md'
       dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
@@ -37,7 +37,7 @@ groups:
     labels:
       severity: critical
     annotations:
-      summary: Requests of a service fail faster than its objective allows.
+      summary: More requests of a service fail than its objective allows.
       description: '{{`{{ $value | humanizePercentage }}`}} of the requests for {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} failed in the last 1h.'
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetErrorBudgetBurn.md'
       dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
@@ -47,7 +47,7 @@ groups:
     labels:
       severity: warning
     annotations:
-      summary: Requests of a service fail faster than its objective allows.
+      summary: More requests of a service fail than its objective allows.
       description: '{{`{{ $value | humanizePercentage }}`}} of the requests for {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} failed in the last 6h.'
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetErrorBudgetBurn.md'
       dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'

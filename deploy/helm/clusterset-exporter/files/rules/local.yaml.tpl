@@ -40,7 +40,7 @@ groups:
     labels:
       severity: warning
     annotations:
-      summary: A service is served by another cluster than its own.
+      summary: Another cluster serves a service that the local cluster exports.
       description: Clients in {{`{{ $labels.source_cluster }}`}} get {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} from another cluster, though {{`{{ $labels.source_cluster }}`}} exports it.
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetServiceFailover.md'
       dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
@@ -50,7 +50,7 @@ groups:
     labels:
       severity: warning
     annotations:
-      summary: A service moves between clusters again and again.
+      summary: A service moves between clusters repeatedly.
       description: '{{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} moved {{`{{ $value | humanize }}`}} times for clients in {{`{{ $labels.source_cluster }}`}} within {{ .Values.alerts.flappingWindow }}.'
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetFailoverFlapping.md'
       dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
@@ -60,7 +60,7 @@ groups:
     labels:
       severity: warning
     annotations:
-      summary: A move of a service to another cluster took long.
+      summary: A move of a service to another cluster took too long.
       description: It took {{`{{ $value | humanizeDuration }}`}} until clients in {{`{{ $labels.source_cluster }}`}} were served {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} again by another cluster.
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetFailoverSlow.md'
       dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
@@ -71,7 +71,7 @@ groups:
       severity: warning
     annotations:
       summary: Requests cross to another cluster although their own is ready.
-      description: '{{`{{ $value | humanize }}`}} requests a second for {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} from clients in {{`{{ $labels.source_cluster }}`}} are served by {{`{{ $labels.destination_cluster }}`}}, though {{`{{ $labels.source_cluster }}`}} is ready.'
+      description: '{{`{{ $value | humanize }}`}} requests per second for {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} from clients in {{`{{ $labels.source_cluster }}`}} are served by {{`{{ $labels.destination_cluster }}`}}, though {{`{{ $labels.source_cluster }}`}} is ready.'
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetCrossClusterLeakage.md'
       dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
   - alert: ClustersetStandbyMissing
@@ -80,7 +80,7 @@ groups:
     labels:
       severity: warning
     annotations:
-      summary: No other cluster would take a service over.
+      summary: No other cluster could take over a service.
       description: If the cluster that serves {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} to clients in {{`{{ $labels.source_cluster }}`}} stopped, no other would answer, though others export it.
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetStandbyMissing.md'
       dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
@@ -90,7 +90,7 @@ groups:
     labels:
       severity: warning
     annotations:
-      summary: A name that asks for one cluster leads to another, or nowhere.
+      summary: A pinned name leads to another cluster, or to none.
       description: '{{`{{ $value | humanizePercentage }}`}} of the probes of {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} by pinned names from {{`{{ $labels.source_cluster }}`}} did not reach the cluster asked for.'
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetPinnedNameBroken.md'
       dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
@@ -100,7 +100,7 @@ groups:
     labels:
       severity: warning
     annotations:
-      summary: Answers are not spread over the clusters that could serve.
+      summary: DNS answers are not spread over all clusters that could serve.
       description: Clients in {{`{{ $labels.source_cluster }}`}} get {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} from some of the clusters that could serve far more often than from others.
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetSpreadBroken.md'
       dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
@@ -110,7 +110,7 @@ groups:
     labels:
       severity: warning
     annotations:
-      summary: The clusterset does not keep a promise.
+      summary: The clusterset breaks a promise.
       description: '{{`{{ $value | humanizePercentage }}`}} of the probes of {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} from {{`{{ $labels.source_cluster }}`}} find the promise {{`{{ $labels.rule }}`}} broken.'
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetPromiseBroken.md'
       dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
@@ -120,7 +120,7 @@ groups:
     labels:
       severity: warning
     annotations:
-      summary: Clusters export a service in ways that contradict each other.
+      summary: Clusters export a service with contradictory definitions.
       description: The export of {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} by {{`{{ $labels.destination_cluster }}`}} is in conflict with that of another cluster.
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetServiceExportConflict.md'
       dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
@@ -130,7 +130,7 @@ groups:
     labels:
       severity: warning
     annotations:
-      summary: Something is set up in a way that is known to break a service.
+      summary: A service has a setup that is known to break failover or locality.
       description: '{{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} has the hazard {{`{{ $labels.hazard }}`}}.'
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetServiceHazard.md'
       dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
@@ -140,8 +140,8 @@ groups:
     labels:
       severity: critical
     annotations:
-      summary: The certificate of a service is about to end.
-      description: The certificate that {{`{{ $labels.destination_cluster }}`}} shows for {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} ends in {{`{{ $value | humanizeDuration }}`}}.
+      summary: The certificate of a service expires soon.
+      description: The certificate that {{`{{ $labels.destination_cluster }}`}} shows for {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} expires in {{`{{ $value | humanizeDuration }}`}}.
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetCertificateEnding.md'
       dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
   - alert: ClustersetCertificateEnding
@@ -150,8 +150,8 @@ groups:
     labels:
       severity: warning
     annotations:
-      summary: The certificate of a service is about to end.
-      description: The certificate that {{`{{ $labels.destination_cluster }}`}} shows for {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} ends in {{`{{ $value | humanizeDuration }}`}}.
+      summary: The certificate of a service expires soon.
+      description: The certificate that {{`{{ $labels.destination_cluster }}`}} shows for {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} expires in {{`{{ $value | humanizeDuration }}`}}.
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetCertificateEnding.md'
       dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
   - alert: ClustersetTunnelDown
@@ -170,7 +170,7 @@ groups:
     labels:
       severity: warning
     annotations:
-      summary: Probes arrive from addresses of another cluster than they come from.
+      summary: Probes arrive with addresses of another cluster.
       description: 'Probes from {{`{{ $labels.claimed_cluster }}`}} reach {{`{{ $labels.destination_cluster }}`}} with addresses that belong to {{`{{ $labels.attributed_cluster }}`}}: CIDRs are wrong, or something rewrites addresses.'
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetAttributionMismatch.md'
       dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-overview'
@@ -180,7 +180,7 @@ groups:
     labels:
       severity: warning
     annotations:
-      summary: Requests claim to be probes and are not.
+      summary: Requests imitate probes.
       description: '{{`{{ $value | humanize }}`}} requests in the logs of {{`{{ $labels.instance }}`}} claim to be probes and are not believed: {{`{{ $labels.reason }}`}}.'
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetProbesForged.md'
       dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-exporter?var-instance={{`{{ $labels.instance }}`}}'
@@ -190,7 +190,7 @@ groups:
     labels:
       severity: critical
     annotations:
-      summary: 'An exporter cannot be scraped: nobody watches its cluster.'
+      summary: An exporter cannot be scraped, so nobody watches its cluster.
       description: Prometheus gets no series from the exporter {{`{{ $labels.instance }}`}}.
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetExporterDown.md'
       dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-exporter'
@@ -220,7 +220,7 @@ groups:
     labels:
       severity: warning
     annotations:
-      summary: An exporter has heard nothing from the API server for long.
+      summary: An exporter has received nothing from the API server for a long time.
       description: The watch of {{`{{ $labels.resource }}`}} by {{`{{ $labels.instance }}`}} has been silent for {{`{{ $value | humanizeDuration }}`}}.
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetExporterStale.md'
       dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-exporter?var-instance={{`{{ $labels.instance }}`}}'
@@ -240,7 +240,7 @@ groups:
     labels:
       severity: warning
     annotations:
-      summary: An exporter cannot read or keep its place in a log.
+      summary: An exporter cannot read a log, or cannot save its place in it.
       description: '{{`{{ $labels.instance }}`}} drops lines of {{`{{ $labels.log }}`}}, cannot read it, or cannot keep how far it read.'
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetExporterLogsLost.md'
       dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-exporter?var-instance={{`{{ $labels.instance }}`}}'
@@ -250,7 +250,7 @@ groups:
     labels:
       severity: warning
     annotations:
-      summary: An exporter does not get round to all its probes.
+      summary: An exporter does not make all its probes.
       description: '{{`{{ $labels.instance }}`}} skipped {{`{{ $value | humanize }}`}} probes within {{ .Values.alerts.probesWindow }}.'
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetExporterProbesSkipped.md'
       dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-exporter?var-instance={{`{{ $labels.instance }}`}}'
