@@ -16,14 +16,12 @@ from exporter.judge.moves import (
     Outage,
     ProbeObservation,
     Signs,
+    cause_of,
     failover_to,
 )
 from exporter.model.clusterset import ServiceName
 from exporter.model.verdicts import Failover
 
-CAUSE_HOLDS = 120.0
-"""Seconds for which a change may be the cause of a move. A name server that lost its API server
-needs up to 79 s to see a change, measured on Lighthouse 0.19."""
 SETTLES = 5.0
 """Seconds without the old cluster after which a move has settled. Replicas and caches of the name
 server change one after the other, so the old cluster may be answered again for as long as their
@@ -174,7 +172,7 @@ class FailoverJudge:
         self, move: Move, seen: ProbeObservation, cluster: str, right: frozenset[str], gap: float
     ) -> None:
         move.old_at, self._signs.candidate = seen.ended, move.back
-        move.back = self._confirmed_by(seen, cluster, right, gap)
+        move.back = self._signs.confirm(seen, cluster, right, gap)
         if seen.ended - move.new_at < SETTLES or move.back.count < self.confirm:
             self._served(seen)
         elif move.emitted:
@@ -193,7 +191,7 @@ class FailoverJudge:
             self._group |= {cluster}
             self._steady(seen, cluster, right)
             return
-        to = self._signs.candidate = self._confirmed_by(seen, cluster, right, gap)
+        to = self._signs.confirm(seen, cluster, right, gap)
         # The first cluster that ever serves needs no proof, because nothing moved.
         if self.serving is not None and to.count < self.confirm:
             return
@@ -207,20 +205,8 @@ class FailoverJudge:
         self._after_gap = False
         self._clear_signs()
 
-    def _confirmed_by(
-        self, seen: ProbeObservation, cluster: str, right: frozenset[str], gap: float
-    ) -> Candidate:
-        to = self._signs.candidate
-        # Clusters that are all expected take turns from their first reply on.
-        if to is None or (cluster not in to.clusters and not {cluster, to.cluster} <= right):
-            took = seen.ended - seen.at
-            return Candidate(cluster, seen.ended, seen.unix, frozenset({cluster}), gap + took)
-        to.clusters |= {cluster}
-        to.count += 1
-        return to
-
     def _completed(self, from_cluster: str, to: Candidate, seen: ProbeObservation) -> Move:
-        cause = self._cause_of(to)
+        cause = cause_of(to, self._cause, after_gap=self._after_gap)
         failover, answered_at = failover_to(
             to,
             service=self.service,
@@ -239,11 +225,3 @@ class FailoverJudge:
             old_at=to.served_at,
             new_at=seen.ended,
         )
-
-    def _cause_of(self, to: Candidate) -> Cause | None:
-        cause = self._cause
-        if cause is None or to.cluster not in cause.right:
-            return None
-        # After a gap a change may be as old as the gap and still be the cause.
-        too_old = to.served_at - cause.at > CAUSE_HOLDS and not self._after_gap
-        return None if too_old else cause

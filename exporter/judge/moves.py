@@ -5,6 +5,10 @@ from dataclasses import dataclass, field, replace
 from exporter.model.clusterset import ServiceName
 from exporter.model.verdicts import Failover, FailoverStage, Reason
 
+CAUSE_HOLDS = 120.0
+"""Seconds for which a change may be the cause of a move. A name server that lost its API server
+needs up to 79 s to see a change, measured on Lighthouse 0.19."""
+
 
 @dataclass(frozen=True, slots=True)
 class Cause:
@@ -56,6 +60,21 @@ class Signs:
     """Seconds from the previous probe to the first sign."""
     answered_at: dict[str, float] = field(default_factory=dict)
     """When each new cluster was first answered."""
+
+    def confirm(
+        self, seen: ProbeObservation, cluster: str, right: frozenset[str], gap: float
+    ) -> Candidate:
+        """Return the candidate after one more good reply, this one from *cluster*."""
+        to = self.candidate
+        # Clusters that are all expected take turns from their first reply on.
+        if to is None or (cluster not in to.clusters and not {cluster, to.cluster} <= right):
+            took = seen.ended - seen.at
+            to = Candidate(cluster, seen.ended, seen.unix, frozenset({cluster}), gap + took)
+        else:
+            to.clusters |= {cluster}
+            to.count += 1
+        self.candidate = to
+        return to
 
     def clear(self) -> None:
         """Forget all of them."""
@@ -132,6 +151,15 @@ class Move:
         self.explained = True
 
 
+def cause_of(to: Candidate, cause: Cause | None, *, after_gap: bool) -> Cause | None:
+    """Return *cause* if it can be the reason for the move to *to*, else None."""
+    if cause is None or to.cluster not in cause.right:
+        return None
+    # After a gap a change may be as old as the gap and still be the cause.
+    too_old = to.served_at - cause.at > CAUSE_HOLDS and not after_gap
+    return None if too_old else cause
+
+
 def failover_to(
     to: Candidate,
     *,
@@ -156,20 +184,17 @@ def failover_to(
     """
     answered_at = min(signs.answered_at.get(to.cluster, to.served_at), to.served_at)
     first_failure = to.served_at if outage.first_failure is None else outage.first_failure
-    # Without a cause and a failure, the first sign of the move is the new answer itself.
+    # Without a cause and a failure, the first sign is the new answer itself.
     start = cause.at if cause else min(first_failure, answered_at)
-    durations = {
-        FailoverStage.DNS: max(0.0, answered_at - start),
-        FailoverStage.SERVED: max(0.0, to.served_at - start),
-        FailoverStage.OUTAGE: max(0.0, to.served_at - first_failure),
-    }
+    ends = (answered_at, start), (to.served_at, start), (to.served_at, first_failure)
+    spans = [max(0.0, end - begin) for end, begin in ends]
     failover = Failover(
         service=service,
         from_cluster=from_cluster,
         to_cluster=to.cluster,
         reason=cause.reason if cause else Reason.UNKNOWN,
         unix=to.unix,
-        durations={} if after_gap else durations,
+        durations={} if after_gap else dict(zip(FailoverStage, spans, strict=True)),
         # Start and end may each be earlier than seen by one gap, so the gaps do not add up.
         accuracy=max(to.gap, signs.first_gap or 0.0),
     )
