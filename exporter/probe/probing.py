@@ -7,7 +7,7 @@ from dataclasses import replace
 from exporter.commands.load import RuntimeConfig
 from exporter.model.clusterset import Inventory, ServiceName
 from exporter.model.probes import Probe, Skip
-from exporter.probe.drivers.engine import Engine, LoopClock, alone
+from exporter.probe.drivers.runner import Engine, LoopClock, alone
 from exporter.probe.nameservers import watch
 from exporter.probe.probe import Target, probe_once
 from exporter.probe.prober import Prober

@@ -12,7 +12,7 @@ from exporter.model.probes import Question
 from exporter.model.verdicts import Policy
 from exporter.probe.dns import message as dns
 from exporter.probe.dns.message import Type
-from exporter.probe.drivers.engine import alone
+from exporter.probe.drivers.runner import alone
 from exporter.probe.resolve import Server, resolve
 from tests.fakes.nouns import NGINX, inventory
 

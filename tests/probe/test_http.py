@@ -14,7 +14,7 @@ import pytest
 
 from exporter.model.probes import Failure
 from exporter.probe import http
-from exporter.probe.drivers.engine import Socket, alone
+from exporter.probe.drivers.runner import Socket, alone
 from exporter.probe.http import MAX_BODY, MAX_HEAD, Request, get
 from tests.fakes.servers import HOST, open_files, tcp
 

@@ -10,7 +10,7 @@ import pytest
 import trustme
 
 from exporter.model.probes import Failure
-from exporter.probe.drivers.engine import alone
+from exporter.probe.drivers.runner import alone
 from exporter.probe.http import Request, get
 from exporter.probe.tls import Tls, make_context
 from tests.fakes.servers import HOST, open_files, tcp

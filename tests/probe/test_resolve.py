@@ -9,7 +9,7 @@ import pytest
 
 from exporter.model.probes import Failure, Lookup, Record, ServiceAddress
 from exporter.probe.dns import message as dns
-from exporter.probe.drivers.engine import alone
+from exporter.probe.drivers.runner import alone
 from exporter.probe.resolve import Server, resolve
 from tests.fakes.servers import HOST, open_files, tcp, udp
 

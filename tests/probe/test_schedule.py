@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from exporter.model.clusterset import ServiceName
 from exporter.model.probes import Answer, Failure, Lookup, Protocol, Question, Reply, Skip
 from exporter.probe.drivers import epoll as loop
-from exporter.probe.drivers.engine import Engine
+from exporter.probe.drivers.runner import Engine
 from exporter.probe.drivers.waits import Socket
 from exporter.probe.http import Request
 from exporter.probe.probe import MAX_ADDRESSES, Target, chosen

@@ -7,7 +7,7 @@ from ipaddress import ip_address
 import pytest
 
 from exporter.model.probes import Failure
-from exporter.probe.drivers.engine import alone
+from exporter.probe.drivers.runner import alone
 from exporter.probe.tcp import probe_tcp
 from tests.fakes.servers import HOST, open_files, tcp
 

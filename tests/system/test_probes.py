@@ -12,7 +12,7 @@ import trustme
 
 from exporter.demo.parts import find_nginx
 from exporter.model.probes import Failure, Lookup, Record, ServiceAddress
-from exporter.probe.drivers.engine import alone
+from exporter.probe.drivers.runner import alone
 from exporter.probe.http import Request, get
 from exporter.probe.resolve import Server, resolve
 from exporter.probe.tls import Tls, make_context

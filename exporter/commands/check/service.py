@@ -25,7 +25,7 @@ from exporter.model.clusterset import UNKNOWN, Inventory, ServiceName
 from exporter.model.probes import NameKind, Probe, Question
 from exporter.model.traffic import LogCounts
 from exporter.model.verdicts import Failover, Mode
-from exporter.probe.drivers.engine import LoopClock, alone
+from exporter.probe.drivers.runner import LoopClock, alone
 from exporter.probe.probe import Target, probe_once
 from exporter.probe.prober import Prober
 from exporter.probe.targets import targets

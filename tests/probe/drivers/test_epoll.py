@@ -7,8 +7,8 @@ import time
 import pytest
 
 from exporter.probe.drivers import epoll as loop
-from exporter.probe.drivers.engine import Engine, alone
 from exporter.probe.drivers.epoll import MAX_HELD_UP, Alarm, poller
+from exporter.probe.drivers.runner import Engine, alone
 from exporter.probe.drivers.waits import IN, Socket, together
 from tests.fakes.servers import HOST
 

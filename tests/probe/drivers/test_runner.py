@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from exporter.probe.drivers.engine import Engine, alone
+from exporter.probe.drivers.runner import Engine, alone
 from exporter.probe.drivers.waits import together
 from tests.probe.drivers.test_epoll import silent
 
