@@ -17,6 +17,7 @@ from exporter.discover.static import StaticInventory
 from exporter.model.clusterset import Address, Inventory, ServiceName
 from exporter.probe.dns import message as dns
 from exporter.probe.dns.name import MalformedError
+from exporter.probe.dns.records import Type
 
 TTL = 5
 """Seconds, Lighthouse's default."""
@@ -45,7 +46,7 @@ class Lighthouse:
     def answer(self, query: dns.Query) -> bytes:
         """Return the response to *query*."""
         rcode, addresses = self._resolve(query)
-        if query.type != dns.Type.A:
+        if query.type != Type.A:
             addresses = ()
         return dns.encode_response(query, rcode, addresses, ttl=TTL)
 
@@ -73,7 +74,7 @@ class Lighthouse:
         if not query.name.endswith(f".{self._domain}") or inventory is None:
             # CoreDNS has no server block for it.
             return dns.Rcode.REFUSED, ()
-        if query.type not in {dns.Type.A, dns.Type.AAAA, _SRV}:
+        if query.type not in {Type.A, Type.AAAA, _SRV}:
             return dns.Rcode.NOTIMP, ()
         labels = query.name.removesuffix(f".{self._domain}").split(".")
         if len(labels) < 3 or labels[-1] != "svc":  # noqa: PLR2004 - service, namespace, svc

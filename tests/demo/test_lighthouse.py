@@ -11,8 +11,8 @@ from exporter.judge.expect import Outcome, expect
 from exporter.model.probes import Question
 from exporter.model.verdicts import Policy
 from exporter.probe.dns import message as dns
-from exporter.probe.dns.message import Type
-from exporter.probe.drivers.runner import alone
+from exporter.probe.dns.records import Type
+from exporter.probe.drivers.runner import run_alone
 from exporter.probe.resolve import Server, resolve
 from tests.fakes.nouns import NGINX, inventory
 
@@ -97,7 +97,9 @@ async def test_over_udp_and_tcp_following_its_file(tmp_path):
         server = Lighthouse(site.inventory, "a", domain=DOMAIN, delay=0.0)
         async with serve(server, site.dns, DNS_PORT), asyncio.timeout(10):
             servers = [Server(site.dns, DNS_PORT)]
-            while (answer := await alone(resolve(PLAIN, servers, within=5.0))).rcode == "REFUSED":
+            while (
+                answer := await run_alone(resolve(PLAIN, servers, within=5.0))
+            ).rcode == "REFUSED":
                 pass
             assert (list(map(str, answer.addresses)), answer.ttl) == ([A], 5)
             reader, writer = await asyncio.open_connection(site.dns, DNS_PORT)

@@ -11,6 +11,7 @@ import pytest
 
 from exporter.commands.run.shard import Shard
 from exporter.probe.dns import message as dns
+from exporter.probe.dns.records import Type
 from tests.apiserver.conftest import FakeAccess
 from tests.fakes import certs
 from tests.fakes.apiserver import ApiServer, running
@@ -114,7 +115,7 @@ async def asked(api, parameter):
 async def test_name_servers_of_the_clusterset_are_found_and_asked(member):
     def answers(query):
         read = dns.decode_query(query)
-        address = [ip_address("100.1.0.10")] if read.type == dns.Type.A else []
+        address = [ip_address("100.1.0.10")] if read.type == Type.A else []
         return [dns.encode_response(read, 0, address)]
 
     answered = {"vantage": "lighthouse", "destination_cluster": "cluster1"}

@@ -10,35 +10,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address
 
 from exporter.model.clusterset import Address
 from exporter.model.probes import ServiceAddress
 from exporter.probe.dns.name import MalformedError, Names, encode_name
+from exporter.probe.dns.records import FIXED, IN, OPT, Records, Type, encode_record
 
-MAX_CHAIN = 8
-"""CNAMEs followed: more than any resolver's zone has, and a loop ends there."""
 EDNS_SIZE = 1232
 """Bytes of an answer that no path should have to cut in pieces: what resolvers ask for."""
 _HEADER = struct.Struct("!6H")
-_FIXED = struct.Struct("!HHIH")
 _QUESTION = struct.Struct("!HH")
-_SRV = struct.Struct("!HHH")
 _RESPONSE, _AUTHORITATIVE, _TRUNCATED, _RECURSION = 0x8000, 0x0400, 0x0200, 0x0100
 _OPCODE, _RCODE = 0x7800, 0x000F
-_IN, _OPT = 1, 41
 _KEPT_SIZE = 512
 _START = _HEADER.size
-
-
-class Type(IntEnum):
-    """Record types that we name."""
-
-    A = 1
-    CNAME = 5
-    SOA = 6
-    AAAA = 28
-    SRV = 33
 
 
 class Rcode(IntEnum):
@@ -51,10 +36,6 @@ class Rcode(IntEnum):
     NOTIMP = 4
     REFUSED = 5
     NOTZONE = 10
-
-
-class AliasLoopError(MalformedError):
-    """CNAMEs that lead to each other, or more of them than anybody follows."""
 
 
 class StrangerError(Exception):
@@ -90,8 +71,8 @@ class Response:
 
 def encode_query(name: str, id_: int, type_: int = Type.A, *, edns: bool = False) -> bytes:
     """Return a query for *name*, recursion desired; with *edns* it takes EDNS_SIZE bytes."""
-    question = encode_name(name) + _QUESTION.pack(type_, _IN)
-    opt = b"\0" + _FIXED.pack(_OPT, EDNS_SIZE, 0, 0) if edns else b""
+    question = encode_name(name) + _QUESTION.pack(type_, IN)
+    opt = b"\0" + FIXED.pack(OPT, EDNS_SIZE, 0, 0) if edns else b""
     return _HEADER.pack(id_, _RECURSION, 1, 0, 0, int(edns)) + question + opt
 
 
@@ -106,7 +87,7 @@ def decode_query(wire: bytes) -> Query:
         msg = "the question is cut"
         raise MalformedError(msg)
     type_, class_ = _QUESTION.unpack_from(wire, end)
-    if class_ != _IN:
+    if class_ != IN:
         msg = f"class {class_} is not IN"
         raise MalformedError(msg)
     return Query(
@@ -130,20 +111,8 @@ def encode_response(
     flags = _RESPONSE | _AUTHORITATIVE | rcode
     flags |= _TRUNCATED if truncated else 0
     flags |= _RECURSION if query.recursion else 0
-    records = b"".join(_record(each, ttl) for each in found)
+    records = b"".join(encode_record(each, ttl) for each in found)
     return _HEADER.pack(query.id, flags, 1, len(found), 0, 0) + query.question + records
-
-
-def _record(found: Address | ServiceAddress, ttl: int) -> bytes:
-    if isinstance(found, ServiceAddress):
-        type_ = Type.SRV
-        numbers = _SRV.pack(found.priority, found.weight, found.port)
-        data = numbers + encode_name(found.target)
-    else:
-        type_ = Type.A if found.version == 4 else Type.AAAA  # noqa: PLR2004
-        data = found.packed
-    # The name is a pointer to the question's.
-    return b"\xc0\x0c" + _FIXED.pack(type_, _IN, ttl, len(data)) + data
 
 
 def decode_response(wire: bytes, query: bytes) -> Response:
@@ -195,105 +164,25 @@ def _decode(wire: bytes, query: bytes) -> Response:
         raise StrangerError(msg)
     if truncated:
         return Response(rcode=rcode, truncated=True)
-    found = _Records(wire, names, int.from_bytes(type_))
-    found.read(end + _QUESTION.size, answers, authorities, additionals)
-    return found.response(rcode, asked)
+    records = Records(wire, names, int.from_bytes(type_))
+    records.read(end + _QUESTION.size, answers, authorities, additionals)
+    return _response(rcode, records, asked)
+
+
+def _response(rcode: int, records: Records, asked: bytes) -> Response:
+    found, ttl = records.follow(asked)
+    return Response(
+        rcode=rcode | records.rcode,
+        addresses=tuple(each for each in found if not isinstance(each, ServiceAddress)),
+        services=tuple(each for each in found if isinstance(each, ServiceAddress)),
+        ttl=ttl,
+        negative_ttl=None if found else records.negative_ttl,
+    )
 
 
 def _asked(query: bytes) -> tuple[bytes, bytes]:
     asked, end = Names(query).read(_START)
     return asked, query[end : end + 2]
-
-
-class _Records:
-    """What the records of a message say about a question."""
-
-    def __init__(self, wire: bytes, names: Names, type_: int) -> None:
-        self._wire, self._names, self._type = wire, names, type_
-        self._owned: dict[bytes, list[tuple[Address | ServiceAddress, int]]] = {}
-        self._aliases: dict[bytes, tuple[bytes, int]] = {}
-        self._negative_ttl: int | None = None
-        self._rcode = 0
-        """The upper bits of the response code, from EDNS."""
-
-    def read(self, place: int, answers: int, authorities: int, additionals: int) -> None:
-        """Read all records, the first of which is at *place*."""
-        for n in range(answers + authorities + additionals):
-            name, place = self._names.read(place)
-            if place + _FIXED.size > len(self._wire):
-                msg = "a record is cut"
-                raise MalformedError(msg)
-            type_, class_, ttl, length = _FIXED.unpack_from(self._wire, place)
-            start, place = place + _FIXED.size, place + _FIXED.size + length
-            if place > len(self._wire):
-                msg = "a record's data is cut"
-                raise MalformedError(msg)
-            if type_ == _OPT:
-                self._rcode = ttl >> 24 << 4
-            elif class_ == _IN:
-                # RFC 2181, section 8: a TTL with its highest bit set is 0.
-                ttl = 0 if ttl >> 31 else ttl
-                self._take(name, type_, ttl, start, place, answer=n < answers)
-
-    def _take(
-        self, name: bytes, type_: int, ttl: int, start: int, end: int, *, answer: bool
-    ) -> None:
-        if answer and type_ == self._type:
-            self._owned.setdefault(name, []).append((self._data(start, end), ttl))
-        elif answer and type_ == Type.CNAME:
-            self._aliases[name] = (self._whole_name(start, end), ttl)
-        elif not answer and type_ == Type.SOA:
-            self._negative_ttl = min(ttl, self._minimum(start, end))
-
-    def _data(self, start: int, end: int) -> Address | ServiceAddress:
-        data = self._wire[start:end]
-        if self._type == Type.A and len(data) == 4:  # noqa: PLR2004
-            return IPv4Address(data)
-        if self._type == Type.AAAA and len(data) == 16:  # noqa: PLR2004
-            return IPv6Address(data)
-        if self._type == Type.SRV and len(data) > _SRV.size:
-            priority, weight, port = _SRV.unpack_from(data)
-            target = self._whole_name(start + _SRV.size, end).decode("latin-1")
-            return ServiceAddress(priority, weight, port, target)
-        msg = f"a record of type {self._type} has the wrong length"
-        raise MalformedError(msg)
-
-    def _minimum(self, start: int, end: int) -> int:
-        """Return the last number of an SOA record: how long negative answers last (RFC 2308)."""
-        _, place = self._names.read(start)
-        _, place = self._names.read(place)
-        if place + 20 != end:
-            msg = "an SOA record has the wrong length"
-            raise MalformedError(msg)
-        return int.from_bytes(self._wire[end - 4 : end])
-
-    def _whole_name(self, start: int, end: int) -> bytes:
-        name, place = self._names.read(start)
-        if place != end:
-            msg = "a name does not fill its record"
-            raise MalformedError(msg)
-        return name
-
-    def response(self, rcode: int, name: bytes) -> Response:
-        """Follow aliases from *name* and return what they lead to."""
-        ttls, held = [], self._owned.get(name)
-        for _ in range(MAX_CHAIN + 1):
-            if held is not None or name not in self._aliases:
-                break
-            name, ttl = self._aliases[name]
-            held = self._owned.get(name)
-            ttls.append(ttl)
-        else:
-            msg = "a chain of aliases without end"
-            raise AliasLoopError(msg)
-        found = dict.fromkeys(each for each, _ in held or ())
-        return Response(
-            rcode=rcode | self._rcode,
-            addresses=tuple(each for each in found if not isinstance(each, ServiceAddress)),
-            services=tuple(each for each in found if isinstance(each, ServiceAddress)),
-            ttl=min([*ttls, *(ttl for _, ttl in held)]) if held else None,
-            negative_ttl=None if held else self._negative_ttl,
-        )
 
 
 def _header(wire: bytes) -> tuple[int, ...]:

@@ -18,16 +18,15 @@ from hypothesis import strategies as st
 
 from exporter.model.probes import ServiceAddress
 from exporter.probe.dns.message import (
-    AliasLoopError,
     Rcode,
     StrangerError,
-    Type,
     decode_query,
     decode_response,
     encode_query,
     encode_response,
 )
 from exporter.probe.dns.name import MalformedError, encode_name
+from exporter.probe.dns.records import AliasLoopError, Type
 from tests.fakes.depth import examples
 
 NAME = "nginx.nginx-test.svc.clusterset.local"
