@@ -22,6 +22,7 @@ from exporter.commands.run.monitor import Monitor
 from exporter.commands.run.shard import ALL
 from exporter.config.settings import InventorySettings, Settings
 from exporter.model.clusterset import Cluster, Export, Inventory, Port, Service, ServiceName
+from exporter.probe.drivers.asyncio_driver import AsyncioDriver
 from exporter.web.app import Pages, serve
 from exporter.web.page.render import page
 from exporter.web.status import Moment
@@ -187,7 +188,7 @@ async def backfill(folder):
         telemetry_path="/metrics",
     )
     loaded = load(options.config_file, None)
-    made = Daemon(options, loaded, asyncio.Event(), client=None, shard=ALL)
+    made = Daemon(options, loaded, asyncio.Event(), driver=AsyncioDriver(), client=None, shard=ALL)
     await made.read_inventory()
     gc.freeze()
     worst, beats = 0.0, []

@@ -1,4 +1,4 @@
-"""What every test gets: the exporter's event loop, and a check that nothing blocks it."""
+"""What every test gets: a check that nothing blocks the event loop."""
 
 import os
 from collections.abc import Iterator
@@ -7,8 +7,6 @@ import pytest
 from blockbuster import blockbuster_ctx
 from hypothesis import HealthCheck, settings
 
-from exporter.probe.drivers.epoll import ProbeLoop
-
 # How long an example takes depends on what else the machine does, so no profile has a deadline.
 UNHURRIED = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("dev", **UNHURRIED)
@@ -16,11 +14,6 @@ settings.register_profile("ci", **UNHURRIED, derandomize=True, print_blob=True)
 # make test-fast: few examples, always the same.
 settings.register_profile("fast", **UNHURRIED, derandomize=True, max_examples=10)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
-
-
-def pytest_asyncio_loop_factories() -> dict[str, type[ProbeLoop]]:
-    """Run async tests in the loop that the exporter runs in."""
-    return {"exporter": ProbeLoop}
 
 
 @pytest.fixture(autouse=True)

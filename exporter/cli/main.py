@@ -162,7 +162,7 @@ def run(
     with _without("rich"):
         from exporter.commands.run import daemon  # noqa: PLC0415 - analyze starts without it
     from exporter.config.yaml_reader import SettingsError  # noqa: PLC0415
-    from exporter.probe.drivers import epoll as loop  # noqa: PLC0415
+    from exporter.probe.drivers import choose  # noqa: PLC0415
 
     daemon.log_to_stderr(log_level, log_format)
     options = daemon.Options(
@@ -177,7 +177,7 @@ def run(
         pod=os.environ.get("POD_NAME") or platform.node(),
     )
     try:
-        loop.run(daemon.run(options))
+        choose.run(partial(daemon.run, options))
     except SettingsError as error:
         raise Usage(str(error)) from error
     except (daemon.ListenError, daemon.EndedError) as error:
@@ -381,7 +381,6 @@ def check_service(
     from exporter.commands.check import cluster as checkcluster  # noqa: PLC0415
     from exporter.commands.check import service as checking  # noqa: PLC0415 - run starts without it
     from exporter.config.yaml_reader import SettingsError  # noqa: PLC0415
-    from exporter.probe.drivers import epoll as loop  # noqa: PLC0415
 
     try:
         asked = checking.service_name(service)
@@ -391,12 +390,12 @@ def check_service(
             reach = checkcluster.Reach(kubeconfig=kubeconfig, context=context)
             if watch:
                 _watch(partial(checkcluster.watch, loaded, asked, reach))
-            seen = loop.run(checkcluster.look(loaded, asked, reach))
+            seen = asyncio.run(checkcluster.look(loaded, asked, reach))
         else:
             again = partial(checking.read, config_file, cluster)
             if watch:
                 _watch(partial(checking.watch, again, asked))
-            seen = loop.run(checking.look(*again(), asked))
+            seen = asyncio.run(checking.look(*again(), asked))
     except SettingsError as error:
         raise Usage(str(error)) from error
     except KeyboardInterrupt:
@@ -412,19 +411,18 @@ def _watch(watching: "Callable[[Callable[[str], None], Callable[[Watched], None]
     from rich.text import Text  # noqa: PLC0415
 
     from exporter.commands.check import service as checking  # noqa: PLC0415
-    from exporter.probe.drivers import epoll as loop  # noqa: PLC0415
 
     console = Console(highlight=False, soft_wrap=True)
     # Elsewhere than on a terminal the changes alone are told, line by line.
     if not console.is_terminal:
-        loop.run(watching(click.echo, lambda _: None))
+        asyncio.run(watching(click.echo, lambda _: None))
         return
     with Live(console=console, auto_refresh=False) as live:
 
         def shown(seen: checking.Watched) -> None:
             live.update(Text(checking.live(seen)), refresh=True)
 
-        loop.run(watching(partial(console.print, markup=False), shown))
+        asyncio.run(watching(partial(console.print, markup=False), shown))
 
 
 @cli.group()

@@ -1,4 +1,4 @@
-"""One HTTP request to one address, each phase timed."""
+"""One HTTP request to one address, with the time of each phase."""
 
 import re
 import ssl
@@ -11,19 +11,12 @@ import httptools
 
 from exporter.model.clusterset import Address
 from exporter.model.probes import Failure, Phase, Reply
-from exporter.probe.drivers.waits import IN, Socket
+from exporter.probe.drivers.waits import READ, Socket
+from exporter.probe.http_reply import HttpReply, TooLargeError, read_reply
 from exporter.probe.tcp import OUR_ERRORS, Connection, connect, connect_failure, tcp_socket
 from exporter.probe.tls import Tls, TlsStream, blind_context, tls_failure
 
-MAX_HEAD = 64 << 10
-MAX_BODY = 64 << 10
-"""Bytes of the body that are waited for; a longer one is good as far as it was read."""
-MAX_RECEIVED = 1 << 20
-"""Bytes of a whole reply: chunks and what stands between them may be larger than the body."""
-MAX_SERVER = 64
-_NO_BODY = frozenset({204, 304})
 _MOVED = frozenset({301, 302, 303, 307, 308})
-_INFORMAL, _SWITCHING = 200, 101
 _VERSIONS = frozenset({"1.0", "1.1"})
 _PATH = re.compile("/[!-~]*")
 _SILENT = {
@@ -35,134 +28,70 @@ _SILENT = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What is asked for, and what is well."""
+    """The request of a probe, and the reply that it expects."""
 
     method: str = "GET"
     path: str = "/"
     expected: frozenset[int]
-    """Status codes that are well."""
+    """The status codes of a good reply."""
     body: re.Pattern[bytes] | None = None
-    """What is to be found in the first MAX_BODY bytes of the body."""
+    """Searched for in the first MAX_BODY bytes of the body; None to accept any body."""
     host: str | None = None
-    """The Host header; None for the name asked, with the port unless it is the usual one."""
+    """The Host header; None for the name probed, with the port unless it is the default."""
     headers: tuple[str, ...] = ()
-    """Further lines of the head."""
+    """Additional header lines."""
     redirects: int = 0
-    """How many are followed: to the same scheme, host and port only, at the same address."""
+    """The most redirects followed, each to the same scheme, host, port and address."""
     tls: Tls | None = None
-    """None: plain HTTP."""
+    """None for plain HTTP."""
 
     @property
-    def usual_port(self) -> int:
-        """Return the port that goes without saying."""
+    def default_port(self) -> int:
+        """Return the port that a Host header leaves out."""
         return 80 if self.tls is None else 443
 
 
-class _Reply:
-    """What httptools finds in a reply; it calls these methods."""
-
-    def __init__(self, *, head_only: bool, keep: bool) -> None:
-        self.parser = httptools.HttpResponseParser(self)
-        self.head_only = head_only
-        self.version = ""
-        self.status: int | None = None
-        self.server = ""
-        self.location: str | None = None
-        self.received = 0
-        self.head = 0
-        """Bytes of header fields."""
-        self.body = 0
-        self.kept = bytearray() if keep else None
-        self.headed = False
-        self.framed = False
-        self.done = False
-        """There is nothing left to wait for."""
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if self.done:  # what comes after the reply is none of it
-            return
-        name = name.lower()
-        self.head += len(name) + len(value)
-        self.framed |= name in {b"content-length", b"transfer-encoding"}
-        if name == b"server":
-            self.server = value[:MAX_SERVER].decode("latin-1")
-        elif name == b"location":
-            self.location = value.decode("latin-1")
-
-    def on_headers_complete(self) -> None:
-        if self.done:
-            return
-        status, self.version = self.parser.get_status_code(), self.parser.get_http_version()
-        # 1xx are followed by the reply proper.
-        self.headed = status >= _INFORMAL or status == _SWITCHING
-        if not self.headed:
-            self.framed = False
-            return
-        self.status = status
-        if self.head_only or status in _NO_BODY:
-            self.done = True
-
-    def on_body(self, body: bytes) -> None:
-        if self.kept is not None:
-            self.kept += body[: MAX_BODY - self.body]
-        self.body += len(body)
-        if self.body >= MAX_BODY:
-            self.done = True
-
-    @property
-    def ended(self) -> Failure:
-        """What it is called if nothing more comes."""
-        if self.headed:
-            return Failure.REPLY_CUT
-        return Failure.REPLY_CLOSED if self.received else Failure.REPLY_EMPTY
-
-    def on_message_complete(self) -> None:
-        self.done = self.done or self.headed
-
-
-class _TooLargeError(Exception):
-    """The head of a reply passed the limit."""
-
-
 class _Exchange:
-    """One request and what became of it."""
+    """One request and its result."""
 
     def __init__(self, address: Address, port: int, request: Request, host: str) -> None:
         self._address, self._port = address, port
         self._request, self._host = request, host
         self._phase = Phase.CONNECT
-        self.seen = _Reply(head_only=request.method == "HEAD", keep=request.body is not None)
+        self.seen = HttpReply(head_only=request.method == "HEAD", keep=request.body is not None)
         self.opened: Connection | None = None
         self.tls: float | None = None
         self.expires: float | None = None
         self.took: float | None = None
         self.failure: Failure | None = None
 
-    async def run(self, path: str, user_agent: str, until: float, source: Address | None) -> None:
-        """Ask, and give up at *until* on the monotonic clock."""
+    async def run(
+        self, path: str, user_agent: str, deadline: float, source: Address | None
+    ) -> None:
+        """Send the request and read the reply until *deadline* on the monotonic clock."""
         try:
             try:
-                await self._run(path, user_agent, until, source)
+                await self._run(path, user_agent, deadline, source)
             except ssl.SSLCertVerificationError as error:
                 self.failure = tls_failure(error)
-                await self._look(until, source)
+                await self._inspect(deadline, source)
         except TimeoutError:
-            # The kernel's own ETIMEDOUT, too: it says the same as our limit.
+            # The kernel's own ETIMEDOUT is one, too: it means the same as our deadline.
             self.failure = self.failure or _SILENT[self._phase]
         except ssl.SSLError as error:
             self.failure = tls_failure(error)
         except httptools.HttpParserError:
             self.failure = Failure.REPLY_MALFORMED
-        except _TooLargeError:
+        except TooLargeError:
             self.failure = Failure.REPLY_TOO_LARGE
         except EOFError:
-            self.failure = self.seen.ended
+            self.failure = self.seen.cut_off
         except OSError as error:
             self.failure = self._broken(error)
         else:
             self.failure = self.failure or self._judge()
-        # It holds the parser and the parser holds it: thousands of those would wait for the
-        # garbage collector.
+        # The reply and its parser refer to each other: without this, thousands of them would wait
+        # for the garbage collector.
         del self.seen.parser
 
     def _broken(self, error: OSError) -> Failure:
@@ -170,20 +99,22 @@ class _Exchange:
             return Failure.RESOURCE
         if self._phase is Phase.CONNECT:
             return connect_failure(error)
-        return Failure.TLS_FAILED if self._phase is Phase.TLS else self.seen.ended
+        return Failure.TLS_FAILED if self._phase is Phase.TLS else self.seen.cut_off
 
-    async def _run(self, path: str, user_agent: str, until: float, source: Address | None) -> None:
-        with tcp_socket(self._address, source, until) as sock:
+    async def _run(
+        self, path: str, user_agent: str, deadline: float, source: Address | None
+    ) -> None:
+        with tcp_socket(self._address, source, deadline) as sock:
             self.opened = await connect(sock, self._address, self._port)
             wanted = self._request.tls
             stream = sock if wanted is None else await self._tls(wanted, sock)
             self._phase, began = Phase.REPLY, monotonic()
             await stream.send_all(self._head(path, user_agent))
             if stream is sock:
-                # Nothing can be there yet.
-                sock.wants = IN
+                # The reply cannot be here yet, so wait before the first read.
+                sock.wants = READ
                 await sock
-            await _read(stream, self.seen)
+            await read_reply(stream, self.seen)
             self.took = monotonic() - began
 
     async def _tls(self, wanted: Tls, sock: Socket) -> TlsStream:
@@ -194,9 +125,9 @@ class _Exchange:
         self.tls = monotonic() - began
         return stream
 
-    async def _look(self, until: float, source: Address | None) -> None:
-        """Look at the certificate that was refused, over a connection that asks for nothing."""
-        with suppress(OSError), tcp_socket(self._address, source, until) as sock:
+    async def _inspect(self, deadline: float, source: Address | None) -> None:
+        """Read when the refused certificate ends, over a second connection without a request."""
+        with suppress(OSError), tcp_socket(self._address, source, deadline) as sock:
             await connect(sock, self._address, self._port)
             host = urlsplit(f"//{self._host}").hostname or self._host
             name = (self._request.tls and self._request.tls.server_name) or host
@@ -221,7 +152,7 @@ class _Exchange:
         ).encode("latin-1")
 
     def reply(self, redirects: int, failure: Failure | None) -> Reply:
-        """Return what was seen."""
+        """Return the result, with *failure* for what went wrong."""
         opened = self.opened
         return Reply(
             address=self._address,
@@ -249,16 +180,16 @@ async def get(
     source: Address | None = None,
 ) -> Reply:
     """
-    Ask *address* for *request* as a client of *name* would, over a connection of its own.
+    Send *request* to *address* as a client of *name* does, over a new connection.
 
-    Takes at most *within* seconds, and never raises because of what the other side does.
+    Takes at most *within* seconds. A failure of the other side is a result, never an exception.
     """
-    until, path = monotonic() + within, request.path
-    host = request.host or (name if port == request.usual_port else f"{name}:{port}")
+    deadline, path = monotonic() + within, request.path
+    host = request.host or (name if port == request.default_port else f"{name}:{port}")
     redirects = 0
     while True:
         exchange = _Exchange(address, port, request, host)
-        await exchange.run(path, user_agent, until, source)
+        await exchange.run(path, user_agent, deadline, source)
         seen = exchange.seen
         moved = request.redirects and exchange.took is not None and seen.status in _MOVED
         if not moved:
@@ -279,30 +210,3 @@ def _redirected(location: str, request: Request, host: str, path: str) -> str | 
     target = (to.path or "/") + (f"?{to.query}" if to.query else "")
     same = (to.scheme, to.netloc.lower()) == (scheme, host.lower())
     return target if same and _PATH.fullmatch(target) else None
-
-
-async def _read(stream: Socket | TlsStream, seen: _Reply) -> None:
-    head = 0
-    while True:
-        part = await stream.receive(MAX_BODY)
-        if not part:
-            # Without a length the end of the connection is the end of the body.
-            if seen.headed and not seen.framed:
-                return
-            raise EOFError
-        seen.received += len(part)
-        try:
-            seen.parser.feed_data(part)
-        except httptools.HttpParserUpgrade:
-            return
-        except httptools.HttpParserError:
-            if not seen.done:
-                raise
-            return
-        head += 0 if seen.headed else len(part)
-        if max(head, seen.head) > MAX_HEAD or seen.received > MAX_RECEIVED:
-            raise _TooLargeError
-        if seen.done:
-            return
-        # What is there already would be read without waiting.
-        await stream.turn()

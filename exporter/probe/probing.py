@@ -7,7 +7,8 @@ from dataclasses import replace
 from exporter.commands.load import RuntimeConfig
 from exporter.model.clusterset import Inventory, ServiceName
 from exporter.model.probes import Probe, Skip
-from exporter.probe.drivers.runner import Engine, LoopClock, alone
+from exporter.probe.drivers.driver import Driver
+from exporter.probe.drivers.runner import Runner, run_alone
 from exporter.probe.nameservers import watch
 from exporter.probe.probe import Target, probe_once
 from exporter.probe.prober import Prober
@@ -33,6 +34,7 @@ class Probing:
 
     Args:
         loaded: The configuration.
+        driver: Waits for the sockets of probes.
         emit: Called with each probe.
         skipped: Called with the reason when a probe is not made.
         delayed: Called with how much too late each probe started, in seconds.
@@ -42,6 +44,7 @@ class Probing:
         self,
         loaded: RuntimeConfig,
         *,
+        driver: Driver,
         emit: Callable[[Probe], None],
         skipped: Callable[[Skip], None],
         delayed: Callable[[float], None],
@@ -51,9 +54,9 @@ class Probing:
         self._inventory: Inventory | None = None
         self._free_at = 0.0
         """Until when the probes by hand so far have used up what is allowed."""
-        self._engine = Engine()
+        self._driver, self._runner = driver, Runner(driver)
         self._schedule = Schedule(
-            self._engine,
+            self._runner,
             _pace(loaded),
             resolve=self._prober.resolve,
             get=self._prober.get,
@@ -65,10 +68,10 @@ class Probing:
 
     async def run(self) -> None:
         """Probe until cancelled."""
-        with self._engine:
+        with self._runner:
             self._schedule.begin()
             try:
-                await self._engine.ended()
+                await self._runner.ended()
             finally:
                 self._schedule.end()
 
@@ -115,9 +118,9 @@ class Probing:
             resolve=self._prober.resolve,
             get=self._prober.get,
             within=self._loaded.settings.probe.timeout,
-            clock=LoopClock(),
+            clock=self._driver,
         )
-        return await alone(probe)
+        return await run_alone(probe, self._driver)
 
     def _targets(self, service: ServiceName) -> Iterator[Target]:
         if self._inventory is not None and service in self._inventory.services:

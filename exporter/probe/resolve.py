@@ -17,7 +17,8 @@ from exporter.model.clusterset import Address
 from exporter.model.probes import Answer, Failure, Lookup, Record
 from exporter.probe.dns import message as dns
 from exporter.probe.dns.name import MalformedError
-from exporter.probe.drivers.waits import IN, Socket
+from exporter.probe.dns.records import AliasLoopError, Type
+from exporter.probe.drivers.waits import READ, Socket
 from exporter.probe.tcp import OUR_ERRORS, open_socket
 
 MAX_UDP = 4096
@@ -28,7 +29,7 @@ _FAILURES = {
     dns.Rcode.NOTIMP: Failure.NOTIMP,
     dns.Rcode.NOTZONE: Failure.NOTZONE,
 }
-_TYPES = {Record.A: dns.Type.A, Record.AAAA: dns.Type.AAAA, Record.SRV: dns.Type.SRV}
+_TYPES = {Record.A: Type.A, Record.AAAA: Type.AAAA, Record.SRV: Type.SRV}
 _NOERROR = int(dns.Rcode.NOERROR)
 _NAMES = {int(rcode): rcode.name for rcode in dns.Rcode}
 _NEXT = frozenset({dns.Rcode.SERVFAIL, dns.Rcode.REFUSED, dns.Rcode.NOTIMP})
@@ -49,10 +50,10 @@ class Server(NamedTuple):
 class _Asked:
     """One name server, and what it has said so far."""
 
-    __slots__ = ("failure", "mismatched_responses", "response", "server", "source", "until")
+    __slots__ = ("deadline", "failure", "mismatched_responses", "response", "server", "source")
 
-    def __init__(self, server: Server, source: Address | None, until: float) -> None:
-        self.server, self.source, self.until = server, source, until
+    def __init__(self, server: Server, source: Address | None, deadline: float) -> None:
+        self.server, self.source, self.deadline = server, source, deadline
         self.failure = Failure.TIMEOUT
         """What it is called if nothing more comes."""
         self.response: dns.Response | None = None
@@ -61,7 +62,7 @@ class _Asked:
     def socket(self, kind: int) -> Socket:
         """Return a socket from a fresh port."""
         version = 6 if ":" in self.server.host else 4
-        return open_socket(kind, version, self.source, self.until)
+        return open_socket(kind, version, self.source, self.deadline)
 
     def send(self, sock: Socket, *queries: bytes) -> None:
         """Ask over UDP."""
@@ -70,7 +71,7 @@ class _Asked:
         for query in queries:
             sock.send(query)
         # There is nothing to be read but later.
-        sock.wants = IN
+        sock.wants = READ
 
     def failed(self, failure: Failure) -> None:
         self.failure, self.response = failure, None
@@ -126,7 +127,7 @@ async def _ask(name: str, asked: _Asked, record: Record, lookup: Lookup) -> None
                 await _whole(query, asked)
     except TimeoutError:
         asked.response = None
-    except dns.AliasLoopError:
+    except AliasLoopError:
         asked.failed(Failure.CNAME_LOOP)
     except MalformedError:
         asked.failed(Failure.MALFORMED)

@@ -10,13 +10,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from heapq import heappop, heappush
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from exporter.model.clusterset import ServiceName
 from exporter.model.probes import Lookup, Probe, Skip
-from exporter.probe.drivers.epoll import Alarm
-from exporter.probe.drivers.waits import Run
-from exporter.probe.probe import MAX_ADDRESSES, Get, Key, Resolve, Target, Times, probe_once
+from exporter.probe.drivers.runner import Runner
+from exporter.probe.probe import MAX_ADDRESSES, Get, Key, Resolve, Target, probe_once
+
+if TYPE_CHECKING:
+    from exporter.probe.drivers.driver import Alarm
 
 GOLDEN = 0.6180339887498949
 MAX_HURRIED = 50
@@ -40,14 +42,6 @@ class Pace:
     """Connections and look-ups at once."""
     per_second: int = 1000
     """Probes started."""
-
-
-class Runs(Times, Protocol):
-    """Runs probes, and tells the time."""
-
-    def start(self, run: Run[Probe], done: Callable[[Probe], None]) -> None: ...  # noqa: D102
-    def alarm(self, act: Callable[[], None]) -> Alarm: ...  # noqa: D102
-    def held_up(self) -> float: ...  # noqa: D102
 
 
 @dataclass(slots=True, eq=False)
@@ -74,7 +68,7 @@ class Schedule:
     Probes targets for ever, once it was begun.
 
     Args:
-        engine: Runs the probes.
+        runner: Runs the probes.
         pace: How often.
         resolve: Looks a name up.
         get: Asks an address.
@@ -85,7 +79,7 @@ class Schedule:
 
     def __init__(
         self,
-        engine: Runs,
+        runner: Runner,
         pace: Pace,
         *,
         resolve: Resolve,
@@ -95,7 +89,7 @@ class Schedule:
         delayed: Callable[[float], None],
     ) -> None:
         self._emit, self._skipped, self._delayed = emit, skipped, delayed
-        self._engine = engine
+        self._runner = runner
         self.configure(pace, resolve=resolve, get=get)
         self._slots: dict[Key, _Slot] = {}
         self._heap: list[tuple[float, int, _Slot]] = []
@@ -111,7 +105,7 @@ class Schedule:
 
     def set_targets(self, targets: Iterable[Target]) -> None:
         """Replace the targets; those that stay keep their place."""
-        now, wanted = self._engine.time(), {target.key: target for target in targets}
+        now, wanted = self._runner.time(), {target.key: target for target in targets}
         for key in self._slots.keys() - wanted.keys():
             self._slots.pop(key).gone = True
         for key, target in wanted.items():
@@ -132,7 +126,7 @@ class Schedule:
         Look-ups as clients make them stay at their pace: at a fast one they would be the cause of
         what they are there to see.
         """
-        now = self._engine.time()
+        now = self._runner.time()
         self._hurried = {name: until for name, until in self._hurried.items() if until > now}
         begun = service in self._hurried
         if not begun and len(self._hurried) >= MAX_HURRIED:
@@ -144,7 +138,7 @@ class Schedule:
 
     def begin(self) -> None:
         """Start probes when they are due, from now on."""
-        self._alarm = self._engine.alarm(self._on_time)
+        self._alarm = self._runner.alarm(self._on_time)
         self._on_time()
 
     def end(self) -> None:
@@ -156,7 +150,7 @@ class Schedule:
 
     def _on_time(self) -> None:
         for _ in range(STARTS_A_TURN):
-            now = self._engine.time()
+            now = self._runner.time()
             if not self._heap or max(self._heap[0][0], self._free_at) > now:
                 break
             due, _, slot = heappop(self._heap)
@@ -166,7 +160,7 @@ class Schedule:
 
     def _set_alarm(self) -> None:
         if self._alarm is not None and self._heap:
-            self._alarm.when = max(self._heap[0][0], self._free_at)
+            self._alarm.set(max(self._heap[0][0], self._free_at))
 
     def _start(self, slot: _Slot, now: float) -> None:
         due, planned, step = slot.due, slot.planned, slot.step
@@ -188,10 +182,10 @@ class Schedule:
                 resolve=self._resolve,
                 get=self._get,
                 within=self._pace.timeout,
-                clock=self._engine,
+                clock=self._runner,
                 turn=slot.turn,
             )
-            self._engine.start(run, partial(self._ended, slot, slot.weight, now))
+            self._runner.start(run, partial(self._ended, slot, slot.weight, now))
 
     def _push(self, slot: _Slot, now: float) -> None:
         """Plan the next start after *now*: on a fixed grid, so that delays never add up."""
@@ -222,5 +216,5 @@ class Schedule:
         slot.turn += 1
         slot.weight = min(MAX_ADDRESSES, max(1, len(probe.more) + 1))
         if not slot.gone:
-            lagged = self._engine.held_up() > began
+            lagged = self._runner.stalled_at() > began
             self._emit(replace(probe, lagged=True) if lagged else probe)

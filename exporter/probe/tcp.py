@@ -33,9 +33,9 @@ class Connection(NamedTuple):
     """Round trip of the handshake as the kernel measured it; None where it does not tell."""
 
 
-def open_socket(kind: int, version: int, source: Address | None, until: float) -> Socket:
+def open_socket(kind: int, version: int, source: Address | None, deadline: float) -> Socket:
     """Return a socket for IP of *version* that sends from *source*, if that is of the same."""
-    sock = Socket(socket.AF_INET if version == 4 else socket.AF_INET6, kind, until)  # noqa: PLR2004
+    sock = Socket(socket.AF_INET if version == 4 else socket.AF_INET6, kind, deadline)  # noqa: PLR2004
     try:
         if source is not None and source.version == version:
             sock.bind((str(source), 0))
@@ -45,9 +45,9 @@ def open_socket(kind: int, version: int, source: Address | None, until: float) -
     return sock
 
 
-def tcp_socket(address: Address, source: Address | None, until: float) -> Socket:
+def tcp_socket(address: Address, source: Address | None, deadline: float) -> Socket:
     """Return a socket that can connect to *address*."""
-    return open_socket(socket.SOCK_STREAM, address.version, source, until)
+    return open_socket(socket.SOCK_STREAM, address.version, source, deadline)
 
 
 async def connect(sock: Socket, address: Address, port: int) -> Connection:

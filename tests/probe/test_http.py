@@ -13,9 +13,11 @@ from ipaddress import ip_address
 import pytest
 
 from exporter.model.probes import Failure
-from exporter.probe import http
-from exporter.probe.drivers.runner import Socket, alone
-from exporter.probe.http import MAX_BODY, MAX_HEAD, Request, get
+from exporter.probe import http_reply
+from exporter.probe.drivers.runner import run_alone
+from exporter.probe.drivers.waits import Socket
+from exporter.probe.http import Request, get
+from exporter.probe.http_reply import MAX_BODY, MAX_HEAD, HttpReply
 from tests.fakes.servers import HOST, open_files, tcp
 
 NAME = "nginx.nginx-test.svc.clusterset.local"
@@ -52,7 +54,7 @@ def asking(port, *, within=2.0, source=None, **request):
 
 
 async def ask(port, **words):
-    return await alone(asking(port, **words))
+    return await run_alone(asking(port, **words))
 
 
 async def replied(talk, **words):
@@ -242,7 +244,7 @@ async def test_headers_are_sent_as_given():
 
 async def test_ipv6():
     async with tcp(says(WELL), host="::1") as port:
-        reply = await alone(
+        reply = await run_alone(
             get(
                 ip_address("::1"),
                 port,
@@ -301,7 +303,7 @@ async def test_a_drip_ends_in_time():
 
 
 async def test_chunks_without_a_body_end(monkeypatch):
-    monkeypatch.setattr("exporter.probe.http.MAX_RECEIVED", 1 << 40)
+    monkeypatch.setattr("exporter.probe.http_reply.MAX_RECEIVED", 1 << 40)
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;"
     flood = head + b"x" * (16 << 20)
     loop, turns = asyncio.get_running_loop(), 0
@@ -325,9 +327,9 @@ async def test_chunks_without_a_body_end(monkeypatch):
     counting = asyncio.create_task(count())
     began = loop.time()
     with Endless(socket.AF_INET, socket.SOCK_STREAM, time.monotonic() + 0.2) as endless:
-        reading = http._read(endless, http._Reply(head_only=False, keep=False))
+        reading = http_reply.read_reply(endless, HttpReply(head_only=False, keep=False))
         with pytest.raises(TimeoutError):
-            await alone(reading)
+            await run_alone(reading)
     assert loop.time() - began < 1.0
     assert turns > 10
     counting.cancel()
@@ -340,7 +342,7 @@ async def test_nothing_waits_for_the_garbage_collector():
         for _ in range(3):
             await replied(says(WELL))
         await replied(says(b"what is this"))
-        assert not [each for each in gc.get_objects() if isinstance(each, http._Reply)]
+        assert not [each for each in gc.get_objects() if isinstance(each, HttpReply)]
     finally:
         gc.enable()
 
@@ -368,7 +370,7 @@ async def test_out_of_file_descriptors_is_our_own_fault():
         return await run
 
     try:
-        reply = await alone(among_many(asking(1)))
+        reply = await run_alone(among_many(asking(1)))
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert reply.failure is Failure.RESOURCE

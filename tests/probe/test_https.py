@@ -10,7 +10,7 @@ import pytest
 import trustme
 
 from exporter.model.probes import Failure
-from exporter.probe.drivers.runner import alone
+from exporter.probe.drivers.runner import run_alone
 from exporter.probe.http import Request, get
 from exporter.probe.tls import Tls, make_context
 from tests.fakes.servers import HOST, open_files, tcp
@@ -48,7 +48,7 @@ def trusting(ca_file=None, /, *, server_name=None, **words):
 
 
 async def ask(port, tls, *, within=2.0, **request):
-    return await alone(
+    return await run_alone(
         get(
             ip_address(HOST),
             port,

@@ -9,6 +9,8 @@ from exporter.commands.load import load
 from exporter.model.clusterset import ServiceName
 from exporter.model.probes import Lookup, Vantage
 from exporter.probe.dns import message as dns
+from exporter.probe.dns.records import Type
+from exporter.probe.drivers.asyncio_driver import AsyncioDriver
 from exporter.probe.probing import ASKED_BURST, BusyError, Probing
 from exporter.probe.resolve import Server
 from tests.fakes.files import CONFIG, write
@@ -25,7 +27,13 @@ DNS_ONLY = (
 
 
 def probing(loaded, seen):
-    made = Probing(loaded, emit=seen.put_nowait, skipped=lambda _: None, delayed=lambda _: None)
+    made = Probing(
+        loaded,
+        driver=AsyncioDriver(),
+        emit=seen.put_nowait,
+        skipped=lambda _: None,
+        delayed=lambda _: None,
+    )
     made.set_inventory(inventory())
     return made
 
@@ -45,7 +53,7 @@ async def of(seen, wanted):
 def answers(query):
     read = dns.decode_query(query)
     found = inventory().services.popitem()[1].exports[0].addresses
-    return [dns.encode_response(read, 0, found if read.type == dns.Type.A else ())]
+    return [dns.encode_response(read, 0, found if read.type == Type.A else ())]
 
 
 async def test_a_reload_and_another_resolv_conf_change_whom_is_asked(tmp_path):
@@ -86,7 +94,7 @@ async def test_every_question_that_is_sent_is_counted(tmp_path):
         probes = [await asyncio.wait_for(seen.get(), 10) for _ in range(24)]
         running.cancel()
     plain = "nginx.nginx-test.svc.clusterset.local"
-    sent = Counter((query.name, dns.Type(query.type).name) for query in asked)
+    sent = Counter((query.name, Type(query.type).name) for query in asked)
     made_ways = Counter((probe.question.pinned, probe.lookup) for probe in probes)
     # A probe may be under way when the count ends; beside that nothing is asked that is not told.
     assert abs(sent[plain, "AAAA"] - made_ways[None, Lookup.CLIENT]) <= 1

@@ -9,7 +9,8 @@ import pytest
 
 from exporter.model.probes import Failure, Lookup, Record, ServiceAddress
 from exporter.probe.dns import message as dns
-from exporter.probe.drivers.runner import alone
+from exporter.probe.dns.records import Type
+from exporter.probe.drivers.runner import run_alone
 from exporter.probe.resolve import Server, resolve
 from tests.fakes.servers import HOST, open_files, tcp, udp
 
@@ -33,7 +34,7 @@ def silent(_):
 
 async def ask(port, *more, within=2.0):
     servers = [Server(HOST, each) for each in (port, *more)]
-    return await alone(resolve(NAME, servers, within=within))
+    return await run_alone(resolve(NAME, servers, within=within))
 
 
 async def test_an_answer():
@@ -142,7 +143,7 @@ def of_type(**by_type):
 
     def answer(query):
         read = dns.decode_query(query)
-        found = by_type[dns.Type(read.type).name]
+        found = by_type[Type(read.type).name]
         if found is None:
             return []
         if isinstance(found, int):
@@ -167,7 +168,7 @@ def of_type(**by_type):
 async def test_a_look_up_as_clients_make_it(a, aaaa, addresses, failure):
     async with udp(of_type(A=a, AAAA=aaaa)) as (port, peers):
         servers = [Server(HOST, port)]
-        answer = await alone(resolve(NAME, servers, within=0.2, lookup=Lookup.CLIENT))
+        answer = await run_alone(resolve(NAME, servers, within=0.2, lookup=Lookup.CLIENT))
     assert (answer.addresses, answer.failure) == (addresses, failure)
     # Both questions come from one socket, the second before the first is answered.
     assert len(peers) == 2
@@ -178,8 +179,8 @@ async def test_ipv6_and_services_are_asked_for():
     found = ServiceAddress(0, 50, 8080, NAME)
     async with udp(of_type(AAAA=[SIX], SRV=[found])) as (port, _):
         servers = [Server(HOST, port)]
-        six = await alone(resolve(NAME, servers, within=1.0, record=Record.AAAA))
-        services = await alone(resolve(NAME, servers, within=1.0, record=Record.SRV))
+        six = await run_alone(resolve(NAME, servers, within=1.0, record=Record.AAAA))
+        services = await run_alone(resolve(NAME, servers, within=1.0, record=Record.SRV))
     assert (six.addresses, six.failure) == ((SIX,), None)
     assert (services.services, services.failure) == ((found,), None)
 
@@ -268,11 +269,11 @@ async def test_nothing_is_left_open():
 async def test_a_source_address_is_used():
     async with udp(says(0, A)) as (port, peers):
         source = ip_address("127.9.8.7")
-        await alone(resolve(NAME, [Server(HOST, port)], within=1.0, source=source))
+        await run_alone(resolve(NAME, [Server(HOST, port)], within=1.0, source=source))
     assert peers[0][0] == "127.9.8.7"
 
 
 async def test_an_address_that_is_not_ours_is_our_own_fault():
     source = ip_address("192.0.2.1")
-    answer = await alone(resolve(NAME, [Server(HOST, 53)], within=1.0, source=source))
+    answer = await run_alone(resolve(NAME, [Server(HOST, 53)], within=1.0, source=source))
     assert answer.failure is Failure.RESOURCE

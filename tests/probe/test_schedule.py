@@ -1,5 +1,6 @@
 """The schedule in virtual time: no test here waits."""
 
+import asyncio
 import socket
 from collections import Counter, defaultdict
 from dataclasses import replace
@@ -14,8 +15,7 @@ from hypothesis import strategies as st
 
 from exporter.model.clusterset import ServiceName
 from exporter.model.probes import Answer, Failure, Lookup, Protocol, Question, Reply, Skip
-from exporter.probe.drivers import epoll as loop
-from exporter.probe.drivers.runner import Engine
+from exporter.probe.drivers.runner import Runner
 from exporter.probe.drivers.waits import Socket
 from exporter.probe.http import Request
 from exporter.probe.probe import MAX_ADDRESSES, Target, chosen
@@ -34,17 +34,25 @@ class Pause(Socket):
         super().__init__(socket.AF_INET, socket.SOCK_DGRAM, seconds)
 
 
-class VirtualEngine(Engine):
-    """The engine, but that time passes when there is nothing left to do now."""
+class VirtualAlarm:
+    def __init__(self, act, alarms):
+        self.act, self.alarms, self.when = act, alarms, inf
+        alarms.append(self)
+
+    def set(self, when):
+        self.when = when
+
+    def close(self):
+        self.alarms.remove(self)
+
+
+class VirtualDriver:
+    """Time passes when there is nothing left to do now."""
 
     def __init__(self, end):
-        self.now, self.ends, self.held = 1000.0, 1000.0 + end, -inf
+        self.loop = asyncio.get_running_loop()
+        self.now, self.ends, self.stalled_at = 1000.0, 1000.0 + end, -inf
         self.acts, self.order, self.alarms = [], count(), []
-
-    def __enter__(self):
-        super().__enter__()
-        self.poller = self
-        return self
 
     def time(self):
         return self.now
@@ -52,23 +60,17 @@ class VirtualEngine(Engine):
     def unix(self):
         return self.now + 1_794_000_000
 
-    def held_up(self):
-        return self.held
-
     def do(self, after, act):
         heappush(self.acts, (1000.0 + after, next(self.order), act))
 
-    def wait(self, pause, told):
-        self.do(self.now - 1000.0 + pause.until, lambda: told(None))
+    def wait(self, pause, resume):
+        self.do(self.now - 1000.0 + pause.deadline, lambda: resume(None))
 
     def forget(self, pause):
         pass
 
-    def add(self, alarm):
-        self.alarms.append(alarm)
-
-    def remove(self, alarm):
-        self.alarms.remove(alarm)
+    def alarm(self, act):
+        return VirtualAlarm(act, self.alarms)
 
     def play(self):
         (alarm,) = self.alarms
@@ -96,14 +98,15 @@ class World:
     """A schedule, and what it did."""
 
     def __init__(self, end, *, pace=PACE, takes=0.0, targets=(), addresses=(A,)):
-        self.clock = VirtualEngine(end)
+        self.clock = VirtualDriver(end)
         self.takes = takes
         self.addresses, self.asked = addresses, []
         self.probes, self.delays, self.starts = [], [], defaultdict(list)
         self.skipped = Counter()
         self.running = self.most = 0
+        self.runner = Runner(self.clock)
         self.schedule = Schedule(
-            self.clock,
+            self.runner,
             pace,
             resolve=self.resolve,
             get=self.get,
@@ -135,11 +138,11 @@ class World:
         return Reply(address=address, port=port, status=200, connect=0.0, took=0.0)
 
     async def run(self):
-        with self.clock as engine:
+        with self.runner:
             self.schedule.begin()
-            engine.play()
-            engine.stop()
-            await engine.ended()
+            self.clock.play()
+            self.runner.stop()
+            await self.runner.ended()
             self.schedule.end()
         return self
 
@@ -150,7 +153,7 @@ def test_every_name_starts_once_an_interval_and_spread(number):
     async def play():
         return await World(100.0, targets=[target(n) for n in range(number)]).run()
 
-    world = loop.run(play())
+    world = asyncio.run(play())
     assert set(map(len, world.starts.values())) == {10}
     places = sorted(starts[0] % 10.0 for starts in world.starts.values())
     gaps = [b - a for a, b in pairwise([*places, places[0] + 10.0])]
@@ -229,7 +232,7 @@ async def test_another_configuration_moves_nothing():
 
 async def test_a_probe_that_ran_while_the_loop_was_held_up_is_marked():
     world = World(20.0, targets=[target(0)])
-    world.clock.do(10.0, lambda: setattr(world.clock, "held", 1030.0))
+    world.clock.do(10.0, lambda: setattr(world.clock, "stalled_at", 1030.0))
     await world.run()
     assert [probe.lagged for probe in world.probes] == [False, True]
 

@@ -7,7 +7,7 @@ from ipaddress import ip_address
 import pytest
 
 from exporter.model.probes import Failure
-from exporter.probe.drivers.runner import alone
+from exporter.probe.drivers.runner import run_alone
 from exporter.probe.tcp import probe_tcp
 from tests.fakes.servers import HOST, open_files, tcp
 
@@ -18,7 +18,7 @@ async def hold(reader, _):
 
 async def test_a_connection_that_opens_is_well():
     async with tcp(hold) as port:
-        reply = await alone(probe_tcp(ip_address(HOST), port, within=1.0))
+        reply = await run_alone(probe_tcp(ip_address(HOST), port, within=1.0))
     assert (reply.failure, reply.status, reply.took) == (None, None, None)
     assert 0 < reply.rtt < reply.connect < 1
 
@@ -27,7 +27,7 @@ async def test_a_closed_port_is_refused():
     async with tcp(hold) as port:
         pass
     assert (
-        await alone(probe_tcp(ip_address(HOST), port, within=1.0))
+        await run_alone(probe_tcp(ip_address(HOST), port, within=1.0))
     ).failure is Failure.CONNECT_REFUSED
 
 
@@ -38,7 +38,7 @@ async def test_a_full_backlog_is_a_timeout():
         for each in (one, two):
             each.setblocking(False)
             each.connect_ex(full.getsockname())
-        reply = await alone(probe_tcp(ip_address(HOST), full.getsockname()[1], within=0.2))
+        reply = await run_alone(probe_tcp(ip_address(HOST), full.getsockname()[1], within=0.2))
     assert reply.failure is Failure.CONNECT_TIMEOUT
 
 
@@ -48,7 +48,7 @@ async def test_a_full_backlog_is_a_timeout():
 )
 async def test_what_the_kernel_refuses(address, source, failure):
     source = None if source is None else ip_address(source)
-    reply = await alone(probe_tcp(ip_address(address), 9, within=1.0, source=source))
+    reply = await run_alone(probe_tcp(ip_address(address), 9, within=1.0, source=source))
     assert reply.failure is failure
 
 
@@ -56,7 +56,7 @@ async def test_nothing_is_left_open():
     async with tcp(hold) as port:
         before = open_files()
         for _ in range(5):
-            await alone(probe_tcp(ip_address(HOST), port, within=1.0))
+            await run_alone(probe_tcp(ip_address(HOST), port, within=1.0))
         async with asyncio.timeout(5):
             while open_files() > before:  # noqa: ASYNC110 - the server closes its ends
                 await asyncio.sleep(0.01)

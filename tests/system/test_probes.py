@@ -12,7 +12,7 @@ import trustme
 
 from exporter.demo.parts import find_nginx
 from exporter.model.probes import Failure, Lookup, Record, ServiceAddress
-from exporter.probe.drivers.runner import alone
+from exporter.probe.drivers.runner import run_alone
 from exporter.probe.http import Request, get
 from exporter.probe.resolve import Server, resolve
 from exporter.probe.tls import Tls, make_context
@@ -110,7 +110,7 @@ async def test_a_name_server_by_others(tmp_path):
 
         async def ask(name, **words):
             full = name if name.endswith(".example") else f"{name}.shop.svc.{ZONE}"
-            return await alone(resolve(full, servers, within=2.0, **words))
+            return await run_alone(resolve(full, servers, within=2.0, **words))
 
         for name in ("nginx", "alias", "NGINX"):
             answer = await ask(name)
@@ -151,7 +151,7 @@ async def test_a_web_server_by_others(tmp_path):
             async def ask(path, port=port, scheme=scheme, **words):
                 wanted = {"expected": frozenset({200, 301}), "tls": None}
                 wanted |= {"tls": tls} if scheme == "https" else {}
-                return await alone(
+                return await run_alone(
                     get(
                         ip_address(HOST),
                         port,

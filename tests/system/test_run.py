@@ -15,6 +15,8 @@ from structlog.testing import capture_logs
 from exporter.cli.main import PROGRAM
 from exporter.commands.run import daemon
 from exporter.probe.dns import message as dns
+from exporter.probe.dns.records import Type
+from exporter.probe.drivers.asyncio_driver import AsyncioDriver
 from tests.fakes.files import CONFIG, INVENTORY, line, write
 from tests.fakes.process import exporter
 from tests.fakes.servers import HOST, tcp, udp
@@ -199,7 +201,7 @@ async def test_nothing_in_the_daemon_blocks_the_loop(tmp_path):
                 while sum(each["event"] == event for each in logs) < times:  # noqa: ASYNC110
                     await asyncio.sleep(0.01)
 
-        running = asyncio.create_task(daemon.run(options))
+        running = asyncio.create_task(daemon.run(options, AsyncioDriver()))
         await told("started", 1)
         (tmp_path / "access.log").write_text(line("10.1.0.1"))
         os.kill(os.getpid(), signal.SIGHUP)
@@ -227,7 +229,7 @@ async def test_scrapes_do_not_wait_for_each_other(tmp_path):
 async def test_probes_are_made_in_all_ways_and_by_hand(tmp_path):
     def answers(query):
         read = dns.decode_query(query)
-        found = [ip_address(HOST)] if read.type == dns.Type.A else ()
+        found = [ip_address(HOST)] if read.type == Type.A else ()
         return [dns.encode_response(read, 0, found, ttl=5)]
 
     async with udp(answers) as (port, _), tcp(says(WELL)) as web:

@@ -25,7 +25,8 @@ from exporter.model.clusterset import UNKNOWN, Inventory, ServiceName
 from exporter.model.probes import NameKind, Probe, Question
 from exporter.model.traffic import LogCounts
 from exporter.model.verdicts import Failover, Mode
-from exporter.probe.drivers.runner import LoopClock, alone
+from exporter.probe.drivers.driver import Clock
+from exporter.probe.drivers.runner import run_alone
 from exporter.probe.probe import Target, probe_once
 from exporter.probe.prober import Prober
 from exporter.probe.targets import targets
@@ -98,9 +99,9 @@ async def look(loaded: RuntimeConfig, inventory: Inventory, service: ServiceName
     async def ask(prober: Prober, target: Target) -> Probe:
         within = loaded.settings.probe.timeout
         probe = probe_once(
-            target, resolve=prober.resolve, get=prober.get, within=within, clock=LoopClock()
+            target, resolve=prober.resolve, get=prober.get, within=within, clock=Clock()
         )
-        return await alone(probe)
+        return await run_alone(probe)
 
     plain = next(t for t in wanted if t.question.kind is NameKind.PLAIN)
     pinned = [target for target in wanted if target is not plain]

@@ -28,6 +28,7 @@ from exporter.discover.static import StaticInventory, read_inventory
 from exporter.metrics import families as series
 from exporter.model.clusterset import Inventory, ServiceName
 from exporter.model.probes import Probe
+from exporter.probe.drivers.driver import Driver
 from exporter.probe.probing import BusyError, Probing
 from exporter.web.app import Pages, TooOftenError, serve
 from exporter.web.auth import WebAuth
@@ -94,9 +95,13 @@ def log_to_stderr(level: str, form: str) -> None:
     )
 
 
-async def run(options: Options) -> None:
+async def run(options: Options, driver: Driver) -> None:
     """
     Run one exporter until SIGTERM or SIGINT.
+
+    Args:
+        options: The command line.
+        driver: Waits for the sockets of probes.
 
     Raises:
         SettingsError: If the configuration or the inventory is wrong at the start.
@@ -120,7 +125,9 @@ async def run(options: Options) -> None:
             auth = None
             if options.web_config is not None:
                 auth = await asyncio.to_thread(WebAuth, options.web_config)
-            daemon = Daemon(options, loaded, stop, client=client, shard=shard, auth=auth)
+            daemon = Daemon(
+                options, loaded, stop, driver=driver, client=client, shard=shard, auth=auth
+            )
             if client is None:
                 await daemon.read_inventory()
             # What is here by now stays. Looking through it again and again for garbage would hold
@@ -178,6 +185,7 @@ class Daemon:
         options: What the command line says.
         loaded: The configuration to start with.
         stop: Ends this daemon when set.
+        driver: Waits for the sockets of probes.
         client: Of the local cluster's API server; None with a static inventory.
         shard: The part of the services that this is for.
         auth: Says who may come in; None for everybody.
@@ -189,6 +197,7 @@ class Daemon:
         loaded: RuntimeConfig,
         stop: asyncio.Event,
         *,
+        driver: Driver,
         client: "ApiClient | None",
         shard: Shard,
         auth: WebAuth | None = None,
@@ -214,6 +223,7 @@ class Daemon:
         metrics = self.monitor.metrics
         self._probing = Probing(
             loaded,
+            driver=driver,
             emit=self.monitor.probed,
             skipped=lambda reason: metrics.count(series.SKIPPED, (reason,)),
             delayed=partial(metrics.observe, series.START_DELAY),

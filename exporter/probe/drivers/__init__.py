@@ -1,1 +1,1 @@
-"""Runs the coroutines of probes: what they wait for in, results out; knows nothing of targets."""
+"""Probe coroutines in, their results out: how a probe waits, on any system; knows no target."""

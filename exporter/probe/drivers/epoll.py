@@ -1,80 +1,74 @@
 """
-An event loop that serves the sockets of probes by itself, without a round of asyncio's for each.
+The driver for Linux: an event loop that serves the sockets of probes in its own selector.
 
-On a machine with little to do a round of asyncio costs more than what a probe does in it: at every
-wake-up its code has to come back into the caches of the processor. So probes are served while
-asyncio waits for something to happen, in its selector. Nothing else differs from asyncio's own.
+With little to do, a round of asyncio costs more than the work of a probe: at each wake-up its code
+must come back into the processor's caches. So this selector serves probes while asyncio waits in
+it. Everything else is asyncio's own event loop, unchanged.
 """
 
 import asyncio
 import select
 import selectors
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from contextvars import Context
 from time import monotonic
-from typing import Any, TypeVar, TypeVarTuple
+from typing import TypeVarTuple
 
+from exporter.probe.drivers.driver import MAX_STALL, NEVER, Clock, Resume
 from exporter.probe.drivers.waits import Socket
 
-T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 MAX_EVENTS = 64
-"""Sockets served at once, before anybody else gets a turn."""
-MAX_HELD_UP = 0.05
-"""Seconds for which the loop may be held up before what was measured meanwhile says nothing."""
-NEVER = float("inf")
+"""Sockets served at once before other work gets its turn."""
 _BEAT = 0.01
-"""Seconds after which somebody looks whether the loop is held up, while a socket is waited for."""
-Told = Callable[[TimeoutError | None], object]
+"""Seconds between two checks for a busy event loop, while a socket is waited for."""
 
 
-class Alarm:
-    """
-    What is to be done once it is time, which may be set and set back.
+class _Alarm:
+    """An alarm that the selector looks at after each wake-up."""
 
-    Args:
-        act: What is called; it must not raise.
-    """
+    __slots__ = ("_alarms", "act", "when")
 
-    __slots__ = ("act", "when")
-
-    def __init__(self, act: Callable[[], object]) -> None:
-        self.act = act
+    def __init__(self, act: Callable[[], object], alarms: "list[_Alarm]") -> None:
+        self.act, self._alarms = act, alarms
         self.when = NEVER
-        """On the monotonic clock."""
+        alarms.append(self)
+
+    def set(self, when: float) -> None:
+        self.when = when
+
+    def close(self) -> None:
+        self._alarms.remove(self)
 
 
-class Poller(selectors.EpollSelector):
-    """asyncio's selector, and what serves the sockets of probes while asyncio waits."""
+class EpollDriver(selectors.EpollSelector, Clock):
+    """The selector of a ProbeLoop: serves the sockets of probes while asyncio waits in it."""
+
+    loop: asyncio.AbstractEventLoop
 
     def __init__(self) -> None:
         super().__init__()
-        # All of asyncio's own is behind one file descriptor.
+        # All file descriptors of asyncio are behind this one.
         self._theirs = self.fileno()
         self._epoll = select.epoll()
         self._epoll.register(self._theirs, select.EPOLLIN)
-        self._waiting: dict[int, tuple[Socket, Told]] = {}
-        self._expires = Alarm(self._expire)
-        self._alarms = [self._expires]
+        self._waiting: dict[int, tuple[Socket, Resume]] = {}
+        self._alarms: list[_Alarm] = []
+        self._expires = _Alarm(self._expire, self._alarms)
         self._soon: deque[Callable[[], object]] = deque()
         self._woke = monotonic()
-        self.held_up = -NEVER
-        """When the loop was last found to have been held up, on the monotonic clock."""
+        self.stalled_at = -NEVER
         self.called = False
-        """Whether asyncio was given something to do."""
+        """True if a probe gave asyncio something to do."""
 
     def close(self) -> None:
-        """Close both."""
+        """Close both epoll file descriptors."""
         self._epoll.close()
         super().close()
 
-    def wait(self, sock: Socket, told: Told) -> None:
-        """
-        Call *told* once: when something that *sock* wants happens, or with a TimeoutError.
-
-        It must not raise.
-        """
+    def wait(self, sock: Socket, resume: Resume) -> None:
+        """Call *resume* once: when *sock* may be ready for what it wants, or at its deadline."""
         file = sock.fileno()
         if not sock.watched:
             sock.watched = sock.wants
@@ -82,27 +76,23 @@ class Poller(selectors.EpollSelector):
         elif sock.wants & ~sock.watched:
             sock.watched |= sock.wants
             self._epoll.modify(file, sock.watched | select.EPOLLET)
-        self._waiting[file] = sock, told
-        self._expires.when = min(self._expires.when, sock.until)
+        self._waiting[file] = sock, resume
+        self._expires.when = min(self._expires.when, sock.deadline)
 
     def forget(self, sock: Socket) -> None:
-        """Call nobody when something happens on *sock*."""
+        """End the wait for *sock* without calling anything, if there is one."""
         self._waiting.pop(sock.fileno(), None)
 
     def soon(self, act: Callable[[], object]) -> None:
-        """Call *act* when everybody else had a turn; it must not raise."""
+        """Call *act* after other work had its turn."""
         self._soon.append(act)
 
-    def add(self, alarm: Alarm) -> None:
-        """Heed *alarm*."""
-        self._alarms.append(alarm)
-
-    def remove(self, alarm: Alarm) -> None:
-        """Heed it no longer."""
-        self._alarms.remove(alarm)
+    def alarm(self, act: Callable[[], object]) -> _Alarm:
+        """Return an alarm that calls *act*; it is not set yet."""
+        return _Alarm(act, self._alarms)
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        """Return what asyncio waits for, and serve probes until there is something."""
+        """Return the events that asyncio waits for, and serve probes until there are some."""
         now = monotonic()
         ends = NEVER if timeout is None else now + timeout
         self.called = False
@@ -111,22 +101,22 @@ class Poller(selectors.EpollSelector):
         return super().select(0)
 
     def _serve(self, now: float, ends: float) -> bool:
-        """Serve what happens next until *ends*; return whether asyncio has something to do."""
-        if now - self._woke > MAX_HELD_UP:
-            self.held_up = now
+        """Serve the next events until *ends*; return True if asyncio has something to do."""
+        if now - self._woke > MAX_STALL:
+            self.stalled_at = now
         due = max(now, self._due(now, ends))
-        # Rounded up to milliseconds there: nothing is ever too early.
+        # epoll rounds up to whole milliseconds, so nothing is ever early.
         events = self._epoll.poll(None if due == NEVER else due - now, MAX_EVENTS)
         self._woke = woke = monotonic()
-        if woke - due > MAX_HELD_UP - _BEAT:
-            self.held_up = woke
+        if woke - due > MAX_STALL - _BEAT:
+            self.stalled_at = woke
         theirs = False
         for file, _ in events:
-            # A socket is closed only by who waits for it: what is told here of a file descriptor
-            # is true of that socket.
-            waits = self._waiting.pop(file, None)
-            if waits is not None:
-                waits[1](None)
+            # Only the probe that waits for a socket closes it, so this event belongs to the socket
+            # that is registered under this number now.
+            wait = self._waiting.pop(file, None)
+            if wait is not None:
+                wait[1](None)
             elif file == self._theirs:
                 theirs = True
         if self._soon:
@@ -146,28 +136,30 @@ class Poller(selectors.EpollSelector):
         return min(ends, now + _BEAT) if self._waiting else ends
 
     def _expire(self) -> None:
-        """End the waits that took too long."""
+        """End the waits whose deadline has passed."""
         now = monotonic()
-        late = [file for file, (sock, _) in self._waiting.items() if sock.until <= now]
+        late = [file for file, (sock, _) in self._waiting.items() if sock.deadline <= now]
         for file in late:
-            waits = self._waiting.pop(file, None)
-            if waits is not None:
-                waits[1](TimeoutError())
-        self._expires.when = min((sock.until for sock, _ in self._waiting.values()), default=NEVER)
+            wait = self._waiting.pop(file, None)
+            if wait is not None:
+                wait[1](TimeoutError())
+        deadlines = (sock.deadline for sock, _ in self._waiting.values())
+        self._expires.when = min(deadlines, default=NEVER)
 
 
 class ProbeLoop(asyncio.SelectorEventLoop):
-    """asyncio's loop with that selector."""
+    """asyncio's event loop with that selector."""
 
     def __init__(self) -> None:
-        self.poller = Poller()
-        super().__init__(self.poller)
+        self.driver = EpollDriver()
+        self.driver.loop = self
+        super().__init__(self.driver)
 
     def call_soon(
         self, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.Handle:
-        """Call *callback* soon, so wait no longer."""
-        self.poller.called = True
+        """Call *callback* soon: the selector must return to asyncio."""
+        self.driver.called = True
         return super().call_soon(callback, *args, context=context)
 
     def call_at(
@@ -177,21 +169,6 @@ class ProbeLoop(asyncio.SelectorEventLoop):
         *args: *Ts,
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
-        """Call *callback* at *when*, so wait no longer than that."""
-        self.poller.called = True
+        """Call *callback* at *when*: asyncio must tell the selector how long to wait now."""
+        self.driver.called = True
         return super().call_at(when, callback, *args, context=context)
-
-
-def poller() -> Poller:
-    """Return what waits in the running loop; TypeError if that is not a ProbeLoop."""
-    loop = asyncio.get_running_loop()
-    if not isinstance(loop, ProbeLoop):
-        msg = f"probes run in a ProbeLoop, not in a {type(loop).__name__}"
-        raise TypeError(msg)
-    return loop.poller
-
-
-def run(main: Coroutine[Any, Any, T]) -> T:
-    """Run *main* in a loop of its own, as asyncio.run does."""
-    with asyncio.Runner(loop_factory=ProbeLoop) as runner:
-        return runner.run(main)

@@ -1,64 +1,56 @@
 """
-Runs probes: coroutines that wait for sockets, without a task of asyncio's for each.
+Runs the coroutines of probes by means of a driver, without an asyncio task for each.
 
-A task, its futures and its limits of time cost several times what a probe itself does. Here a
-coroutine waits by yielding its socket, and goes on in the very call that tells of it.
+A task, its futures and a time limit for each step cost several times the work of a probe. Here a
+coroutine yields the socket that it waits for, and the driver's call resumes it directly.
 """
 
 import asyncio
 from collections.abc import Callable
 from functools import partial
-from time import monotonic
-from time import time as wall
 from typing import Any, Self, TypeVar
 
-from exporter.probe.drivers.epoll import Alarm, Poller, poller
+from exporter.probe.drivers.asyncio_driver import AsyncioDriver
+from exporter.probe.drivers.driver import Alarm, Driver
 from exporter.probe.drivers.waits import Run, Socket
 
 T = TypeVar("T")
 
 
-class LoopClock:
-    """The clocks of probes: seconds on the monotonic clock, and unix seconds."""
-
-    time = staticmethod(monotonic)
-    unix = staticmethod(wall)
-
-
 class _Running:
     """A coroutine that has not ended."""
 
-    __slots__ = ("coroutine", "done", "engine", "sock")
+    __slots__ = ("coroutine", "done", "runner", "sock")
 
-    def __init__(self, engine: "Engine", run: Run[Any], done: Callable[[Any], object]) -> None:
-        self.engine, self.coroutine, self.done = engine, run, done
+    def __init__(self, runner: "Runner", run: Run[Any], done: Callable[[Any], object]) -> None:
+        self.runner, self.coroutine, self.done = runner, run, done
         self.sock: Socket | None = None
-        """What it waits for."""
+        """The socket that it waits for."""
 
-    def step(self, error: TimeoutError | None = None, told: object = None) -> None:
-        """Go on, and break the engine if that fails."""
-        engine = self.engine
+    def step(self, error: TimeoutError | None = None, value: object = None) -> None:
+        """Resume the coroutine until its next wait; an exception breaks the runner."""
+        runner = self.runner
         try:
             try:
                 run = self.coroutine
-                wanted = run.send(told) if error is None else run.throw(error)
+                wanted = run.send(value) if error is None else run.throw(error)
             except StopIteration as stop:
-                engine.running.discard(self)
+                runner.running.discard(self)
                 self.done(stop.value)
                 return
             if isinstance(wanted, Socket):
                 self.sock = wanted
-                engine.poller.wait(wanted, self.step)
+                runner.driver.wait(wanted, self.step)
             elif wanted is None:
-                engine.poller.soon(self.turn)
+                runner.driver.soon(self.turn)
             else:
                 self._fork(wanted)
         except BaseException as broken:  # noqa: BLE001 - raised by `ended`
-            engine.fail(broken)
+            runner.fail(broken)
 
     def turn(self) -> None:
-        """Go on, if that is still wanted."""
-        if self in self.engine.running:
+        """Resume the coroutine after other work ran, unless the runner has ended."""
+        if self in self.runner.running:
             self.step()
 
     def _fork(self, runs: tuple[Run[Any], ...]) -> None:
@@ -67,50 +59,58 @@ class _Running:
         def done(n: int, result: object) -> None:
             results[n] = result
             if len(results) == len(runs):
-                self.step(told=[results[n] for n in range(len(runs))])
+                self.step(value=[results[n] for n in range(len(runs))])
 
         for n, run in enumerate(runs):
-            self.engine.start(run, partial(done, n))
+            self.runner.start(run, partial(done, n))
 
 
-class Engine(LoopClock):
+class Runner:
     """
-    Runs probes in a ProbeLoop while its context is open; those left at the end are closed.
+    Runs probes while its context is open, and closes those that are left at the end.
 
-    A probe tells by its result what went wrong at the other side. An exception that leaves a
-    probe, or what is done with its result, is a fault of ours and breaks the engine.
+    A probe returns a failure of the other side as its result. An exception from a probe, or from
+    the function that takes its result, is a bug of ours: it breaks the runner.
+
+    Args:
+        driver: Waits for sockets, and tells the time.
     """
 
-    poller: Poller
+    def __init__(self, driver: Driver) -> None:
+        self.driver = driver
+        self.time, self.unix = driver.time, driver.unix
 
     def __enter__(self) -> Self:
-        self.poller = poller()
+        loop = asyncio.get_running_loop()
+        if self.driver.loop is not loop:
+            msg = "the driver of these probes waits in another event loop"
+            raise RuntimeError(msg)
         self.running: set[_Running] = set()
         self._alarms: list[Alarm] = []
-        self._end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._end: asyncio.Future[None] = loop.create_future()
         return self
 
     def __exit__(self, *_: object) -> None:
         left, self.running = self.running, set()
         for each in left:
             if each.sock is not None:
-                self.poller.forget(each.sock)
+                self.driver.forget(each.sock)
             each.coroutine.close()
         for alarm in self._alarms:
-            self.poller.remove(alarm)
+            alarm.close()
         self._end.cancel()
 
     async def ended(self) -> None:
-        """Wait until it was stopped, or is broken, which is raised."""
+        """Wait until `stop` was called; raise the exception that broke the runner."""
         await self._end
 
     def stop(self) -> None:
-        """Let those who wait for its end go on."""
+        """Let `ended` return."""
         if not self._end.done():
             self._end.set_result(None)
 
     def fail(self, error: BaseException) -> None:
-        """Raise *error* where its end is waited for."""
+        """Let `ended` raise *error*."""
         if not self._end.done():
             self._end.set_exception(error)
 
@@ -121,7 +121,7 @@ class Engine(LoopClock):
         running.step()
 
     def alarm(self, act: Callable[[], object]) -> Alarm:
-        """Return what calls *act* at the times that are set there."""
+        """Return an alarm that calls *act*; an exception from it breaks the runner."""
 
         def guarded() -> None:
             try:
@@ -129,25 +129,24 @@ class Engine(LoopClock):
             except BaseException as broken:  # noqa: BLE001 - raised by `ended`
                 self.fail(broken)
 
-        alarm = Alarm(guarded)
+        alarm = self.driver.alarm(guarded)
         self._alarms.append(alarm)
-        self.poller.add(alarm)
         return alarm
 
-    def held_up(self) -> float:
-        """Return when the loop was last found to have been held up, on the monotonic clock."""
-        return self.poller.held_up
+    def stalled_at(self) -> float:
+        """Return when the event loop was last found stalled, on the monotonic clock."""
+        return self.driver.stalled_at
 
 
-async def alone(run: Run[T]) -> T:
-    """Run *run* by itself and return its result."""
+async def run_alone(run: Run[T], driver: Driver | None = None) -> T:
+    """Run one coroutine and return its result; without a driver, by the one for every system."""
     results: list[T] = []
-    with Engine() as engine:
+    with Runner(driver or AsyncioDriver()) as runner:
 
         def done(result: T) -> None:
             results.append(result)
-            engine.stop()
+            runner.stop()
 
-        engine.start(run, done)
-        await engine.ended()
+        runner.start(run, done)
+        await runner.ended()
     return results[0]

@@ -1,6 +1,5 @@
-"""What a probe waits for: coroutines yield it, and what runs them sends the result back."""
+"""What a probe can wait for: its coroutine yields the wait, and the runner resumes it later."""
 
-import select
 import socket
 import time
 from collections.abc import Coroutine, Generator, Sequence
@@ -8,47 +7,57 @@ from typing import Any, Self, TypeVar, cast
 
 T = TypeVar("T")
 Run = Coroutine[Any, Any, T]
-"""A coroutine that waits for nothing but what is in this module."""
-IN, OUT = select.EPOLLIN, select.EPOLLOUT
+"""A probe's coroutine: it waits only for what this module defines."""
+READ, WRITE = 1, 4
+"""Kinds of readiness, as flags. POLLIN and POLLOUT have these values on every system."""
+_NONBLOCK: int = getattr(socket, "SOCK_NONBLOCK", 0)
 
 
-class Waits:
-    """What else than a socket is waited for: others like it to end, or nothing but a turn."""
+class Wait:
+    """
+    A wait for something other than a socket.
 
-    __slots__ = ("_wanted",)
+    Args:
+        runs: The coroutines whose results are awaited; None to let other work run once.
+    """
 
-    def __init__(self, wanted: tuple[Run[Any], ...] | None) -> None:
-        self._wanted = wanted
+    __slots__ = ("_runs",)
+
+    def __init__(self, runs: tuple[Run[Any], ...] | None) -> None:
+        self._runs = runs
 
     def __await__(self) -> Generator[Any, Any, Any]:
-        return (yield self._wanted)
+        return (yield self._runs)
 
 
 async def together(runs: Sequence[Run[T]]) -> list[T]:
-    """Run all of *runs*, one at least, at once; return their results in order."""
-    return cast("list[T]", await Waits(tuple(runs)))
+    """Run all of *runs* at once, at least one; return their results in the same order."""
+    return cast("list[T]", await Wait(tuple(runs)))
 
 
 class Socket(socket.SocketType):
     """
-    A socket that does not block and is waited for until a point in time.
+    A socket that never blocks and has a deadline.
 
-    Each method that waits raises TimeoutError if it would wait for longer.
+    Each method that waits raises TimeoutError at the deadline.
 
     Args:
         family: AF_INET or AF_INET6.
         kind: SOCK_STREAM or SOCK_DGRAM.
-        until: Seconds on the monotonic clock.
+        deadline: Seconds on the monotonic clock.
     """
 
-    __slots__ = ("until", "wants", "watched")
+    __slots__ = ("deadline", "wants", "watched")
 
-    def __init__(self, family: int, kind: int, until: float) -> None:
-        # The type below Python's own, which costs as much again and adds nothing that is used.
-        super().__init__(family, kind | socket.SOCK_NONBLOCK)
-        self.until = until
+    def __init__(self, family: int, kind: int, deadline: float) -> None:
+        # The base class is the one below socket.socket: that one costs as much again, for
+        # features that probes do not use.
+        super().__init__(family, kind | _NONBLOCK)
+        if not _NONBLOCK:
+            self.setblocking(False)
+        self.deadline = deadline
         self.wants = self.watched = 0
-        """What is waited for, and what it is registered for with epoll."""
+        """READ and WRITE flags: what the probe waits for, and what the driver has registered."""
 
     def __enter__(self) -> Self:
         return self
@@ -57,34 +66,38 @@ class Socket(socket.SocketType):
         self.close()
 
     def __await__(self) -> Generator[Self]:
-        """Wait until something happened that was not seen yet, of what it *wants*."""
+        """Wait until the socket may be ready for one of the kinds it *wants*."""
         yield self
 
     async def turn(self) -> None:
-        """Let others go on: who sends without end must not keep them, nor our limit, from it."""
-        if time.monotonic() >= self.until:
+        """
+        Let other work run once.
+
+        A peer that sends without end must not stop other work, nor our own deadline.
+        """
+        if time.monotonic() >= self.deadline:
             raise TimeoutError
-        await Waits(None)
+        await Wait(None)
 
     async def open(self, address: tuple[str, int]) -> None:
         """Connect; OSError if that fails."""
         try:
             self.connect(address)
         except BlockingIOError:
-            # For what comes next, too: then it need not be registered again.
-            self.wants = IN | OUT
+            # READ is for the next step: a driver that keeps registrations need not change this one.
+            self.wants = READ | WRITE
             await self
             code = self.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
             if code:
                 raise OSError(code, "cannot connect") from None
 
     async def receive(self, size: int) -> bytes:
-        """Return what came, at most *size* bytes; none at the end of a stream."""
+        """Return the bytes received, at most *size*; no bytes at the end of a stream."""
         while True:
             try:
                 return self.recv(size)
             except BlockingIOError:
-                self.wants = IN
+                self.wants = READ
                 await self
 
     async def send_all(self, data: bytes) -> None:
@@ -93,7 +106,7 @@ class Socket(socket.SocketType):
             try:
                 data = data[self.send(data) :]
             except BlockingIOError:
-                self.wants = OUT
+                self.wants = WRITE
                 await self
             if not data:
                 return
