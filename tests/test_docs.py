@@ -1,13 +1,17 @@
 """The documentation speaks of what there is."""
 
+import importlib
+import pkgutil
 import re
 import subprocess
 import sys
+from enum import StrEnum
 from pathlib import Path
 
 import pytest
 import yaml
 
+import exporter
 from exporter import __version__
 from exporter.apiserver.annotations import LOG_CONTAINER, LOG_FORMAT
 from exporter.config import settings
@@ -18,10 +22,22 @@ from exporter.discover.parse_karmada import KARMADA_NAMESPACE
 from exporter.discover.resources import RESOURCES
 from exporter.metrics.families import FAMILIES
 from exporter.model.clusterset import Profile
+from exporter.model.probes import Failure
 from tests.fakes import scenes
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+INTERNAL = {
+    "exporter.metrics.family.Kind": "types of Prometheus",
+    "exporter.metrics.families.Kind": "types of Prometheus",
+    "exporter.judge.expect.Outcome": "what a name server should answer; put into words by check",
+    "exporter.apiserver.errors.ErrorKind": "why an API server refused; in messages only",
+}
+"""Closed lists whose values no user sees, or that are Prometheus' own."""
+HTTP = {each for each in Failure if each.startswith(("connect_", "tls_", "reply_"))}
+HTTP |= {Failure.NO_PORT, Failure.RESOURCE}
+DNS = {Failure.RESOURCE, *Failure} - (HTTP - {Failure.RESOURCE})
 
 
 def blocks(page, language):
@@ -51,6 +67,40 @@ def test_everything_that_discovery_reads_and_finds_is_explained():
     words.append(f"{STALE_AFTER:.0f} seconds")
     for word in words:
         assert word in text, word
+
+
+def closed_lists():
+    """Yield each closed list of exporter/, with the page that has to explain its values."""
+    for found in pkgutil.walk_packages(exporter.__path__, "exporter."):
+        if found.name.endswith("__main__"):
+            continue
+        module = importlib.import_module(found.name)
+        for kind in vars(module).values():
+            if (
+                isinstance(kind, type)
+                and issubclass(kind, StrEnum)
+                and kind.__module__ == found.name
+                and f"{found.name}.{kind.__name__}" not in INTERNAL
+            ):
+                yield pytest.param(
+                    kind, id=f"{found.name.removeprefix('exporter.')}.{kind.__name__}"
+                )
+
+
+@pytest.mark.parametrize("kind", list(closed_lists()))
+def test_every_value_of_a_closed_list_is_explained(kind):
+    pages = [ROOT / "docs" / page for page in ("metrics.md", "api.md", "configuration.md")]
+    text = "".join(re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL) for page in pages)
+    words = set(re.findall(r"`([^`]+)`", text))
+    assert {str(value) for value in kind} <= words
+
+
+def test_an_undocumented_failure_is_noticed():
+    table = (ROOT / "docs" / "metrics.md").read_text()
+    for label, values in {"`reason` of a DNS probe": DNS, "`reason` of an HTTP": HTTP}.items():
+        (row,) = [line for line in table.splitlines() if line.startswith(f"| {label}")]
+        assert values <= set(re.findall(r"`(\w+)`", row)), label
+    assert set(Failure) == DNS | HTTP
 
 
 def test_every_key_of_the_configuration_is_explained():
