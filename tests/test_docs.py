@@ -1,5 +1,6 @@
 """The documentation speaks of what there is."""
 
+import ast
 import importlib
 import pkgutil
 import re
@@ -159,3 +160,15 @@ def test_every_key_of_the_api_is_explained():
 
     for key in set(keys(scenes.blackout().monitor.status())):
         assert f"`{key}`" in text or f"`{key}[]`" in text, key
+
+
+def test_the_walks_name_files_and_functions_that_exist():
+    text = (ROOT / "docs" / "architecture.md").read_text().split("## The rooms")[0]
+    steps = re.findall(r"\| `([\w/]+\.py)` \| `([\w.]+)` \|", text)
+    assert len(steps) > 20
+    for path, name in steps:
+        body = ast.parse((ROOT / "exporter" / path).read_text()).body
+        for part in name.split("."):
+            found = [node for node in body if getattr(node, "name", None) == part]
+            assert found, f"{path}: {name}"
+            body = getattr(found[0], "body", [])
