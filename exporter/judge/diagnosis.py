@@ -5,19 +5,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from exporter.judge.corefile import forwarding
-from exporter.judge.explain import Finding, Level
+from exporter.judge.explain import CheckLine, Level
 
-Json = dict[str, Any]
+ApiObject = dict[str, Any]
 MCS = "multicluster.x-k8s.io"
 MCS_KINDS = ("serviceexports", "serviceimports")
 SUBMARINER_KINDS = ("clusters", "endpoints", "gateways", "submariners")
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ObjectRead:
     """One thing that was asked for."""
 
-    found: Json | None = None
+    found: ApiObject | None = None
     """None if there is none."""
     unread: str = ""
     """Why it was not looked at; empty if it was."""
@@ -28,17 +28,17 @@ class Dns:
     """Submariner's name server, and who should lead to it."""
 
     namespace: str
-    pods: Seen
-    service: Seen
-    coredns: Seen
+    pods: ObjectRead
+    service: ObjectRead
+    coredns: ObjectRead
     """The ConfigMap of the cluster's name server."""
-    node_local: Seen
+    node_local: ObjectRead
     """The DaemonSet of a cache on each node."""
-    node_local_config: Seen
+    node_local_config: ObjectRead
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cluster:
+class ClusterRead:
     """All that was read."""
 
     served: Mapping[str, tuple[str, ...]]
@@ -55,19 +55,19 @@ class Cluster:
     """None where no Submariner is."""
 
 
-def diagnose(cluster: Cluster, domain: str) -> Iterator[Finding]:
+def diagnose(cluster: ClusterRead, domain: str) -> Iterator[CheckLine]:
     """Yield what is well and what is not; *domain* is the zone of the clusterset names."""
     yield from _kinds(cluster)
     yield from _rights(cluster)
     if not cluster.noticed:
-        yield Finding(Level.OK, "discovery", "gateways and networks are consistent")
+        yield CheckLine(Level.OK, "discovery", "gateways and networks are consistent")
     for about, text in cluster.noticed:
-        yield Finding(Level.WARN, about, text)
+        yield CheckLine(Level.WARN, about, text)
     if cluster.dns is not None:
         yield from _dns(cluster.dns, domain)
 
 
-def _kinds(cluster: Cluster) -> Iterator[Finding]:
+def _kinds(cluster: ClusterRead) -> Iterator[CheckLine]:
     if cluster.unread:
         yield _unread("CRDs", cluster.unread)
         return
@@ -76,54 +76,56 @@ def _kinds(cluster: Cluster) -> Iterator[Finding]:
         title = f"{kind}.{MCS}"
         versions = cluster.served.get(title)
         if versions:
-            yield Finding(Level.OK, title, f"served as {', '.join(versions)}")
+            yield CheckLine(Level.OK, title, f"served as {', '.join(versions)}")
         elif not gke:
-            yield Finding(Level.FAIL, title, "not installed; the MCS API's CRDs are missing")
+            yield CheckLine(Level.FAIL, title, "not installed; the MCS API's CRDs are missing")
     titles = [f"{kind}.submariner.io" for kind in SUBMARINER_KINDS]
     absent = [title for title in titles if not cluster.served.get(title)]
     if len(absent) == len(titles):
-        yield Finding(Level.OK, "submariner.io", "not installed")
+        yield CheckLine(Level.OK, "submariner.io", "not installed")
     elif absent:
-        yield Finding(Level.FAIL, "submariner.io", f"not installed: {', '.join(absent)}")
+        yield CheckLine(Level.FAIL, "submariner.io", f"not installed: {', '.join(absent)}")
     else:
-        yield Finding(Level.OK, "submariner.io", "all CRDs are installed")
+        yield CheckLine(Level.OK, "submariner.io", "all CRDs are installed")
 
 
-def _rights(cluster: Cluster) -> Iterator[Finding]:
+def _rights(cluster: ClusterRead) -> Iterator[CheckLine]:
     if cluster.missing is None:
         yield _unread("rights", cluster.rights_unread)
     elif cluster.missing:
         text = f"may not {', '.join(cluster.missing)}; grant them in a ClusterRole"
-        yield Finding(Level.FAIL, "rights", text)
+        yield CheckLine(Level.FAIL, "rights", text)
     else:
-        yield Finding(Level.OK, "rights", "all that run needs")
+        yield CheckLine(Level.OK, "rights", "all that run needs")
 
 
-def _dns(dns: Dns, domain: str) -> Iterator[Finding]:
+def _dns(dns: Dns, domain: str) -> Iterator[CheckLine]:
     yield _pods(dns)
     address = _address(dns.service)
     about = f"service {dns.namespace}/submariner-lighthouse-coredns"
     if dns.service.unread:
         yield _unread(about, dns.service.unread)
     elif not address:
-        yield Finding(Level.FAIL, about, "not there: Submariner's service discovery has no address")
+        yield CheckLine(
+            Level.FAIL, about, "not there: Submariner's service discovery has no address"
+        )
     else:
-        yield Finding(Level.OK, about, address)
+        yield CheckLine(Level.OK, about, address)
     yield _coredns(dns.coredns, domain, address)
     yield from _node_local(dns, domain)
 
 
-def _pods(dns: Dns) -> Finding:
+def _pods(dns: Dns) -> CheckLine:
     about = f"Lighthouse pods in {dns.namespace}"
     if dns.pods.unread:
         return _unread(about, dns.pods.unread)
     pods = [each for each in _list(dns.pods.found, "items") if isinstance(each, dict)]
     ready = sum(map(_is_ready, pods))
     level = Level.FAIL if not ready else Level.OK if ready == len(pods) else Level.WARN
-    return Finding(level, about, f"{ready} of {len(pods)} ready")
+    return CheckLine(level, about, f"{ready} of {len(pods)} ready")
 
 
-def _is_ready(pod: Json) -> bool:
+def _is_ready(pod: ApiObject) -> bool:
     conditions = _list(pod.get("status"), "conditions")
     return any(
         isinstance(each, dict) and each.get("type") == "Ready" and each.get("status") == "True"
@@ -131,7 +133,7 @@ def _is_ready(pod: Json) -> bool:
     )
 
 
-def _coredns(config: Seen, domain: str, address: str) -> Finding:
+def _coredns(config: ObjectRead, domain: str, address: str) -> CheckLine:
     about = "CoreDNS kube-system/coredns"
     if config.unread or config.found is None:
         return _unread(about, config.unread or "not there; another name server is in use")
@@ -139,38 +141,38 @@ def _coredns(config: Seen, domain: str, address: str) -> Finding:
     if not rule.has_block:
         level = Level.WARN if rule.imports else Level.FAIL
         more = "; what it imports was not looked at" if rule.imports else ""
-        return Finding(level, about, f"has no server block for {domain}{more}")
+        return CheckLine(level, about, f"has no server block for {domain}{more}")
     there = ", ".join(rule.addresses) or "nowhere"
     if not address:
-        return Finding(Level.OK, about, f"forwards {domain} to {there}")
+        return CheckLine(Level.OK, about, f"forwards {domain} to {there}")
     if address not in rule.addresses:
         text = f"forwards {domain} to {there}, and Lighthouse is at {address}"
-        return Finding(Level.FAIL, about, text)
-    return Finding(Level.OK, about, f"forwards {domain} to Lighthouse")
+        return CheckLine(Level.FAIL, about, text)
+    return CheckLine(Level.OK, about, f"forwards {domain} to Lighthouse")
 
 
-def _node_local(dns: Dns, domain: str) -> Iterator[Finding]:
+def _node_local(dns: Dns, domain: str) -> Iterator[CheckLine]:
     about = "NodeLocal DNS kube-system/node-local-dns"
     if dns.node_local.unread:
         yield _unread(about, dns.node_local.unread)
     elif dns.node_local.found is None:
-        yield Finding(Level.OK, about, "not installed")
+        yield CheckLine(Level.OK, about, "not installed")
     elif dns.node_local_config.unread:
         yield _unread(about, dns.node_local_config.unread)
     elif forwarding(_corefile(dns.node_local_config), domain).has_block:
-        yield Finding(Level.OK, about, f"has a server block for {domain}")
+        yield CheckLine(Level.OK, about, f"has a server block for {domain}")
     else:
         text = f"has no server block for {domain}, so pods behind it may not resolve those names"
-        yield Finding(Level.WARN, about, text)
+        yield CheckLine(Level.WARN, about, text)
 
 
-def _address(service: Seen) -> str:
+def _address(service: ObjectRead) -> str:
     spec = (service.found or {}).get("spec")
     address = spec.get("clusterIP") if isinstance(spec, dict) else None
     return address if isinstance(address, str) else ""
 
 
-def _corefile(config: Seen) -> str:
+def _corefile(config: ObjectRead) -> str:
     data = (config.found or {}).get("data")
     text = data.get("Corefile") if isinstance(data, dict) else None
     return text if isinstance(text, str) else ""
@@ -181,5 +183,5 @@ def _list(found: object, key: str) -> list[Any]:
     return items if isinstance(items, list) else []
 
 
-def _unread(about: str, why: str) -> Finding:
-    return Finding(Level.OK, about, f"not looked at: {why}")
+def _unread(about: str, why: str) -> CheckLine:
+    return CheckLine(Level.OK, about, f"not looked at: {why}")

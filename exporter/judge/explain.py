@@ -33,8 +33,8 @@ _BROKEN = {
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """One line of a report."""
+class CheckLine:
+    """One line of a report: what it is about, how bad it is, and the text."""
 
     level: Level
     about: str
@@ -46,7 +46,7 @@ class Report:
     """What one look at a service showed."""
 
     service: ServiceName
-    findings: tuple[Finding, ...]
+    findings: tuple[CheckLine, ...]
     serving: str | None
     """The cluster that served a client here; None if nobody did."""
     standbys: frozenset[str]
@@ -89,24 +89,20 @@ def explain(
             inventory, service, policy, probe, f"{_name(probe, domain)} at {vantage}"
         )
     if len(answers) > 1 and len(right) < 2:  # noqa: PLR2004 - of several that are right each may answer
-        findings.append(Finding(Level.WARN, "name servers", "do not agree"))
+        findings.append(CheckLine(Level.WARN, "name servers", "do not agree"))
     served = [probe for probe in plain.values() if probe.failure is None]
-    serving = (_owner(service, served[0]) or UNKNOWN) if served else None
-    standbys = set[str]()
-    for probe in pinned:
-        cluster = probe.question.pinned or ""
-        finding = _pinned(inventory, service, probe, _name(probe, domain))
-        findings.append(finding)
-        if (
-            finding.level is Level.OK
-            and cluster != serving
-            and _can_serve(inventory, service, cluster)
-        ):
-            standbys.add(cluster)
+    serving = service.destination_of(served[0].answer.addresses) if served else None
+    findings += (_pinned(inventory, service, probe, _name(probe, domain)) for probe in pinned)
+    standbys = {
+        cluster
+        for probe in pinned
+        if (cluster := probe.question.pinned or "") != serving
+        and _stands_by(inventory, service, probe)
+    }
     findings += (_log(inventory, service, name, by) for name, by in logs.items())
     findings += _hazards(inventory, service, pinned=bool(pinned))
     if serving is not None and not standbys and pinned and len(service.exports) > 1:
-        findings.append(Finding(Level.WARN, "standby", "nobody would take over"))
+        findings.append(CheckLine(Level.WARN, "standby", "nobody would take over"))
     return Report(
         service=service.name,
         findings=tuple(findings),
@@ -145,6 +141,15 @@ def why(inventory: Inventory, service: Service, policy: Policy, record: Record =
     return first or f"not ready here, so {others} should answer"
 
 
+def _stands_by(inventory: Inventory, service: Service, probe: Probe) -> bool:
+    cluster = probe.question.pinned or ""
+    return _serves(service, probe, cluster) and _can_serve(inventory, service, cluster)
+
+
+def _serves(service: Service, probe: Probe, cluster: str) -> bool:
+    return probe.failure is None and _owner(service, probe) == cluster
+
+
 def _name(probe: Probe, domain: str) -> str:
     return probe.question.dns_name(domain)
 
@@ -154,22 +159,22 @@ def _can_serve(inventory: Inventory, service: Service, cluster: str) -> bool:
     return export is not None and export.ready and cluster in inventory.connected
 
 
-def _exports(inventory: Inventory, service: Service) -> Iterator[Finding]:
+def _exports(inventory: Inventory, service: Service) -> Iterator[CheckLine]:
     for cluster in inventory.clusters:
         export, here = service.export_of(cluster), cluster == inventory.local
         about = f"{cluster} (here)" if here else cluster
         if export is None:
-            yield Finding(Level.OK, about, "does not export it")
+            yield CheckLine(Level.OK, about, "does not export it")
             continue
         tunnel = cluster in inventory.connected
         told = "exports it, " + ("ready" if export.ready else "not ready")
         told += "" if here else ", connected" if tunnel else ", not connected"
-        yield Finding(Level.OK if export.ready and tunnel else Level.WARN, about, told)
+        yield CheckLine(Level.OK if export.ready and tunnel else Level.WARN, about, told)
 
 
 def _plain(
     inventory: Inventory, service: Service, policy: Policy, probe: Probe, about: str
-) -> Iterator[Finding]:
+) -> Iterator[CheckLine]:
     expected = expect(inventory, probe.question, policy)
     owner = _owner(service, probe)
     broken = [rule for rule, kept in check(inventory, expected, probe) if not kept]
@@ -179,22 +184,24 @@ def _plain(
         level = Level.FAIL
     told = f"{_seen(service, probe)}; {why(inventory, service, policy, probe.question.record)}"
     told += "".join(f"; {_BROKEN[rule]} ({rule})" for rule in broken)
-    yield Finding(level, about, told)
+    yield CheckLine(level, about, told)
 
 
-def _pinned(inventory: Inventory, service: Service, probe: Probe, about: str) -> Finding:
+def _pinned(inventory: Inventory, service: Service, probe: Probe, about: str) -> CheckLine:
     cluster = probe.question.pinned or ""
     told = _seen(service, probe)
-    if probe.failure is None and _owner(service, probe) == cluster:
-        return Finding(Level.OK, about, told)
+    if _serves(service, probe, cluster):
+        return CheckLine(Level.OK, about, told)
     if _can_serve(inventory, service, cluster):
-        return Finding(Level.WARN, about, f"{told}; ready and connected, and would not serve")
-    return Finding(Level.OK, about, f"{told}; not expected to serve")
+        return CheckLine(Level.WARN, about, f"{told}; ready and connected, and would not serve")
+    return CheckLine(Level.OK, about, f"{told}; not expected to serve")
 
 
-def _log(inventory: Inventory, service: Service, name: str, requests: Mapping[str, int]) -> Finding:
+def _log(
+    inventory: Inventory, service: Service, name: str, requests: Mapping[str, int]
+) -> CheckLine:
     if not requests:
-        return Finding(Level.OK, name, "no client request among the newest lines")
+        return CheckLine(Level.OK, name, "no client request among the newest lines")
     crossed = [
         source
         for source in sorted(requests)
@@ -205,13 +212,13 @@ def _log(inventory: Inventory, service: Service, name: str, requests: Mapping[st
     )
     for source in crossed:
         told += f"; {source} is ready itself now"
-    return Finding(Level.WARN if crossed else Level.OK, name, told)
+    return CheckLine(Level.WARN if crossed else Level.OK, name, told)
 
 
-def _hazards(inventory: Inventory, service: Service, *, pinned: bool) -> Iterator[Finding]:
+def _hazards(inventory: Inventory, service: Service, *, pinned: bool) -> Iterator[CheckLine]:
     found = hazards(inventory, service, overlapping_clusters(inventory), pinned=pinned)
     for hazard in sorted(found):
-        yield Finding(Level.WARN, hazard, HAZARD_MEANS[hazard])
+        yield CheckLine(Level.WARN, hazard, HAZARD_MEANS[hazard])
 
 
 def _owner(service: Service, probe: Probe) -> str | None:

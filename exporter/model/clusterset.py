@@ -1,6 +1,6 @@
 """Clusters, services, and who exports them, as the local cluster knows them at one moment."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -129,6 +129,14 @@ class Service:
     def owner_of(self, address: Address) -> str | None:
         """Return the cluster that exports this service with *address*, or None."""
         return next((e.cluster for e in self.exports if address in e.addresses), None)
+
+    def destination_of(self, addresses: Sequence[Address]) -> str | None:
+        """
+        Return the cluster that an answer points to, because clients use its first address.
+
+        It is UNKNOWN for an address that nobody exports, and None for an empty answer.
+        """
+        return (self.owner_of(addresses[0]) or UNKNOWN) if addresses else None
 
 
 class Profile(StrEnum):

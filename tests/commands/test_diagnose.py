@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from exporter.judge.corefile import Forwarding, forwarding
-from exporter.judge.diagnosis import Cluster, Dns, Seen, diagnose
+from exporter.judge.diagnosis import ClusterRead, Dns, ObjectRead, diagnose
 
 ZONE = "clusterset.local"
 COREFILE = """\
@@ -25,11 +25,11 @@ clusterset.local:53 {
 POD = {"status": {"conditions": [{"type": "Ready", "status": "True"}]}}
 DNS = Dns(
     namespace="submariner-operator",
-    pods=Seen({"items": [POD, POD]}),
-    service=Seen({"spec": {"clusterIP": "100.1.0.53"}}),
-    coredns=Seen({"data": {"Corefile": COREFILE}}),
-    node_local=Seen(),
-    node_local_config=Seen(),
+    pods=ObjectRead({"items": [POD, POD]}),
+    service=ObjectRead({"spec": {"clusterIP": "100.1.0.53"}}),
+    coredns=ObjectRead({"data": {"Corefile": COREFILE}}),
+    node_local=ObjectRead(),
+    node_local_config=ObjectRead(),
 )
 SERVED = {
     f"{kind}.multicluster.x-k8s.io": ("v1alpha1",) for kind in ("serviceexports", "serviceimports")
@@ -37,8 +37,8 @@ SERVED = {
 SERVED |= {
     f"{k}.submariner.io": ("v1",) for k in ("clusters", "endpoints", "gateways", "submariners")
 }
-WELL = Cluster(served=SERVED, unread="", missing=(), noticed=(), dns=DNS)
-AWAY = Seen(unread="GET it: 403")
+WELL = ClusterRead(served=SERVED, unread="", missing=(), noticed=(), dns=DNS)
+AWAY = ObjectRead(unread="GET it: 403")
 
 
 def told(cluster):
@@ -60,7 +60,7 @@ def test_all_is_well():
 
 
 def corefile(text):
-    return Seen({"data": {"Corefile": text}})
+    return ObjectRead({"data": {"Corefile": text}})
 
 
 @pytest.mark.parametrize(
@@ -108,12 +108,12 @@ def test_cluster(cluster, line):
     ("changes", "line"),
     [
         pytest.param(
-            {"pods": Seen({"items": [POD, {}]})},
+            {"pods": ObjectRead({"items": [POD, {}]})},
             "warn Lighthouse pods in submariner-operator: 1 of 2 ready",
             id="one pod down",
         ),
         pytest.param(
-            {"pods": Seen({"items": []})},
+            {"pods": ObjectRead({"items": []})},
             "fail Lighthouse pods in submariner-operator: 0 of 0 ready",
             id="no pod",
         ),
@@ -123,7 +123,7 @@ def test_cluster(cluster, line):
             id="pods unread",
         ),
         pytest.param(
-            {"service": Seen()},
+            {"service": ObjectRead()},
             "fail service submariner-operator/submariner-lighthouse-coredns: not there: "
             "Submariner's service discovery has no address",
             id="no service",
@@ -134,7 +134,7 @@ def test_cluster(cluster, line):
             id="service unread",
         ),
         pytest.param(
-            {"service": Seen({"spec": {"clusterIP": "100.1.0.99"}})},
+            {"service": ObjectRead({"spec": {"clusterIP": "100.1.0.99"}})},
             "fail CoreDNS kube-system/coredns: forwards clusterset.local to 100.1.0.53, and "
             "Lighthouse is at 100.1.0.99",
             id="drift",
@@ -151,19 +151,19 @@ def test_cluster(cluster, line):
             id="imports",
         ),
         pytest.param(
-            {"coredns": Seen()},
+            {"coredns": ObjectRead()},
             "ok CoreDNS kube-system/coredns: not looked at: not there; "
             "another name server is in use",
             id="no CoreDNS",
         ),
         pytest.param(
-            {"node_local": Seen({}), "node_local_config": corefile(".:53 {\n cache 30\n}")},
+            {"node_local": ObjectRead({}), "node_local_config": corefile(".:53 {\n cache 30\n}")},
             "warn NodeLocal DNS kube-system/node-local-dns: has no server block for "
             "clusterset.local, so pods behind it may not resolve those names",
             id="NodeLocal trap",
         ),
         pytest.param(
-            {"node_local": Seen({}), "node_local_config": corefile(COREFILE)},
+            {"node_local": ObjectRead({}), "node_local_config": corefile(COREFILE)},
             "ok NodeLocal DNS kube-system/node-local-dns: has a server block for clusterset.local",
             id="NodeLocal with a block",
         ),
@@ -173,7 +173,7 @@ def test_cluster(cluster, line):
             id="NodeLocal unread",
         ),
         pytest.param(
-            {"node_local": Seen({}), "node_local_config": AWAY},
+            {"node_local": ObjectRead({}), "node_local_config": AWAY},
             "ok NodeLocal DNS kube-system/node-local-dns: not looked at: GET it: 403",
             id="NodeLocal's settings unread",
         ),
@@ -185,7 +185,7 @@ def test_name_servers(changes, line):
 
 @pytest.mark.parametrize("broken", [{}, {"spec": 1}, {"spec": {"clusterIP": 1}}])
 def test_a_service_without_an_address(broken):
-    lines = told(replace(WELL, dns=replace(DNS, service=Seen(broken))))
+    lines = told(replace(WELL, dns=replace(DNS, service=ObjectRead(broken))))
     assert any(line.startswith("fail service") for line in lines)
 
 

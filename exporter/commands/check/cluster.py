@@ -18,7 +18,7 @@ from exporter.discover.assemble import Discovered
 from exporter.discover.identity import IdentityError
 from exporter.discover.kubernetes import IdentityChangedError, KubernetesInventory
 from exporter.judge.diagnosis import diagnose as judged
-from exporter.judge.explain import Finding, Level
+from exporter.judge.explain import CheckLine, Level
 from exporter.model.clusterset import Inventory, ServiceName
 
 T = TypeVar("T")
@@ -108,7 +108,7 @@ async def watch(
 async def _keep_diagnosing(
     client: ApiClient, loaded: RuntimeConfig, newest: _Newest, told: Callable[[str], None]
 ) -> None:
-    before: dict[str, Finding] = {}
+    before: dict[str, CheckLine] = {}
     while True:
         found = await _diagnosed(client, loaded, newest.found)
         now = {each.about: each for each in found if each.level is not Level.OK}
@@ -123,7 +123,7 @@ async def _keep_diagnosing(
 
 async def _diagnosed(
     client: ApiClient, loaded: RuntimeConfig, found: Discovered
-) -> tuple[Finding, ...]:
+) -> tuple[CheckLine, ...]:
     read = await diagnose.read(client, loaded, found.inventory, found.findings)
     return tuple(judged(read, loaded.settings.clusterset_domain))
 

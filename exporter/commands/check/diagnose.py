@@ -10,7 +10,7 @@ from exporter.commands.load import RuntimeConfig
 from exporter.discover.findings import Finding as Noticed
 from exporter.discover.parse_submariner import LIGHTHOUSE_DNS, OPERATOR_NAMESPACE
 from exporter.discover.resources import RESOURCES
-from exporter.judge.diagnosis import Cluster, Dns, Seen
+from exporter.judge.diagnosis import ClusterRead, Dns, ObjectRead
 from exporter.model.clusterset import Inventory, Profile
 
 WITHIN = 10.0
@@ -33,7 +33,7 @@ class Right(NamedTuple):
 
 async def read(
     client: ApiClient, loaded: RuntimeConfig, inventory: Inventory, noticed: frozenset[Noticed]
-) -> Cluster:
+) -> ClusterRead:
     """Read what `exporter.judge.diagnosis` judges; what may not be read is told, never raised."""
     served, unread = await _served(client)
     rights_unread, missing = "", None
@@ -41,7 +41,7 @@ async def read(
         missing = await _missing(client, list(_needed(client, loaded, set(served))))
     except* ApiError as errors:
         rights_unread = next(str(each) for each in errors.exceptions)
-    return Cluster(
+    return ClusterRead(
         served=served,
         unread=unread,
         missing=missing,
@@ -134,10 +134,10 @@ async def _submariner_namespace(client: ApiClient) -> str:
     return OPERATOR_NAMESPACE
 
 
-async def _read(client: ApiClient, path: str, params: dict[str, str] | None = None) -> Seen:
+async def _read(client: ApiClient, path: str, params: dict[str, str] | None = None) -> ObjectRead:
     try:
-        return Seen(await client.read(path, params, within=WITHIN))
+        return ObjectRead(await client.read(path, params, within=WITHIN))
     except ApiError as error:
         if error.kind is ErrorKind.NOT_FOUND:
-            return Seen()
-        return Seen(unread=error.message)
+            return ObjectRead()
+        return ObjectRead(unread=error.message)

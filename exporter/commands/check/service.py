@@ -21,7 +21,7 @@ from exporter.judge.attribute import Attribution
 from exporter.judge.explain import Report, explain
 from exporter.judge.locality import Graces
 from exporter.judge.service_verdicts import ServiceVerdicts
-from exporter.model.clusterset import UNKNOWN, Inventory, ServiceName
+from exporter.model.clusterset import Inventory, ServiceName
 from exporter.model.probes import NameKind, Probe, Question
 from exporter.model.traffic import LogCounts
 from exporter.model.verdicts import Failover, Mode
@@ -132,10 +132,8 @@ async def look(loaded: RuntimeConfig, inventory: Inventory, service: ServiceName
 
 
 def _destination(inventory: Inventory, probe: Probe) -> str | None:
-    addresses = probe.answer.addresses
-    if not addresses:
-        return None
-    return inventory.services[probe.question.service].owner_of(addresses[0]) or UNKNOWN
+    service = inventory.services[probe.question.service]
+    return service.destination_of(probe.answer.addresses)
 
 
 def _logs(
