@@ -1,4 +1,4 @@
-"""One look at a service, put in words: what is right, what is not, and why."""
+"""Explains one look at a service in words: what is right, what is wrong, and why."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from exporter.model.verdicts import HAZARD_MEANS, Policy, Rule
 
 
 class Level(StrEnum):
-    """How bad a finding is."""
+    """How bad a line of a report is."""
 
     OK = "ok"
     WARN = "warn"
@@ -43,7 +43,7 @@ class CheckLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What one look at a service showed."""
+    """The result of one look at a service."""
 
     service: ServiceName
     findings: tuple[CheckLine, ...]
@@ -69,36 +69,25 @@ def explain(
     domain: str,
 ) -> Report:
     """
-    Put one look at a service in words.
+    Return a report in words about one look at a service.
 
     Args:
         inventory: The clusterset as the local cluster sees it.
         service: The service, of this inventory.
-        policy: Whether its clients are meant to stay in their cluster.
-        plain: A probe of the plain name by each vantage, a name server.
+        policy: Whether its clients should stay in their cluster.
+        plain: A probe of the plain name by each vantage, which is a name server.
         pinned: A probe of each pinned name; empty if they are not probed.
-        logs: The newest client requests by source, of each access log of the local cluster.
+        logs: For each access log of the local cluster, the newest client requests by source.
         domain: The zone of the names.
     """
     findings = list(_exports(inventory, service))
     question = next(probe.question for probe in plain.values())
     right = expect(inventory, question, policy).clusters
-    answers = {probe.answer.addresses for probe in plain.values()}
-    for vantage, probe in plain.items():
-        findings += _plain(
-            inventory, service, policy, probe, f"{_name(probe, domain)} at {vantage}"
-        )
-    if len(answers) > 1 and len(right) < 2:  # noqa: PLR2004 - of several that are right each may answer
-        findings.append(CheckLine(Level.WARN, "name servers", "do not agree"))
+    findings += _vantages(inventory, service, policy, plain, domain)
     served = [probe for probe in plain.values() if probe.failure is None]
     serving = service.destination_of(served[0].answer.addresses) if served else None
     findings += (_pinned(inventory, service, probe, _name(probe, domain)) for probe in pinned)
-    standbys = {
-        cluster
-        for probe in pinned
-        if (cluster := probe.question.pinned or "") != serving
-        and _stands_by(inventory, service, probe)
-    }
+    standbys = set(_standbys(inventory, service, pinned)) - {serving}
     findings += (_log(inventory, service, name, by) for name, by in logs.items())
     findings += _hazards(inventory, service, pinned=bool(pinned))
     if serving is not None and not standbys and pinned and len(service.exports) > 1:
@@ -113,7 +102,7 @@ def explain(
 
 
 def why(inventory: Inventory, service: Service, policy: Policy, record: Record = Record.A) -> str:
-    """Say what clients in the local cluster should get, and why."""
+    """Return in words what clients in the local cluster should get, and why."""
     right = expect(inventory, Question(service.name, None, record), policy).clusters
     export = service.export_of(inventory.local)
     others = " or ".join(sorted(right)) or "nobody"
@@ -141,9 +130,24 @@ def why(inventory: Inventory, service: Service, policy: Policy, record: Record =
     return first or f"not ready here, so {others} should answer"
 
 
-def _stands_by(inventory: Inventory, service: Service, probe: Probe) -> bool:
-    cluster = probe.question.pinned or ""
-    return _serves(service, probe, cluster) and _can_serve(inventory, service, cluster)
+def _vantages(
+    inventory: Inventory, service: Service, policy: Policy, plain: Mapping[str, Probe], domain: str
+) -> Iterator[CheckLine]:
+    for vantage, probe in plain.items():
+        about = f"{_name(probe, domain)} at {vantage}"
+        yield from _plain(inventory, service, policy, probe, about)
+    question = next(probe.question for probe in plain.values())
+    answers = {probe.answer.addresses for probe in plain.values()}
+    # Where several clusters are right, each of them may answer.
+    if len(answers) > 1 and len(expect(inventory, question, policy).clusters) <= 1:
+        yield CheckLine(Level.WARN, "name servers", "do not agree")
+
+
+def _standbys(inventory: Inventory, service: Service, pinned: Sequence[Probe]) -> Iterator[str]:
+    for probe in pinned:
+        cluster = probe.question.pinned or ""
+        if _serves(service, probe, cluster) and _can_serve(inventory, service, cluster):
+            yield cluster
 
 
 def _serves(service: Service, probe: Probe, cluster: str) -> bool:
