@@ -72,8 +72,8 @@ def explain(
     Return a report in words about one look at a service.
 
     Args:
-        inventory: The clusterset as the local cluster sees it.
-        service: The service, of this inventory.
+        inventory: The clusterset as the local cluster sees it, with *service* in it.
+        service: The service.
         policy: Whether its clients should stay in their cluster.
         plain: A probe of the plain name by each vantage, which is a name server.
         pinned: A probe of each pinned name; empty if they are not probed.
@@ -81,8 +81,7 @@ def explain(
         domain: The zone of the names.
     """
     findings = list(_exports(inventory, service))
-    question = next(probe.question for probe in plain.values())
-    right = expect(inventory, question, policy).clusters
+    right = _right(inventory, policy, plain)
     findings += _vantages(inventory, service, policy, plain, domain)
     served = [probe for probe in plain.values() if probe.failure is None]
     serving = service.destination_of(served[0].answer.addresses) if served else None
@@ -90,7 +89,7 @@ def explain(
     standbys = set(_standbys(inventory, service, pinned)) - {serving}
     findings += (_log(inventory, service, name, by) for name, by in logs.items())
     findings += _hazards(inventory, service, pinned=bool(pinned))
-    if serving is not None and not standbys and pinned and len(service.exports) > 1:
+    if serving is not None and pinned and not standbys and len(service.exports) > 1:
         findings.append(CheckLine(Level.WARN, "standby", "nobody would take over"))
     return Report(
         service=service.name,
@@ -130,16 +129,20 @@ def why(inventory: Inventory, service: Service, policy: Policy, record: Record =
     return first or f"not ready here, so {others} should answer"
 
 
+def _right(inventory: Inventory, policy: Policy, plain: Mapping[str, Probe]) -> frozenset[str]:
+    question = next(probe.question for probe in plain.values())
+    return expect(inventory, question, policy).clusters
+
+
 def _vantages(
     inventory: Inventory, service: Service, policy: Policy, plain: Mapping[str, Probe], domain: str
 ) -> Iterator[CheckLine]:
     for vantage, probe in plain.items():
         about = f"{_name(probe, domain)} at {vantage}"
         yield from _plain(inventory, service, policy, probe, about)
-    question = next(probe.question for probe in plain.values())
     answers = {probe.answer.addresses for probe in plain.values()}
     # Where several clusters are right, each of them may answer.
-    if len(answers) > 1 and len(expect(inventory, question, policy).clusters) <= 1:
+    if len(answers) > 1 and len(_right(inventory, policy, plain)) <= 1:
         yield CheckLine(Level.WARN, "name servers", "do not agree")
 
 
