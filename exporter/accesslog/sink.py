@@ -64,6 +64,17 @@ class Sink(Protocol):
     def pods_followed(self, number: int) -> None:
         """Take in how many logs of pods are followed now."""
 
+    def pod_log_read(self, source: str, *, requests: int, repeated: int, unstamped: int) -> None:
+        """
+        Take in what it took to follow a pod log since the last report.
+
+        Args:
+            source: The title of the log source.
+            requests: How often the API server was asked for the log.
+            repeated: Lines left out because they had been read before.
+            unstamped: Lines left out because they have no time stamp.
+        """
+
     def problem(self, what: str, message: str) -> None:
         """Show a problem until it is solved."""
 

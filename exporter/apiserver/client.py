@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any, Self
 
 import aiohttp
@@ -18,16 +17,17 @@ from exporter.apiserver.transport import Tls, keep_alive, once, ssl_context
 CONNECT_LIMIT = 5.0
 REQUEST_LIMIT = 30.0
 MAX_CONNECTIONS = 1000
-"""Each watch and each log that is followed holds one; past it requests wait, and time out."""
+"""Each watch and each followed log holds one. Beyond that, requests wait and time out."""
 RELOAD_EVERY = 10.0
-"""Seconds until credentials that were refused, or could not be loaded, are tried anew."""
+"""Seconds until credentials that were refused, or could not be loaded, are loaded again."""
 
 Params = Mapping[str, str]
 Json = dict[str, Any]
 _UNAUTHORIZED = 401
+_ACCESS_REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 _HEADERS = {
     "Accept": "application/json, */*",
-    # Nothing to decompress: no bomb, and no work on either side.
+    # No compression: no decompression bomb, and no work on either side.
     "Accept-Encoding": "identity",
     "User-Agent": f"clusterset-exporter/{__version__}",
 }
@@ -35,14 +35,14 @@ _HEADERS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Request:
-    """What is asked, and how long it may take."""
+    """A request, and how long it may take."""
 
     method: str
     path: str
     params: Params | None = None
     body: Json | None = None
     within: float = REQUEST_LIMIT
-    """Seconds until the reply has to begin, and that of a document to end."""
+    """Seconds within which the reply must begin, and that of a document must end."""
     silence: float | None = None
     """Seconds without a byte after which the connection counts as dead."""
 
@@ -53,7 +53,7 @@ class _Request:
 
 class ApiClient:
     """
-    One API server, as *source* says who we are to it. Enter it before use.
+    One API server, with the credentials that *source* loads. Enter it before use.
 
     Attributes:
         problem: What is wrong with our credentials, in one line; empty if nothing is.
@@ -86,29 +86,24 @@ class ApiClient:
         )
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         """Close all connections."""
         await self._session.close()
 
     @property
     def namespace(self) -> str:
-        """Return the namespace that our credentials are of."""
+        """Return the namespace of our credentials."""
         return self._credentials.namespace
 
     @property
     def origin(self) -> str:
-        """Return where our credentials are from, for people."""
+        """Return where our credentials come from, for people."""
         return self._credentials.origin
 
     async def get(
         self, path: str, params: Params | None = None, *, within: float = REQUEST_LIMIT
     ) -> bytes:
-        """Return the JSON document at *path*, not decoded yet."""
+        """Return the JSON document at *path*, not yet decoded."""
         request = _Request(method="GET", path=path, params=params, within=within)
         return await self._document(request)
 
@@ -123,7 +118,7 @@ class ApiClient:
         return await self._write("POST", path, body, within)
 
     async def update(self, path: str, body: Json, *, within: float = REQUEST_LIMIT) -> Json:
-        """PUT *body*, which says at which resourceVersion it was read; stale is a CONFLICT."""
+        """PUT *body*, which contains its resourceVersion; a CONFLICT if that is out of date."""
         return await self._write("PUT", path, body, within)
 
     async def may(
@@ -143,8 +138,7 @@ class ApiClient:
             "kind": "SelfSubjectAccessReview",
             "spec": {"resourceAttributes": asked | {"subresource": sub, "name": name}},
         }
-        path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
-        answer = (await self.create(path, review)).get("status")
+        answer = (await self.create(_ACCESS_REVIEWS, review)).get("status")
         return isinstance(answer, dict) and answer.get("allowed") is True
 
     @asynccontextmanager
@@ -152,14 +146,14 @@ class ApiClient:
         self, path: str, params: Params, *, within: float, silence: float, json: bool
     ) -> AsyncIterator[Chunks]:
         """
-        Open a reply without an end; give its chunks as they come.
+        Open a reply without an end, and yield its chunks as they come.
 
         Args:
-            path: Of the collection that is watched, or of the log.
+            path: The path of the watched collection or of the log.
             params: Its query.
-            within: Seconds in which the reply has to begin.
+            within: Seconds within which the reply must begin.
             silence: Seconds without a byte after which the connection counts as dead.
-            json: Whether JSON has to come; a log may be anything.
+            json: Whether the reply must be JSON; a log may be anything.
 
         Raises:
             ApiError: Here, and later from the chunks.
@@ -172,7 +166,7 @@ class ApiClient:
                 await check(reply, request.what, json=json)
             yield Chunks(reply, request.what)
         finally:
-            # Closed, not released: what is still to come of a stream has no end.
+            # Closed, not released: the rest of a stream has no end.
             reply.close()
 
     async def _write(self, method: str, path: str, body: Json, within: float) -> Json:
@@ -190,7 +184,7 @@ class ApiClient:
                     reply.close()
 
     async def _open(self, request: _Request) -> aiohttp.ClientResponse:
-        """Send a request; once more, at once, if a token was refused that has changed since."""
+        """Send a request; repeat it at once if the token was refused and has changed since."""
         await self._stay_fresh()
         used = self._credentials
         reply = await self._send(request)
@@ -221,7 +215,7 @@ class ApiClient:
                 ssl=self._ssl,
                 server_hostname=used.server_name,
                 proxy=used.proxy,
-                # Wherever that led, our token is for this server alone.
+                # Our token is for this server only, wherever a redirect leads.
                 allow_redirects=False,
             )
 
@@ -232,7 +226,7 @@ class ApiClient:
                     await self._load()
 
     async def _renew(self, refused: Credentials) -> bool:
-        """Load credentials that were just refused again; return whether they are others now."""
+        """Load refused credentials again; return whether they have changed."""
         async with self._loading:
             now = asyncio.get_running_loop().time()
             if self._credentials is refused and now >= self._renew_at:
@@ -240,11 +234,11 @@ class ApiClient:
                 await self._load()
         if self._credentials != refused:
             return True
-        self.problem = f"{self.origin}: the API server refuses what is found there (401)"
+        self.problem = f"{self.origin}: the API server refuses the credentials found there (401)"
         return False
 
     async def _load(self) -> None:
-        """Load credentials; those in use stay if that fails."""
+        """Load credentials; if that fails, those in use stay."""
         try:
             await self._use(await self._source.load())
         except CredentialsError as error:

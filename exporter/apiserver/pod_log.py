@@ -1,48 +1,43 @@
 """
 One container's log, followed through the API server; each line once, also over reconnections.
 
-A kubelet may fall silent when it rotates a log, and a place in a log can be asked for to the second
-only. So we ask anew after a silence and at times, and leave out what we have had, which its time
-stamps and lines tell. Of a container that was started anew meanwhile the log of its life before is
-read to its end first; a kubelet keeps no more than that one. Time stamps of one container do not go
-back; should a node's clock do so, lines are left out rather than counted twice.
+A kubelet may stop sending when it rotates a log, and a place in a log can be requested only to the
+second. So we ask again after a silence and from time to time, and leave out what we have read.
+Its time stamps and lines tell. If the container was restarted meanwhile, the log of its previous
+life is read to its end first; a kubelet keeps only that one. We assume that the time stamps of one
+container do not go back. If a node's clock does, lines are left out rather than counted twice.
 """
 
 import asyncio
 import random
-from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from zlib import crc32
 
 from exporter.apiserver.client import REQUEST_LIMIT, ApiClient
 from exporter.apiserver.errors import ApiError, ErrorKind
-from exporter.apiserver.rate_limiter import Backoff, Pace, Uniform
+from exporter.apiserver.log_place import BEGINNING, Place, is_stamp
+from exporter.apiserver.new_lines import NewLines
+from exporter.apiserver.rate_limiter import Backoff, RateLimiter, Uniform
 from exporter.apiserver.replies import Chunks
 from exporter.apiserver.splitter import Splitter
 
 MAX_LINE = 64 << 10
 MAX_CONNECTION = 64 << 20
-"""Bytes that one connection brings at most."""
-MAX_SAME = 1000
-"""Lines of one time stamp that are told apart; of more, all count as had."""
+"""Largest number of bytes that one connection brings."""
 SILENCE = 120.0
-"""Seconds without a line after which the log is asked for anew: a kubelet may have lost it."""
+"""Seconds without a line after which the log is requested again: a kubelet may have lost it."""
 ASK_ANEW = 600.0
-"""Seconds that one connection is kept at most."""
+"""Seconds after which a connection is replaced."""
 SLACK = 5.0
 REFUSED_FIRST, REFUSED_LONGEST = 30.0, 300.0
-_STAMP = len("2006-01-02T15:04:05Z")
-_WHOLE = len("2006-01-02T15:04:05")
-_FIXED = len("2006-01-02T15:04:05.000000000")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Container:
-    """Whose log it is."""
+    """The container whose log is read."""
 
     namespace: str
     pod: str
@@ -59,32 +54,17 @@ class Container:
         return f"{self.of_pod}/log"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """How far a log has been read: the last time stamp, and which of its lines were had."""
+class Counts(NamedTuple):
+    """What was counted of one log."""
 
-    stamp: bytes = b""
-    """Empty before the first line."""
-    lines: tuple[int, ...] = ()
-    """Checksums of the lines of that very time stamp."""
-
-
-BEGINNING = Place()
-
-
-def since(unix: float) -> Place:
-    """Return the place after all that was written before then."""
-    return Place(stamp=f"{datetime.fromtimestamp(unix, UTC):%Y-%m-%dT%H:%M:%S.%f}Z".encode())
-
-
-def is_place(place: Place) -> bool:
-    """Return whether *place* is one that a log can be read on from."""
-    return not place.stamp or _moment(place.stamp)[0] > float("-inf")
-
-
-def latest(one: Place, other: Place) -> Place:
-    """Return the later of two places in one log."""
-    return other if _later(other.stamp, one.stamp) else one
+    requests: int = 0
+    """How often the log was requested."""
+    repeated: int = 0
+    """Lines left out because they had been read before."""
+    truncated: int = 0
+    """Lines left out because they were longer than MAX_LINE."""
+    unstamped: int = 0
+    """Lines left out because they have no time stamp: messages of the kubelet itself."""
 
 
 class PodLog:
@@ -94,17 +74,12 @@ class PodLog:
     Args:
         client: Has been entered.
         container: Which one.
-        place: Where to go on; None to begin with what is written from now on.
-        restarts: How often the container had been started anew when that was looked at.
+        place: Where to continue; None to begin with what is written from now on.
+        restarts: How often the container had been restarted when *place* was chosen.
         uniform: Spreads the waits; `random.uniform`.
 
     Attributes:
-        place: After the last block; None as long as it is not known where the log ends.
-        problem: What hinders, in one line; empty if nothing does.
-        connections: How often the log was asked for.
-        repeated: Lines left out because they had been had.
-        truncated: Lines left out because they were longer than MAX_LINE.
-        unstamped: Lines without a time stamp, which are a kubelet's own words.
+        problem: Why the log cannot be read, in one line; empty if it can.
     """
 
     def __init__(
@@ -117,20 +92,32 @@ class PodLog:
         silence: float = SILENCE,
         uniform: Uniform = random.uniform,
     ) -> None:
-        self.place = place
         self.problem = ""
-        self.connections = self.repeated = self.truncated = self.unstamped = 0
+        self._lines = NewLines(place)
+        self._requests = 0
         self._client, self._container, self._silence = client, container, silence
-        self._pace, self._backoff = Pace(), Backoff(uniform)
+        self._limiter, self._backoff = RateLimiter(), Backoff(uniform)
         self._refusals = Backoff(uniform, first=REFUSED_FIRST, longest=REFUSED_LONGEST)
-        self._had: Counter[int] = Counter()
-        """Lines of the time stamp of our place that this connection has not brought again yet."""
-        self._catching_up = self._had_many = False
         self._restarts = restarts
         self._restarts_read = restarts if place is None else 0
-        """How many lives of the container before this one need not be read any more."""
+        """How many previous lives of the container need not be read any more."""
         self._ended = False
-        """A connection has ended since the restarts were counted, and not because we ended it."""
+        """The server ended a connection after the restarts were last counted."""
+
+    @property
+    def place(self) -> Place | None:
+        """The place after the last block; None as long as the end of the log is not known."""
+        return self._lines.place
+
+    @place.setter
+    def place(self, place: Place | None) -> None:
+        self._lines.place = place
+
+    @property
+    def counts(self) -> Counts:
+        """What was counted until now."""
+        lines = self._lines
+        return Counts(self._requests, lines.repeated, lines.truncated, lines.unstamped)
 
     async def blocks(self) -> AsyncGenerator[bytes, None]:
         """
@@ -139,7 +126,7 @@ class PodLog:
         Close it (`contextlib.aclosing`) to end the connection before that.
 
         Raises:
-            ApiError: If the log can never be had, such as that of a container that the pod lacks.
+            ApiError: If the log can never be read, for example because the pod lacks the container.
         """
         while True:
             wait, brought = 0.0, False
@@ -149,13 +136,13 @@ class PodLog:
                 async with AsyncExitStack() as stack:
                     chunks = await self._open(stack)
                     self._ended = True
-                    lines = Splitter(MAX_LINE)
+                    splitter = Splitter(MAX_LINE)
                     end = asyncio.get_running_loop().time() + ASK_ANEW
                     while chunk := await self._next(chunks, end):
-                        if block := self._take(lines, chunk):
+                        if block := self._lines.take(splitter, chunk):
                             brought = True
                             yield block
-                # A container that has ended has nothing to say until it is started again.
+                # A container that has ended writes nothing until it is started again.
                 self._ended = self._ended and chunk is not None
                 wait = 0.0 if brought or chunk is None else self._backoff.after_failure()
             except ApiError as error:
@@ -165,11 +152,11 @@ class PodLog:
             await asyncio.sleep(wait)
 
     async def _open(self, stack: AsyncExitStack) -> Chunks | None:
-        """Ask for the log; None if nothing came, not even headers, which come with a line."""
+        """Request the log; None if nothing came, not even headers, which come with a line."""
         if self.place is None:
             self.place = await self._end()
-        await self._pace.turn()
-        self.connections += 1
+        await self._limiter.wait()
+        self._requests += 1
         limit = self._silence + SLACK
         stream = self._client.stream(
             self._container.path,
@@ -187,7 +174,7 @@ class PodLog:
         return chunks
 
     async def _next(self, chunks: Chunks | None, end: float) -> bytes | None:
-        """Return the next chunk, nothing at the end, None if it is time to ask anew."""
+        """Return the next chunk, nothing at the end, None if the log must be requested again."""
         if chunks is None:
             return None
         now = asyncio.get_running_loop().time()
@@ -198,30 +185,30 @@ class PodLog:
             return None
 
     async def _life_before(self) -> AsyncGenerator[bytes, None]:
-        """Yield what we lack of the log that ended when the container was started anew."""
+        """Yield what we have not read of the log that ended when the container was restarted."""
         if self._ended:
             self._restarts = await self._count_restarts()
             self._ended = False
         if self.place is None or self._restarts <= self._restarts_read:
             return
-        await self._pace.turn()
+        await self._limiter.wait()
         query = self._from(self.place) | {"previous": "true"}
-        lines = Splitter(MAX_LINE)
+        splitter = Splitter(MAX_LINE)
         try:
             async with self._client.stream(
                 self._container.path, query, within=REQUEST_LIMIT, silence=REQUEST_LIMIT, json=False
             ) as chunks:
                 async for chunk in chunks:
-                    if block := self._take(lines, chunk):
+                    if block := self._lines.take(splitter, chunk):
                         yield block
         except ApiError as error:
-            # Removed already, as a pod's oldest containers are.
+            # The log was removed already, like those of a pod's oldest containers.
             if error.kind is not ErrorKind.REFUSED:
                 raise
         self._restarts_read = self._restarts
 
     async def _count_restarts(self) -> int:
-        await self._pace.turn()
+        await self._limiter.wait()
         try:
             pod = await self._client.read(self._container.of_pod)
         except ApiError as error:
@@ -231,61 +218,27 @@ class PodLog:
         return max(restarts(pod, self._container.container), self._restarts)
 
     def _from(self, place: Place) -> dict[str, str]:
-        """Return the query for what comes after *place*, and expect that."""
-        self._had, self._catching_up = Counter(place.lines), True
-        self._had_many = len(place.lines) >= MAX_SAME
+        """Return the query for what comes after *place*, and prepare for the reply."""
+        self._lines.expect(place)
         stamp = {"sinceTime": place.stamp.decode()} if place.stamp else {}
         return self._query | stamp | {"limitBytes": str(MAX_CONNECTION)}
 
     async def _end(self) -> Place:
         """Return the place after the last line that is there now."""
-        await self._pace.turn()
+        await self._limiter.wait()
         query = self._query | {"tailLines": "1", "limitBytes": str(2 * MAX_LINE)}
-        lines, last = Splitter(MAX_LINE), b""
+        splitter, last = Splitter(MAX_LINE), b""
         async with self._client.stream(
             self._container.path, query, within=REQUEST_LIMIT, silence=REQUEST_LIMIT, json=False
         ) as chunks:
             async for chunk in chunks:
-                last = (lines.feed(chunk) or [last])[-1]
+                last = (splitter.feed(chunk) or [last])[-1]
         stamp, _, text = last.partition(b" ")
-        return Place(stamp=stamp, lines=(crc32(text),)) if _is_stamp(stamp) else BEGINNING
+        return Place(stamp=stamp, lines=(crc32(text),)) if is_stamp(stamp) else BEGINNING
 
     @property
     def _query(self) -> dict[str, str]:
         return {"container": self._container.container, "timestamps": "true"}
-
-    def _take(self, lines: Splitter, chunk: bytes) -> bytes:
-        """Return the new lines that a chunk completes, and move our place past them."""
-        place = self.place or BEGINNING
-        stamp, same, block = place.stamp, list(place.lines), []
-        before = lines.too_long
-        for line in lines.feed(chunk):
-            at, _, text = line.partition(b" ")
-            if not _is_stamp(at):
-                self.unstamped += 1
-                continue
-            later = _later(at, stamp)
-            if self._catching_up and not later and self._was_had(at, text, stamp):
-                self.repeated += 1
-                continue
-            if later:
-                stamp, same, self._catching_up = at, [], False
-            if at == stamp and len(same) < MAX_SAME:
-                same.append(crc32(text))
-            block.append(text)
-        self.truncated += lines.too_long - before
-        self.place = Place(stamp=stamp, lines=tuple(same))
-        return b"\n".join((*block, b"")) if block else b""
-
-    def _was_had(self, at: bytes, text: bytes, stamp: bytes) -> bool:
-        """Return whether a line, no later than our place, is from before it."""
-        if at != stamp or self._had_many:
-            return True
-        checksum = crc32(text)
-        if self._had[checksum]:
-            self._had[checksum] -= 1
-            return True
-        return False
 
     def _failed(self, error: ApiError) -> float:
         """Return the seconds to wait; raise the error if waiting would not help."""
@@ -299,7 +252,7 @@ class PodLog:
 
 
 def restarts(pod: dict[str, Any], container: str) -> int:
-    """Return how often a container was started anew, by its *pod* as the API server has it."""
+    """Return how often a container was restarted, by its *pod* as the API server has it."""
     status = pod.get("status")
     found = status.get("containerStatuses") if isinstance(status, dict) else None
     for each in found if isinstance(found, list) else ():
@@ -307,28 +260,3 @@ def restarts(pod: dict[str, Any], container: str) -> int:
             count = each.get("restartCount")
             return count if isinstance(count, int) else 0
     return 0
-
-
-def _is_stamp(text: bytes) -> bool:
-    """Return whether *text* looks like an RFC 3339 time; a kubelet's own words do not."""
-    return len(text) >= _STAMP and text[4:5] == b"-" and text[10:11] == b"T"
-
-
-def _later(one: bytes, other: bytes) -> bool:
-    """Compare time stamps, of which a kubelet writes all in one form, but for the time zone."""
-    if one[_FIXED:] == other[_FIXED:] and len(one) == len(other):
-        return one > other
-    return _moment(one) > _moment(other)
-
-
-def _moment(stamp: bytes) -> tuple[float, int]:
-    """Return seconds and nanoseconds; the beginning of time for what is no time."""
-    text = stamp.decode(errors="replace")
-    fraction = text[_WHOLE:].lstrip(".")
-    digits = fraction[: len(fraction) - len(fraction.lstrip("0123456789"))]
-    zone = fraction[len(digits) :]
-    try:
-        whole = datetime.fromisoformat(text[:_WHOLE] + zone).timestamp()
-    except ValueError:
-        return (float("-inf"), 0)
-    return whole, int(digits.ljust(9, "0")[:9])

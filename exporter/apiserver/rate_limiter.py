@@ -1,10 +1,10 @@
-"""How fast an API server is asked when it does not answer as it should."""
+"""How often an API server is asked, also when it fails."""
 
 import asyncio
 from collections.abc import Callable
 
 Uniform = Callable[[float, float], float]
-"""As `random.uniform`: where in a range a wait lies."""
+"""A function such as `random.uniform`: it chooses a wait within a range."""
 
 FIRST, LONGEST = 0.8, 30.0
 """Seconds of the shortest and the longest wait after a failure, as in Kubernetes' own clients."""
@@ -32,19 +32,23 @@ class Backoff:
         return wait
 
 
-class Pace:
-    """At most one request a second; but the first two, a list and the watch after it, at once."""
+class RateLimiter:
+    """
+    At most one request a second.
 
-    AT_ONCE = 2
+    The first two, a list and the watch after it, need not wait.
+    """
+
+    WITHOUT_WAIT = 2
 
     def __init__(self) -> None:
-        self._left, self._next = self.AT_ONCE, float("-inf")
+        self._left, self._next = self.WITHOUT_WAIT, float("-inf")
 
-    async def turn(self) -> None:
+    async def wait(self) -> None:
         """Wait until another request is due."""
         clock = asyncio.get_running_loop().time
         if self._left:
             self._left -= 1
-        elif (wait := self._next - clock()) > 0:
-            await asyncio.sleep(wait)
+        elif (left := self._next - clock()) > 0:
+            await asyncio.sleep(left)
         self._next = clock() + 1

@@ -1,10 +1,10 @@
 """
 The objects of one resource, kept as the API server has them: listed once, then watched.
 
-A watch that ends goes on where it was; only where the server no longer knows that place is all
-listed again, and what vanished in between is found by comparing. Whatever a server does, it is
-asked at most once a second, but for the first watch, which follows the first list at once, and the
-pages of a list; and a fault of one resource is none of another.
+A watch that ends is continued where it ended. Only if the server no longer knows that place,
+everything is listed again; a comparison then finds what was deleted in between. Whatever a server
+does, it is asked at most once a second. Exceptions are the first watch, which follows the first
+list at once, and the pages of a list. A failure of one resource does not affect another.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ import msgspec
 
 from exporter.apiserver.client import REQUEST_LIMIT, ApiClient
 from exporter.apiserver.errors import ApiError, ErrorKind, kind_of, one_line
-from exporter.apiserver.rate_limiter import Backoff, Pace, Uniform
+from exporter.apiserver.rate_limiter import Backoff, RateLimiter, Uniform
 from exporter.apiserver.resource import PAGE, Event, Page, Resource, read_event, read_page
 from exporter.apiserver.splitter import Splitter
 from exporter.apiserver.store import OutOfOrderError, Store, T, Trim
@@ -25,15 +25,15 @@ from exporter.model.watches import WatchState
 MAX_LINE = 16 << 20
 MAX_PAGES = 1000
 WATCH_SECONDS = (300.0, 600.0)
-"""How long the server is asked to keep a watch open; spread, so that not all end at once."""
+"""Seconds for which a watch is requested; spread, so that not all end at once."""
 SLACK = 30.0
-"""Seconds after its end that a watch which says nothing is waited for."""
+"""Seconds that a silent watch may last beyond its end."""
 LOOK_AGAIN = 60.0
-"""Seconds after which a resource that is not installed is looked for again."""
+"""Seconds until a resource that is not installed is listed again."""
 REFUSED_FIRST, REFUSED_LONGEST = 30.0, 300.0
-"""Of the backoff after what we may not see."""
+"""Seconds of the backoff after a request that was forbidden."""
 TURN = 100
-"""Objects of a page after which others get a turn."""
+"""Objects of a page after which other tasks get a turn."""
 
 
 class Reflector(Generic[T]):
@@ -43,17 +43,17 @@ class Reflector(Generic[T]):
     Args:
         client: Has been entered.
         resource: What to watch.
-        trim: What to keep of an object.
-        changed: Called after objects or the state are others than before.
+        trim: Returns what to keep of an object.
+        changed: Called after the objects or the state have changed.
         uniform: Spreads the waits; `random.uniform`.
 
     Attributes:
-        state: How it stands.
-        problem: Why not well, in one line that says what would help; empty if well.
+        state: The state of the watch.
+        problem: What is wrong, in one line that says what would help; empty if nothing is.
         version: The API version that served the last list; empty before.
-        settled: Set once the first list is done, or once it is known that there is none to be had.
+        settled: Set once the first list is done, or once it is known that none is possible.
         store: The objects, and what was counted of them.
-        last_alive: When the server last said something, on the loop's clock; None before.
+        last_alive: When the server last sent something, on the loop's clock; None before.
         requests, relists, failures, bad_lines: How often.
     """
 
@@ -73,21 +73,21 @@ class Reflector(Generic[T]):
         self.last_alive: float | None = None
         self.requests = self.relists = self.failures = self.bad_lines = 0
         self._client, self._changed, self._uniform = client, changed, uniform
-        self._pace, self._backoff = Pace(), Backoff(uniform)
+        self._limiter, self._backoff = RateLimiter(), Backoff(uniform)
         self._refusals = Backoff(uniform, first=REFUSED_FIRST, longest=REFUSED_LONGEST)
         self._place = ""
-        """The resourceVersion up to which we have seen all; empty if a list has to tell."""
+        """The resourceVersion up to which we have seen everything; empty if a list is needed."""
         self._stumbled = ""
-        """The place after which a line made no sense."""
+        """The place after which the last invalid line came."""
 
     @property
     def objects(self) -> Mapping[str, T]:
-        """Return what is kept of each object, by `namespace/name`, or name if in no namespace."""
+        """Return what is kept of each object, by `namespace/name`, or `name` without namespace."""
         return self.store.objects
 
     @property
     def age(self) -> float:
-        """Return the seconds since the server last said something; infinite before it did."""
+        """Return the seconds since the server last sent something; infinite before it did."""
         if self.last_alive is None:
             return float("inf")
         return asyncio.get_running_loop().time() - self.last_alive
@@ -123,7 +123,7 @@ class Reflector(Generic[T]):
     async def _list_as(self, version: str) -> None:
         fresh: dict[str, T] = {}
         broken: dict[str, str] = {}
-        await self._pace.turn()
+        await self._limiter.wait()
         token = ""
         for _ in range(MAX_PAGES):
             page = await self._page(version, token)
@@ -137,12 +137,9 @@ class Reflector(Generic[T]):
         else:
             msg = f"list of {self.resource.title}: does not end after {MAX_PAGES} pages"
             raise ApiError(ErrorKind.TOO_LARGE, msg)
-        if not page.metadata.resource_version:
-            msg = f"list of {self.resource.title}: has no resourceVersion"
-            raise ApiError(ErrorKind.MALFORMED, msg)
-        self.version, self._place = version, page.metadata.resource_version
+        self.version, self._place = version, _version_of(page, self.resource.title)
         differs = self.store.replace(fresh, broken)
-        # Where the watch is what we may not do, only the watch can tell that we may by now.
+        # If only the watch is forbidden, only a watch can show that it is allowed by now.
         state = self.state if self.state is WatchState.FORBIDDEN else WatchState.SYNCED
         self._stand(state, self.problem if state is WatchState.FORBIDDEN else "", differs=differs)
 
@@ -150,25 +147,14 @@ class Reflector(Generic[T]):
         params = self.resource.params({"limit": str(PAGE)} | ({"continue": token} if token else {}))
         self.requests += 1
         body = await self._client.get(self.resource.path(version), params)
-        self._alive()
-        try:
-            return read_page(body)
-        except (msgspec.DecodeError, RecursionError) as error:
-            msg = f"list of {self.resource.title}: is no list: {one_line(str(error))}"
-            raise ApiError(ErrorKind.MALFORMED, msg) from error
+        self.last_alive = asyncio.get_running_loop().time()
+        return _read_page(body, self.resource.title)
 
     async def _watch(self) -> None:
         """Watch from our place until the server ends it."""
         seconds = self._uniform(*WATCH_SECONDS)
-        params = self.resource.params(
-            {
-                "watch": "true",
-                "resourceVersion": self._place,
-                "allowWatchBookmarks": "true",
-                "timeoutSeconds": str(int(seconds)),
-            }
-        )
-        await self._pace.turn()
+        params = self.resource.watch_params(self._place, seconds)
+        await self._limiter.wait()
         self.requests += 1
         path, silence = self.resource.path(self.version), seconds + SLACK
         stream = self._client.stream(path, params, within=REQUEST_LIMIT, silence=silence, json=True)
@@ -177,14 +163,14 @@ class Reflector(Generic[T]):
                 self._stand(WatchState.SYNCED, "")
                 lines = Splitter(MAX_LINE)
                 async for chunk in chunks:
-                    self._alive()
+                    self.last_alive = asyncio.get_running_loop().time()
                     self._read(lines, chunk)
         except TimeoutError as error:
             msg = f"watch of {self.resource.title}: goes on past the end that was asked for"
             raise ApiError(ErrorKind.UNREACHABLE, msg) from error
 
     def _read(self, lines: Splitter, chunk: bytes) -> None:
-        """Take what a chunk brings. The last line is whole only once its end has come."""
+        """Use the lines of a chunk. The last line is complete only once its end has come."""
         changes, too_long = self.store.changes, lines.too_long
         try:
             for line in lines.feed(chunk):
@@ -211,29 +197,22 @@ class Reflector(Generic[T]):
         self._place = place or self._place
 
     def _stumble(self) -> None:
-        """
-        Meet a line that is no event.
-
-        It may have been one that was garbled on its way, so the server is asked again for what
-        comes after our place. If there is such a line again, only a list can tell what it was.
-        """
+        """Handle a line that is not a valid event: ask again, and list if it comes again."""
+        # It may have been damaged on its way. If not, only a list can show what it was.
         self.bad_lines += 1
         kind = ErrorKind.GONE if self._stumbled == self._place else ErrorKind.MALFORMED
         self._stumbled = self._place
         raise ApiError(kind, f"watch of {self.resource.title}: a line is no event")
 
-    def _alive(self) -> None:
-        self.last_alive = asyncio.get_running_loop().time()
-
     def _failed(self, error: ApiError) -> float:
-        """Let the state say what happened; return the seconds to wait."""
+        """Set the state to what happened; return the seconds to wait."""
         match error.kind:
             case ErrorKind.GONE:
                 self._place = ""
                 self.relists += 1
                 return self._backoff.after_failure()
             case ErrorKind.NOT_FOUND if self._place:
-                # The list will tell whether another version is served now.
+                # The list shows whether another version is served now.
                 self._place = ""
                 return 0.0
             case ErrorKind.NOT_FOUND:
@@ -243,15 +222,10 @@ class Reflector(Generic[T]):
                 return LOOK_AGAIN
             case ErrorKind.FORBIDDEN:
                 self._place = ""
-                self._stand(WatchState.FORBIDDEN, f"{error.message}; {self._rule()}")
+                self._stand(WatchState.FORBIDDEN, f"{error.message}; {self.resource.missing_rule}")
                 return self._refusals.after_failure()
         self._stand(WatchState.FAILING, error.message)
         return max(self._backoff.after_failure(), error.retry_after or 0.0)
-
-    def _rule(self) -> str:
-        where = f" in namespace {self.resource.namespace}" if self.resource.namespace else ""
-        group = self.resource.group or '""'
-        return f"grant list and watch on {self.resource.plural} of API group {group}{where}"
 
     def _stand(self, state: WatchState, problem: str, *, differs: bool = False) -> None:
         known = (self.state, self.problem)
@@ -262,8 +236,25 @@ class Reflector(Generic[T]):
             self._changed()
 
 
+def _read_page(body: bytes, title: str) -> Page:
+    """Decode one page of the list of *title*."""
+    try:
+        return read_page(body)
+    except (msgspec.DecodeError, RecursionError) as error:
+        msg = f"list of {title}: is no list: {one_line(str(error))}"
+        raise ApiError(ErrorKind.MALFORMED, msg) from error
+
+
+def _version_of(page: Page, title: str) -> str:
+    """Return the resourceVersion of the list of *title*."""
+    if not page.metadata.resource_version:
+        msg = f"list of {title}: has no resourceVersion"
+        raise ApiError(ErrorKind.MALFORMED, msg)
+    return page.metadata.resource_version
+
+
 def _error_in(event: Event, title: str) -> ApiError:
-    """Return what an ERROR event, which holds a Status, comes to."""
+    """Return the error that an ERROR event contains as a Status."""
     status = msgspec.json.decode(event.object)
     status = status if isinstance(status, dict) else {}
     code = status.get("code")

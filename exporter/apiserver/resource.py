@@ -1,4 +1,4 @@
-"""What is watched, and what a list and a watch of it look like on the wire."""
+"""A resource to watch, and the JSON of its lists and watches."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,7 @@ PAGE = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resource:
-    """A kind of object of an API server, or those of it that we want."""
+    """A kind of object of an API server, or a selection of those objects."""
 
     group: str = ""
     version: str
@@ -19,7 +19,7 @@ class Resource:
     """Versions asked for, in this order, where *version* is not served."""
     plural: str
     namespace: str | None = None
-    """None for all namespaces, and for what has none."""
+    """None for all namespaces, and for objects without a namespace."""
     label_selector: str | None = None
     field_selector: str | None = None
 
@@ -30,13 +30,31 @@ class Resource:
 
     @property
     def versions(self) -> tuple[str, ...]:
-        """Return all versions that would do, the best first."""
+        """Return all usable versions, the best first."""
         return self.version, *self.older
+
+    @property
+    def missing_rule(self) -> str:
+        """Return which RBAC rule allows to list and watch it, as an instruction."""
+        where = f" in namespace {self.namespace}" if self.namespace else ""
+        group = self.group or '""'
+        return f"grant list and watch on {self.plural} of API group {group}{where}"
 
     def path(self, version: str) -> str:
         """Return the path of the collection."""
         base = f"/apis/{self.group}/{version}" if self.group else f"/api/{version}"
         return f"{base}{f'/namespaces/{self.namespace}' if self.namespace else ''}/{self.plural}"
+
+    def watch_params(self, place: str, seconds: float) -> dict[str, str]:
+        """Return the query of a watch that begins at the resourceVersion *place*."""
+        return self.params(
+            {
+                "watch": "true",
+                "resourceVersion": place,
+                "allowWatchBookmarks": "true",
+                "timeoutSeconds": str(int(seconds)),
+            }
+        )
 
     def params(self, more: dict[str, str]) -> dict[str, str]:
         """Return the query of a request with these parameters."""
@@ -52,7 +70,7 @@ class ListMeta(msgspec.Struct):
 
 
 class Page(msgspec.Struct):
-    """One page; its items are decoded one at a time, so that they are never all there."""
+    """One page. Its items are decoded one at a time, which saves memory."""
 
     metadata: ListMeta
     items: list[msgspec.Raw] | None = None
@@ -70,7 +88,7 @@ read_event = msgspec.json.Decoder(Event).decode
 
 
 def name_of(found: dict[str, Any]) -> str:
-    """Return `namespace/name`, or the name of what is in no namespace; ValueError without one."""
+    """Return `namespace/name`, or `name` without a namespace; ValueError without a name."""
     meta = found["metadata"]
     name, namespace = meta["name"], meta.get("namespace") or ""
     if not (isinstance(name, str) and name and isinstance(namespace, str)):

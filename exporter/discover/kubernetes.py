@@ -97,6 +97,9 @@ class KubernetesInventory:
                 requests=reflector.requests,
                 relists=reflector.relists,
                 failures=reflector.failures,
+                events=dict(reflector.store.events),
+                bad_lines=reflector.bad_lines,
+                bad_objects=reflector.store.bad_objects,
                 broken=len(reflector.store.broken),
                 problem=reflector.problem or self._client.problem,
             )

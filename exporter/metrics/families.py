@@ -269,10 +269,27 @@ WATCH_RELISTS = counter(
 WATCH_FAILURES = counter(
     "clusterset_exporter_watch_failures_total", "List and watch requests that failed.", "resource"
 )
+WATCH_EVENTS = counter(
+    "clusterset_exporter_watch_events_total", "Events that a watch brought.", "resource", "type"
+)
+WATCH_BAD_LINES = counter(
+    "clusterset_exporter_watch_bad_lines_total",
+    "Lines of a watch that were not a valid event.",
+    "resource",
+)
+WATCH_BAD_OBJECTS = counter(
+    "clusterset_exporter_watch_bad_objects_total",
+    "Invalid objects received in lists and watches, counted each time.",
+    "resource",
+)
 BROKEN_OBJECTS = gauge(
     "clusterset_exporter_broken_objects",
     "Objects that are invalid now and are left out.",
     "resource",
+)
+AUTHENTICATION_ERRORS = counter(
+    "clusterset_exporter_api_authentication_errors_total",
+    "Requests for which the API server refused our credentials (401).",
 )
 FINDINGS = gauge(
     "clusterset_exporter_findings",
@@ -284,6 +301,18 @@ LEADER = gauge(
     "1 if this replica holds the Lease and works, 0 if it stands by; absent without a Lease.",
 )
 PODS_FOLLOWED = gauge("clusterset_exporter_pod_logs", "Pod logs that are followed now.")
+POD_LOG_REQUESTS = counter(
+    "clusterset_exporter_pod_log_requests_total",
+    "Requests to the API server that followed a pod log.",
+    "log",
+)
+POD_LOG_SKIPPED = counter(
+    "clusterset_exporter_pod_log_lines_skipped_total",
+    "Lines of pod logs that were not counted. repeated: the line was read before. unstamped: a "
+    "message of the kubelet itself, without a time stamp.",
+    "log",
+    "reason",
+)
 LOG_LINES = counter(
     "clusterset_exporter_log_lines_total",
     "Log lines read, by outcome: access; ignored (health checks); foreign (another host);"

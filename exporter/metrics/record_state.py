@@ -104,6 +104,10 @@ class StateRecorder(Recorder):
             self.set_gauge(families.WATCH_REQUESTS, watch.requests, labels)
             self.set_gauge(families.WATCH_RELISTS, watch.relists, labels)
             self.set_gauge(families.WATCH_FAILURES, watch.failures, labels)
+            for kind, number in watch.events.items():
+                self.set_gauge(families.WATCH_EVENTS, number, (*labels, kind))
+            self.set_gauge(families.WATCH_BAD_LINES, watch.bad_lines, labels)
+            self.set_gauge(families.WATCH_BAD_OBJECTS, watch.bad_objects, labels)
             self.set_gauge(families.BROKEN_OBJECTS, watch.broken, labels)
 
     def found(self, kinds: Mapping[str, int]) -> None:

@@ -65,6 +65,12 @@ class TrafficRecorder(Recorder):
             self.count(families.LOG_LINES, (log, outcome), lines)
         self.count(families.LOG_SLOW_BLOCKS, (log,), counts.slow_blocks)
 
+    def pod_log_read(self, log: str, *, requests: int, repeated: int, unstamped: int) -> None:
+        """Count what it took to follow a pod log, and the lines that were left out."""
+        self.count(families.POD_LOG_REQUESTS, (log,), requests)
+        self.count(families.POD_LOG_SKIPPED, (log, "repeated"), repeated)
+        self.count(families.POD_LOG_SKIPPED, (log, "unstamped"), unstamped)
+
     def log_gone(self, log: str) -> None:
         """Drop the series of a log source."""
         for family in FAMILIES:

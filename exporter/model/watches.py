@@ -1,5 +1,6 @@
 """How the watched resources of the API server stand."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -26,6 +27,12 @@ class Watch(NamedTuple):
     requests: int
     relists: int
     failures: int
+    events: Mapping[str, int]
+    """Received events, by type."""
+    bad_lines: int
+    """Lines of watches that were not a valid event."""
+    bad_objects: int
+    """Invalid objects received, counted each time."""
     broken: int
     """Objects that make no sense."""
     problem: str

@@ -238,7 +238,9 @@ async def test_a_token_that_stays_refused_is_asked_for_rarely():
                 await asyncio.sleep(1)
             assert source.loads <= 1 + 20 / RELOAD_EVERY + 1
             assert len(server.asked) == 20
-            assert client.problem == "test: the API server refuses what is found there (401)"
+            assert (
+                client.problem == "test: the API server refuses the credentials found there (401)"
+            )
 
 
 async def test_a_new_authority_is_trusted_once_it_is_mounted(account):

@@ -13,7 +13,8 @@ import pytest
 
 from exporter.apiserver.errors import ApiError, ErrorKind
 from exporter.apiserver.lease import Election
-from exporter.apiserver.pod_log import BEGINNING, Container, Place, PodLog, restarts
+from exporter.apiserver.log_place import BEGINNING, Place
+from exporter.apiserver.pod_log import Container, PodLog, restarts
 from exporter.apiserver.reflector import Reflector, Resource, WatchState
 from tests.fakes.apiaccess import ADMIN, EXPORTER, USERS
 from tests.fakes.virtual import until
@@ -232,7 +233,7 @@ async def test_errors_of_the_client_say_what_happened(api, maps):
         with pytest.raises(ApiError, match="401 Unauthorized") as caught:
             await client.read(maps)
         assert caught.value.kind is ErrorKind.UNAUTHORIZED
-        assert "refuses what is found there" in client.problem
+        assert "refuses the credentials found there" in client.problem
 
 
 def reflector(client, maps, **more):
@@ -381,7 +382,7 @@ async def test_a_log_is_followed(api, maps):
         lines = b""
         async with asyncio.timeout(LIMIT), aclosing(followed.blocks()) as blocks:
             task = asyncio.ensure_future(anext(blocks))
-            await until(lambda: followed.connections == 1, within=LIMIT)
+            await until(lambda: followed.counts.requests == 1, within=LIMIT)
             for number in range(3):
                 log.write(b"new %d" % number, stamp(1, number + 1))
             lines += await task
@@ -393,7 +394,7 @@ async def test_a_log_is_followed(api, maps):
         again = PodLog(client, whose, place=followed.place)
         async with asyncio.timeout(LIMIT), aclosing(again.blocks()) as blocks:
             assert await anext(blocks) == b"newer\n"
-        assert (again.repeated, BEGINNING.stamp) == (4, b"")
+        assert (again.counts.repeated, BEGINNING.stamp) == (4, b"")
 
 
 async def test_a_lease_is_taken_renewed_and_given_back(api, maps):

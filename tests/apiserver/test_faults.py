@@ -223,6 +223,18 @@ async def test_a_server_that_is_down_at_the_start(api, tmp_path):
             assert each.problem == "" or each.state == "not_installed"
 
 
+@pytest.mark.usefixtures("member")
+async def test_refused_credentials_are_counted(api, tmp_path):
+    api.server.faults = [Fault(faults.status(401, reason="Unauthorized"), times=3)]
+    async with local(api, tmp_path) as here:
+        await here.until_ready("cluster1", "cluster2", within=90)
+        found = await here.metrics()
+        (refused,) = found["clusterset_exporter_api_authentication_errors"].samples
+        assert refused.value == 3
+        lines = found["clusterset_exporter_watch_bad_lines"].samples
+        assert {sample.value for sample in lines} == {0}
+
+
 async def test_history_that_is_compacted_and_a_kind_that_is_away_for_a_while(member, api, tmp_path):
     group, version, plural = PLURALS["Gateway"]
     async with local(api, tmp_path) as here:

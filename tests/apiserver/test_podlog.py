@@ -9,7 +9,9 @@ import pytest
 
 from exporter.apiserver.client import ApiClient
 from exporter.apiserver.errors import ApiError
-from exporter.apiserver.pod_log import MAX_LINE, Container, Place, PodLog, since
+from exporter.apiserver.log_place import BEGINNING, Place, since
+from exporter.apiserver.new_lines import NewLines
+from exporter.apiserver.pod_log import MAX_LINE, Container, PodLog
 from exporter.apiserver.splitter import Splitter
 from tests.fakes import apifaults as faults
 from tests.fakes.apiaccess import Fixed
@@ -76,7 +78,7 @@ async def test_lines_come_as_they_are_written(server):
         log.write(b"null", BEGIN + 4)
         wanted = [b"one", b"\xff\x00 two", b"", b'{"type":"ERROR","object":{"code":410}}', b"null"]
         await reader.until_lines(*wanted, within=0.2)
-        assert reader.followed.connections == 1
+        assert reader.followed.counts.requests == 1
         (asked,) = reader.asked()
         assert asked.query["timestamps"] == "true"
         assert "sinceTime" not in asked.query
@@ -116,7 +118,7 @@ async def test_after_a_break_each_line_is_there_once(server, same):
         for number in range(4, 8):
             log.write(b"line %d" % (number // 2), stamps[number])
         await reader.until_lines(*(b"line %d" % (number // 2) for number in range(8)))
-        assert reader.followed.repeated == 4
+        assert reader.followed.counts.repeated == 4
         assert reader.asked()[1].query["sinceTime"].startswith("2023-11-14T22:13:20")
 
 
@@ -301,7 +303,7 @@ async def test_a_line_that_is_too_long_is_left_out(server):
         log.write(b"x" * (5 * MAX_LINE), BEGIN + 1)
         log.write(b"two", BEGIN + 2)
         await reader.until_lines(b"one", b"two")
-        assert reader.followed.truncated == 1
+        assert reader.followed.counts.truncated == 1
 
 
 async def test_a_kubelets_own_words_are_no_lines(server):
@@ -310,7 +312,7 @@ async def test_a_kubelets_own_words_are_no_lines(server):
     server.log("shop", "web").write(b"one", BEGIN)
     async with reading(server) as reader:
         await reader.until_lines(b"one")
-        assert reader.followed.unstamped == 1
+        assert reader.followed.counts.unstamped == 1
 
 
 async def test_a_node_whose_time_zone_changes(server):
@@ -366,11 +368,11 @@ async def test_over_all_faults_at_once_each_line_comes_once(server, seed):
             await asyncio.sleep(chance.uniform(0, 2))
         log.stalled = False
         await reader.until_lines(*written, within=400)
-        assert reader.followed.repeated > 0
+        assert reader.followed.counts.repeated > 0
 
 
 def test_the_place_of_a_log_takes_little_memory():
-    followed = PodLog(None, WEB)
+    new = NewLines(BEGINNING)
     lines = b"".join(b"2026-01-02T03:04:05.000000000Z %d\n" % number for number in range(50_000))
-    followed._take(Splitter(MAX_LINE), lines)
-    assert len(followed.place.lines) == 1000
+    new.take(Splitter(MAX_LINE), lines)
+    assert len(new.place.lines) == 1000

@@ -43,6 +43,7 @@ class Local:
             end=self.ends.append,
         )
         self.monitor.watches = self.cluster.watches
+        self.monitor.authentication_errors = self.cluster.authentication_errors
         self.monitor.waits_for = self.cluster.waits_for
         self.monitor.leadership = self.cluster.leadership
         stages = self.cluster.stages(loaded.settings.inventory.kubernetes, loaded.local)

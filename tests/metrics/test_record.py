@@ -27,6 +27,7 @@ from exporter.model.verdicts import (
     Rule,
     ServiceView,
 )
+from exporter.model.watches import Watch, WatchState
 from tests.fakes.nouns import NGINX, inventory, probe
 from tests.fakes.tools import need
 
@@ -310,3 +311,34 @@ def test_a_move_that_nobody_measured_has_no_durations():
     name = "clusterset_failover_duration_seconds_count"
     assert set(samples(store, name).values()) == {1}
     assert set(samples(store, "clusterset_failovers_total").values()) == {2}
+
+
+def test_what_watches_and_pod_logs_left_out_is_counted():
+    store, metrics = begun()
+    watch = Watch(
+        resource="pods",
+        state=WatchState.SYNCED,
+        age=1.0,
+        requests=3,
+        relists=0,
+        failures=1,
+        events={"ADDED": 2, "unknown": 1},
+        bad_lines=4,
+        bad_objects=5,
+        broken=1,
+        problem="",
+    )
+    metrics.watched([watch])
+    metrics.pod_log_read("pods", requests=2, repeated=6, unstamped=0)
+    metrics.pod_log_read("pods", requests=0, repeated=1, unstamped=1)
+    assert samples(store, "clusterset_exporter_watch_events_total") == {
+        ("pods", "ADDED"): 2,
+        ("pods", "unknown"): 1,
+    }
+    assert samples(store, "clusterset_exporter_watch_bad_lines_total") == {("pods",): 4}
+    assert samples(store, "clusterset_exporter_watch_bad_objects_total") == {("pods",): 5}
+    assert samples(store, "clusterset_exporter_pod_log_requests_total") == {("pods",): 2}
+    assert samples(store, "clusterset_exporter_pod_log_lines_skipped_total") == {
+        ("pods", "repeated"): 7,
+        ("pods", "unstamped"): 1,
+    }

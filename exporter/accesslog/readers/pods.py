@@ -13,6 +13,7 @@ from exporter.accesslog.readers.reader import Reader
 from exporter.accesslog.readers.workloads import LOOK_EVERY, Name, Workloads, source_of
 from exporter.accesslog.sink import Sink
 from exporter.accesslog.source import LogSource
+from exporter.apiserver import log_place
 from exporter.apiserver import pod_log as podlog
 from exporter.apiserver.client import ApiClient
 from exporter.apiserver.errors import ApiError
@@ -24,7 +25,7 @@ MAX_PLACES = 2000
 """Logs that are read on from where we had come to, should their pods come back."""
 
 Key = tuple[str, str, str]
-Places = dict[str, podlog.Place]
+Places = dict[str, log_place.Place]
 
 
 class PodReader:
@@ -59,7 +60,7 @@ class PodReader:
         self._client, self._workloads, self._unix = client, workloads, unix
         self._sink, self._reader, self._taken_over = sink, reader, taken_over
         self._problem_group = sink.problem_group("pod logs")
-        self._places: dict[Key, podlog.Place] = {}
+        self._places: dict[Key, log_place.Place] = {}
         self._followed: dict[Key, podlog.PodLog] = {}
         self._tasks: dict[Key, asyncio.Task[None]] = {}
 
@@ -98,7 +99,7 @@ class PodReader:
         for name, place in saved.items():
             # What somebody else wrote there is passed over.
             match name.split("/"):
-                case [namespace, pod, container] if podlog.is_place(place):
+                case [namespace, pod, container] if log_place.is_place(place):
                     self._places[namespace, pod, container] = place
 
     async def _save(self, saver: Saver[Places]) -> None:
@@ -139,18 +140,20 @@ class PodReader:
                 self._show(each, self._followed[key].problem)
         self._sink.pods_followed(len(self._tasks))
 
-    def _place(self, key: Key, wanted: PodLog, *, first: bool) -> podlog.Place | None:
+    def _place(self, key: Key, wanted: PodLog, *, first: bool) -> log_place.Place | None:
         """Return where to begin with a log; None: at its end."""
         begin = self._taken_over()
         if (place := self._places.get(key)) is not None:
-            return place if begin is None else podlog.latest(place, podlog.since(begin))
+            return place if begin is None else log_place.latest(place, log_place.since(begin))
         if first:
             recent = begin is not None and self._unix() - begin <= HANDOVER
-            return podlog.since(begin) if recent and begin is not None else None
+            return log_place.since(begin) if recent and begin is not None else None
         since = self._workloads.since(wanted)
-        return podlog.BEGINNING if since is None else podlog.since(since)
+        return log_place.BEGINNING if since is None else log_place.since(since)
 
-    async def _follow(self, wanted: PodLog, place: podlog.Place | None, source: LogSource) -> None:
+    async def _follow(
+        self, wanted: PodLog, place: log_place.Place | None, source: LogSource
+    ) -> None:
         key, name = _key(wanted), _name(wanted)
         container = podlog.Container(namespace=key[0], pod=key[1], container=key[2])
         followed = self._followed[key] = podlog.PodLog(
@@ -192,13 +195,26 @@ class PodReader:
         self._problem_group.set_message(_key(wanted), message and f"{where}: {message}")
 
     async def _count(self, title: str, stream: str, followed: podlog.PodLog, lines: Lines) -> None:
-        cut = 0
-        async with aclosing(followed.blocks()) as blocks:
-            async for block in blocks:
-                self._sink.logged(title, lines.count(stream, block), lines.by_second)
-                if followed.truncated > cut:
-                    self._sink.truncated(title, followed.truncated - cut)
-                    cut = followed.truncated
+        reported = podlog.Counts()
+        try:
+            async with aclosing(followed.blocks()) as blocks:
+                async for block in blocks:
+                    self._sink.logged(title, lines.count(stream, block), lines.by_second)
+                    reported = self._report(title, followed.counts, reported)
+        finally:
+            self._report(title, followed.counts, reported)
+
+    def _report(self, title: str, counts: podlog.Counts, before: podlog.Counts) -> podlog.Counts:
+        """Report what was counted since *before*."""
+        if counts.truncated > before.truncated:
+            self._sink.truncated(title, counts.truncated - before.truncated)
+        self._sink.pod_log_read(
+            title,
+            requests=counts.requests - before.requests,
+            repeated=counts.repeated - before.repeated,
+            unstamped=counts.unstamped - before.unstamped,
+        )
+        return counts
 
 
 def _key(log: PodLog) -> Key:

@@ -89,6 +89,10 @@ class LocalCluster:
         """Return the state of the watched resources of the API server."""
         return () if self._discovery is None else self._discovery.watches()
 
+    def authentication_errors(self) -> int:
+        """Return how often the API server refused our credentials."""
+        return self._client.auth_errors
+
     def waits_for(self) -> str:
         """Return what is missing before there can be an inventory; empty if nothing is."""
         if self._discovery is None:

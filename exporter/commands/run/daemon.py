@@ -256,6 +256,7 @@ class Daemon:
             end=self.end,
         )
         self.monitor.watches = made.watches
+        self.monitor.authentication_errors = made.authentication_errors
         self.monitor.waits_for = made.waits_for
         self.monitor.leadership = made.leadership
         return made

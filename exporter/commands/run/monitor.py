@@ -84,6 +84,8 @@ class Monitor:
         self._accelerate = accelerate
         self.watches: Callable[[], Iterable[Watch]] = tuple
         """Tells how the watched resources of the API server stand."""
+        self.authentication_errors: Callable[[], int] = int
+        """Returns how often the API server refused our credentials."""
         self.waits_for: Callable[[], str] = str
         """Tells what there has to be before there can be an inventory."""
         self.leadership: Callable[[], tuple[bool, str] | None] = lambda: None
@@ -338,6 +340,10 @@ class Monitor:
         self.metrics.count(series.CHECKPOINT_FAILURES, (source,))
         self.problem(f"checkpoint of {source}", message)
 
+    def pod_log_read(self, source: str, *, requests: int, repeated: int, unstamped: int) -> None:
+        """Count what it took to follow a pod log since the last report."""
+        self.metrics.pod_log_read(source, requests=requests, repeated=repeated, unstamped=unstamped)
+
     def pods_followed(self, number: int) -> None:
         """Take in how many logs of pods are followed now."""
         self.metrics.set_gauge(series.PODS_FOLLOWED, number)
@@ -393,6 +399,8 @@ class Monitor:
             if n % VIEWS_A_TURN == 0:
                 await asyncio.sleep(0)
         self.metrics.watched(self.watches())
+        errors = self.authentication_errors()
+        self.metrics.set_gauge(series.AUTHENTICATION_ERRORS, errors)
         if (leadership := self.leadership()) is not None:
             self.metrics.set_gauge(series.LEADER, float(leadership[0]))
         self.metrics.measure_store()

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from exporter.accesslog.checkpoint import Checkpoint
+from exporter.metrics import families
 from tests.fakes.apiserver import ApiServer, running
 from tests.fakes.podscene import CONFIG, LINE, make_pod, pod_scene
 from tests.fakes.virtual import until
@@ -54,6 +55,23 @@ async def test_from_the_end_and_later_pods_from_their_beginning(server, config):
         write(pod(server, "two"), 4, ago=7)
         scene.want("one", "two")
         await scene.until_counted(6)
+
+
+async def test_requests_and_lines_left_out_are_counted(server, config):
+    log = pod(server, "one")
+    async with pod_scene(server, config) as scene:
+        scene.want("one")
+        scene.begin()
+        await until(lambda: follows(server))
+        write(log, 2)
+        await scene.until_counted(2)
+        follows(server)[-1].request.transport.abort()
+        write(log)
+        await scene.until_counted(3)
+        series, title = scene.monitor.store.series, scene.source.title
+        await until(lambda: series[families.POD_LOG_REQUESTS].get((title,)) == 2)
+        assert series[families.POD_LOG_SKIPPED].get((title, "repeated")) == 2
+        assert series[families.POD_LOG_SKIPPED].get((title, "unstamped")) == 0
 
 
 async def test_what_was_before_the_export_is_not_counted(server, config):

@@ -1,0 +1,61 @@
+"""A place in a container's log: how far it was read, by its time stamps and lines."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+_STAMP = len("2006-01-02T15:04:05Z")
+_WHOLE = len("2006-01-02T15:04:05")
+_FIXED = len("2006-01-02T15:04:05.000000000")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """How far a log has been read: the last time stamp, and which of its lines were read."""
+
+    stamp: bytes = b""
+    """Empty before the first line."""
+    lines: tuple[int, ...] = ()
+    """Checksums of the lines with exactly that time stamp."""
+
+
+BEGINNING = Place()
+
+
+def since(unix: float) -> Place:
+    """Return the place after everything that was written before *unix*, in seconds."""
+    return Place(stamp=f"{datetime.fromtimestamp(unix, UTC):%Y-%m-%dT%H:%M:%S.%f}Z".encode())
+
+
+def is_place(place: Place) -> bool:
+    """Return whether reading can continue from *place*."""
+    return not place.stamp or _moment(place.stamp)[0] > float("-inf")
+
+
+def latest(one: Place, other: Place) -> Place:
+    """Return the later of two places in one log."""
+    return other if is_later(other.stamp, one.stamp) else one
+
+
+def is_stamp(text: bytes) -> bool:
+    """Return whether *text* looks like an RFC 3339 time; a kubelet's own messages do not."""
+    return len(text) >= _STAMP and text[4:5] == b"-" and text[10:11] == b"T"
+
+
+def is_later(one: bytes, other: bytes) -> bool:
+    """Compare time stamps. A kubelet writes all of them in one form, except for the time zone."""
+    if one[_FIXED:] == other[_FIXED:] and len(one) == len(other):
+        return one > other
+    return _moment(one) > _moment(other)
+
+
+def _moment(stamp: bytes) -> tuple[float, int]:
+    """Return seconds and nanoseconds; minus infinity if *stamp* is not a time."""
+    text = stamp.decode(errors="replace")
+    fraction = text[_WHOLE:].lstrip(".")
+    digits = fraction[: len(fraction) - len(fraction.lstrip("0123456789"))]
+    zone = fraction[len(digits) :]
+    try:
+        whole = datetime.fromisoformat(text[:_WHOLE] + zone).timestamp()
+    except ValueError:
+        return (float("-inf"), 0)
+    return whole, int(digits.ljust(9, "0")[:9])

@@ -1,0 +1,67 @@
+"""The lines of a container's log that were not read before, out of the chunks of a reply."""
+
+from collections import Counter
+from zlib import crc32
+
+from exporter.apiserver.log_place import BEGINNING, Place, is_later, is_stamp
+from exporter.apiserver.splitter import Splitter
+
+MAX_SAME = 1000
+"""Lines with one time stamp that are told apart. If there are more, all count as read."""
+
+
+class NewLines:
+    """
+    Leaves out what was read before, over all requests for one log.
+
+    Attributes:
+        place: After the last block; None as long as the end of the log is not known.
+        repeated: Lines left out because they had been read before.
+        truncated: Lines left out because they were too long.
+        unstamped: Lines left out because they have no time stamp.
+    """
+
+    def __init__(self, place: Place | None) -> None:
+        self.place = place
+        self.repeated = self.truncated = self.unstamped = 0
+        self._had: Counter[int] = Counter()
+        """Lines with the time stamp of our place that this reply has not brought again yet."""
+        self._catching_up = self._had_many = False
+
+    def expect(self, place: Place) -> None:
+        """Prepare for a reply that begins at *place*, or somewhat before."""
+        self._had, self._catching_up = Counter(place.lines), True
+        self._had_many = len(place.lines) >= MAX_SAME
+
+    def take(self, splitter: Splitter, chunk: bytes) -> bytes:
+        """Return the new lines that a chunk completes, and move the place past them."""
+        place = self.place or BEGINNING
+        stamp, same, block = place.stamp, list(place.lines), []
+        before = splitter.too_long
+        for line in splitter.feed(chunk):
+            at, _, text = line.partition(b" ")
+            if not is_stamp(at):
+                self.unstamped += 1
+                continue
+            later = is_later(at, stamp)
+            if self._catching_up and not later and self._was_had(at, text, stamp):
+                self.repeated += 1
+                continue
+            if later:
+                stamp, same, self._catching_up = at, [], False
+            if at == stamp and len(same) < MAX_SAME:
+                same.append(crc32(text))
+            block.append(text)
+        self.truncated += splitter.too_long - before
+        self.place = Place(stamp=stamp, lines=tuple(same))
+        return b"\n".join((*block, b"")) if block else b""
+
+    def _was_had(self, at: bytes, text: bytes, stamp: bytes) -> bool:
+        """Return whether a line, which is not later than our place, is from before it."""
+        if at != stamp or self._had_many:
+            return True
+        checksum = crc32(text)
+        if self._had[checksum]:
+            self._had[checksum] -= 1
+            return True
+        return False
