@@ -116,7 +116,7 @@ def _log() -> Panel:
     by = "max by (source_cluster)"
     took = f"{by} (clusterset_failover_last_duration_seconds{{%s,{FROM}}})"
     moves = f"clusterset_failovers_total{{{FROM}}}"
-    accuracy = f"clusterset_failover_last_accuracy_seconds{{{FROM}}}"
+    accuracy = f'clusterset_failover_last_accuracy_seconds{{stage="served",{FROM}}}'
     # A move is the step at which its counter is new or has grown; the first one makes the series.
     new = f"({moves} > {moves} offset $__interval) or ({moves} unless {moves} offset $__interval)"
     reducers = {

@@ -7,6 +7,7 @@ from pathlib import Path
 from dashboards import files
 from dashboards.alerts import Alert
 from dashboards.thresholds import Thresholds, key
+from exporter.judge.failover_states import TRANSITIONS, Action, Event, State
 from exporter.metrics.families import FAMILIES
 from exporter.metrics.family import Family
 
@@ -51,7 +52,51 @@ def alerts_tables() -> str:
     )
 
 
-PARTS = {"metrics.md": metrics_table, "dashboards.md": alerts_tables}
+STATES = {
+    State.UNSEEN: "No cluster has served yet.",
+    State.STEADY: "One cluster serves, or was the last to serve.",
+    State.MOVING: "Another cluster has replied, and not often enough.",
+}
+EVENTS = {
+    Event.SAME: "The serving cluster replied, or one that takes turns with it.",
+    Event.OTHER: "Another cluster replied, and not often enough.",
+    Event.ENOUGH: "Another cluster replied often enough, or a change explained its earlier replies.",
+    Event.FAILED: "Nobody replied, and the answer did not name the other cluster.",
+    Event.LOST: "Nobody replied: no answer came, or the answer named the other cluster.",
+    Event.TURNS: "A change says that both clusters are right: they take turns.",
+    Event.GAP: "Nobody looked for long.",
+}
+ACTIONS = {
+    Action.ADOPT: "Take it as the serving cluster. Nothing moved.",
+    Action.KEEP: "Go on with it, and forget other replies.",
+    Action.COUNT: "Count the reply of the other cluster.",
+    Action.MOVE: "Report the move.",
+    Action.FAIL: "Count a failed probe.",
+    Action.FAIL_ANEW: "Count a failed probe, and forget the replies of the other cluster.",
+    Action.JOIN: "Let the clusters take turns. Nothing moved.",
+    Action.FORGET: "Forget what was under way: its times mean nothing.",
+}
+
+
+def failover_tables() -> str:
+    """Return the tables of the failover machine."""
+    words = "".join(
+        f"| {title} | meaning |\n|---|---|\n"
+        + "".join(f"| `{each}` | {meaning} |\n" for each, meaning in meanings.items())
+        + "\n"
+        for title, meanings in (("state", STATES), ("event", EVENTS), ("action", ACTIONS))
+    )
+    rows = "".join(
+        f"| `{state}` | `{event}` | `{action}` | `{following}` |\n"
+        for (state, event), (action, following) in TRANSITIONS.items()
+    )
+    return f"{words}| state | event | action | next state |\n|---|---|---|---|\n{rows}"
+
+
+PARTS = {
+    "failover.md": failover_tables,
+    "metrics.md": metrics_table, "dashboards.md": alerts_tables,
+}
 
 
 def renewed(text: str, table: str) -> str:

@@ -1,7 +1,13 @@
 """What changed about a service from one inventory to the next."""
 
-from exporter.model.clusterset import Inventory, Service
+from exporter.model.clusterset import Export, Inventory, Service
 from exporter.model.verdicts import Reason
+
+
+def _reason_of_export(was: Export | None, now: Export | None) -> Reason:
+    if was is now:
+        return Reason.UNKNOWN
+    return Reason.EXPORT if was is None else Reason.UNEXPORT
 
 
 def reach(inventory: Inventory, service: Service) -> frozenset[str]:
@@ -17,10 +23,10 @@ def reason(
     for cluster in moved:
         was, now = before.export_of(cluster), after.export_of(cluster)
         if was is None or now is None:
-            reasons.add(Reason.UNEXPORT if was is not now else Reason.UNKNOWN)
+            reasons.add(_reason_of_export(was, now))
         elif (was.ready, was.backed) != (now.ready, now.backed):
             reasons.add(Reason.READINESS)
         elif (cluster in old.answered) != (cluster in new.answered):
             reasons.add(Reason.CONNECTION)
-    order = (Reason.UNEXPORT, Reason.READINESS, Reason.CONNECTION)
+    order = (Reason.UNEXPORT, Reason.EXPORT, Reason.READINESS, Reason.CONNECTION)
     return next((each for each in order if each in reasons), Reason.UNKNOWN)

@@ -76,6 +76,23 @@ def expect(inventory: Inventory, question: Question, policy: Policy) -> Expectat
     return _answer(inventory, question, exports, whole=service.headless)
 
 
+def prefers_nobody(inventory: Inventory, service: Service, policy: Policy) -> bool:
+    """
+    Return whether the name server gives clients of a ready cluster other clusters, too.
+
+    Then a request that crosses is by design: `policy: spread`, a headless service, a clusterset IP,
+    Cilium, GKE, and a Lighthouse that does not know its own cluster.
+    """
+    shared = bool(service.clusterset_ips) and answers_clusterset_ips(inventory.version)
+    return (
+        policy is Policy.SPREAD
+        or service.headless
+        or shared
+        or inventory.profile is not Profile.SUBMARINER
+        or not inventory.knows_local
+    )
+
+
 def _eligible(inventory: Inventory, service: Service, policy: Policy) -> Iterator[Export]:
     local = service.export_of(inventory.local)
     healthy = _answers_headless if service.headless else lambda each: _is_healthy(inventory, each)

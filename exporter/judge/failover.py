@@ -1,68 +1,96 @@
 """
-Follows a service from cluster to cluster: when it moved, why, and how long that took.
+When a service moved to another cluster for the clients here, why, and how long it took.
 
-There is one `FailoverJudge` for each service. It receives each plain probe and each change of the
-expected clusters, in the order in which they were seen. It emits a move once the move is over. All
-moments are on one monotonic clock.
+One machine a service. It takes each plain probe and each change of what is right, in the order in
+which they were seen. `TRANSITIONS` is the whole machine; `docs/failover.md` shows it as a table.
+All moments are on one monotonic clock.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from exporter.judge.moves import (
-    Candidate,
-    Cause,
-    Move,
-    Outage,
-    ProbeObservation,
-    Signs,
-    cause_of,
-    failover_to,
-)
+from exporter.judge.causes import Cause, Causes
+from exporter.judge.failover_states import TRANSITIONS, Event, State
+from exporter.judge.outage import Began, OutageClock
 from exporter.model.clusterset import ServiceName
-from exporter.model.verdicts import Failover
+from exporter.model.verdicts import Failover, FailoverStage, Reason
 
 SETTLES = 5.0
-"""Seconds without the old cluster after which a move has settled. Replicas and caches of the name
-server change one after the other, so the old cluster may be answered again for as long as their
-TTL. The name server may also hear of a change before this exporter does."""
+"""Seconds by which the name server may hear of a change before this exporter does."""
+UNEXPLAINED = 30
+"""Replies in a row that prove a move to a cluster that is not right. One stuck replica of two
+gives every second answer: by chance alone that many come in a row once in 10^9 probes."""
+
+
+Moment = tuple[float, float]
+"""When something was seen, and seconds before that in which it may have been so already."""
+
+
+@dataclass(slots=True, kw_only=True)
+class ProbeObservation:
+    """One plain probe as the machine sees it."""
+
+    at: float
+    """When it started."""
+    answered_at: float
+    """When the DNS answer came."""
+    ended: float
+    unix: float
+    """When it ended, on the wall clock."""
+    answered: str | None
+    """The cluster that the name pointed to, or None."""
+    served: str | None
+    """The cluster that gave a good reply, or None."""
+    lost: bool = False
+    """Nothing came back, so it does not show who serves: a lost packet looks the same."""
+    partial: bool = False
+    """It failed, and another cluster that is right is known to serve."""
+
+
+@dataclass(slots=True)
+class _Replies:
+    """Replies in a row of one cluster that does not serve yet."""
+
+    served_at: float
+    unix: float
+    gap: float
+    """Seconds before *served_at* in which it may have begun to serve."""
+    count: int = 1
 
 
 @dataclass(slots=True, kw_only=True)
 class FailoverJudge:
     """
-    Follows one service from cluster to cluster.
+    Follow one service from cluster to cluster.
 
-    A move needs *confirm* good replies of the new cluster in a row. It is emitted once its cause is
-    known, or once the old cluster has not served for `SETTLES`. If it is the new cluster that does
-    not serve for that long, there was no move. Replies of the old cluster before a move has settled
-    are old answers. They are no move back.
+    A move to a cluster that is right takes *confirm* good replies of it in a row. Another move, of
+    which nobody knows why, takes `UNEXPLAINED` of them over at least `SETTLES` seconds. A lost
+    packet does not begin the count anew; a reply of the cluster that serves does.
     """
 
     service: ServiceName
     confirm: int
     serving: str | None = None
-    """The cluster that serves, confirmed; kept during a blackout."""
-    _outage: Outage = field(init=False)
-    _signs: Signs = field(default_factory=Signs)
-    _cause: Cause | None = None
-    _group: frozenset[str] = frozenset()
+    """The cluster that serves, confirmed; kept through a blackout."""
+    state: State = State.UNSEEN
+    causes: Causes = field(default_factory=Causes)
+    group: frozenset[str] = frozenset()
     """Clusters that take turns."""
-    _strayed_at: float = 0.0
-    """When a cluster last served that was not expected, or when the expected clusters changed."""
+    _outage: OutageClock = field(init=False)
+    _others: dict[str, _Replies] = field(default_factory=dict)
+    """Who has replied since the cluster that serves did, in this order."""
+    _answered_at: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """When each was answered first, and seconds before that in which it may have been."""
     _before: float | None = None
-    """When the previous probe started."""
-    _after_gap: bool = False
-    """Nobody probed for long, and the first reply since then has not come yet."""
-    _move: Move | None = None
+    """When the newest probe started that showed who serves, or that nobody does."""
+    _unmeasured: bool = False
+    _ready: list[Failover] = field(default_factory=list)
     _stable_right: frozenset[str] | None = None
     """The expected clusters while the state is stable; None while something is pending."""
-    _pending: list[Failover] = field(default_factory=list)
-    """Moves that are over and not emitted yet."""
 
     def __post_init__(self) -> None:
-        """Begin without an outage."""
-        self._outage = Outage(self.confirm)
+        """Make the clock of outages."""
+        self._outage = OutageClock(self.confirm)
 
     @property
     def outage(self) -> float:
@@ -70,158 +98,183 @@ class FailoverJudge:
         return self._outage.total
 
     def changed(self, cause: Cause) -> None:
-        """Take in a change of the expected clusters."""
-        self._strayed_at, self._stable_right = cause.at, None
-        move = self._move
-        if move is not None and move.failover.to_cluster not in cause.right:
-            # The service leaves the new cluster for a reason, so the move was a real one.
-            self._end(move)
-        elif move is not None and not move.explained and move.left & cause.right:
-            # The old cluster is expected, too: both take turns from now on, and nobody moved.
-            self._group |= move.left & cause.right
-            self._move = None
-            return
-        elif move is not None and not move.explained:
-            move.explain(cause)
-            return
-        self._cause = cause
+        """Take in a change of who should answer."""
+        self._stable_right = None
+        self.causes.changed(cause)
+        self.group &= cause.right
+        early, kept = cause.at - SETTLES, self._others
+        self._answered_at = {
+            c: at for c, at in self._answered_at.items() if at[0] >= early or c in kept
+        }
+        if self.state is State.MOVING:
+            if self.serving in cause.right and cause.right & self._others.keys():
+                self._do(Event.TURNS, None)
+            elif self._is_enough(cause.at):
+                self._do(Event.ENOUGH, None)
 
     def observation_gap(self) -> None:
-        """Forget what was pending, because nobody probed for long and its times mean nothing."""
-        if self._move is not None:
-            self._end(self._move)
-        self._clear_signs()
-        self._before, self._after_gap, self._stable_right = None, True, None
+        """Forget what was under way: nobody looked for so long that its times mean nothing."""
+        self._do(Event.GAP, None)
 
-    def moves(self, now: float) -> Iterator[Failover]:
-        """Yield the moves that are over at the moment *now*, in their order."""
-        move = self._move
-        if move is not None and move.back is None and now - move.old_at >= SETTLES:
-            self._end(move)
-        elif move is not None and move.explained:
-            self._emit(move)
-        pending, self._pending = self._pending, []
-        yield from pending
+    def moves(self) -> Iterator[Failover]:
+        """Yield the moves that were completed since the last call, in their order."""
+        ready, self._ready = self._ready, []
+        yield from ready
 
     def absorb_unchanged(
         self, at: float, answered: str | None, served: str | None, right: frozenset[str]
     ) -> bool:
-        """Take in a probe that started at *at* if it changes nothing; return False if it does."""
+        """Take in a probe that started at *at* if it changes nothing; return whether it does."""
         if self._stable_right is not right or not served == answered == self.serving:
             return False
         self._before = at
+        self._outage.served_as_before(at)
         return True
 
     def probed(self, seen: ProbeObservation, right: frozenset[str]) -> None:
-        """Take in the next plain probe; *right* are the expected clusters."""
+        """Take in the next plain probe; *right* are the clusters that should answer now."""
         self._stable_right = None
+        if self.causes.right is None:
+            self.causes.right = right
         gap = 0.0 if self._before is None else seen.at - self._before
-        self._before = seen.at
-        signs = self._signs
-        if signs.first_gap is None and (seen.served is None or seen.answered != self.serving):
-            signs.first_gap = gap
         if seen.answered is not None and seen.answered != self.serving:
-            signs.answered_at.setdefault(seen.answered, seen.answered_at)
-        if seen.served is None:
-            signs.candidate = None
-            self._outage.failed(seen)
-        elif seen.served in self._group or self._spreads(seen.served, right):
-            self._steady(seen, seen.served, right)
-        elif self._move is not None and seen.served in self._move.left:
-            self._back(self._move, seen, seen.served, right, gap)
-        else:
-            self._moving(seen, seen.served, right, gap)
+            self._answered_at.setdefault(
+                seen.answered, (seen.answered_at, gap + seen.answered_at - seen.at)
+            )
+        if not seen.partial:
+            self._do(self._event(seen, gap), seen)
+        if not seen.lost:
+            self._before = seen.at
+        quiet = self.state is State.STEADY and not self._outage.failing
+        self._stable_right = right if quiet and self.serving in right else None
 
-    def _emit(self, move: Move) -> None:
-        if not move.emitted:
-            self._pending.append(move.failover)
-            move.emitted = True
-
-    def _end(self, move: Move) -> None:
-        self._emit(move)
-        self._move = None
-
-    def _spreads(self, cluster: str, right: frozenset[str]) -> bool:
-        # Two clusters that are both expected take turns. That is no move.
-        if self.serving not in right or cluster not in right:
-            return False
-        self._group = (self._group & right) | {cluster}
-        return True
-
-    def _served(self, seen: ProbeObservation) -> None:
-        self._outage.served(seen)
-        self._after_gap = False
-        self._signs.clear()
-
-    def _clear_signs(self) -> None:
-        self._outage.clear()
-        self._signs.clear()
-
-    def _steady(self, seen: ProbeObservation, cluster: str, right: frozenset[str]) -> None:
-        self._served(seen)
-        self.serving = cluster
-        if self._move is not None:
-            self._move.new_at, self._move.back = seen.ended, None
-        if cluster not in right:
-            self._strayed_at = seen.ended
-        elif seen.ended - self._strayed_at >= SETTLES:
-            self._group = (self._group & right) | {cluster}
-            self._stable_right = right if self._move is None else None
-
-    def _back(
-        self, move: Move, seen: ProbeObservation, cluster: str, right: frozenset[str], gap: float
-    ) -> None:
-        move.old_at, self._signs.candidate = seen.ended, move.back
-        move.back = self._signs.confirm(seen, cluster, right, gap)
-        if seen.ended - move.new_at < SETTLES or move.back.count < self.confirm:
-            self._served(seen)
-        elif move.emitted:
-            self._move = None
-            self._moving(seen, cluster, right, gap)
-        else:
-            self._served(seen)
-            self.serving, self._group, self._move = cluster, move.left, None
-
-    def _moving(
-        self, seen: ProbeObservation, cluster: str, right: frozenset[str], gap: float
-    ) -> None:
-        move = self._move
-        if move is not None and not move.explained and seen.ended - move.served_at < SETTLES:
-            # No change was seen yet that says who should serve. Several may, and take turns.
-            self._group |= {cluster}
-            self._steady(seen, cluster, right)
-            return
-        to = self._signs.confirm(seen, cluster, right, gap)
-        # The first cluster that ever serves needs no proof, because nothing moved.
-        if self.serving is not None and to.count < self.confirm:
-            return
-        if self._move is not None:
-            self._end(self._move)
+    def _event(self, seen: ProbeObservation, gap: float) -> Event:
+        served, right = seen.served, self.causes.right or frozenset()
+        if served is None:
+            return Event.LOST if seen.lost or seen.answered in self._others else Event.FAILED
         if self.serving is not None:
-            self._move = self._completed(self.serving, to, seen)
-        if self._outage.first_failure is not None:
-            self._outage.count(to.served_at)
-        self.serving, self._group, self._cause = cluster, to.clusters, None
-        self._after_gap = False
-        self._clear_signs()
+            if served == self.serving or served in self.group:
+                return Event.SAME
+            if {served, self.serving} <= right:
+                return Event.SAME
+        if (replies := self._others.get(served)) is not None:
+            replies.count += 1
+        else:
+            took = seen.ended - seen.at
+            self._others[served] = _Replies(seen.ended, seen.unix, gap + took)
+        return Event.ENOUGH if self._is_enough(seen.ended) else Event.OTHER
 
-    def _completed(self, from_cluster: str, to: Candidate, seen: ProbeObservation) -> Move:
-        cause = cause_of(to, self._cause, after_gap=self._after_gap)
-        failover, answered_at = failover_to(
-            to,
+    def _is_enough(self, now: float) -> bool:
+        right = self.causes.right or frozenset()
+        if sum(each.count for c, each in self._others.items() if c in right) >= self.confirm:
+            return True
+        first = min(each.served_at for each in self._others.values())
+        many = sum(each.count for each in self._others.values()) >= UNEXPLAINED
+        return many and now - first >= SETTLES
+
+    def _do(self, event: Event, seen: ProbeObservation | None) -> None:
+        action, state = TRANSITIONS[self.state, event]
+        getattr(self, f"_{action}")(seen)
+        self.state = state
+
+    def _keep(self, seen: ProbeObservation) -> None:
+        """Go on with who serves: the same cluster, or one that takes turns with it."""
+        right, cluster = self.causes.right or frozenset(), seen.served
+        if cluster is None:
+            return
+        if cluster != self.serving:
+            self.group = (self.group & right) | {cluster} | ({self.serving or cluster} & right)
+        self.serving = cluster
+        self._outage.served(seen.ended)
+        self._others.clear()
+        self._unmeasured = False
+        # What the name server said of a cluster that should serve stays, also if an old answer
+        # follows: caches and replicas change one after the other.
+        due = right if cluster not in right else frozenset[str]()
+        self._answered_at = {c: at for c, at in self._answered_at.items() if c in due}
+
+    def _adopt(self, seen: ProbeObservation) -> None:
+        """Take the first cluster that is seen to serve: nothing moved, so it needs no proof."""
+        self.serving = seen.served
+        self.group = frozenset({seen.served or ""})
+        self._outage.served(seen.ended)
+        self._rest()
+
+    def _count(self, seen: ProbeObservation) -> None:
+        self._outage.served_by_another(seen.ended)
+
+    def _fail(self, seen: ProbeObservation) -> None:
+        self._outage.failed(seen.at, seen.ended, lost=seen.lost)
+
+    def _fail_anew(self, seen: ProbeObservation) -> None:
+        self._others.clear()
+        self._fail(seen)
+
+    def _join(self, _: None) -> None:
+        """Let them take turns from now on: nobody moved."""
+        self.group |= (self.causes.right or frozenset()) & {*self._others, self.serving or ""}
+        self._rest()
+
+    def _forget(self, _: None) -> None:
+        self._outage.forget()
+        self._rest()
+        self._before, self._unmeasured, self._stable_right = None, True, None
+
+    def _move(self, seen: ProbeObservation | None) -> None:
+        right = self.causes.right or frozenset()
+        found = [c for c in self._others if c in right] or list(self._others)
+        to, others = found[0], self._others
+        if self.serving is not None:
+            self._ready.append(self._failover(self.serving, to, others[to]))
+        self._outage.served(others[to].served_at if seen is None else seen.ended)
+        self.serving, self.group = to, frozenset(found)
+        self._unmeasured = False
+        self._rest()
+
+    def _rest(self) -> None:
+        self._others.clear()
+        self._answered_at.clear()
+        self._outage.moved()
+
+    def _failover(self, from_cluster: str, to: str, replies: _Replies) -> Failover:
+        served_at = replies.served_at
+        answered_at, answered_gap = self._answered_at.get(to, (served_at, replies.gap))
+        cause = self.causes.of(from_cluster, to)
+        if cause is not None and cause.at - served_at > SETTLES:
+            # It came too late to be the cause of what was seen before it.
+            cause = None
+        outage = self._outage.of_move(served_at)
+        measured = not self._unmeasured
+        answered = (answered_at, answered_gap)
+        durations, accuracy = _durations(cause, outage, answered, (served_at, replies.gap))
+        return Failover(
             service=self.service,
             from_cluster=from_cluster,
-            cause=cause,
-            signs=self._signs,
-            outage=self._outage,
-            after_gap=self._after_gap,
+            to_cluster=to,
+            reason=cause.reason if cause else Reason.UNKNOWN,
+            unix=replies.unix,
+            durations=durations if measured else {},
+            accuracy=accuracy if measured else {},
         )
-        return Move(
-            failover,
-            answered_at,
-            to.served_at,
-            explained=cause is not None,
-            left=self._group | {from_cluster},
-            old_at=to.served_at,
-            new_at=seen.ended,
-        )
+
+
+def _durations(
+    cause: Cause | None, outage: Began, answered: Moment, served: Moment
+) -> tuple[dict[FailoverStage, float], dict[FailoverStage, float]]:
+    """Return how long each stage took, and by how much each may be off."""
+    answered_at, answered_gap = answered
+    served_at, served_gap = served
+    # Without cause and failure the first sign of the move is the new answer itself.
+    start = min(cause.at, answered_at) if cause else min(outage.began, answered_at)
+    late = cause.late if cause else outage.late if outage.began <= answered_at else answered_gap
+    durations = {
+        FailoverStage.DNS: max(0.0, answered_at - start),
+        FailoverStage.SERVED: max(0.0, served_at - start),
+        FailoverStage.OUTAGE: max(0.0, served_at - outage.began),
+    }
+    accuracy = {
+        FailoverStage.DNS: late + answered_gap,
+        FailoverStage.SERVED: late + served_gap,
+        FailoverStage.OUTAGE: outage.late + served_gap,
+    }
+    return durations, accuracy

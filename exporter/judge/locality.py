@@ -30,6 +30,8 @@ class Standing:
     since: float
     before: Locality
     """What its clients' hits on another cluster counted as, up to *since*."""
+    was_exported: bool = False
+    """It exported the service until *since*, or until lately before that."""
 
 
 def first_standing(*, exported: bool, ready: bool, now: float) -> Standing:
@@ -45,19 +47,25 @@ def move(
     if (standing.exported, standing.ready) == (exported, ready):
         return standing
     before = crossing(standing, now=now, graces=graces)
-    return Standing(exported=exported, ready=ready, since=now, before=before)
+    was_exported = standing.exported or (
+        standing.was_exported and now - standing.since < graces.export
+    )
+    return Standing(
+        exported=exported, ready=ready, since=now, before=before, was_exported=was_exported
+    )
 
 
 def crossing(standing: Standing, *, now: float, graces: Graces) -> Locality:
     """Judge a hit that came from the cluster with this *standing* to another one."""
     age = now - standing.since
     if not standing.exported:
-        evicted = standing.before is not Locality.REMOTE and age < graces.export
+        evicted = standing.was_exported and age < graces.export
         return Locality.FAILOVER if evicted else Locality.REMOTE
     if not standing.ready:
         return Locality.FAILOVER
     if age > graces.leak:
         return Locality.LEAK
+    # A cluster that has just begun to export may have clients that were served elsewhere so far.
     return standing.before
 
 
@@ -86,9 +94,12 @@ class Standings:
         if moved is not self.now:
             self._past = (*self._past, moved)[-MAX_PAST:]
 
-    def is_steady(self, start: float, end: float) -> bool:
-        """Return whether nothing changed after *start* and up to *end*."""
-        return not any(start < standing.since <= end for standing in self._past)
+    def is_steady(self, start: float, end: float, graces: Graces) -> bool:
+        """Return whether the verdict on a crossing did not change after *start* up to *end*."""
+        ends = (0.0, graces.leak, graces.export)
+        return not any(
+            start < standing.since + grace <= end for standing in self._past for grace in ends
+        )
 
     def crossings(self, start: float, end: float, graces: Graces) -> Iterator[Locality]:
         """Yield the verdicts on hits on another cluster from *start* to *end*, newest first."""
@@ -110,6 +121,7 @@ def locality(
     start: float,
     end: float,
     pinned: bool = False,
+    spreads: bool = False,
     graces: Graces,
 ) -> Locality:
     """
@@ -125,6 +137,7 @@ def locality(
         start: Seconds on the clock of *standings*.
         end: Not before *start*.
         pinned: Whether they asked for *local* by name.
+        spreads: Whether the name server prefers no cluster, so that crossing is by design.
         graces: What is forgiven after a change.
     """
     if source in NOT_CLUSTERS:
@@ -135,4 +148,6 @@ def locality(
         return Locality.REMOTE
     verdicts = standings.crossings(start, end, graces)
     found = next((each for each in verdicts if each is not Locality.LEAK), Locality.LEAK)
-    return Locality.PINNED if pinned and found is Locality.LEAK else found
+    if found is not Locality.LEAK:
+        return found
+    return Locality.PINNED if pinned else Locality.SPREAD if spreads else found

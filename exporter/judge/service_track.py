@@ -1,31 +1,39 @@
-"""One service over time: what is expected of it, how it stands, and what probes show."""
+"""One service over time: what each probe of it shows, put beside what should be."""
 
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from exporter.judge.expect import Outcome, check, expect
-from exporter.judge.failover import FailoverJudge
-from exporter.judge.locality import Graces, Standings, crossing, first_standing
+from exporter.judge.failover import FailoverJudge, ProbeObservation
+from exporter.judge.locality import Standings
 from exporter.judge.mode import ModeJudge, Serving
-from exporter.judge.moves import ProbeObservation
+from exporter.judge.owners import Owners
 from exporter.judge.spread import Spread
-from exporter.model.clusterset import Inventory, Service
-from exporter.model.probes import NameKind, Probe
-from exporter.model.verdicts import Locality, Policy, ProbeVerdict, Rule
+from exporter.model.clusterset import UNKNOWN, Address, Inventory, Service
+from exporter.model.probes import Failure, NameKind, Probe
+from exporter.model.verdicts import Mode, Policy, ProbeVerdict, Rule
+
+LOST = frozenset(
+    {Failure.TIMEOUT, Failure.CONNECT_TIMEOUT, Failure.TLS_TIMEOUT, Failure.REPLY_TIMEOUT}
+)
+"""Failures that a lost packet explains."""
+RESTLESS_FOR = 60.0
+"""Seconds for which answers that go to and fro are worth a closer look."""
 
 Checks = tuple[tuple[Rule, bool], ...]
-"""Each promise that was checked, and whether it was kept."""
 
 
 class Shown(NamedTuple):
-    """What a probe showed. The same probe shows the same until the inventory changes."""
+    """What a probe showed, and shows again while nothing changes."""
 
     what: tuple[object, ...]
-    """The parts of the probe that the rest follows from."""
+    """All that the rest follows from, beside the inventory."""
     destination: str | None
     checks: Checks
     chosen: bool
-    """The name server had to choose one of several clusters."""
+    """One of several clusters was to be chosen."""
+    also: frozenset[str] = frozenset()
+    """Of a headless service: all clusters in the answer."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -36,65 +44,46 @@ class ServiceTrack:
     mode: ModeJudge
     failover: FailoverJudge
     right: frozenset[str]
-    """The clusters that should answer the plain name."""
     settled: float
     """When *right* last changed."""
     leak_grace: float
+    stale_after: float
     shown: dict[str | None, Shown] = field(default_factory=dict)
-    """What the newest probe of each name showed, by the cluster that the name is pinned to."""
+    """By the newest probe of each name, told apart by the cluster in it."""
     standings: dict[str, Standings] = field(default_factory=dict)
-    """By cluster."""
+    owners: Owners = field(default_factory=Owners)
     pinned: dict[str, Probe] = field(default_factory=dict)
-    """The newest pinned probe of each exporting cluster."""
     plain: Probe | None = None
-    """The newest plain probe."""
     served: str | None = None
-    """The cluster that served it."""
     spread: Spread = field(default_factory=Spread)
 
-    def place(self, service: Service, graces: Graces, now: float, *, first: bool) -> None:
-        """Take in who exports *service* at the moment *now*; *first*: nothing was known before."""
-        exports = {export.cluster: export for export in service.exports}
-        for cluster in self.standings.keys() | exports.keys():
-            export = exports.get(cluster)
-            exported, ready = export is not None, export is not None and export.ready
-            # A cluster that joins a known service certainly did not export it before.
-            if cluster not in self.standings:
-                self.standings[cluster] = Standings(
-                    first_standing(exported=first and exported, ready=first and ready, now=now)
-                )
-            self.standings[cluster].move(exported=exported, ready=ready, now=now, graces=graces)
-        for gone in self.pinned.keys() - exports.keys():
-            del self.pinned[gone]
-
-    def exported_here(self, graces: Graces, now: float) -> bool:
-        """Return whether the local cluster exports the service, or did until a short time ago."""
-        standings = self.standings.get(self.mode.local)
-        if standings is None:
-            return False
-        standing = standings.now
-        return standing.exported or crossing(standing, now=now, graces=graces) is Locality.FAILOVER
-
     def show(self, inventory: Inventory, probe: Probe) -> Shown:
-        """Return what *probe* shows."""
+        """Return what *probe* shows by the *inventory* of this moment."""
         question, answer, reply = probe.question, probe.answer, probe.reply
         replied = (None, None) if reply is None else (reply.address, reply.failure)
         what = (question, answer.addresses, answer.failure, *replied)
         shown = self.shown.get(question.pinned)
         if shown is not None and shown.what == what:
             return shown
-        destination = inventory.services[question.service].destination_of(answer.addresses)
+        destination, also, local = None, frozenset[str](), inventory.local
+        if answer.addresses:
+            # Of several addresses, that which was asked: clients choose one, too.
+            address = answer.addresses[0] if reply is None else reply.address
+            service = inventory.services[question.service]
+            destination = self._owner(service, address, probe)
+            if service.headless:
+                also = frozenset(self._owner(service, each, probe) for each in answer.addresses)
         expected = expect(inventory, question, self.policy)
-        # Only remote clusters take turns: where the local cluster is right, it is preferred.
+        # Only remote clusters take turns: the local one, where it is right, is always preferred.
         turns = expected.outcome is Outcome.ANSWER and not expected.whole
-        chosen = turns and question.kind is NameKind.PLAIN and inventory.local not in self.right
+        chosen = turns and question.kind is NameKind.PLAIN and local not in self.right
         checks = tuple(check(inventory, expected, probe))
-        shown = self.shown[question.pinned] = Shown(what, destination, checks, chosen)
+        shown = self.shown[question.pinned] = Shown(what, destination, checks, chosen, also)
         return shown
 
     def checks(self, shown: Shown, now: float) -> Checks:
-        """Return the promises that *shown* keeps or breaks; none while a change is under way."""
-        # Until the grace ends, caches may rightly answer the old way.
+        """Return the promises that *shown* can check at the moment *now*."""
+        # While a change is under way caches may still be right to answer the old way.
         if now - self.settled <= self.leak_grace:
             return ()
         if not shown.chosen:
@@ -102,56 +91,82 @@ class ServiceTrack:
         fair = self.spread.answered(shown.destination, self.right)
         return shown.checks if fair is None else (*shown.checks, (Rule.SPREADS, fair))
 
-    def observation_gap(self) -> None:
-        """Forget what was pending, because nobody probed for long."""
-        self.failover.observation_gap()
-        self.mode.observation_gap()
-
-    def absorb_unchanged(self, probe: Probe, destination: str | None) -> bool:
-        """Take in a plain probe if it changes nothing; return False if it does."""
-        served = destination if probe.failure is None else None
+    def judge_plain(
+        self, probe: Probe, shown: Shown, checks: Checks, *, exported: bool, now: float
+    ) -> ProbeVerdict:
+        """Judge a plain probe that showed *shown*."""
+        destination = shown.destination
+        # Without a port there is nothing to ask: the answer is all that clients are promised.
+        well = probe.failure in {None, Failure.NO_PORT}
+        served, right = destination if well else None, self.right
+        if self.is_stale(self.plain, probe.at):
+            self.failover.observation_gap()
+            self.mode.observation_gap()
         if self.mode.absorb_unchanged(served) and self.failover.absorb_unchanged(
-            probe.at, destination, served, self.right
+            probe.at, destination, served, right
         ):
             self.plain = probe
-            return True
-        return False
-
-    def observe(
-        self, probe: Probe, destination: str | None, checks: Checks, *, exported: bool, now: float
-    ) -> ProbeVerdict:
-        """
-        Take in a plain probe.
-
-        Args:
-            probe: The probe.
-            destination: The cluster that its answer points to.
-            checks: The promises that it keeps or breaks.
-            exported: Whether the local cluster exports the service, or did until lately.
-            now: Seconds, on the monotonic clock.
-        """
-        served, right = destination if probe.failure is None else None, self.right
-        seen = ProbeObservation(
-            at=probe.at,
-            answered_at=probe.at + probe.answer.took,
-            ended=probe.ended,
-            unix=probe.unix + probe.ended - probe.at,
-            answered=destination,
-            served=served,
-        )
+            return ProbeVerdict(destination=destination, checks=checks)
+        alive = served is None and self._another_serves(destination, now)
         outage = self.failover.outage
-        self.failover.probed(seen, right)
-        self.mode.probed(Serving(probe.at, served), right=right, exported=exported)
-        unstable = (
-            self.plain is not None
-            and served != self.served
-            and not (served in right and self.served in right)
+        self.failover.probed(_observation(probe, destination, served, partial=alive), right)
+        self.mode.probed(
+            Serving(probe.at, served, destination, alive, shown.also),
+            right=right,
+            exported=exported,
+            changing=now - self.settled <= self.leak_grace,
         )
+        unstable = self._is_unstable(served, now)
         self.plain, self.served = probe, served
         return ProbeVerdict(
             destination=destination,
             checks=checks,
-            failovers=tuple(self.failover.moves(now)),
+            failovers=tuple(self.failover.moves()),
             outage=self.failover.outage - outage,
             unstable=unstable,
         )
+
+    def is_stale(self, probe: Probe | None, now: float) -> bool:
+        """Return whether *probe* says nothing any more."""
+        return probe is not None and now - probe.ended > self.stale_after
+
+    def answers(self, cluster: str, now: float) -> bool:
+        """Return whether the newest pinned probe of *cluster* was answered well."""
+        pinned = self.pinned.get(cluster)
+        return pinned is not None and pinned.failure is None and not self.is_stale(pinned, now)
+
+    def _owner(self, service: Service, address: Address, probe: Probe) -> str:
+        return self.owners.owner(service, address, probe.ended) or UNKNOWN
+
+    def _another_serves(self, destination: str | None, now: float) -> bool:
+        """Return whether clients that get another answer than *destination* are served."""
+        if destination not in self.right or destination == UNKNOWN:
+            return False
+        return any(
+            self.answers(cluster, now) or self.mode.serves(cluster)
+            for cluster in self.right - {destination}
+        )
+
+    def _is_unstable(self, served: str | None, now: float) -> bool:
+        if self.plain is None or served == self.served:
+            return False
+        if served in self.right and self.served in self.right:
+            return False
+        since = self.mode.since
+        lasting = since is not None and now - since > RESTLESS_FOR
+        return not (lasting and self.mode.mode in {Mode.MIXED, Mode.DEGRADED})
+
+
+def _observation(
+    probe: Probe, answered: str | None, served: str | None, *, partial: bool
+) -> ProbeObservation:
+    return ProbeObservation(
+        at=probe.at,
+        answered_at=probe.at + probe.answer.took,
+        ended=probe.ended,
+        unix=probe.unix + probe.ended - probe.at,
+        answered=answered,
+        served=served,
+        lost=probe.failure in LOST,
+        partial=partial,
+    )

@@ -166,8 +166,10 @@ FAILOVER_LAST_DURATION = gauge(
 )
 FAILOVER_ACCURACY = gauge(
     "clusterset_failover_last_accuracy_seconds",
-    "Largest possible error of the durations of the newest move: the time between two probes.",
+    "Largest possible error of each duration of the newest move: gaps between probes, and how late "
+    "the exporter saw the change.",
     *_SOURCE,
+    "stage",
 )
 OUTAGE = counter(
     "clusterset_service_outage_seconds_total",

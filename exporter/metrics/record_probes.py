@@ -82,9 +82,9 @@ class ProbeRecorder(Recorder):
         self.count(families.FAILOVERS, (*source, *where))
         self.set_gauge(families.FAILOVER_TIMESTAMP, failover.unix, source)
         # If nobody measured this move, the durations of the previous one would be wrong for it.
-        accuracy = failover.accuracy if failover.durations else None
-        self.set_or_remove(families.FAILOVER_ACCURACY, accuracy, source)
         for stage in FailoverStage:
+            accuracy = failover.accuracy.get(stage) if stage in failover.durations else None
+            self.set_or_remove(families.FAILOVER_ACCURACY, accuracy, (*source, stage))
             seconds = failover.durations.get(stage)
             self.set_or_remove(families.FAILOVER_LAST_DURATION, seconds, (*source, stage))
             if seconds is not None:

@@ -15,6 +15,8 @@ class Locality(StrEnum):
     FAILOVER = "failover"
     LEAK = "leak"
     PINNED = "pinned"
+    SPREAD = "spread"
+    """The name server prefers nobody, so crossing is by design."""
     REMOTE = "remote"
     EXTERNAL = "external"
     UNKNOWN = "unknown"
@@ -27,6 +29,8 @@ class Mode(StrEnum):
     REMOTE = "remote"
     FAILOVER = "failover"
     MIXED = "mixed"
+    DEGRADED = "degraded"
+    """Several clusters are right, and some of the answers lead to one that does not reply."""
     BLACKOUT = "blackout"
     UNKNOWN = "unknown"
 
@@ -48,6 +52,7 @@ class Reason(StrEnum):
 
     READINESS = "readiness"
     CONNECTION = "connection"
+    EXPORT = "export"
     UNEXPORT = "unexport"
     UNKNOWN = "unknown"
 
@@ -72,8 +77,8 @@ class Failover:
     """When the first good reply came from the new cluster."""
     durations: Mapping[FailoverStage, float]
     """Empty if nobody looked while it happened."""
-    accuracy: float
-    """Seconds by which the durations may be off: the time between two probes."""
+    accuracy: Mapping[FailoverStage, float]
+    """Seconds by which each duration may be off: gaps between probes, and a cause seen late."""
 
 
 class Hazard(StrEnum):
@@ -146,3 +151,5 @@ class ServiceView:
     """The newest pinned probe of each exporting cluster."""
     plain: Probe | None
     """The newest plain probe."""
+    share: float | None = None
+    """The share of the newest plain probes that were served, from 0 to 1; None without one."""

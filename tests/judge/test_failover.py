@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.judge.failover import SETTLES, FailoverJudge
-from exporter.judge.moves import Cause, ProbeObservation
+from exporter.judge.causes import Cause
+from exporter.judge.failover import UNEXPLAINED, FailoverJudge, ProbeObservation
 from exporter.model.verdicts import FailoverStage, Reason
 from tests.fakes.nouns import NGINX
 
@@ -24,9 +24,13 @@ class Play:
         return self
 
     def see(self, story):
-        """Letters serve; capitals are answered and give no reply; a dot has no answer."""
+        """
+        Letters serve; capitals are answered and give no reply; a dot has no answer.
+
+        A question mark is a packet that was lost.
+        """
         for letter in story:
-            cluster = None if letter == "." else letter.lower()
+            cluster = letter.lower() if letter.isalpha() else None
             seen = ProbeObservation(
                 at=self.now,
                 answered_at=self.now + 0.05,
@@ -34,6 +38,7 @@ class Play:
                 unix=self.now + 0.1,
                 answered=cluster,
                 served=letter if letter.islower() else None,
+                lost=letter == "?",
             )
             told = seen.at, seen.answered, seen.served, self.right
             if self.calmly and self.judge.absorb_unchanged(*told):
@@ -41,11 +46,11 @@ class Play:
             else:
                 self.judge.probed(seen, self.right)
             self.now += 1
-            self.moves += self.judge.moves(self.now)
+            self.moves += self.judge.moves()
         return self
 
     def told(self):
-        self.moves += self.judge.moves(self.now + SETTLES)
+        self.moves += self.judge.moves()
         return [
             (
                 m.from_cluster + m.to_cluster,
@@ -80,13 +85,13 @@ class Play:
             id="the new answer does not serve at once",
         ),
         pytest.param(
-            Play().see("aa..bb"),
+            Play().see("aa.." + "b" * UNEXPLAINED),
             [("ab", Reason.UNKNOWN, 2.05, 2.1, 2.1)],
             2.1,
             id="no cause seen: from the first failure",
         ),
         pytest.param(
-            Play().see("aabb"),
+            Play().see("aa" + "b" * UNEXPLAINED),
             [("ab", Reason.UNKNOWN, 0, 0.05, 0)],
             0,
             id="neither cause nor failure: from the new answer",
@@ -128,7 +133,7 @@ class Play:
             id="back before it was confirmed",
         ),
         pytest.param(
-            Play().see("aa").becomes("c").see("bb"),
+            Play().see("aa").becomes("c").see("b" * UNEXPLAINED),
             [("ab", Reason.UNKNOWN, 0, 0.05, 0)],
             0,
             id="a change that does not explain the move is not its cause",
@@ -165,7 +170,7 @@ class Play:
         ),
         pytest.param(
             Play().see("aabbaba").becomes("b").see("baabaabbb"),
-            [("ab", Reason.READINESS, 0, 0.05, 0)],
+            [("ab", Reason.READINESS, 0.05, 6.1, 0)],
             0,
             id="replicas of the name server that follow one after the other",
         ),
@@ -173,8 +178,8 @@ class Play:
             Play().see("aabbaaaaaaaaa"), [], 0, id="two answers elsewhere and no more: no move"
         ),
         pytest.param(
-            Play().see("aa").becomes("b").see("bbaaaaaaa"),
-            [("ab", Reason.READINESS, 0.05, 0.1, 0), ("ba", Reason.UNKNOWN, 0, 0, 0)],
+            Play().see("aa").becomes("b").see("bb" + "a" * UNEXPLAINED),
+            [("ab", Reason.READINESS, 0.05, 0.1, 0), ("ba", Reason.UNKNOWN, 0, 0.05, 0)],
             0,
             id="back for good and nobody knows why",
         ),
@@ -198,14 +203,50 @@ class Play:
         ),
         pytest.param(
             Play().see("aa").becomes("b").see("a" * 121 + "bb"),
-            [("ab", Reason.UNKNOWN, 0, 0.05, 0)],
+            [("ab", Reason.READINESS, 121.05, 121.1, 0)],
             0,
-            id="a change too long ago is not its cause",
+            id="a cause holds however long its move takes",
+        ),
+        pytest.param(
+            Play().see("aa").becomes("b").see("AAAA").becomes("bc").see("bb"),
+            [("ab", Reason.READINESS, 4.05, 4.1, 4.1)],
+            4.1,
+            id="a third cluster that joins takes no cause away",
+        ),
+        pytest.param(
+            Play().see("aa").becomes("bc").see("AAAA").becomes("b").see("bb"),
+            [("ab", Reason.READINESS, 4.05, 4.1, 4.1)],
+            4.1,
+            id="a third cluster that fails takes no cause away",
+        ),
+        pytest.param(
+            Play().see("aa").becomes("b").see("AAAA").becomes("bc", Reason.EXPORT).see("cc"),
+            [("ac", Reason.EXPORT, 0.05, 0.1, 4.1)],
+            4.1,
+            id="the cluster that joined could not serve before",
+        ),
+        pytest.param(
+            Play().see("aa").becomes("b").see("bab?b"),
+            [("ab", Reason.READINESS, 0.05, 2.1, 0)],
+            0,
+            id="the first answer counts though an old one follows; a lost packet does not",
+        ),
+        pytest.param(
+            Play().see("aa").becomes("b").see("b??b"),
+            [("ab", Reason.READINESS, 0.05, 0.1, 0)],
+            2.1,
+            id="lost packets do not begin the count anew",
+        ),
+        pytest.param(
+            Play().see("aa").becomes("b").see("bb").see("abbaab" * 40),
+            [("ab", Reason.READINESS, 0.05, 0.1, 0)],
+            0,
+            id="a replica that is stuck on the old answer moves nobody",
         ),
     ],
 )
 def test_moves(play, told, outage):
-    # The order of FailoverStage is dns, served, outage.
+    # FailoverStage's order is dns, served, outage.
     assert play.told() == told
     assert play.judge.outage == pytest.approx(outage)
 
@@ -248,10 +289,10 @@ def test_a_probe_that_changes_nothing_may_be_taken_in_as_such(events):
                 play.becomes("".join(event))
     whole, calm = plays
     for play in plays:
-        play.moves += play.judge.moves(play.now + SETTLES)
+        play.moves += play.judge.moves()
     assert calm.moves == whole.moves
     told = [
-        (play.judge.outage, play.judge.serving, play.judge._group, play.judge._before)
+        (play.judge.outage, play.judge.serving, play.judge.group, play.judge._before)
         for play in plays
     ]
     assert told[0] == told[1]
@@ -268,8 +309,8 @@ def test_accuracy_is_the_time_between_two_probes():
     play.now += 2
     play.see("aa")
     play.told()
-    # A second and the tenth that the probe took; then three seconds, since nobody looked for two.
-    assert [round(m.accuracy, 3) for m in play.moves] == [1.1, 3.1]
+    # A second and the tenth that the probe took; then three seconds, because nobody looked for two.
+    assert [round(m.accuracy[FailoverStage.SERVED], 3) for m in play.moves] == [1.1, 3.1]
 
 
 def test_a_sleep_leaves_no_times():
@@ -277,6 +318,6 @@ def test_a_sleep_leaves_no_times():
     play.now += 500
     play.judge.observation_gap()
     play.see("bb")
-    play.moves += play.judge.moves(play.now + SETTLES)
+    play.moves += play.judge.moves()
     assert [(m.to_cluster, dict(m.durations)) for m in play.moves] == [("b", {})]
     assert play.judge.outage == 0

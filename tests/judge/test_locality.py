@@ -109,7 +109,14 @@ def test_the_past_is_bounded():
 
 @pytest.mark.parametrize(
     ("start", "end", "steady"),
-    [(50, 60, True), (99, 100, False), (100, 110, True), (50, 250, False), (1001, 9999, True)],
+    [(50, 60, True), (99, 100, False), (100, 110, True), (50, 250, False), (2001, 9999, True)],
 )
 def test_whether_anything_changed(start, end, steady):
-    assert told(STORY).is_steady(start, end) is steady
+    assert told(STORY).is_steady(start, end, GRACES) is steady
+
+
+def test_the_end_of_a_grace_is_a_change():
+    """A block of lines over that moment has hits of both kinds."""
+    story = told([(0, UP), (100, DOWN), (200, UP)])
+    assert not story.is_steady(229.0, 231.0, GRACES)
+    assert story.is_steady(231.0, 260.0, GRACES)

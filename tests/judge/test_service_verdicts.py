@@ -3,7 +3,9 @@ from ipaddress import ip_address
 
 import pytest
 
+from exporter.judge.failover import UNEXPLAINED
 from exporter.judge.locality import Graces
+from exporter.judge.mode import UNMIXED
 from exporter.judge.service_verdicts import ServiceVerdicts
 from exporter.model.probes import Failure, Question, Record
 from exporter.model.verdicts import Locality, Mode, Policy, ProbeVerdict, Reason, Rule
@@ -218,15 +220,16 @@ def test_a_move_waits_for_its_cause():
     # The name server of this cluster hears of the change before this exporter does.
     assert [each.failovers for each in see(told, 2.0, "b", "b")] == [(), ()]
     told.set_inventory(inventory(ready="b"), 4.5)
-    (moved,) = told.settle(4.5)
-    assert (moved.reason, list(told.settle(9.0))) == (Reason.READINESS, [])
+    (moved,) = told.settle()
+    assert (moved.reason, list(told.settle())) == (Reason.READINESS, [])
 
 
 def test_a_move_that_nothing_explains_is_told_without_a_cause():
     told = begun()
-    see(told, 0.0, "a", "a", "b", "b")
-    assert list(told.settle(7.0)) == []
-    (moved,) = told.settle(7.2)
+    see(told, 0.0, "a", "a")
+    seen = see(told, 2.0, *"b" * UNEXPLAINED)
+    assert [each.failovers for each in seen[:-1]] == [()] * (UNEXPLAINED - 1)
+    (moved,) = seen[-1].failovers
     assert (moved.reason, moved.to_cluster) == (Reason.UNKNOWN, "b")
 
 
@@ -281,10 +284,10 @@ def test_the_local_cluster_takes_no_turns():
 def test_a_headless_service_is_served_by_all_that_are_ready():
     told = begun(headless=True)
     seen = see(told, 0.0, "ab", "ba", "ab", "ba")
-    assert ([each.failovers for each in seen], view(told).mode) == ([()] * 4, Mode.LOCAL)
+    assert ([each.failovers for each in seen], view(told).mode) == ([()] * 4, Mode.MIXED)
     told.set_inventory(inventory(headless=True, ready="b"), 4.0)
     # Nobody moved: b served all along, and goes on alone.
-    assert [each.failovers for each in see(told, 5.0, "b", "b")] == [(), ()]
+    assert [each.failovers for each in see(told, 5.0, *"b" * UNMIXED)] == [()] * UNMIXED
     assert view(told).mode is Mode.FAILOVER
 
 
@@ -292,7 +295,7 @@ def test_an_exporter_that_starts_in_the_middle_of_a_failover_counts_none():
     told = begun(ready="b")
     seen = see(told, 0.0, None, "b", "b", "b")
     assert [each.failovers for each in seen] == [()] * 4
-    assert (view(told).mode, list(told.settle(60.0))) == (Mode.FAILOVER, [])
+    assert (view(told).mode, list(told.settle())) == (Mode.FAILOVER, [])
     told.set_inventory(inventory(), 60.0)
     (back,) = [each for verdict in see(told, 61.0, "a", "a") for each in verdict.failovers]
     assert (back.from_cluster, back.to_cluster) == ("b", "a")

@@ -47,12 +47,12 @@ def moves(run):
 
 def times(move, failover):
     """Hold the durations to the bound that is exported with them."""
-    bound = failover.accuracy + 2 * TIMEOUT
-    served = failover.durations["served"]
+    served, accuracy = failover.durations["served"], failover.accuracy["served"]
+    bound = accuracy + 2 * TIMEOUT
     first, last = (max(0.0, moment - move.known) for moment in move.answered)
-    if not first - failover.accuracy <= served <= last + bound:
+    if not first - accuracy <= served <= last + bound:
         yield f"served after {served:.2f}, true {first:.2f} to {last:.2f}, bound {bound:.2f}"
-    outage = failover.durations["outage"]
+    outage, bound = failover.durations["outage"], failover.accuracy["outage"] + 2 * TIMEOUT
     if move.broke is None:
         # Nothing broke; a lost packet, or an answer that is a little late, is all there may be.
         true = (0.0, move.answered[1] - move.answered[0])

@@ -78,7 +78,7 @@ def everything() -> SeriesStore:
         reason=Reason.READINESS,
         unix=1_790_000_000.5,
         durations={FailoverStage.DNS: 0.2, FailoverStage.SERVED: 0.25, FailoverStage.OUTAGE: 0.5},
-        accuracy=0.3,
+        accuracy={FailoverStage.DNS: 0.1, FailoverStage.SERVED: 0.3, FailoverStage.OUTAGE: 0.3},
     )
     checks = ((Rule.RESOLVES, True), (Rule.REACHABLE, False))
     metrics.probed(probe(1.0, by="b"), ProbeVerdict(destination="b", checks=checks, outage=0.5))
@@ -118,7 +118,11 @@ def test_a_probe_is_counted_with_what_it_showed():
         ("a", *NGINX, "served"): 0.25,
         ("a", *NGINX, "outage"): 0.5,
     }
-    assert samples(store, "clusterset_failover_last_accuracy_seconds") == {("a", *NGINX): 0.3}
+    assert samples(store, "clusterset_failover_last_accuracy_seconds") == {
+        ("a", *NGINX, "dns"): 0.1,
+        ("a", *NGINX, "served"): 0.3,
+        ("a", *NGINX, "outage"): 0.3,
+    }
     assert samples(store, "clusterset_service_outage_seconds_total") == {("a", *NGINX): 0.5}
     assert samples(store, "clusterset_service_hazard") == {("a", *NGINX, "stale_gateway"): 1}
     assert samples(store, "clusterset_service_mode") == {("a", *NGINX, "failover"): 1}
@@ -302,7 +306,7 @@ def test_a_move_that_nobody_measured_has_no_durations():
         reason=Reason.READINESS,
         unix=1.0,
         durations={FailoverStage.DNS: 0.2, FailoverStage.SERVED: 0.25, FailoverStage.OUTAGE: 0.5},
-        accuracy=0.3,
+        accuracy={FailoverStage.DNS: 0.1, FailoverStage.SERVED: 0.3, FailoverStage.OUTAGE: 0.3},
     )
     metrics.moved(moved)
     metrics.moved(replace(moved, durations={}))

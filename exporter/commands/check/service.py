@@ -207,7 +207,7 @@ async def watch(
             held = f" (after {now - since:.1f} s)" if before else ""
             told(f"{clock()} {seen.report.level:<4} {seen.report.verdict}{held}")
             before, since = seen.report.verdict, now
-        for failover in (*(verdict.failovers if verdict else ()), *state.settle(now)):
+        for failover in (*(verdict.failovers if verdict else ()), *state.settle()):
             told(f"{clock()} {_moved(failover)}")
         (view,) = (view for view in state.views(now) if view.service.name == service)
         mode_held = None if view.since is None else now - view.since

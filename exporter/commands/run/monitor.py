@@ -261,7 +261,7 @@ class Monitor:
             log.warning("was asleep", seconds=round(now - self._settled, 1))
             self.state.observation_gap(self._settled, now)
         self._settled = now
-        for failover in self.state.settle(now):
+        for failover in self.state.settle():
             self._moved(failover)
         while self._doubtful and self._doubtful[0].read <= now - LEAK_SETTLES:
             hit = self._doubtful.popleft()
