@@ -90,7 +90,8 @@ def closed_lists():
 
 @pytest.mark.parametrize("kind", list(closed_lists()))
 def test_every_value_of_a_closed_list_is_explained(kind):
-    pages = [ROOT / "docs" / page for page in ("metrics.md", "api.md", "configuration.md")]
+    names = ("metrics.md", "api.md", "configuration.md", "failover.md")
+    pages = [ROOT / "docs" / page for page in names]
     text = "".join(re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL) for page in pages)
     words = set(re.findall(r"`([^`]+)`", text))
     assert {str(value) for value in kind} <= words

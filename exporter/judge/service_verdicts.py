@@ -25,7 +25,7 @@ from exporter.model.verdicts import (
 )
 
 MAX_GONE = 1000
-"""Services that are remembered after they went, in case that they come back."""
+"""Services that are remembered after they went."""
 
 
 class ServiceVerdicts:
@@ -174,12 +174,9 @@ class ServiceVerdicts:
 
     def _spreads(self, name: ServiceName, policy: Policy) -> bool:
         inventory = self.inventory
-        service = None if inventory is None else inventory.services.get(name)
-        return (
-            inventory is not None
-            and service is not None
-            and prefers_nobody(inventory, service, policy)
-        )
+        if inventory is None or name not in inventory.services:
+            return False
+        return prefers_nobody(inventory, inventory.services[name], policy)
 
     def _update(self, old: Inventory | None, new: Inventory, service: Service, now: float) -> bool:
         policy = self._policy_of(service.name)
