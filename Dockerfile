@@ -1,11 +1,11 @@
-# Debian's Python 3.11 in both stages, so that what the first one makes runs in the second.
-# Behind a mirror, or to hold a base by its digest, name others of the same Debian: --build-arg BUILD_BASE=... --build-arg BASE=...@sha256:...
+# Both stages use Debian's Python 3.11, so the output of the first one runs in the second.
+# To use a mirror or a digest, name other bases of the same Debian: --build-arg BUILD_BASE=... --build-arg BASE=...@sha256:...
 ARG BUILD_BASE=docker.io/library/debian:12-slim
 ARG BASE=gcr.io/distroless/python3-debian12:nonroot
 
-# On the machine's own platform: wheels of the other are fetched, and nothing of it is run.
+# This stage runs on the platform of the machine. It fetches wheels of the other platform, and runs nothing of it.
 FROM --platform=$BUILDPLATFORM ${BUILD_BASE} AS build
-# Without a default, which would hide the platform that was asked for.
+# No default, because it would hide the requested platform.
 ARG TARGETARCH
 RUN python3 -m pip --version 2>/dev/null || { apt-get update && apt-get install --yes --no-install-recommends python3-pip; }
 COPY requirements/run.txt /src/requirements.txt
@@ -18,13 +18,13 @@ RUN case "${TARGETARCH:-$(uname -m)}" in amd64 | x86_64) machine=x86_64 ;; arm64
 COPY exporter /app/exporter
 COPY LICENSE /app/LICENSE
 COPY --chmod=755 deploy/image/clusterset-exporter /app/bin/clusterset-exporter
-# By hash and not by time, so that the same sources are the same bytes. Test suites and C sources of dependencies stay behind.
+# Bytecode is checked by hash and not by time, so the same sources give the same bytes. Tests and C sources of dependencies are removed.
 RUN find /app \( -name tests -o -name __pycache__ \) -type d -prune -exec rm -rf {} + \
     && find /app \( -name '*.c' -o -name '*.pyx' -o -name '*.pxd' -o -name '*.h' \) -delete \
     && python3 -m compileall -q --invalidation-mode unchecked-hash -s /app -p /app /app \
     && find /app -exec touch --no-dereference --date=@0 {} +
 
-# Said, since buildah would go on with the platform of the stage before.
+# Named here, because buildah would keep the platform of the previous stage.
 FROM --platform=$TARGETPLATFORM ${BASE}
 ARG BASE
 ARG VERSION=0.0.0

@@ -1,4 +1,4 @@
-"""Write what is rendered from the chart; with --check only say what is out of date."""
+"""Write the files that are rendered from the chart. With --check, only report outdated files."""
 
 import re
 import subprocess
@@ -56,22 +56,22 @@ def kustomization(*resources: str) -> str:
 
 
 def unannotated() -> str:
-    """Return the patch that leaves pods to the monitors alone, as the chart does."""
+    """Return the patch that removes scrape annotations where monitors are used."""
     removals = "".join(
         f"      - {{op: remove, path: /spec/template/metadata/annotations/prometheus.io~1{each}}}\n"
         for each in ("scrape", "port")
     )
     return (
-        "patches:\n  # What the ServiceMonitor has scraped is not scraped by annotations too.\n"
+        "patches:\n  # The ServiceMonitor scrapes these pods, so annotations must not.\n"
         f"  - target: {{kind: Deployment, name: {NAME}}}\n    patch: |\n{removals}"
     )
 
 
 def probe_key() -> Iterator[tuple[str, str]]:
-    """Yield the files of the component that signs probes with a Secret that is there."""
+    """Yield the files of the component that signs probes with an existing Secret."""
     secret = f"{NAME}-probe-key"
     for name in ("config", "workload"):
-        # Annotations to scrape by are the overlay's own affair.
+        # The overlay decides about scrape annotations.
         settings = (f"probeKey.existingSecret={secret}", "scrapeAnnotations.enabled=false")
         yield f"{name}.yaml", rendered(CHART, *settings, only=(name,))
     selector = f"{{apiVersion: v1, kind: Secret, namespace: {NAME}, name: {secret}}}"
@@ -121,7 +121,7 @@ def readme() -> str:
 
 
 def monitoring() -> tuple[str, ...]:
-    """Return the settings of what prometheus-operator reads, as far as the chart has it."""
+    """Return the settings of the objects of prometheus-operator that the chart has."""
     rules = "prometheusRule.enabled=true"
     return (
         "serviceMonitor.enabled=true",
@@ -142,7 +142,7 @@ def copied() -> Iterator[tuple[Path, str]]:
 
 
 def files() -> Iterator[tuple[Path, str]]:
-    """Yield all that is rendered from the chart as it stands."""
+    """Yield all files that are rendered from the current chart."""
     kustomize = DEPLOY / "kustomize"
     base, overlays = kustomize / "base", kustomize / "overlays"
     objects = f"{NAME}.yaml"
@@ -169,7 +169,7 @@ def main() -> int:
     """Write or check; return the exit code."""
     check = "--check" in sys.argv
     stale = []
-    # The chart first, since all else is rendered from it.
+    # The chart comes first, because everything else is rendered from it.
     for parts in (
         [(CHART / "Chart.yaml", chart_file()), *copied()],
         [(CHART / "README.md", readme())],

@@ -137,7 +137,7 @@ args:
 env:
   - name: POD_NAME
     valueFrom: {fieldRef: {fieldPath: metadata.name}}
-  # For an OverridePolicy that names clusters one by one; elsewhere the key is missing, and the cluster is discovered.
+  # For an OverridePolicy that names clusters one by one. Without the key, the exporter discovers its cluster.
   - name: CLUSTER_NAME
     valueFrom: {configMapKeyRef: {name: {{ index . 1 }}, key: CLUSTER_NAME, optional: true}}
 ports:
