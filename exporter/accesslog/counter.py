@@ -1,9 +1,9 @@
 """
 Blocks of whole lines to counts, exact and fast.
 
-Exact: every tuple takes at least one line feed and every line feed is taken once, so if there are
-as many tuples as line feeds, each tuple is one line. Else a torn line was joined with the next,
-and the block is read again line by line.
+The count is exact. Every tuple contains at least one line feed, and no line feed belongs to two
+tuples. If there are as many tuples as line feeds, each tuple is one line. Else a torn line was
+joined with the next, and the block is read again line by line.
 """
 
 import re

@@ -44,8 +44,8 @@ def pod_logs(workloads: Iterable[Workload], pods: Mapping[tuple[str, str], Pod])
     """
     Return the logs to follow.
 
-    The container is the one that an annotation of the pod names, or else one of the Service; else
-    the first that has a port which the service sends to; else the first.
+    An annotation of the pod, or else of the Service, names the container. Without one it is the
+    first container with a port of the service, else the first container.
 
     Args:
         workloads: What stands behind the services that the local cluster exports.

@@ -1,10 +1,10 @@
 """
 Which of several replicas does the work: the one that holds a Lease.
 
-As Kubernetes' own leader election, with what that leaves to chance made sure: leading ends by a
-timer at the renew deadline, whatever a request is doing by then, and counts from when the last
-renewal was sent. A rival waits for the whole lease from when it last saw it renewed. No wall clock
-is compared.
+This works as Kubernetes' own leader election, with one stricter rule. A timer ends the leadership
+at the renew deadline, even if a request is still running. The deadline counts from the moment at
+which the last renewal was sent. A rival waits for the whole lease from when it last saw it
+renewed. No wall clock is compared.
 """
 
 import asyncio

@@ -44,12 +44,12 @@ def expect(inventory: Inventory, question: Question, policy: Policy) -> Expectat
     """
     Say what the name server of *inventory*'s local cluster should answer to *question*.
 
-    By Submariner's Lighthouse a plain name is answered by the local cluster while it exports the
-    service and is ready, whatever its gateway says; else by any ready cluster that Lighthouse
-    counts as connected; else with no data. A pinned name is answered even if its cluster is neither
-    ready nor connected. The plain name of a headless service has the addresses of all ready
-    clusters at once and knows no preference. Where the service has clusterset IPs they are the
-    answer (0.19 and later).
+    Submariner's Lighthouse answers a plain name with the local cluster while that exports the
+    service and is ready, whatever its gateway says. Otherwise it answers with any ready cluster
+    that it counts as connected, else with no data. A pinned name is answered even if its cluster
+    is neither ready nor connected. The plain name of a headless service has the addresses of all
+    ready clusters at once and knows no preference. Where the service has clusterset IPs they are
+    the answer (0.19 and later).
 
     By Cilium and GKE a service has one address in the whole clusterset, no cluster is preferred,
     and there are no pinned names.

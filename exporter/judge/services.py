@@ -8,8 +8,9 @@ def agrees(service: Service, name: str, answer: Answer) -> bool:
     """
     Say whether the SRV records in *answer* point to *name* or to hosts below it, at known ports.
 
-    Lighthouse answers the name itself for a service with an address of its own, and a name per
-    pod below it for a headless one; all have the same priority and weight.
+    For a service with an address of its own, Lighthouse answers the name itself. For a headless
+    service, it answers a name for each pod below that name. All have the same priority and
+    weight.
 
     Source: Lighthouse 0.15 to 0.20, "coredns/plugin/record.go".
     """

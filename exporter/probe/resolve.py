@@ -1,9 +1,9 @@
 """
 One look-up of a name: ask the name servers in order, over sockets of our own.
 
-A resolver library would do this with a cache, retries or one shared socket. All three hide what
-a probe is there to see: c-ares keeps an answer without data for up to an hour, and a shared socket
-always reaches the same replica behind a Service, since connection tracking keeps its ports.
+A resolver library would do this with a cache, retries or one shared socket. All three hide what a
+probe has to see. c-ares keeps an answer without data for up to an hour. A shared socket always
+reaches the same replica behind a Service, because connection tracking keeps its ports.
 """
 
 import os

@@ -1,8 +1,8 @@
 """
 When each name is probed: exact, spread over its interval, never bunched, never twice at once.
 
-A target's place in the interval is a step of the golden ratio from that of the one that came
-before it, which spreads any number of them evenly and leaves those that stay where they were.
+The place of a target in the interval is a step of the golden ratio after that of the previous
+target. This spreads any number of targets evenly, and does not move the others when one goes.
 """
 
 import random

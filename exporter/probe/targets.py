@@ -21,8 +21,9 @@ def targets(inventory: Inventory, loaded: RuntimeConfig) -> Iterator[Target]:
     """
     Yield the names to probe.
 
-    Of each service the plain one and one per exporting cluster decide what is said of it; the plain
-    one is looked up in other ways and by other name servers, too, for comparison.
+    The plain name of each service, and one pinned name per exporting cluster, decide its
+    verdicts. The plain name is also looked up in other ways and at other name servers, for
+    comparison.
     """
     wanted = loaded.settings
     for service in inventory.services.values():

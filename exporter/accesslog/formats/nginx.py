@@ -1,11 +1,13 @@
 r"""
 An nginx `log_format` as regular expressions over bytes.
 
-The block expression makes one tuple of each line, in one call for many lines: a line that the
-format refuses arrives whole in the tuple's last place. Its classes may run over a line's end
-where a line is torn; `count` finds that out. nginx writes `"` inside a value as `\x22`, and control
-characters likewise, so a quote or a tab always ends one; with `escape=json` it writes `\"`, and
-lines that hold one are left to the slower expression for single lines.
+The block expression makes one tuple of each line, in one call for many lines. A line that does
+not fit the format arrives whole in the last place of its tuple. If a line is torn, a match may run
+over its end; `count` detects that.
+
+nginx writes `"` inside a value as `\x22`, and control characters likewise. A quote or a tab
+therefore always ends a value. With `escape=json` nginx writes `\"`. Lines with such a quote are
+left to the slower expression for single lines.
 """
 
 import calendar

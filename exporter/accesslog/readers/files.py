@@ -3,9 +3,9 @@ Log files followed while they grow, are rotated, truncated, deleted and made ane
 
 Polling: cheaper than inotify at any real rate, works on every file system, cannot overflow. A file
 is known by device and inode, not by its path, and is kept open for a while after its path shows
-another: nginx's workers write on into the old one until they notice. Before a file that changed is
-read, the bytes before our place are compared with those read last, which catches one that was
-truncated and filled again past that place between two looks.
+another: nginx's workers write on into the old one until they notice. Before a changed file is
+read, the bytes before our place are compared with the bytes read last. This detects a file that
+was truncated and filled again beyond that place between two looks.
 """
 
 import asyncio
@@ -27,8 +27,8 @@ MAX_POLL = 8 << 20
 LINGER = 5.0
 """Seconds for which a file is read on after its path is gone or shows another, and no line came."""
 PARKED = 600.0
-"""Seconds for which a file whose path is gone is held open while it is not known if it is chosen:
-as long as it is, it takes up its room on the disk."""
+"""Seconds for which a file without a path stays open while it is not known if it is chosen. An
+open file still takes its space on the disk."""
 PATHS_EVERY = 2.0
 """Seconds between two looks at all paths and at files that are idle; busy ones and their paths are
 looked at in each poll."""

@@ -32,10 +32,10 @@ class PodReader:
     """
     Follows the logs of pods.
 
-    Each is read on from where this process, or the one before by its checkpoint, had come to. One
-    that was never read, and whose pod is there at the start, is followed from the end of its log,
-    or from where another replica ceased to; one that comes later from its beginning, but not from
-    before its service was exported.
+    Each is read on from where this process, or the one before by its checkpoint, had come to. A
+    log that was never read is followed from its end if its pod exists at the start, or from where
+    another replica stopped. The log of a later pod is followed from its beginning, but not from
+    before the export of its service.
 
     Args:
         client: Has been entered.

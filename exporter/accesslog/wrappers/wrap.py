@@ -1,8 +1,8 @@
 """
 What container runtimes put around a line, taken away: blocks of whole lines in and out.
 
-A runtime cuts long lines in parts; the parts of one stream (standard output or error) are joined,
-over the edges of blocks and over rotations, and count as the one line that they were.
+A runtime cuts long lines in parts. The parts of one stream (standard output or error) are joined,
+also across blocks and rotations, and count as one line.
 
 Source: kubernetes, CRI log format (`<time> <stream> <tags> <text>`, tags F or P, then others after
 a colon); docker, json-file driver (16 KiB parts, the last one ends with a line feed).

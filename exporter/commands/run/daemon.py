@@ -178,8 +178,8 @@ class Daemon:
     """
     The stages of one exporter.
 
-    Each stage is known by what makes it what it is; a reload stops those that are not wanted any
-    more, starts those that are new, and leaves the others alone: places in log files are kept.
+    Each stage has a key that describes it. A reload stops the stages that are no longer wanted,
+    starts the new ones, and leaves the others alone, so places in log files are kept.
 
     Args:
         options: What the command line says.

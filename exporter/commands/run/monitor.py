@@ -41,8 +41,9 @@ VIEWS_A_TURN = 20
 """Services whose gauges are set between two turns of the event loop: about 1 ms of work."""
 
 LEAK_SETTLES = 5.0
-"""Seconds for which a hit that looks like a leak waits to be counted: another cluster's change is
-known there, and answered by its name server, before it is known here."""
+"""Seconds for which a hit that looks like a leak waits before it is counted. Another cluster
+knows its own change, and its name server answers accordingly, before this cluster learns of
+it."""
 MAX_DOUBTFUL = 10_000
 """Such hits that wait at once, each for all of a client's hits in one block."""
 SECOND = 1.0

@@ -28,8 +28,8 @@ class Names:
     """
     Reads the names of one message.
 
-    What was read once is known from then on, and a pointer leads back to where a name begins
-    earlier, so that a message takes no more time than it is long, however it points about.
+    A name that was read once is remembered, and a pointer only leads back to an earlier name. The
+    time for a message is therefore proportional to its length, whatever its pointers are.
     """
 
     __slots__ = ("_known", "_wire")
