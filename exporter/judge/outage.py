@@ -18,8 +18,8 @@ class OutageClock:
     """
     Sum the seconds without service. A failure counts once *confirm* of them came in a row.
 
-    Two spans are kept apart: the run of failures that goes on now, which the sum grows by, and the
-    time since the serving cluster failed first, which a move ends.
+    There are two separate spans. The first is the current run of failures, which the sum grows
+    by. The second starts when the serving cluster failed first, and ends with a move.
     """
 
     confirm: int
