@@ -5,13 +5,13 @@ from typing import NamedTuple
 
 from exporter.judge.expect import Outcome, check, expect
 from exporter.judge.failover import FailoverJudge, ProbeObservation
-from exporter.judge.locality import Standings
+from exporter.judge.locality import Graces, Standings, crossing, first_standing
 from exporter.judge.mode import ModeJudge, Serving
 from exporter.judge.owners import Owners
 from exporter.judge.spread import Spread
-from exporter.model.clusterset import UNKNOWN, Address, Inventory, Service
+from exporter.model.clusterset import UNKNOWN, Address, Inventory, Service, ServiceName
 from exporter.model.probes import Failure, NameKind, Probe
-from exporter.model.verdicts import Mode, Policy, ProbeVerdict, Rule
+from exporter.model.verdicts import Locality, Mode, Policy, ProbeVerdict, Rule
 
 LOST = frozenset(
     {Failure.TIMEOUT, Failure.CONNECT_TIMEOUT, Failure.TLS_TIMEOUT, Failure.REPLY_TIMEOUT}
@@ -125,6 +125,35 @@ class ServiceTrack:
             outage=self.failover.outage - outage,
             unstable=unstable,
         )
+
+    @property
+    def name(self) -> ServiceName:
+        """Return the service's name."""
+        return self.failover.service
+
+    def place(self, service: Service, graces: Graces, now: float, *, first: bool) -> None:
+        """Take in how each cluster stands to *service*; *first* if nothing was known before."""
+        exports = {export.cluster: export for export in service.exports}
+        for cluster in self.standings.keys() | exports.keys():
+            export = exports.get(cluster)
+            exported, ready = export is not None, export is not None and export.ready
+            # A cluster that joins a service known already is known not to have exported it before.
+            if cluster not in self.standings:
+                self.standings[cluster] = Standings(
+                    first_standing(exported=first and exported, ready=first and ready, now=now)
+                )
+            self.standings[cluster].move(exported=exported, ready=ready, now=now, graces=graces)
+        for gone in self.pinned.keys() - exports.keys():
+            del self.pinned[gone]
+
+    def exported_here(self, graces: Graces, now: float) -> bool:
+        """Return whether the local cluster exports the service, or did until lately."""
+        standings = self.standings.get(self.mode.local)
+        if standings is None:
+            return False
+        standing = standings.now
+        evicted = crossing(standing, now=now, graces=graces) is Locality.FAILOVER
+        return standing.exported or evicted
 
     def is_stale(self, probe: Probe | None, now: float) -> bool:
         """Return whether *probe* says nothing any more."""

@@ -160,7 +160,7 @@ def test_one_of_two_right_clusters_dead_is_degraded_and_no_blackout(seed):
     first = day.modes.index(Mode.DEGRADED)
     assert set(day.modes[first:]) == {Mode.DEGRADED}
     assert 0 < day.view.share < 1
-    assert day.verdicts._tracks[NGINX].failover.outage == 0
+    assert day.verdicts._tracks.by_name[NGINX].failover.outage == 0
 
 
 def test_all_right_clusters_dead_is_a_blackout():
@@ -214,7 +214,7 @@ def test_a_service_without_a_known_port_is_neither_dark_nor_out():
         day.verdicts.probed(made, made.ended)
         day.now += 1
     assert day.view.mode is Mode.LOCAL
-    assert day.verdicts._tracks[NGINX].failover.outage == 0
+    assert day.verdicts._tracks.by_name[NGINX].failover.outage == 0
 
 
 def test_a_restart_of_a_third_of_a_second_is_not_mixed():

@@ -1,0 +1,133 @@
+"""Which services there are, and what changes about each from one inventory to the next."""
+
+from collections.abc import Callable
+
+from exporter.judge.causes import Cause
+from exporter.judge.changes import reach, reason
+from exporter.judge.expect import expect
+from exporter.judge.failover import FailoverJudge
+from exporter.judge.locality import Graces
+from exporter.judge.mode import ModeJudge
+from exporter.judge.service_track import ServiceTrack
+from exporter.judge.unseen import Unseen
+from exporter.model.clusterset import Inventory, Service, ServiceName
+from exporter.model.probes import Question, Record
+from exporter.model.verdicts import Policy, Reason
+
+MAX_GONE = 1000
+"""Services that are remembered after they went."""
+
+
+class Tracks:
+    """
+    The track of each service of the newest inventory.
+
+    Args:
+        graces_of: What is forgiven after a change.
+        policy_of: Whether a service's clients are meant to stay in their cluster.
+        unseen: When changes could not be seen.
+    """
+
+    def __init__(
+        self,
+        *,
+        graces_of: Callable[[ServiceName], Graces],
+        policy_of: Callable[[ServiceName], Policy],
+        unseen: Unseen,
+    ) -> None:
+        self._graces_of, self._policy_of, self._unseen = graces_of, policy_of, unseen
+        self.inventory: Inventory | None = None
+        self.by_name: dict[ServiceName, ServiceTrack] = {}
+        self._gone: dict[ServiceName, tuple[ServiceTrack, Service, float]] = {}
+        """Services that went, and until when they may come back as themselves."""
+        self._explained: list[ServiceTrack] = []
+
+    def configure(self, *, confirm: int, stale_after: float, record: Record) -> None:
+        """Use other settings from now on; *confirm* holds for services that come new."""
+        self._confirm, self._stale_after, self._record = confirm, stale_after, record
+        for track in self.by_name.values():
+            track.stale_after = stale_after
+
+    def set_inventory(self, inventory: Inventory, now: float) -> frozenset[ServiceName]:
+        """Take in a new inventory; return the services for which something changed."""
+        old, self.inventory = self.inventory, inventory
+        changed = {
+            service.name
+            for service in inventory.services.values()
+            if self._update(old, inventory, service, now)
+        }
+        for gone in self.by_name.keys() - inventory.services.keys():
+            self._let_go(gone, old, now)
+        return frozenset(changed)
+
+    def explained(self) -> list[ServiceTrack]:
+        """Return the tracks for which a change may have completed a move, since the last call."""
+        explained, self._explained = self._explained, []
+        return explained
+
+    def _update(self, old: Inventory | None, new: Inventory, service: Service, now: float) -> bool:
+        policy = self._policy_of(service.name)
+        right = expect(new, Question(service.name, None, self._record), policy).clusters
+        track = self.by_name.get(service.name)
+        before = None if old is None else old.services.get(service.name)
+        if track is None:
+            track, before = self._return(service.name, now)
+        if track is None or before is None or old is None:
+            self.by_name[service.name] = track = self._begin(service.name, policy, right, now)
+            track.place(service, self._graces_of(service.name), now, first=True)
+            return True
+        self.by_name[service.name] = track
+        graces = self._graces_of(service.name)
+        track.policy, track.leak_grace = policy, graces.leak
+        track.shown.clear()
+        track.owners.changed(before, service, now=now, keep=graces.export)
+        track.place(service, graces, now, first=False)
+        if right != track.right:
+            why = reason(track.right ^ right, before, service, old, new)
+            self._turn(track, right, why, now)
+        track.mode.reclassify(
+            exported=track.exported_here(self._graces_of(track.name), now), now=now
+        )
+        return before != service or reach(old, before) != reach(new, service)
+
+    def _begin(
+        self, name: ServiceName, policy: Policy, right: frozenset[str], now: float
+    ) -> ServiceTrack:
+        local = self.inventory.local if self.inventory else ""
+        return ServiceTrack(
+            policy=policy,
+            mode=ModeJudge(local=local, confirm=self._confirm),
+            failover=FailoverJudge(service=name, confirm=self._confirm),
+            right=right,
+            settled=now,
+            leak_grace=self._graces_of(name).leak,
+            stale_after=self._stale_after,
+        )
+
+    def _turn(self, track: ServiceTrack, right: frozenset[str], why: Reason, now: float) -> None:
+        track.failover.changed(Cause(now, why, right, self._unseen.late(now)))
+        self._explained.append(track)
+        track.right, track.settled = right, now
+        track.spread.clear()
+
+    def _let_go(self, name: ServiceName, old: Inventory | None, now: float) -> None:
+        """Remember a service that went: an eviction may bring it back within moments."""
+        track = self.by_name.pop(name)
+        before = None if old is None else old.services.get(name)
+        if before is None:
+            return
+        graces = self._graces_of(name)
+        for standings in track.standings.values():
+            standings.move(exported=False, ready=False, now=now, graces=graces)
+        track.owners.changed(before, None, now=now, keep=graces.export)
+        track.shown.clear()
+        track.pinned.clear()
+        self._turn(track, frozenset(), Reason.UNEXPORT, now)
+        self._gone = {n: gone for n, gone in self._gone.items() if gone[2] > now}
+        if len(self._gone) < MAX_GONE:
+            bare = Service(name=name, headless=before.headless)
+            self._gone[name] = (track, bare, now + graces.export)
+
+    def _return(self, name: ServiceName, now: float) -> tuple[ServiceTrack | None, Service | None]:
+        track, before, until = self._gone.pop(name, (None, None, 0.0))
+        return (track, before) if until > now else (None, None)
