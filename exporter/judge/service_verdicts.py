@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from exporter.judge.claims import overlapping_clusters
 from exporter.judge.expect import prefers_nobody
 from exporter.judge.locality import LEAKS, Graces, locality
+from exporter.judge.tracks import Tracks
 from exporter.judge.unseen import Unseen
 from exporter.judge.view import view
 from exporter.model.clusterset import Address, Inventory, ServiceName
