@@ -27,8 +27,10 @@ from exporter.files.stamp import FileStamp
 CHECKS_AT_ONCE = 2
 """Passwords that are hashed at once: each takes a core for 50 ms or more."""
 LOOK_EVERY = 2.0
+MAX_WAITING = 16
+"""Passwords that wait to be hashed; one more login is asked to come back."""
 REMEMBERED = 100
-"""Logins whose outcome is remembered, as hashes."""
+"""Successful logins that are remembered, as hashes."""
 # What the password of an unknown user is compared with, so that it takes as long.
 _NOBODY = b"$2b$10$QOauhQNbBCuQDKes6eFzPeMqBSjb7Mr5DUmpZ/VcEd00UAV/LDeSi"
 _CLIENT_AUTH = {
@@ -80,6 +82,10 @@ class WebSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
                 raise SettingsError(msg)
 
 
+class TooManyLoginsError(Exception):
+    """Too many passwords wait to be checked."""
+
+
 class WebAuth:
     """
     Says who may come in.
@@ -94,35 +100,50 @@ class WebAuth:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._room = asyncio.Semaphore(CHECKS_AT_ONCE)
-        self._known: OrderedDict[bytes, bool] = OrderedDict()
+        self._waiting = 0
+        self._known: OrderedDict[bytes, None] = OrderedDict()
         self._seen = self._version(None)
         self._settings = read_struct(path, WebSettings)
         self._seen = self._version(self._settings)
         self.context = self._tls(self._settings)
-        """How the server proves itself; None for plain HTTP."""
-        if self.context is not None:
-            self.context.sni_callback = self._renew
+        """The TLS context for the next connection; None for plain HTTP."""
 
     async def allows(self, authorization: str) -> bool:
-        """Return whether who brings this Authorization header may come in."""
+        """
+        Return whether a client with this Authorization header may come in.
+
+        Only successes are remembered, so that wrong passwords push no right one out.
+
+        Raises:
+            TooManyLoginsError: If too many passwords wait to be checked.
+        """
         users = self._settings.basic_auth_users
         if not users:
             return True
         user, password = _credentials(authorization)
         hashed = users.get(user, "").encode() or _NOBODY
         key = hashlib.sha256(b"\0".join((user.encode(), hashed, password))).digest()
-        if key not in self._known:
-            async with self._room:
-                told = await asyncio.to_thread(_matches, password, hashed)
-            self._known[key] = told and user in users
+        if key in self._known:
+            self._known.move_to_end(key)
+            return True
+        if not await self._check(password, hashed) or user not in users:
+            return False
+        # A file that was read meanwhile may have other users.
+        if self._settings.basic_auth_users is users:
+            self._known[key] = None
             if len(self._known) > REMEMBERED:
                 self._known.popitem(last=False)
-        return self._known[key]
+        return True
 
-    def _renew(self, connection: ssl.SSLObject, *_: object) -> None:
-        """Let a new connection have the certificate as it is now."""
-        if self.context is not None:
-            connection.context = self.context
+    async def _check(self, password: bytes, hashed: bytes) -> bool:
+        if self._waiting >= MAX_WAITING:
+            raise TooManyLoginsError
+        self._waiting += 1
+        try:
+            async with self._room:
+                return await asyncio.to_thread(_matches, password, hashed)
+        finally:
+            self._waiting -= 1
 
     async def watch(self) -> None:
         """Look at the files again and again, until cancelled."""
@@ -145,8 +166,6 @@ class WebAuth:
         if (context is None) is not (self.context is None):
             log.error("web configuration not taken", error="TLS on or off needs a restart")
             return
-        if context is not None:
-            context.sni_callback = self._renew
         self._settings, self.context = settings, context
         self._seen = self._version(settings)
         self._known.clear()

@@ -1,273 +1,210 @@
 """
-A small HTTP/1.1 server: what scrapers, kubelets and a browser ask of an exporter, within bounds.
+Accepts connections within limits, and leaves HTTP to aiohttp.
 
-A general one is the largest part of a small process: importing aiohttp takes 12 MB. Requests are
-parsed by httptools, which is llhttp.
+The accept loop is ours because a connection has to be counted before its TLS handshake, and
+because each connection gets the TLS context that is valid at that moment.
 """
 
 import asyncio
-import time
-from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, field
-from http import HTTPStatus
+import socket
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from errno import EADDRNOTAVAIL, EAFNOSUPPORT
 from ssl import SSLContext
-from urllib.parse import parse_qsl, unquote
 
-import httptools
+import structlog
+from aiohttp import web
+from aiohttp.typedefs import Middleware
 
-MAX_CONNECTIONS = 256
-"""Held at once; one more is closed."""
-MAX_REQUEST = 16 << 10
-"""Bytes of a request, its body included."""
-IDLE_LIMIT = 75.0
-"""Seconds for which a connection may ask nothing: longer than the usual scrape interval."""
-REQUEST_LIMIT = 10.0
-"""Seconds from the first byte of a request to its last."""
-SEND_LIMIT = 30.0
-"""Seconds for which somebody who reads slowly is waited for."""
-LINGER = 5.0
-"""Seconds until what was written last has to be gone."""
-SHUTDOWN = 0.3
-"""Seconds for answers under way when the server stops."""
-_READ = 16 << 10
+from exporter.web.connection import Connection, Handler
+from exporter.web.limits import Limits, Place, Places
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """What was asked."""
-
-    method: str
-    path: str
-    query: Mapping[str, str]
-    """Of a name that is given twice the first value."""
-    headers: Mapping[str, str]
-    """By name in lower case."""
-    secure: bool
-
-    @property
-    def origin(self) -> str:
-        """Return what a page of this server has for an Origin."""
-        return f"http{'s' if self.secure else ''}://{self.headers.get('host', '')}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Response:
-    """What is answered."""
-
-    status: int = 200
-    body: bytes = b""
-    pieces: AsyncGenerator[bytes, None] | None = None
-    """The body piece by piece instead."""
-    kind: str = "text/plain; charset=utf-8"
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-
-def text(body: str, status: int = 200, **headers: str) -> Response:
-    """Return a plain text; of names of *headers* `_` is written as `-`."""
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Response(status=status, body=body.encode(), headers=named)
-
-
-Answer = Callable[[Request], Awaitable[Response]]
+BACKLOG = 256
+"""Connections that wait in the kernel to be accepted."""
+LOG_EVERY = 10.0
+"""Seconds between two log events about connections that were not accepted."""
+log = structlog.get_logger()
 
 
 @asynccontextmanager
 async def listening(
-    answer: Answer, addresses: Sequence[tuple[str, int]], tls: SSLContext | None = None
+    app: web.Application,
+    addresses: Sequence[tuple[str, int]],
+    *,
+    tls: Callable[[], SSLContext | None] = lambda: None,
+    limits: Limits | None = None,
+    health: frozenset[str] = frozenset(),
 ) -> AsyncIterator[list[tuple[str, int]]]:
     """
-    Let *answer* answer requests; yield the addresses listened on.
+    Let *app* answer requests; yield the addresses listened on.
 
     Args:
-        answer: Called with each request. An error of its own ends that connection, is told to the
-            event loop's handler of errors, and touches nobody else.
+        app: What answers. An error of its own ends that connection, is reported to the event
+            loop's exception handler, and affects no other connection.
         addresses: Hosts and ports; an empty host is all addresses, port 0 any free one.
-        tls: How the server proves itself; None for plain HTTP.
+        tls: Returns the TLS context for the next connection; None for plain HTTP.
+        limits: The limits, if other than the usual ones.
+        health: The paths that a connection beyond the limits may ask for.
 
     Raises:
         OSError: If an address cannot be listened on.
     """
-    held = _Held(answer, secure=tls is not None)
-    servers: list[asyncio.Server] = []
+    app.middlewares.insert(0, _within_limits(health))
+    app.on_response_prepare.append(_tidy)
+    limits = limits or Limits()
+    runner = web.AppRunner(app, shutdown_timeout=limits.shutdown_seconds)
+    await runner.setup()
+    sockets: list[socket.socket] = []
     try:
         for host, port in addresses:
-            servers.append(await asyncio.start_server(held.came, host or None, port, ssl=tls))
-        yield [socket.getsockname()[:2] for server in servers for socket in server.sockets]
+            sockets += await _bound(host, port)
+        async with _Acceptor(runner, tls, limits).accepting(sockets):
+            yield [sock.getsockname()[:2] for sock in sockets]
     finally:
-        for server in servers:
-            server.close()
-        await held.end()
+        for sock in sockets:
+            sock.close()
+        await runner.cleanup()
 
 
-class _Held:
-    """The connections of one server."""
-
-    def __init__(self, answer: Answer, *, secure: bool) -> None:
-        self._answer, self._secure = answer, secure
-        self._tasks: dict[asyncio.Task[None], _Connection] = {}
-
-    def came(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if len(self._tasks) >= MAX_CONNECTIONS:
-            writer.close()
-            return
-        connection = _Connection(reader, writer, self._answer, secure=self._secure)
-        # Not left to asyncio: in some releases it reports each one that is cancelled at the end.
-        task = asyncio.get_running_loop().create_task(self._serve(connection, writer))
-        self._tasks[task] = connection
-        task.add_done_callback(self._ended)
-
-    async def _serve(self, connection: "_Connection", writer: asyncio.StreamWriter) -> None:
-        try:
-            await connection.run()
-        except (OSError, EOFError, TimeoutError):
-            # They hung up, or are too slow.
-            pass
-        finally:
-            writer.close()
-            asyncio.get_running_loop().call_later(LINGER, writer.transport.abort)
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        del self._tasks[task]
-        if not task.cancelled() and (error := task.exception()) is not None:
-            told = {"message": "a bug while a request was answered", "exception": error}
-            asyncio.get_running_loop().call_exception_handler(told)
-
-    async def end(self) -> None:
-        """Let answers under way end, for a moment; all else ends at once."""
-        idle = [task for task, connection in self._tasks.items() if not connection.busy]
-        for task in idle:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(list(self._tasks), timeout=SHUTDOWN)
-        left = list(self._tasks)
-        for task in left:
-            task.cancel()
-        if left:
-            await asyncio.wait(left)
-
-
-class _RefusedError(Exception):
-    """What was sent is not answered by anybody; says with which status."""
-
-    def __init__(self, status: HTTPStatus) -> None:
-        super().__init__(status.phrase)
-        self.status = status
-
-
-class _Connection:
-    """One connection: a request after the other. Its methods `on_*` are called by the parser."""
+class _Acceptor:
+    """Accepts connections and owns them."""
 
     def __init__(
-        self,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-        answer: Answer,
-        *,
-        secure: bool,
+        self, runner: web.AppRunner, tls: Callable[[], SSLContext | None], limits: Limits
     ) -> None:
-        self._reader, self._writer, self._answer = reader, writer, answer
-        self._secure = secure
-        self._parser = httptools.HttpRequestParser(self)
-        self._asked: deque[tuple[Request, bool, bool]] = deque()
-        self._size = 0
-        self._url, self._headers = b"", dict[str, str]()
-        self.busy = False
+        self._runner, self._tls, self._limits = runner, tls, limits
+        self._places = Places(limits)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._logged = -LOG_EVERY
 
-    async def run(self) -> None:
-        """Answer until one side has enough."""
-        stays = True
+    @asynccontextmanager
+    async def accepting(self, sockets: Sequence[socket.socket]) -> AsyncIterator[None]:
+        """Accept connections; at the end let answers under way finish, for a moment."""
+        loops = [asyncio.create_task(self._accept(sock)) for sock in sockets]
         try:
-            while stays:
-                request, modern, stays = await self._next()
-                self.busy = True
-                async with asyncio.timeout(SEND_LIMIT):
-                    stays = await self._send(await self._answer(request), request, modern, stays)
-                self.busy = False
-        except _RefusedError as error:
-            said = text(f"{error.status.phrase}.\n", error.status)
-            self._writer.write(_head(said, f"Content-Length: {len(said.body)}", stays=False))
-            self._writer.write(said.body)
+            yield
+        finally:
+            await _cancelled(loops)
+            for sock in sockets:
+                sock.close()
+            await self._runner.cleanup()
+            await _cancelled(self._tasks)
 
-    async def _next(self) -> tuple[Request, bool, bool]:
-        """Return what is asked next, whether by HTTP/1.1, and whether more may come after it."""
-        if not self._asked:
-            async with asyncio.timeout(IDLE_LIMIT):
-                await self._read()
-            async with asyncio.timeout(REQUEST_LIMIT):
-                while not self._asked:
-                    await self._read()
-        return self._asked.popleft()
+    async def _accept(self, listener: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                sock, peer = await loop.sock_accept(listener)
+            except OSError as error:
+                # Usually there is no file descriptor left: the kernel keeps those that wait.
+                if loop.time() - self._logged >= LOG_EVERY:
+                    self._logged = loop.time()
+                    log.error("connections not accepted", error=str(error))  # noqa: TRY400
+                await asyncio.sleep(self._limits.backoff_seconds)
+                continue
+            place = self._places.take(peer[0])
+            if place is None:
+                sock.close()
+            else:
+                task = loop.create_task(self._serve(sock, peer[0], place))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+            # Without this, connections that come fast would leave no turn to anybody else.
+            await asyncio.sleep(0)
 
-    async def _read(self) -> None:
-        data = await self._reader.read(_READ)
-        if not data:
-            raise EOFError
-        self._size += len(data)
+    async def _serve(self, sock: socket.socket, client: str, place: Place) -> None:
+        server = self._runner.server
         try:
-            self._parser.feed_data(data)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
-            # What came whole before it is not answered either: nobody sends such a thing.
-            raise _RefusedError(HTTPStatus.BAD_REQUEST) from error
-        if self._asked:
-            self._size = 0
-        elif self._size > MAX_REQUEST:
-            raise _RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-
-    async def _send(self, made: Response, request: Request, modern: bool, stays: bool) -> bool:
-        """Send the answer; return whether the connection stays."""
-        writer, whole = self._writer, request.method != "HEAD"
-        if made.pieces is None:
-            head = _head(made, f"Content-Length: {len(made.body)}", stays=stays and modern)
-            writer.write(head + (made.body if whole else b""))
-            await writer.drain()
-            return stays and modern
-        # Before HTTP/1.1 a body of unknown length ends with the connection.
-        stays = stays and modern
-        length = "Transfer-Encoding: chunked" if modern else "Cache-Control: no-store"
-        writer.write(_head(made, length, stays=stays))
-        async with aclosing(made.pieces) as pieces:
-            if whole:
-                async for piece in pieces:
-                    if piece:
-                        writer.write(b"%x\r\n%b\r\n" % (len(piece), piece) if modern else piece)
-                        await writer.drain()
-                writer.write(b"0\r\n\r\n" if modern else b"")
-        await writer.drain()
-        return stays
-
-    def on_message_begin(self) -> None:
-        self._url, self._headers = b"", {}
-
-    def on_url(self, url: bytes) -> None:
-        self._url += url
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
-
-    def on_message_complete(self) -> None:
-        url = httptools.parse_url(self._url)
-        pairs = parse_qsl((url.query or b"").decode("latin-1"), keep_blank_values=True)
-        request = Request(
-            method=self._parser.get_method().decode(),
-            path=unquote((url.path or b"/").decode("latin-1")),
-            query=dict(reversed(pairs)),
-            headers=self._headers,
-            secure=self._secure,
-        )
-        modern = self._parser.get_http_version() == "1.1"
-        self._asked.append((request, modern, self._parser.should_keep_alive()))
+            if server is None:
+                sock.close()
+                return
+            connection = Connection(server, self._limits, place)
+            tls = self._tls()
+            times = {}
+            if tls is not None:
+                times["ssl_handshake_timeout"] = self._limits.handshake_seconds
+                times["ssl_shutdown_timeout"] = self._limits.linger_seconds
+            try:
+                await asyncio.get_running_loop().connect_accepted_socket(
+                    lambda: connection, sock, ssl=tls, **times
+                )
+                await connection.lost.wait()
+            except OSError:
+                # The handshake failed or took too long.
+                pass
+            finally:
+                connection.abort()
+        finally:
+            self._places.release(client, place)
 
 
-def _head(made: Response, length: str, *, stays: bool) -> bytes:
-    now = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime())
-    rows = [
-        f"HTTP/1.1 {made.status} {HTTPStatus(made.status).phrase}",
-        f"Date: {now}",
-        f"Content-Type: {made.kind}",
-        length,
-        *(f"{name}: {value}" for name, value in made.headers.items()),
-        *(() if stays else ("Connection: close",)),
-    ]
-    return ("\r\n".join(rows) + "\r\n\r\n").encode("latin-1")
+def _within_limits(health: frozenset[str]) -> Middleware:
+    @web.middleware
+    async def limited(request: web.Request, handler: Handler) -> web.StreamResponse:
+        connection = request.protocol
+        if not isinstance(connection, Connection):
+            return await handler(request)
+        if request.method == "CONNECT" or _upgrades(request):
+            response: web.StreamResponse = web.Response(status=400, text="Bad Request.\n")
+            response.force_close()
+            return response
+        if connection.place is Place.ANY:
+            return await connection.answer(request, handler)
+        if request.path not in health:
+            response = web.Response(status=503, text="Too many connections.\n")
+        else:
+            response = await connection.answer(request, handler)
+        response.force_close()
+        return response
+
+    return limited
+
+
+def _upgrades(request: web.BaseRequest) -> bool:
+    return (
+        "Upgrade" in request.headers and "upgrade" in request.headers.get("Connection", "").lower()
+    )
+
+
+async def _tidy(request: web.BaseRequest, response: web.StreamResponse) -> None:
+    """Say nothing of the server's version; close connections of HTTP/1.0 after one answer."""
+    response.headers.pop("Server", None)
+    if request.version < (1, 1):
+        response.force_close()
+        response.headers["Connection"] = "close"
+
+
+async def _bound(host: str, port: int) -> list[socket.socket]:
+    """Return listening sockets for all addresses of *host*."""
+    found = await asyncio.get_running_loop().getaddrinfo(
+        host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )
+    sockets: list[socket.socket] = []
+    try:
+        for family, _, _, _, address in sorted(set(found)):
+            try:
+                sock = socket.create_server(address, family=family, backlog=BACKLOG)
+            except OSError as error:
+                # Without a host, a machine without IPv6 listens on IPv4 alone.
+                if not host and error.errno in {EAFNOSUPPORT, EADDRNOTAVAIL} and sockets:
+                    continue
+                why = (error.strerror or "").partition(" (while")[0].lower()
+                msg = f"error while attempting to bind on address {address!r}: {why}"
+                raise OSError(error.errno, msg) from error
+            sock.setblocking(False)
+            sockets.append(sock)
+    except BaseException:
+        for sock in sockets:
+            sock.close()
+        raise
+    return sockets
+
+
+async def _cancelled(tasks: set[asyncio.Task[None]] | list[asyncio.Task[None]]) -> None:
+    """Cancel *tasks* and wait for their end."""
+    # Each starts first, so that it closes what it was given.
+    await asyncio.sleep(0)
+    for task in (own := list(tasks)):
+        task.cancel()
+    if own:
+        await asyncio.wait(own)

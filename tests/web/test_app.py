@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import json
+import time
 from contextlib import asynccontextmanager
 
 import aiohttp
@@ -20,7 +21,7 @@ async def well():
 
 
 @asynccontextmanager
-async def running(**changes):
+async def running(*, clock=time.monotonic, **changes):
     monitor = scenes.steady().monitor
     pages = {
         "metrics": monitor.render,
@@ -31,7 +32,7 @@ async def running(**changes):
     } | changes
     listen = [("127.0.0.1", 0)]
     async with (
-        serve(Pages(**pages), listen, telemetry_path="/metrics") as addresses,
+        serve(Pages(**pages), listen, telemetry_path="/metrics", clock=clock) as addresses,
         aiohttp.ClientSession("http://{}:{}".format(*addresses[0]), auto_decompress=False) as asked,
     ):
         yield asked
@@ -130,6 +131,42 @@ async def test_an_unknown_path_lists_those_there_are():
     async with running() as asked, asked.get("/metric") as reply:
         assert reply.status == 404
         assert "/metrics, /, /api/v1/status" in await reply.text()
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("POST", "/metrics", "GET, HEAD"),
+        ("DELETE", "/", "GET, HEAD"),
+        ("GET", "/-/reload", "POST, PUT"),
+    ],
+)
+async def test_another_method_is_refused_and_the_answer_names_those_allowed(method, path, allowed):
+    async with running() as asked, asked.request(method, path) as reply:
+        assert (reply.status, reply.headers["Allow"]) == (405, allowed)
+
+
+async def test_head_of_the_metrics_makes_none():
+    async with running(metrics=None) as asked, asked.head("/metrics") as reply:
+        assert reply.status == 200
+        assert reply.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+
+
+async def test_the_page_and_the_status_are_made_at_most_once_a_second():
+    now, made = [100.0], []
+
+    def status():
+        made.append(now[0])
+        return {"cluster": len(made)}
+
+    async with running(status=status, clock=lambda: now[0]) as asked:
+        for now[0], shown in ((100.0, 1), (100.9, 1), (101.0, 2), (101.5, 2)):
+            async with asked.get("/api/v1/status") as reply:
+                assert json.loads(await reply.text()) == {"cluster": shown}
+        for now[0], shown in ((101.5, 3), (102.4, 3), (102.5, 4)):
+            replies = await asyncio.gather(*(asked.get("/") for _ in range(5)))
+            assert [await reply.text() for reply in replies] == [f"<p>{shown}"] * 5
+    assert made == [100.0, 101.0, 101.5, 102.5]
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT"])

@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+import threading
 from contextlib import asynccontextmanager
 
 import aiohttp
@@ -11,7 +12,8 @@ import trustme
 
 from exporter.config.yaml_reader import SettingsError
 from exporter.web.app import Pages, serve
-from exporter.web.auth import WebAuth
+from exporter.web.auth import MAX_WAITING, TooManyLoginsError, WebAuth
+from exporter.web.limits import Limits
 from tests.fakes import scenes
 
 HASH = bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()
@@ -37,7 +39,7 @@ def write(folder, text):
 
 
 @asynccontextmanager
-async def guarded(path):
+async def guarded(path, **limits):
     monitor = scenes.steady().monitor
 
     async def reload():
@@ -52,7 +54,8 @@ async def guarded(path):
     )
     auth = await asyncio.to_thread(WebAuth, path)
     listen = [("127.0.0.1", 0)]
-    async with serve(pages, listen, telemetry_path="/metrics", auth=auth) as ((host, port),):
+    options = {"telemetry_path": "/metrics", "auth": auth, "limits": Limits(**limits)}
+    async with serve(pages, listen, **options) as ((host, port),):
         yield f"{host}:{port}", auth
 
 
@@ -127,6 +130,84 @@ async def test_a_client_certificate_is_asked_for(tmp_path, authority):
             await status(f"https://{where}/metrics", ssl=context)
         authority.issue_cert("client@example.org").configure_cert(context)
         assert await status(f"https://{where}/metrics", ssl=context) == 200
+
+
+async def test_what_is_renewed_holds_for_the_next_connection(tmp_path, authority):
+    certify(authority, tmp_path)
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    path = write(tmp_path, TLS % "")
+    async with guarded(path) as (where, auth):
+        context = ssl.create_default_context()
+        authority.configure_trust(context)
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        url = f"https://{where}/metrics"
+        assert await status(url, ssl=context) == 200
+        path.write_text(TLS % ", min_version: TLS13")
+        await asyncio.to_thread(auth.refresh)
+        with pytest.raises(aiohttp.ClientError):
+            await status(url, ssl=context)
+        context.maximum_version = ssl.TLSVersion.TLSv1_3
+        assert await status(url, ssl=context) == 200
+        wanted = ", client_auth_type: RequireAndVerifyClientCert, client_ca_file: ca.pem"
+        path.write_text(TLS % wanted)
+        await asyncio.to_thread(auth.refresh)
+        with pytest.raises(aiohttp.ClientError):
+            await status(url, ssl=context)
+        authority.issue_cert("client@example.org").configure_cert(context)
+        assert await status(url, ssl=context) == 200
+
+
+async def test_tls_handshakes_that_never_come_take_no_place_from_others(tmp_path, authority):
+    certify(authority, tmp_path)
+    trusting = ssl.create_default_context()
+    authority.configure_trust(trusting)
+    limits = {"connections": 12, "connections_by_address": 4, "handshake_seconds": 60.0}
+    async with guarded(write(tmp_path, TLS % ""), **limits) as (where, _):
+        held = [await asyncio.open_connection(*where.split(":")) for _ in range(300)]
+        connector = aiohttp.TCPConnector(local_addr=("127.0.0.2", 0), ssl=trusting)
+        async with aiohttp.ClientSession(connector=connector) as session:
+            for path in ("/-/healthy", "/metrics"):
+                async with session.get(f"https://{where}{path}") as reply:
+                    assert reply.status == 200
+        for _, writer in held:
+            writer.close()
+
+
+async def test_a_handshake_that_never_comes_is_not_waited_for(tmp_path, authority):
+    certify(authority, tmp_path)
+    async with guarded(write(tmp_path, TLS % ""), handshake_seconds=0.05) as (where, _):
+        reader, writer = await asyncio.open_connection(*where.split(":"))
+        async with asyncio.timeout(10):
+            assert await reader.read() == b""
+        writer.close()
+
+
+async def test_only_successes_are_remembered_and_few_passwords_are_checked_at_once(
+    tmp_path, monkeypatch
+):
+    checked, go_on = [], threading.Event()
+
+    def check(password, _):
+        checked.append(password)
+        go_on.wait(10)
+        return password == b"secret"
+
+    monkeypatch.setattr("exporter.web.auth._matches", check)
+    auth = await asyncio.to_thread(WebAuth, write(tmp_path, USERS))
+
+    def come(password):
+        return auth.allows(login("alice", password)["headers"]["Authorization"])
+
+    waiting = [asyncio.create_task(come("wrong")) for _ in range(MAX_WAITING)]
+    await asyncio.sleep(0)
+    with pytest.raises(TooManyLoginsError):
+        await come("secret")
+    go_on.set()
+    assert await asyncio.gather(*waiting) == [False] * MAX_WAITING
+    assert [await come("secret") for _ in range(3)] == [True] * 3
+    assert [await come("wrong") for _ in range(2)] == [False] * 2
+    assert checked.count(b"secret") == 1
+    assert checked.count(b"wrong") == MAX_WAITING + 2
 
 
 @pytest.mark.parametrize(

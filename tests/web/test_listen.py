@@ -1,14 +1,19 @@
 """The HTTP server itself, byte by byte over real sockets."""
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
+from errno import EMFILE, ENFILE
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
-from exporter.web import listen as web
-from exporter.web.listen import Request, Response, listening, text
+from exporter.web.app import MAX_BODY, origin_of, text
+from exporter.web.limits import Limits
+from exporter.web.listen import listening
 from tests.fakes.depth import examples
 
 LIMIT = 10.0
@@ -32,8 +37,17 @@ class Page:
             self.here.set()
             await self.go_on.wait()
         if request.path in {"/pieces", "/endless"}:
-            return Response(pieces=self.pieces(request.path == "/endless"))
+            return await self.stream(request)
         return text(f"{request.method} {request.path}\n", X_Told="yes")
+
+    async def stream(self, request):
+        response = web.StreamResponse()
+        await response.prepare(request)
+        if request.method != "HEAD":
+            async with aclosing(self.pieces(request.path == "/endless")) as pieces:
+                async for piece in pieces:
+                    await response.write(piece)
+        return response
 
     async def pieces(self, endless):
         try:
@@ -48,8 +62,12 @@ class Page:
 
 
 @asynccontextmanager
-async def open_to(page):
-    async with listening(page.answer, [("127.0.0.1", 0)]) as ((host, port),):
+async def open_to(page, **limits):
+    app = web.Application(client_max_size=MAX_BODY)
+    app.router.add_route("*", "/{path:.*}", page.answer)
+    where = [("127.0.0.1", 0)]
+    health = frozenset({"/-/healthy"})
+    async with listening(app, where, limits=Limits(**limits), health=health) as ((host, port),):
         yield host, port
 
 
@@ -76,17 +94,18 @@ async def test_a_request_and_its_answer(page):
         said = await say(where, b"GET /a%20b?x=1&x=2&y= HTTP/1.1\r\nHost: h:1\r\nX-A: \xe4\r\n\r\n")
     head, _, body = said.partition(b"\r\n\r\n")
     rows = head.decode().split("\r\n")
-    assert rows.pop(1).startswith("Date: ")
-    assert rows == [
-        "HTTP/1.1 200 OK",
-        "Content-Type: text/plain; charset=utf-8",
-        "Content-Length: 9",
-        "X-Told: yes",
-    ]
+    assert rows.pop(0) == "HTTP/1.1 200 OK"
+    rows.sort()
+    assert rows.pop(2).startswith("Date: ")
+    assert rows == ["Content-Length: 9", "Content-Type: text/plain; charset=utf-8", "X-Told: yes"]
     assert body == b"GET /a b\n"
     (asked,) = page.asked
-    assert (asked.query, asked.headers) == ({"x": "1", "y": ""}, {"host": "h:1", "x-a": "ä"})
-    assert asked.origin == "http://h:1"
+    assert {name: asked.query[name] for name in asked.query} == {"x": "1", "y": ""}
+    assert [(name.lower(), asked.headers[name]) for name in asked.headers] == [
+        ("host", "h:1"),
+        ("x-a", "\udce4"),
+    ]
+    assert origin_of(asked) == "http://h:1"
 
 
 async def test_requests_one_after_the_other_and_at_once(page):
@@ -159,17 +178,13 @@ async def test_what_is_too_large_is_refused(page, sent):
 
 
 @pytest.mark.parametrize("sent", [b"", HELLO[:-1]], ids=["idle", "slow"])
-async def test_who_asks_nothing_or_slowly_is_left(page, monkeypatch, sent):
-    monkeypatch.setattr(web, "IDLE_LIMIT", 0.05)
-    monkeypatch.setattr(web, "REQUEST_LIMIT", 0.05)
-    async with open_to(page) as where:
+async def test_who_asks_nothing_or_slowly_is_left(page, sent):
+    async with open_to(page, head_seconds=0.05) as where:
         assert await say(where, sent, ends=False) == b""
 
 
-async def test_who_reads_nothing_is_left(page, monkeypatch):
-    monkeypatch.setattr(web, "SEND_LIMIT", 0.1)
-    monkeypatch.setattr(web, "LINGER", 0.1)
-    async with open_to(page) as where:
+async def test_who_reads_nothing_is_left(page):
+    async with open_to(page, answer_seconds=0.1, linger_seconds=0.1) as where:
         reader, writer = await asyncio.open_connection(*where, limit=1024)
         writer.write(b"GET /endless HTTP/1.1\r\nHost: h\r\n\r\n")
         async with asyncio.timeout(LIMIT):
@@ -190,9 +205,8 @@ async def test_a_bug_ends_its_own_connection_and_is_told(page):
     assert told.empty()
 
 
-async def test_one_connection_too_many_is_closed(page, monkeypatch):
-    monkeypatch.setattr(web, "MAX_CONNECTIONS", 2)
-    async with open_to(page) as where:
+async def test_one_connection_too_many_is_closed(page):
+    async with open_to(page, connections=2, health_connections=0) as where:
         held = [await asyncio.open_connection(*where) for _ in range(2)]
         for reader, writer in held:
             writer.write(HELLO)
@@ -216,12 +230,11 @@ async def test_at_the_end_answers_under_way_are_given_and_idle_connections_close
         writer.close()
 
 
-async def test_at_the_end_nobody_is_waited_for_for_long_and_nothing_is_told(page, monkeypatch):
-    monkeypatch.setattr(web, "SHUTDOWN", 0.05)
+async def test_at_the_end_nobody_is_waited_for_for_long_and_nothing_is_told(page):
     told = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
     async with asyncio.timeout(LIMIT):
-        async with open_to(page) as where:
+        async with open_to(page, shutdown_seconds=0.05) as where:
             reader, writer = await asyncio.open_connection(*where)
             writer.write(HELLO.replace(b"hello", b"wait"))
             await page.here.wait()
@@ -250,5 +263,98 @@ def test_no_bytes_do_it_harm(sent):
 
 
 def test_an_origin_is_that_of_the_scheme_that_is_spoken():
-    asked = Request(method="GET", path="/", query={}, headers={"host": "h"}, secure=True)
-    assert asked.origin == "https://h"
+    asked = make_mocked_request("GET", "/", {"Host": "h"}, sslcontext=True)
+    assert origin_of(asked) == "https://h"
+
+
+async def asks(where, path, *, source="127.0.0.2"):
+    """Ask for *path* from the address *source* and return the status, or None if refused."""
+    reader, writer = await asyncio.open_connection(*where, local_addr=(source, 0))
+    try:
+        writer.write(b"GET %b HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n" % path)
+        async with asyncio.timeout(LIMIT):
+            said = await reader.read()
+        return int(said.split()[1]) if said else None
+    except ConnectionResetError:
+        return None
+    finally:
+        writer.close()
+
+
+@asynccontextmanager
+async def silent(where, number, sent=b""):
+    """Hold *number* connections open, each of which sends only *sent*."""
+    held = [await asyncio.open_connection(*where) for _ in range(number)]
+    for _, writer in held:
+        writer.write(sent)
+    yield held
+    for _, writer in held:
+        writer.close()
+
+
+async def test_one_address_cannot_take_all_places(page):
+    limits = {"connections": 10, "connections_by_address": 4, "health_connections": 2}
+    async with open_to(page, **limits) as where, silent(where, 300):
+        assert await asks(where, b"/hello") == 200
+
+
+async def test_when_all_places_are_taken_health_is_answered_and_nothing_else(page):
+    limits = {"connections": 4, "connections_by_address": 4, "health_connections_by_address": 1}
+    async with open_to(page, **limits) as where, silent(where, 300):
+        assert await asks(where, b"/-/healthy") == 200
+        assert await asks(where, b"/hello") == 503
+        # The place for health is free again after each answer.
+        assert await asks(where, b"/-/healthy") == 200
+    assert [asked.path for asked in page.asked] == ["/-/healthy"] * 2
+
+
+async def test_the_places_of_closed_connections_are_free_again(page):
+    limits = {"connections": 4, "connections_by_address": 4, "health_connections": 0}
+    async with (
+        open_to(page, head_seconds=0.05, **limits) as where,
+        silent(where, 4) as held,
+        asyncio.timeout(LIMIT),
+    ):
+        for reader, _ in held:
+            assert await reader.read() == b""
+        for _ in range(8):
+            assert await asks(where, b"/hello", source="127.0.0.1") == 200
+
+
+async def test_a_body_that_does_not_end_is_not_waited_for(page):
+    sent = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nhalf"
+    async with open_to(page, body_seconds=0.05) as where:
+        assert await say(where, sent, ends=False) == b""
+    assert page.asked == []
+
+
+async def test_a_second_request_that_comes_slowly_is_not_waited_for(page):
+    async with open_to(page, head_seconds=0.05) as where:
+        reader, writer = await asyncio.open_connection(*where)
+        writer.write(HELLO)
+        await reader.readuntil(b"/hello\n")
+        writer.write(HELLO[:-1])
+        async with asyncio.timeout(LIMIT):
+            assert await reader.read() == b""
+        writer.close()
+
+
+async def test_an_idle_connection_is_closed(page):
+    async with open_to(page, idle_seconds=0.05) as where:
+        assert (await say(where, HELLO, ends=False)).endswith(b"GET /hello\n")
+
+
+async def test_without_file_descriptors_it_waits_and_says_so_once(page, monkeypatch):
+    loop, failures = asyncio.get_running_loop(), iter([EMFILE, ENFILE, EMFILE])
+    accept = loop.sock_accept
+
+    async def failing(sock):
+        for number in failures:
+            raise OSError(number, "Too many open files")
+        return await accept(sock)
+
+    monkeypatch.setattr(loop, "sock_accept", failing)
+    with capture_logs() as logs:
+        async with open_to(page, backoff_seconds=0.01) as where:
+            assert b"200 OK" in await say(where, HELLO)
+    assert [each["event"] for each in logs] == ["connections not accepted"]

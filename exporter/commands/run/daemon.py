@@ -115,7 +115,7 @@ async def run(options: Options, driver: Driver) -> None:
         async with AsyncExitStack() as stack:
             client, shard = None, options.shard
             if loaded.settings.inventory.kubernetes is not None:
-                from exporter.apiserver.open_client import open_client  # noqa: PLC0415 - brings aiohttp, 12 MB
+                from exporter.apiserver.open_client import open_client  # noqa: PLC0415 - only in a cluster
 
                 client = await stack.enter_async_context(
                     open_client(options.kubeconfig, options.context)

@@ -1,0 +1,162 @@
+"""One connection: aiohttp's protocol, with a time limit for each step and short refusals."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import NoReturn
+
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+
+from exporter.web.limits import Limits, Place
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Connection(web.RequestHandler):
+    """
+    One connection.
+
+    aiohttp limits the time between two requests. This class limits the other steps: the head and
+    the body of a request, the answer, and the close.
+
+    Args:
+        server: aiohttp's server, which makes and answers requests.
+        limits: The limits.
+        place: What this connection may ask for.
+    """
+
+    def __init__(self, server: web.Server, limits: Limits, place: Place) -> None:
+        super().__init__(
+            server,
+            loop=asyncio.get_running_loop(),
+            keepalive_timeout=limits.idle_seconds,
+            access_log=None,  # type: ignore[arg-type]
+            auto_decompress=False,
+            lingering_time=0,
+        )
+        self.limits, self.place = limits, place
+        self.lost = asyncio.Event()
+        """Set when the connection is closed."""
+        self._wire: asyncio.Transport | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._received = 0
+        self._reads_body = self._busy = self._ended = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Start: the first request has to follow soon."""
+        if isinstance(transport, asyncio.Transport):
+            self._wire = transport
+        super().connection_made(transport)
+        is_health = self.place is Place.HEALTH
+        self._abort_in(self.limits.health_head_seconds if is_health else self.limits.head_seconds)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """End."""
+        self._abort_in(None)
+        self._wire = None
+        super().connection_lost(exc)
+        self.lost.set()
+
+    def data_received(self, data: bytes) -> None:
+        """Parse *data*, unless it makes a request too large."""
+        # The size of a body is checked where it is read.
+        if data and not self._reads_body:
+            self._received += len(data)
+            if self._received > self.limits.request:
+                self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+                return
+            if not self._busy and self._timer is None:
+                self._abort_in(self.limits.head_seconds)
+        super().data_received(data)
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """Answer what was asked before the client closed its side, then close."""
+        self._ended = True
+        self._close_if_done()
+        # A TLS connection always closes.
+        return self.ssl_context is None
+
+    async def answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Read the body of *request*, then let *handler* answer, both within their limits."""
+        if self.transport is None:
+            # Refused while the request waited for its turn.
+            raise ConnectionResetError
+        self._busy, self._received = True, 0
+        self._reads_body = request.can_read_body
+        self._abort_in(self.limits.body_seconds)
+        try:
+            await request.read()
+        finally:
+            self._reads_body = False
+        self._abort_in(self.limits.answer_seconds)
+        try:
+            async with asyncio.timeout(self.limits.answer_seconds):
+                return await handler(request)
+        except TimeoutError:
+            self.abort()
+            raise ConnectionResetError from None
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Send what is left of the answer; the time limit of the answer holds meanwhile."""
+        try:
+            return await super().finish_response(request, resp, start_time)
+        finally:
+            self._busy = False
+            self._abort_in(None)
+            self._close_if_done()
+
+    async def start(self) -> None:
+        """Answer requests until one side closes the connection."""
+        try:
+            await super().start()
+        finally:
+            # A client that reads nothing would keep a closing connection open for ever.
+            if self._wire is not None:
+                self._wire.close()
+                self._abort_in(self.limits.linger_seconds)
+
+    def handle_error(  # the signature is aiohttp's
+        self,
+        request: web.BaseRequest,  # noqa: ARG002
+        status: int = 500,  # noqa: ARG002
+        exc: BaseException | None = None,
+        message: str | None = None,  # noqa: ARG002
+    ) -> NoReturn:
+        """Refuse what is not HTTP. A bug ends its own connection, and the event loop reports it."""
+        if isinstance(exc, HttpProcessingError):
+            self._refuse(HTTPStatus.BAD_REQUEST)
+        elif exc is not None and not isinstance(exc, ConnectionError):
+            told = {"message": "a request was not answered because of a bug", "exception": exc}
+            asyncio.get_running_loop().call_exception_handler(told)
+        raise ConnectionResetError
+
+    def abort(self) -> None:
+        """Close the connection at once."""
+        if self._wire is not None:
+            self._wire.abort()
+
+    def _close_if_done(self) -> None:
+        if self._ended and not self._busy and not self._messages:
+            self.close()
+
+    def _abort_in(self, seconds: float | None) -> None:
+        """Give the next step *seconds*; None is no limit."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if seconds is not None:
+            self._timer = asyncio.get_running_loop().call_later(seconds, self.abort)
+
+    def _refuse(self, status: HTTPStatus) -> None:
+        """Close the connection; answer with *status* unless another answer is under way."""
+        if self.transport is not None and not self._busy:
+            body = f"{status.phrase}.\n"
+            self.transport.write(
+                f"HTTP/1.1 {status} {status.phrase}\r\n"
+                "Content-Type: text/plain; charset=utf-8\r\n"
+                f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}".encode()
+            )
+        self.force_close()
