@@ -2,7 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,11 +38,11 @@ class Limits:
     """Pause after a connection could not be accepted, for example without file descriptors."""
 
 
-class Place(StrEnum):
+class Place(Enum):
     """What a connection may ask for."""
 
-    ANY = "any"
-    HEALTH = "health"
+    ANY = 1
+    HEALTH = 2
 
 
 class Places:
