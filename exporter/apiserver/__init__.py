@@ -1,1 +1,1 @@
-"""Speaks to one API server: requests in; objects, log lines and leadership out; knows no stage."""
+"""Talks to one API server: requests in; objects, log lines and leadership out; no judgement."""

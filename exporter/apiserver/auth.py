@@ -1,4 +1,4 @@
-"""Which credentials are used, and how those of a kubeconfig file are read."""
+"""Which credentials are used, and how a kubeconfig file is read."""
 
 import asyncio
 import sys
@@ -11,28 +11,28 @@ from exporter.apiserver.credentials import SERVICE_ACCOUNT, Credentials, InClust
 from exporter.apiserver.errors import CredentialsError, one_line
 
 LOAD_LIMIT = 60.0
-"""Seconds for a kubeconfig to be read: an exec plugin may ask somebody over the network."""
+"""Seconds to read a kubeconfig: an exec plugin may send requests over the network."""
 DEFAULT_FILE = "~/.kube/config"
 EXPIRY_MARGIN = 60.0
 SOONEST = 30.0
-"""Seconds for which credentials are used at least, however soon they expire."""
+"""Seconds for which credentials are used at least, even if they expire sooner."""
 
 
 class Kubeconfig:
     """
     Kubeconfig files, read by the official client in a process of its own.
 
-    So merging, exec plugins and OIDC are those that kubectl's users know, and what it costs to
-    import them is given back when that process ends.
+    So merging, exec plugins and OIDC work as kubectl's users know them. The memory that the
+    official client takes is free again when that process ends.
     """
 
     def __init__(self, paths: str, context: str | None = None) -> None:
         self._paths, self._context = paths, context
 
     async def load(self) -> Credentials:
-        """Read the files; CredentialsError with what the official client says of them."""
+        """Read the files; CredentialsError with the message of the official client."""
         process = await asyncio.create_subprocess_exec(
-            # -P: nothing is imported from the directory that we happen to be in.
+            # -P: Python imports nothing from the current directory.
             *(sys.executable, "-P", "-m", "exporter.apiserver.kubeconfig"),
             *(self._paths, self._context or ""),
             stdin=asyncio.subprocess.DEVNULL,
@@ -50,7 +50,7 @@ class Kubeconfig:
                 process.kill()
                 await process.wait()
         if process.returncode:
-            said = err.decode(errors="replace").strip().splitlines() or ["it says not why"]
+            said = err.decode(errors="replace").strip().splitlines() or ["it gives no reason"]
             msg = f"{self._paths}: {one_line(said[-1])}"
             raise CredentialsError(msg)
         return self._made_of(out)
@@ -76,11 +76,11 @@ async def find(
     Args:
         environ: The environment.
         kubeconfig: One file, or several with colons between.
-        context: Of the kubeconfig; with it, the pod's are not asked for.
-        directory: Where a pod has its service account.
+        context: The context of the kubeconfig; if given, those of the pod are not used.
+        directory: The directory of a pod's service account.
 
     Raises:
-        CredentialsError: If there are none, with what would work.
+        CredentialsError: If there are none; the message says what would work.
     """
     return await asyncio.to_thread(
         _find, InCluster(environ, directory), environ, kubeconfig, context

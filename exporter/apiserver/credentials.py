@@ -1,4 +1,4 @@
-"""Who we are to an API server, and how a pod learns it from its service account."""
+"""Credentials for an API server, and how a pod reads them from its service account."""
 
 import asyncio
 import os
@@ -20,7 +20,7 @@ _HTTPS = "https://"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credentials:
-    """All that it takes to speak to one API server."""
+    """Everything that requests to one API server need."""
 
     server: str
     """Its URL, without a slash at the end."""
@@ -35,30 +35,30 @@ class Credentials:
     """Our client certificate, PEM."""
     key: str | None = field(default=None, repr=False)
     ca: str | None = None
-    """Who vouches for the server, PEM; None for whom the system trusts."""
+    """The CA certificates that sign the server's, PEM; None for those that the system trusts."""
     verify: bool = True
     """False if a kubeconfig says insecure-skip-tls-verify."""
     server_name: str | None = None
-    """The name in the server's certificate, where it is not the one in the URL."""
+    """The name in the server's certificate, if it differs from the one in the URL."""
     proxy: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what would give a secret away or break a request."""
+        """Refuse values that would reveal a secret or break a request."""
         secret = self.authorization or self.certificate
         if secret and not self.server.startswith(_HTTPS):
             msg = (
-                f"{self.origin}: server {self.server} is not https, and credentials are sent to "
-                "nothing else; use an https URL, or take the credentials out"
+                f"{self.origin}: server {self.server} is not https, and credentials are only "
+                "sent over https; use an https URL, or remove the credentials"
             )
             raise CredentialsError(msg)
         text = self.authorization or ""
         if not (text.isascii() and text.isprintable()):
-            msg = f"{self.origin}: the token holds characters that no token has; write it anew"
+            msg = f"{self.origin}: the token has characters that no token has; write it again"
             raise CredentialsError(msg)
 
     @property
     def tls(self) -> tuple[object, ...]:
-        """Return what an SSL context is made of, to tell whether it has to be made anew."""
+        """Return what an SSL context is made from, to see whether a new one is needed."""
         return self.ca, self.certificate, self.key, self.verify
 
 
@@ -66,12 +66,12 @@ class Source(Protocol):
     """Where credentials come from."""
 
     async def load(self) -> Credentials:
-        """Read them as they are now; CredentialsError if they are of no use."""
+        """Read them as they are now; CredentialsError if they cannot be used."""
         ...
 
 
 class InCluster:
-    """The service account of the pod we run in."""
+    """The service account of the pod that we run in."""
 
     def __init__(self, environ: Mapping[str, str], directory: Path = SERVICE_ACCOUNT) -> None:
         self._host, self._port = environ.get(HOST, ""), environ.get(PORT, "")
@@ -102,11 +102,11 @@ class InCluster:
 
 
 def _read(path: Path) -> str:
-    """Read a small regular file, stripped. A pipe or a device must not hold us up."""
+    """Read a small regular file, stripped. A pipe or a device must not block us."""
     try:
         with open(path, "rb", opener=_without_waiting) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                msg = f"{path}: is no regular file"
+                msg = f"{path}: is not a regular file"
                 raise CredentialsError(msg)
             data = file.read(MAX_FILE + 1)
         if len(data) > MAX_FILE:

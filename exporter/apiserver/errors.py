@@ -1,4 +1,4 @@
-"""What goes wrong with an API server, as one type with what is needed to act on it."""
+"""The errors of an API server, as one type with what a caller needs to act on it."""
 
 from enum import StrEnum
 
@@ -7,25 +7,25 @@ MAX_MESSAGE = 300
 
 
 class ErrorKind(StrEnum):
-    """What a failed request comes to; the values are fit for labels."""
+    """Why a request failed; the values can be label values."""
 
     UNREACHABLE = "unreachable"
-    """No connection, or it broke, or nothing came in time."""
+    """No connection, a broken connection, or no answer in time."""
     TLS = "tls"
-    """The server's certificate does not hold, or ours does not."""
+    """The server's certificate is not valid, or ours is not."""
     UNAUTHORIZED = "unauthorized"
     FORBIDDEN = "forbidden"
     NOT_FOUND = "not_found"
     CONFLICT = "conflict"
     GONE = "gone"
-    """The resourceVersion or the page asked for is too old."""
+    """The requested resourceVersion or page is too old."""
     THROTTLED = "throttled"
     SERVER = "server"
     """5xx."""
     REFUSED = "refused"
-    """Any other status that is not 2xx, redirects among them: they are never followed."""
+    """Any other status that is not 2xx, such as a redirect, which is never followed."""
     MALFORMED = "malformed"
-    """Not what an API server says: HTML, half a document, an encoding that was not asked for."""
+    """Not a reply of an API server: HTML, half a document, an encoding that was not requested."""
     TOO_LARGE = "too_large"
 
 
@@ -34,9 +34,9 @@ class ApiError(Exception):
     A request that failed.
 
     Args:
-        kind: What it comes to.
-        message: One line for people that says what was asked and what came of it.
-        status: The HTTP status, or 0 if none came.
+        kind: Why it failed.
+        message: One line for people that names the request and the result.
+        status: The HTTP status, or 0 without a reply.
         reason: The API server's own word for it, such as AlreadyExists.
         retry_after: Seconds that the server asks us to wait, at most MAX_RETRY_AFTER.
     """
@@ -59,7 +59,7 @@ class ApiError(Exception):
 
 
 class CredentialsError(Exception):
-    """No usable credentials; the message says what is wrong, where, and what would work."""
+    """No usable credentials. The message says what is wrong, where, and what would work."""
 
 
 _KINDS = {
@@ -75,18 +75,18 @@ _SERVER_ERRORS = 500
 
 
 def kind_of(status: int) -> ErrorKind:
-    """Return what an HTTP status that is not 2xx comes to."""
+    """Return the kind of error of an HTTP status that is not 2xx."""
     return _KINDS.get(status, ErrorKind.SERVER if status >= _SERVER_ERRORS else ErrorKind.REFUSED)
 
 
 def one_line(text: str) -> str:
-    """Return *text* fit for a log and a page: what others wrote may hold anything."""
+    """Return *text* safe for a log and a page: text of others may contain anything."""
     flat = " ".join(text.split())
     return "".join(each if each.isprintable() else "?" for each in flat[:MAX_MESSAGE])
 
 
 def read_retry_after(text: str | None) -> float | None:
-    """Return the seconds of a Retry-After header; None for a date or nonsense."""
+    """Return the seconds of a Retry-After header; None for anything else, such as a date."""
     if text is None or not (text.isascii() and text.isdigit()):
         return None
     return min(float(text[:9]), MAX_RETRY_AFTER)

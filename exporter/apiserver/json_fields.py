@@ -1,8 +1,8 @@
 """
-Values out of JSON, or a ValueError or TypeError that says what is wrong with which field.
+Reads values from JSON; a ValueError or TypeError says what is wrong with which field.
 
-An API server checks what it stores against a schema, but a custom resource's may be loose or old.
-What is absent or null counts as empty, as in Kubernetes itself.
+An API server checks what it stores against a schema, but that of a custom resource may be loose or
+old. An absent or null field counts as empty, as in Kubernetes itself.
 """
 
 import re
@@ -24,12 +24,12 @@ _SHOWN = 80
 
 
 def wrong(key: str, value: object, wanted: str) -> str:
-    """Return what to say of a *value* that is not what was *wanted*."""
+    """Return the message for a *value* that is not what was *wanted*."""
     return f"{key} is {repr(value)[:_SHOWN]}, not {wanted}"
 
 
 def mapping(parent: Json, key: str) -> Json:
-    """Return the object at *key*. The *parent* may be what an API server calls an object."""
+    """Return the object at *key*. The *parent* need not be an object."""
     if not isinstance(parent, dict):
         raise TypeError(wrong("it", parent, "an object"))
     value = parent.get(key)
@@ -57,7 +57,7 @@ def texts(parent: Json, key: str) -> Iterator[str]:
 
 
 def text(parent: Json, key: str) -> str:
-    """Return the string at *key*, one object for all that are equal."""
+    """Return the string at *key*; equal strings are one object, which saves memory."""
     value = parent.get(key)
     if value is None:
         return ""
@@ -67,7 +67,7 @@ def text(parent: Json, key: str) -> str:
 
 
 def truth(parent: Json, key: str) -> bool | None:
-    """Return the boolean at *key*, or None if nothing is said."""
+    """Return the boolean at *key*, or None if there is none."""
     value = parent.get(key)
     if value is not None and not isinstance(value, bool):
         raise TypeError(wrong(key, value, "true or false"))
@@ -103,7 +103,7 @@ def port_number(parent: Json, key: str) -> int:
 
 
 def tcp_ports(parent: Json, key: str) -> tuple[Port, ...]:
-    """Return the TCP ports of the list at *key*; one without a number means any, so it is none."""
+    """Return the TCP ports of the list at *key*, without those that have no number."""
     return tuple(
         _port(text(each, "name"), port_number(each, "port"))
         for each in objects(parent, key)
@@ -124,19 +124,19 @@ def service_name(namespace: str, name: str) -> ServiceName:
 
 
 def cluster_id(key: str, value: str) -> str:
-    """Return *value*, which must be a possible cluster id."""
+    """Return *value*, which must be a valid cluster id."""
     if value in NOT_CLUSTERS:
-        raise ValueError(wrong(key, value, "free: it says that no cluster is known"))
+        raise ValueError(wrong(key, value, "usable as a name: it means that no cluster is known"))
     return dns_label(key, value)
 
 
 def labels(parent: Json, key: str) -> Labels:
-    """Return labels in order, one tuple for all that are equal."""
+    """Return labels in order; equal labels are one tuple, which saves memory."""
     found = mapping(parent, key)
     return _shared(tuple(sorted((sys.intern(name), text(found, name)) for name in found)))
 
 
-# Objects of one service repeat these, so a copy in each would be most of what is kept.
+# Objects of one service repeat these, and a copy in each would take most of the memory.
 @lru_cache(maxsize=4096)
 def _shared(pairs: Labels) -> Labels:
     return pairs

@@ -1,7 +1,8 @@
 """
-Reads kubeconfig files with the official client and prints what it found as JSON.
+Reads kubeconfig files with the official client and prints the credentials as JSON.
 
-A program of its own, started by `exporter.apiserver.auth`: the daemon never imports `kubernetes`.
+It is a program of its own, started by `exporter.apiserver.auth`, because the daemon never imports
+`kubernetes`.
 """
 
 import io
@@ -25,7 +26,7 @@ def read(paths: str, context: str | None) -> dict[str, object]:
     from kubernetes.client import Configuration  # noqa: PLC0415 - where its absence is met
     from kubernetes.config.kube_config import KubeConfigLoader, KubeConfigMerger  # noqa: PLC0415
 
-    # A plugin that fails is no more than a line in the official client's log.
+    # The official client only logs that a plugin failed.
     said = io.StringIO()
     logging.basicConfig(stream=said, format="%(message)s", force=True)
     merged = KubeConfigMerger(paths)
@@ -57,7 +58,7 @@ def read(paths: str, context: str | None) -> dict[str, object]:
 
 
 def main(paths: str, context: str) -> None:
-    """Print the credentials, or end with one line that says why there are none."""
+    """Print the credentials, or exit with one line that says why there are none."""
     try:
         found = read(paths, context or None)
     except ImportError:

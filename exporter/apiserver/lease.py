@@ -1,5 +1,5 @@
 """
-Which of several replicas does the work: the one that holds a Lease.
+Elects the one of several replicas that works: the one that holds a Lease.
 
 This works as Kubernetes' own leader election, with one stricter rule. A timer ends the leadership
 at the renew deadline, even if a request is still running. The deadline counts from the moment at
@@ -21,9 +21,9 @@ from exporter.apiserver.rate_limiter import Uniform
 CALL_LIMIT = 5.0
 RELEASE_LIMIT = 1.5
 CANDIDATE = (0.5, 0.8)
-"""Parts of the retry period between a candidate's looks: a lease given back is taken soon."""
+"""Range of a candidate's wait, as parts of the retry period: it takes a released lease soon."""
 LONGEST = 600
-"""Seconds that a rival's lease is respected at most, whatever it says."""
+"""Largest number of seconds for which a rival's lease is respected."""
 _LOST = frozenset({ErrorKind.CONFLICT, ErrorKind.NOT_FOUND})
 
 Lease = dict[str, Any]
@@ -35,8 +35,8 @@ class Election:
 
     Args:
         client: Has been entered.
-        namespace, name: Of the Lease.
-        identity: Who we are, for people; made unique, since a pod's name may come again.
+        namespace, name: The namespace and the name of the Lease.
+        identity: Our name, for people; it is made unique, because a pod's name may come again.
         lease_duration: Seconds for which others respect a lease that is not renewed.
         renew_deadline: Seconds after which a leader that could not renew stops.
         retry_period: Seconds between two renewals.
@@ -45,8 +45,8 @@ class Election:
         leading: Whether we are the leader.
         holder: Who holds the lease, as far as we know.
         problem: Why we cannot take or renew it, in one line; empty if we can.
-        free_since: Since when, in unix time by the clock of the leader before us, it can have led
-            no more; None if none is known.
+        free_since: When the previous leader stopped leading at the latest, in unix seconds by its
+            own clock; None if that is not known.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Election:
         self._about = {"namespace": namespace, "name": name}
         self._duration, self._deadline, self._retry = lease_duration, renew_deadline, retry_period
         self._lease: Lease | None = None
-        """As it was last read or written; None if it has to be read before it is written."""
+        """The Lease as last read or written; None if it must be read before it is written."""
         self._respected: tuple[Lease | None, float] = (None, float("-inf"))
         """The spec that a rival last wrote, and until when it is respected."""
         self._watchdog: asyncio.TimerHandle | None = None
@@ -77,9 +77,9 @@ class Election:
 
     async def run(self, started: Callable[[], None], stopped: Callable[[], None]) -> None:
         """
-        Call *started* and *stopped* whenever we begin and cease to lead, until cancelled.
+        Call *started* and *stopped* whenever we start and stop leading, until cancelled.
 
-        Both are called from the event loop and must not wait. A lease held then is given back.
+        Both are called from the event loop and must not block. At the end the lease is released.
         """
         self._started, self._stopped = started, stopped
         try:
@@ -93,7 +93,7 @@ class Election:
                 await self._release()
 
     async def _attempt(self) -> None:
-        """Take or renew the lease, if it is ours to take."""
+        """Take or renew the lease, if we may take it."""
         sent = asyncio.get_running_loop().time()
         left = self._renewed + self._deadline - sent if self.leading else CALL_LIMIT
         try:
@@ -111,7 +111,7 @@ class Election:
         self._hold(sent)
 
     def _hold(self, sent: float) -> None:
-        """Lead until the deadline of what was sent then."""
+        """Lead until the deadline of the renewal that was sent at *sent*."""
         end = sent + self._deadline
         loop = asyncio.get_running_loop()
         if loop.time() >= end:
@@ -125,7 +125,7 @@ class Election:
             self._started()
 
     def _stop(self) -> None:
-        """Cease to lead, if we do."""
+        """Stop leading, if we lead."""
         if self._watchdog is not None:
             self._watchdog.cancel()
             self._watchdog = None
@@ -134,7 +134,7 @@ class Election:
             self._stopped()
 
     async def _write(self, *, again: bool = True) -> bool:
-        """Write the lease as ours; return whether it is. What we knew of it may be outdated."""
+        """Write the lease as ours; return whether it is ours. Our copy of it may be outdated."""
         if self._lease is None and not await self._look():
             return False
         before = _spec_of(self._lease or {})
@@ -161,13 +161,13 @@ class Election:
         return f"{self._path}/{self._about['name']}"
 
     async def _look(self) -> bool:
-        """Read the lease; return whether it is ours to take."""
+        """Read the lease; return whether we may take it."""
         try:
             self._lease = await self._client.read(self._one)
         except ApiError as error:
             if error.kind is not ErrorKind.NOT_FOUND:
                 raise
-            # Where there was one, it was deleted under a leader that may not know yet.
+            # If there was a Lease, it was deleted, and its leader may not know that yet.
             first = self._respected[0] is None and not self.holder
             return self.leading or first or self._is_over({"deleted": True}, self._duration)
         spec = _spec_of(self._lease)
@@ -183,14 +183,14 @@ class Election:
         return True
 
     def _is_over(self, spec: Lease, length: float) -> bool:
-        """Return whether what a rival wrote has been there, as it is, for *length* seconds."""
+        """Return whether a rival's *spec* has stayed the same for *length* seconds."""
         now = asyncio.get_running_loop().time()
         if spec != self._respected[0]:
             self._respected = spec, now + length
         return now >= self._respected[1]
 
     def _spec(self, before: Lease) -> Lease:
-        """Return a spec that says that we hold the lease as of now."""
+        """Return a spec that says that we hold the lease from now on."""
         now = _micro_time()
         spec = before | {
             "holderIdentity": self.identity,
@@ -204,11 +204,11 @@ class Election:
         return spec
 
     async def _release(self) -> None:
-        """Give the lease back, so that others need not wait; if that fails, they wait."""
+        """Release the lease, so that others need not wait; if that fails, they wait."""
         ended = _micro_time()
         try:
             async with asyncio.timeout(RELEASE_LIMIT):
-                # A renewal that was broken off may have arrived.
+                # An interrupted renewal may have arrived.
                 lease = await self._client.read(self._one)
                 spec = _spec_of(lease)
                 if spec.get("holderIdentity") == self.identity:
@@ -216,7 +216,7 @@ class Election:
                     given["renewTime"] = ended
                     await self._client.update(self._one, lease | {"spec": given})
         except (ApiError, TimeoutError) as error:
-            self.problem = f"lease {self._about['name']}: not given back: {error}"
+            self.problem = f"lease {self._about['name']}: not released: {error}"
 
 
 def _micro_time() -> str:
@@ -224,10 +224,10 @@ def _micro_time() -> str:
 
 
 def _end_of(spec: Lease, deadline: float) -> float | None:
-    """Return when, by its own clock, who wrote *spec* led for the last time at most."""
+    """Return when the writer of *spec* stopped leading at the latest, by its own clock."""
     try:
         renewed = datetime.fromisoformat(spec["renewTime"])
-        # One that gave the lease back says when; another may have led until its deadline.
+        # One that released the lease says when; another may have led until its deadline.
         return renewed.timestamp() + (deadline if spec.get("holderIdentity") else 0.0)
     except (KeyError, TypeError, ValueError):
         return None

@@ -166,7 +166,7 @@ class Reflector(Generic[T]):
                     self.last_alive = asyncio.get_running_loop().time()
                     self._read(lines, chunk)
         except TimeoutError as error:
-            msg = f"watch of {self.resource.title}: goes on past the end that was asked for"
+            msg = f"watch of {self.resource.title}: continues past the requested end"
             raise ApiError(ErrorKind.UNREACHABLE, msg) from error
 
     def _read(self, lines: Splitter, chunk: bytes) -> None:
@@ -192,7 +192,7 @@ class Reflector(Generic[T]):
                 self._stumble()
             return
         except OutOfOrderError as error:
-            msg = f"watch of {self.resource.title}: an event is from before the one that came last"
+            msg = f"watch of {self.resource.title}: an event is older than the one before it"
             raise ApiError(ErrorKind.GONE, msg) from error
         self._place = place or self._place
 
@@ -202,7 +202,7 @@ class Reflector(Generic[T]):
         self.bad_lines += 1
         kind = ErrorKind.GONE if self._stumbled == self._place else ErrorKind.MALFORMED
         self._stumbled = self._place
-        raise ApiError(kind, f"watch of {self.resource.title}: a line is no event")
+        raise ApiError(kind, f"watch of {self.resource.title}: a line is not a valid event")
 
     def _failed(self, error: ApiError) -> float:
         """Set the state to what happened; return the seconds to wait."""
@@ -241,7 +241,7 @@ def _read_page(body: bytes, title: str) -> Page:
     try:
         return read_page(body)
     except (msgspec.DecodeError, RecursionError) as error:
-        msg = f"list of {title}: is no list: {one_line(str(error))}"
+        msg = f"list of {title}: is not a list: {one_line(str(error))}"
         raise ApiError(ErrorKind.MALFORMED, msg) from error
 
 

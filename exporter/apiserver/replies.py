@@ -1,4 +1,4 @@
-"""What a server answered: read within bounds, and its errors made ours."""
+"""Reads the replies of a server within bounds, and turns its errors into ours."""
 
 import asyncio
 import os
@@ -19,17 +19,17 @@ from exporter.apiserver.errors import (
 )
 
 MAX_BODY = 64 << 20
-"""Bytes of the largest reply: a page of 500 objects is a few MiB."""
+"""Bytes of the largest allowed reply; a page of 500 objects is a few MiB."""
 MAX_ERROR = 64 << 10
 ERROR_LIMIT = 10.0
-"""Seconds for the body of an error to come; what is there by then has to do."""
+"""Seconds to read the body of an error; what has come by then is used."""
 _OK = range(200, 300)
 _JSON = "application/json"
 
 
 @contextmanager
 def translated(what: str) -> Iterator[None]:
-    """Raise what aiohttp and the system raise as an ApiError that says what was asked."""
+    """Turn the errors of aiohttp and the system into an ApiError that names the request."""
     try:
         yield
     except aiohttp.ClientSSLError as error:
@@ -37,7 +37,7 @@ def translated(what: str) -> Iterator[None]:
     except TimeoutError as error:
         raise ApiError(ErrorKind.UNREACHABLE, f"{what}: no answer in time") from error
     except aiohttp.ClientConnectorError as error:
-        # Its own text shows an object in memory. Numbers of getaddrinfo's are none of the system's.
+        # Its own text shows an object in memory. Error numbers of getaddrinfo are not the system's.
         cause, number = error.os_error, error.os_error.errno or 0
         why = os.strerror(number) if number > 0 else cause.strerror or cause
         said = one_line(f"cannot connect to {error.host}:{error.port}: {why}")
@@ -48,12 +48,12 @@ def translated(what: str) -> Iterator[None]:
 
 
 async def check(reply: aiohttp.ClientResponse, what: str, *, json: bool) -> None:
-    """Raise what a reply's status and headers say is wrong with it, if anything is."""
+    """Raise an ApiError if the status or the headers of a reply are wrong."""
     if reply.status not in _OK:
         raise await _error(reply, what)
     encoding = reply.headers.get("Content-Encoding", "identity")
     if encoding != "identity":
-        msg = f"{what}: comes encoded as {one_line(encoding)}, which was not asked for"
+        msg = f"{what}: is encoded as {one_line(encoding)}, which was not requested"
         raise ApiError(ErrorKind.MALFORMED, msg, status=reply.status)
     if json and reply.content_type != _JSON:
         msg = f"{what}: is {one_line(reply.content_type)} instead of JSON; is a proxy in between?"
@@ -70,20 +70,20 @@ async def whole(reply: aiohttp.ClientResponse, what: str) -> bytes:
 
 
 def decoded(body: bytes, what: str) -> dict[str, Any]:
-    """Return the JSON object that *body* is."""
+    """Decode *body*, which must be a JSON object."""
     try:
         found = msgspec.json.decode(body)
     except (msgspec.DecodeError, RecursionError) as error:
-        msg = f"{what}: the reply is no JSON: {one_line(str(error))}"
+        msg = f"{what}: the reply is not JSON: {one_line(str(error))}"
         raise ApiError(ErrorKind.MALFORMED, msg) from error
     if not isinstance(found, dict):
-        msg = f"{what}: the reply is no JSON object"
+        msg = f"{what}: the reply is not a JSON object"
         raise ApiError(ErrorKind.MALFORMED, msg)
     return found
 
 
 class Chunks:
-    """The chunks of a body as they come; ApiError if it breaks off."""
+    """The chunks of a body as they come; ApiError if the connection breaks."""
 
     def __init__(self, reply: aiohttp.ClientResponse, what: str) -> None:
         self._reply, self._what = reply, what

@@ -1,13 +1,13 @@
-"""Whole lines out of chunks of bytes, as far as they fit."""
+"""Splits chunks of bytes into whole lines of limited length."""
 
 
 class Splitter:
     """
-    Joins chunks and parts them at line ends.
+    Joins chunks and splits them at line ends.
 
     Args:
-        limit: Bytes of the longest line that is kept. Of a longer one nothing is: no memory is
-            spent on it, and it counts in `too_long`.
+        limit: Bytes of the longest line that is kept. A longer one is dropped without using
+            memory, and counted in `too_long`.
     """
 
     def __init__(self, limit: int) -> None:
@@ -18,7 +18,7 @@ class Splitter:
         self.too_long = 0
 
     def feed(self, chunk: bytes) -> list[bytes]:
-        """Take the next bytes; return the lines that are whole now, without their ends."""
+        """Take the next bytes; return the lines that are complete now, without their ends."""
         first, *rest = chunk.split(b"\n")
         if not rest:
             self._hold(first)

@@ -1,4 +1,4 @@
-"""The objects of one resource as they were last seen, trimmed to what is kept of them."""
+"""The objects of one resource as last seen, reduced to what is kept of them."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -11,16 +11,16 @@ from exporter.apiserver.resource import Event, ListMeta, name_of, version_of
 
 T = TypeVar("T")
 Trim = Callable[[dict[str, Any]], T | None]
-"""What is kept of an object; None for nothing. Raises one of BROKEN if it makes no sense."""
+"""Returns what to keep of an object, None for nothing. Raises one of BROKEN if it is invalid."""
 
 BROKEN = (ValueError, TypeError, LookupError, AttributeError, RecursionError, msgspec.DecodeError)
 MAX_NAMED = 100
-"""Broken objects that are named; all are counted."""
+"""Invalid objects that are named; all are counted."""
 NAMELESS = "an object without a name"
 
 
 class _Versioned(msgspec.Struct):
-    """As much of an object as tells its version; the rest is skipped, not decoded."""
+    """The part of an object with its version; the rest is skipped, not decoded."""
 
     metadata: ListMeta
 
@@ -30,19 +30,19 @@ _read_version = msgspec.json.Decoder(_Versioned).decode
 
 
 class OutOfOrderError(Exception):
-    """An event is from before our place, so others may have been missed; only a list can tell."""
+    """An event is older than our place, so we may have missed others; a list is needed."""
 
 
 class Store(Generic[T]):
     """
-    Objects by `namespace/name`; one that makes no sense is left out, counted and named.
+    Objects by `namespace/name`; an invalid one is left out, counted and named.
 
     Attributes:
-        objects: What is there; replaced as a whole by a list, changed in place by events.
+        objects: The objects; a list replaces all, an event changes one.
         events: How many came, by type; types that Kubernetes does not have are "unknown".
-        bad_objects: How often an object made no sense.
-        broken: Which ones do not at present, and why.
-        changes: How often an event made an object another than before.
+        bad_objects: How often an invalid object came.
+        broken: Which objects are invalid now, and why.
+        changes: How often an object changed.
     """
 
     def __init__(self, trim: Trim[T]) -> None:
@@ -53,7 +53,7 @@ class Store(Generic[T]):
         self.broken: dict[str, str] = {}
 
     def add(self, into: dict[str, T], broken: dict[str, str], raw: msgspec.Raw) -> str:
-        """Add an object to *into*, or say in *broken* why not; return its resourceVersion."""
+        """Add an object to *into*, or the reason to *broken*; return its resourceVersion."""
         found, name = None, NAMELESS
         try:
             found = _read(raw)
@@ -70,17 +70,17 @@ class Store(Generic[T]):
         return version_of(found)
 
     def replace(self, objects: dict[str, T], broken: dict[str, str]) -> bool:
-        """Take a new list; return whether anything is other than before."""
+        """Use a new list; return whether anything has changed."""
         differs = objects != self.objects
         self.objects, self.broken = objects, broken
         return differs
 
     def take(self, event: Event, place: str) -> str:
         """
-        Do what an event says; return the resourceVersion that it brings, or nothing.
+        Apply an event; return its resourceVersion, or nothing.
 
         Raises:
-            OutOfOrderError: If it is from before *place*, our resourceVersion; nothing is done.
+            OutOfOrderError: If it is older than *place*, our resourceVersion; nothing changes.
         """
         match event.type:
             case "ADDED" | "MODIFIED":
@@ -120,14 +120,14 @@ class Store(Generic[T]):
 
 
 def _check_order(raw: msgspec.Raw, place: str) -> None:
-    # A version is opaque, but where both are numbers, as etcd has them, they can be compared.
+    # A version is opaque, but two numbers, as etcd has them, can be compared.
     version = _version(raw)
     if version.isdecimal() and place.isdecimal() and int(version) < int(place):
         raise OutOfOrderError
 
 
 def _version(raw: msgspec.Raw) -> str:
-    """Return the resourceVersion of what may make no sense otherwise."""
+    """Return the resourceVersion of an object that may be invalid otherwise."""
     try:
         return _read_version(raw).metadata.resource_version
     except msgspec.DecodeError:

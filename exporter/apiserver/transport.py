@@ -12,10 +12,10 @@ from exporter.apiserver.credentials import Credentials
 from exporter.apiserver.errors import CredentialsError
 
 _KEEP_ALIVE = ((socket.TCP_KEEPIDLE, 30), (socket.TCP_KEEPINTVL, 10), (socket.TCP_KEEPCNT, 3))
-"""A peer that is gone without a word is noticed after a minute, also in a quiet watch."""
+"""A peer that vanishes silently is noticed after a minute, also in a quiet watch."""
 
 Tls = ssl.SSLContext | bool
-"""What aiohttp takes for it: True says nothing of our own."""
+"""The type of aiohttp's argument `ssl`; True means the default context."""
 AddressInfo = tuple[
     int | socket.AddressFamily,
     int | socket.SocketKind,
@@ -26,7 +26,7 @@ AddressInfo = tuple[
 
 
 def keep_alive(address: AddressInfo) -> socket.socket:
-    """Return a socket that asks the peer for signs of life."""
+    """Return a socket that sends TCP keepalives."""
     family, kind, protocol, *_ = address
     made = socket.socket(family, kind, protocol)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -39,10 +39,10 @@ async def once(
     request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
 ) -> aiohttp.ClientResponse:
     """
-    Have aiohttp send a request one time only.
+    Have aiohttp send a request only once.
 
-    It sends those that may be repeated again, at once, when the connection breaks off: twice as
-    many for a server that has trouble enough. An OSError it leaves alone.
+    If a connection breaks, aiohttp repeats an idempotent request at once. That doubles the load of
+    a server in trouble. It does not repeat a request after an OSError.
     """
     try:
         return await handler(request)
@@ -54,10 +54,10 @@ async def once(
 
 def ssl_context(credentials: Credentials) -> ssl.SSLContext:
     """
-    Return how the server is to prove itself, and we ourselves. Reads and writes files.
+    Return the TLS context with our certificate and the trusted CA. Reads and writes files.
 
     Raises:
-        CredentialsError: If a certificate or a key is none.
+        CredentialsError: If a certificate or a key is not valid.
     """
     try:
         context = ssl.create_default_context(cadata=credentials.ca)
@@ -65,7 +65,7 @@ def ssl_context(credentials: Credentials) -> ssl.SSLContext:
             pem = f"{credentials.certificate}\n{credentials.key or ''}"
             _load_client_certificate(context, pem)
     except (ssl.SSLError, ValueError) as error:
-        msg = f"{credentials.origin}: the CA, the client certificate or its key is no PEM: {error}"
+        msg = f"{credentials.origin}: the CA, the client certificate or its key is not PEM: {error}"
         raise CredentialsError(msg) from error
     if not credentials.verify:
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
@@ -73,7 +73,7 @@ def ssl_context(credentials: Credentials) -> ssl.SSLContext:
 
 
 def _load_client_certificate(context: ssl.SSLContext, pem: str) -> None:
-    """Hand a certificate over; the ssl module takes it from a file only, which ours alone reads."""
+    """Load a certificate through a file that only we can read: the ssl module needs a file."""
     descriptor, name = tempfile.mkstemp(prefix="clusterset-exporter-")
     try:
         with os.fdopen(descriptor, "w") as file:

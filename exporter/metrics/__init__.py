@@ -1,1 +1,1 @@
-"""Events and verdicts in, series and their text out; it asks no network and judges nothing."""
+"""Events and verdicts in, series and their text out; no network access and no judgement."""

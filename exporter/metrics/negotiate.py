@@ -1,4 +1,4 @@
-"""Which text a scraper gets. Whatever the headers say, the answer is never an error."""
+"""Which text format a scraper gets. No header leads to an error."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ _VERSIONS = frozenset({"", "0.0.1", "1.0.0"})
 
 
 def wants_openmetrics(accept: str) -> bool:
-    """Say whether OpenMetrics 1.0 is liked at least as much as the text format."""
+    """Return whether OpenMetrics 1.0 is preferred at least as much as the text format."""
     liked = {"openmetrics": 0.0, "text": 0.0}
     for kind, words, quality in _ranges(accept):
         if kind == "application/openmetrics-text" and words.get("version", "") in _VERSIONS:
@@ -20,12 +20,12 @@ def wants_openmetrics(accept: str) -> bool:
 
 
 def accepts_gzip(encodings: str) -> bool:
-    """Say whether the scraper takes gzip."""
+    """Return whether the scraper accepts gzip."""
     return any(kind in {"gzip", "*"} and quality > 0 for kind, _, quality in _ranges(encodings))
 
 
 def _ranges(header: str) -> Iterator[tuple[str, dict[str, str], float]]:
-    """Yield each range of an Accept header with its parameters and quality; skip nonsense."""
+    """Yield each range of an Accept header with its parameters and quality; skip invalid ones."""
     for part in header[:MAX_HEADER].split(","):
         kind, *parameters = (word.strip().lower() for word in part.split(";"))
         pairs = [parameter.partition("=") for parameter in parameters]

@@ -53,8 +53,8 @@ async def test_a_pod_without_a_namespace_file_is_in_default(account):
     [
         ("token", b"", "token: is empty"),
         ("token", b"\n", "token: is empty"),
-        ("token", b"abc\r\nX-Evil: 1", "the token holds characters that no token has"),
-        ("token", b"abc\x00", "the token holds characters that no token has"),
+        ("token", b"abc\r\nX-Evil: 1", "the token has characters that no token has"),
+        ("token", b"abc\x00", "the token has characters that no token has"),
         ("token", b"ab\xffc", "token: is not plain ASCII text"),
         ("token", b"x" * ((1 << 20) + 1), "token: is larger than 1048576 bytes"),
         ("token", None, "token: No such file or directory; mount the service account token"),
@@ -73,7 +73,7 @@ async def test_what_is_wrong_with_a_service_account_is_said(account, name, conte
 async def test_a_pipe_in_place_of_the_token_holds_nobody_up(account):
     (account / "token").unlink()
     os.mkfifo(account / "token")
-    with pytest.raises(CredentialsError, match="token: is no regular file"):
+    with pytest.raises(CredentialsError, match="token: is not a regular file"):
         await InCluster(POD, account).load()
 
 

@@ -57,7 +57,7 @@ async def test_a_watch_that_drips_past_its_end_is_given_up(server):
         await until(watched.settled.is_set)
         put(server, "a", "2")
         await watched.until_true(within=700)
-        assert "goes on past the end" in watched.problem or watched.failures == 1
+        assert "continues past the requested end" in watched.problem or watched.failures == 1
 
 
 async def test_a_drip_is_an_event_once_it_is_whole(server):

@@ -42,7 +42,7 @@ def slice_with(**changes):
         pytest.param(
             "clusters",
             {"spec": {"cluster_id": "external"}},
-            "is 'external', not free",
+            "is 'external', not usable as a name",
             id="reserved",
         ),
         pytest.param("clusters", {"spec": {}}, "cluster_id is ''", id="no cluster"),
