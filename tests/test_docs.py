@@ -16,7 +16,7 @@ import exporter
 from exporter import __version__
 from exporter.apiserver.annotations import LOG_CONTAINER, LOG_FORMAT
 from exporter.config import settings
-from exporter.discover.findings import Kind
+from exporter.discover.findings import FindingKind
 from exporter.discover.gateways import STALE_AFTER
 from exporter.discover.parse_core import PROBE_ANNOTATION
 from exporter.discover.parse_karmada import KARMADA_NAMESPACE
@@ -62,7 +62,7 @@ def test_every_series_that_is_spoken_of_exists():
 
 def test_everything_that_discovery_reads_and_finds_is_explained():
     text = (ROOT / "docs" / "discovery.md").read_text()
-    words = [*Kind, *Profile, PROBE_ANNOTATION, LOG_CONTAINER, LOG_FORMAT, KARMADA_NAMESPACE]
+    words = [*FindingKind, *Profile, PROBE_ANNOTATION, LOG_CONTAINER, LOG_FORMAT, KARMADA_NAMESPACE]
     words += [part for wanted in RESOURCES for part in (wanted.group, wanted.label_selector or "")]
     words += [version for wanted in RESOURCES for version in wanted.versions]
     words.append(f"{STALE_AFTER:.0f} seconds")

@@ -1,4 +1,4 @@
-"""What is kept of each API object: small, frozen, and no more than the inventory needs."""
+"""The fields that are kept of each API object: only those that the inventory needs."""
 
 from dataclasses import dataclass
 
@@ -20,40 +20,40 @@ class ServiceExport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceImport:
-    """A service of the clusterset; up to Submariner 0.14 one cluster's share of it."""
+    """A service of the clusterset. Up to Submariner 0.14 it is one cluster's share of a service."""
 
     namespace: str
-    """Of the object itself: a broker holds copies in one of its own."""
+    """The namespace of the object itself. A broker holds copies in its own namespace."""
     service: ServiceName
     cluster: str | None
-    """Whose share this is; None where it stands for all clusters."""
+    """The cluster whose share this is; None where the import is for all clusters."""
     labels: Labels
     probed: bool
     headless: bool
     ips: tuple[Address, ...]
     ports: tuple[Port, ...]
     clusters: tuple[str, ...]
-    """Who exports it."""
+    """The clusters that export it."""
     derived: bool
-    """A local Service was derived from it: the sign of Cilium."""
+    """A local Service was derived from it, which only Cilium does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportedSlice:
-    """Endpoints of one cluster's share, made by the controller of the clusterset."""
+    """Endpoints of one cluster's share, written by the controller of the clusterset."""
 
     service: ServiceName
     cluster: str
     old: bool
-    """Named as Lighthouse did up to 0.15: it counts only where there is no newer one."""
+    """Its name is one of Lighthouse before 0.15. It counts only if there is no newer slice."""
     manager: str
     labels: Labels
     headless: bool | None
-    """None where Lighthouse did not say yet: before 0.15 the endpoints are always pods."""
+    """None before Lighthouse 0.15, which always lists pods."""
     publish: bool
-    """Endpoints that are not ready are answered, too."""
+    """Endpoints that are not ready are also answered."""
     globalnet: bool
-    """The addresses are global, or whether they are is not said."""
+    """The addresses are global. True also if the slice does not say."""
     ready: tuple[Address, ...]
     not_ready: tuple[Address, ...]
     ports: tuple[Port, ...]
@@ -61,19 +61,19 @@ class ImportedSlice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalSlice:
-    """Endpoints of a Service of the local cluster, made by Kubernetes or by Karmada."""
+    """Endpoints of a Service of the local cluster, written by Kubernetes or by Karmada."""
 
     service: ServiceName
     family: str
     ready: int
     not_ready: int
     addresses: tuple[Address, ...]
-    """Of ready endpoints, and only where the service is headless, or that of Lighthouse's DNS."""
+    """Those of ready endpoints; kept only for headless services and for Lighthouse's DNS."""
     pods: str
-    """Names with a space between, since thousands of small strings would weigh more."""
+    """Names separated by spaces, because thousands of small strings would take more memory."""
     ports: tuple[int, ...]
     karmada_cluster: str
-    """The cluster that Karmada brought these endpoints from; empty for the cluster's own."""
+    """The cluster that Karmada copied these endpoints from; empty for local endpoints."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +100,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """Submariner's Cluster: who is in the clusterset, with which addresses."""
+    """Submariner's Cluster: a member of the clusterset and its networks."""
 
     namespace: str
     cluster: str
@@ -111,7 +111,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TunnelEnd:
-    """Submariner's Endpoint: a gateway of some cluster and the networks behind it."""
+    """Submariner's Endpoint: the gateway of a cluster and the networks behind it."""
 
     namespace: str
     cluster: str
@@ -125,7 +125,7 @@ class GatewayConnection:
     cluster: str
     connected: bool
     family: int | None
-    """Of the address it uses; None if it does not say."""
+    """The IP version of the address that it uses; None if unknown."""
     latency: float | None
     """Seconds."""
 
@@ -137,9 +137,9 @@ class Gateway:
     name: str
     active: bool
     local: str
-    """The id of the local cluster; empty if it does not say."""
+    """The id of the local cluster; empty if unknown."""
     updated: int | None
-    """When it last said anything, unix seconds; None if it does not say."""
+    """When it last reported, unix seconds; None if unknown."""
     version: Version | None
     connections: tuple[GatewayConnection, ...]
 

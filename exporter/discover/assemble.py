@@ -25,7 +25,7 @@ from exporter.discover.identity import Identity
 from exporter.discover.installation import Installation, installation, name_servers
 from exporter.discover.parse_submariner import LIGHTHOUSE_MANAGER
 from exporter.discover.resources import Found, Objects
-from exporter.discover.services import Parts, Rules, build, gather, workload
+from exporter.discover.services import Rules, ServiceParts, build, gather, workload
 from exporter.model.clusterset import Address, Cluster, Inventory, Service, ServiceName, Workload
 
 
@@ -40,7 +40,7 @@ class Discovered:
     remembered: Remembered
     """The tunnels that Lighthouse probably knows."""
     rules: Rules
-    parts: Mapping[ServiceName, Parts]
+    parts: Mapping[ServiceName, ServiceParts]
     """The objects of each service, so that only services whose objects change are made again."""
 
     def with_findings(self, more: Iterable[Finding]) -> "Discovered":
@@ -110,7 +110,7 @@ def _snapshot(
     )
 
 
-def _gather(found: Found, brokers: frozenset[str]) -> dict[ServiceName, Parts]:
+def _gather(found: Found, brokers: frozenset[str]) -> dict[ServiceName, ServiceParts]:
     imports = found.of(ServiceImport, "serviceimports", "gke_serviceimports")
     slices = found.of(ImportedSlice, "imported_slices")
     # Where Lighthouse runs, it reads its own slices only.
@@ -125,8 +125,8 @@ def _gather(found: Found, brokers: frozenset[str]) -> dict[ServiceName, Parts]:
 
 
 def _selected(
-    all_parts: Mapping[ServiceName, Parts], selection: Selection
-) -> dict[ServiceName, Parts]:
+    all_parts: Mapping[ServiceName, ServiceParts], selection: Selection
+) -> dict[ServiceName, ServiceParts]:
     return {
         name: all_parts[name]
         for name in sorted(all_parts)
@@ -136,7 +136,7 @@ def _selected(
 
 
 def _made(
-    chosen: Mapping[ServiceName, Parts], rules: Rules, previous: Discovered | None
+    chosen: Mapping[ServiceName, ServiceParts], rules: Rules, previous: Discovered | None
 ) -> tuple[dict[ServiceName, Service], dict[ServiceName, Workload]]:
     services: dict[ServiceName, Service] = {}
     workloads: dict[ServiceName, Workload] = {}

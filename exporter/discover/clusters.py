@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Iterator, Mapping
 
 from exporter.discover.api_types import Member, Node, TunnelEnd
-from exporter.discover.findings import Finding, Kind
+from exporter.discover.findings import Finding, FindingKind
 from exporter.judge.claims import overlaps
 from exporter.model.clusterset import Cluster, Inventory, Network
 
 
 def members(ends: Iterable[TunnelEnd], known: Iterable[Member]) -> dict[str, Member]:
-    """Return what is known of each cluster: its Cluster, or what its gateway says is behind it."""
+    """Return each known cluster: by its Cluster object, else by the Endpoint of its gateway."""
     found = {each.cluster: each for each in known}
     globalnet = any(each.global_cidrs for each in found.values())
     for end in ends:
@@ -19,7 +19,7 @@ def members(ends: Iterable[TunnelEnd], known: Iterable[Member]) -> dict[str, Mem
 
 
 def with_nodes(cluster: Cluster, nodes: Iterable[Node]) -> Cluster:
-    """Return the local *cluster* with its nodes, and with pod networks that only they know of."""
+    """Return the local *cluster* with its nodes, and with pod networks that only nodes have."""
     nodes = list(nodes)
     own = [network for node in nodes for network in node.pod_cidrs]
     # Its own gateway says nothing of it, so it stays as good as connected.
@@ -34,10 +34,10 @@ def with_nodes(cluster: Cluster, nodes: Iterable[Node]) -> Cluster:
 
 
 def unknown_local(local: str, known: Mapping[str, Member]) -> Iterator[Finding]:
-    """Yield a finding if Submariner knows clusters, and *local* is none of them."""
+    """Yield a finding if Submariner knows clusters, but not *local*."""
     if known and local not in known:
         text = f"is unknown to Submariner; known are {', '.join(sorted(known))}"
-        yield Finding(Kind.UNKNOWN_LOCAL, f"cluster {local}", text)
+        yield Finding(FindingKind.UNKNOWN_LOCAL, f"cluster {local}", text)
 
 
 def overlap_findings(inventory: Inventory) -> Iterator[Finding]:
@@ -48,7 +48,7 @@ def overlap_findings(inventory: Inventory) -> Iterator[Finding]:
             f"{each.first_network} of {each.first} overlaps {each.second_network} of "
             f"{each.second}: {each.consequence}"
         )
-        yield Finding(Kind.OVERLAPPING_CIDRS, about, text)
+        yield Finding(FindingKind.OVERLAPPING_CIDRS, about, text)
 
 
 def _member(end: TunnelEnd, *, globalnet: bool) -> Member:

@@ -1,11 +1,11 @@
-"""What discovery noticed and people should know: values to compare, log once and show."""
+"""Problems that discovery finds and people should know. Each is logged once and shown."""
 
 from enum import StrEnum
 from typing import NamedTuple
 
 
-class Kind(StrEnum):
-    """What sort of thing it is: a closed set."""
+class FindingKind(StrEnum):
+    """The kind of a problem: a closed set."""
 
     BROKEN_OBJECT = "broken_object"
     OVERLAPPING_CIDRS = "overlapping_cidrs"
@@ -17,8 +17,8 @@ class Kind(StrEnum):
 
 
 class Finding(NamedTuple):
-    """One thing noticed. Equal as long as it is the same thing."""
+    """One problem. Two findings are equal as long as it is the same problem."""
 
-    kind: Kind
+    kind: FindingKind
     about: str
     text: str

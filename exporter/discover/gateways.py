@@ -1,21 +1,21 @@
-"""Which clusters the local gateway reaches: by what it says, and by what Lighthouse remembers."""
+"""Which clusters the local gateway reaches: by its own reports, and by Lighthouse's memory."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from exporter.discover.api_types import Gateway, GatewayConnection
-from exporter.discover.findings import Finding, Kind
+from exporter.discover.findings import Finding, FindingKind
 from exporter.judge.versions import knows_ipv6
 from exporter.model.clusterset import Version
 
-# A gateway writes its time every 5 s; after 15 s its successor takes it for dead and removes it.
-# One more round, for the way of the news here.
+# A gateway reports every 5 s. After 15 s its successor removes it. One more period of 5 s is for
+# the delay until the report arrives here.
 STALE_AFTER = 20.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tunnels:
-    """What active gateways that still speak say of the tunnels."""
+    """The tunnels, by the active gateways that still report."""
 
     connected: frozenset[str]
     latency: Mapping[str, float]
@@ -24,7 +24,7 @@ class Tunnels:
 
 def tunnels(gateways: Iterable[Gateway], *, now: float) -> Tunnels:
     """
-    Return which clusters are connected, strictly: by an active gateway whose word is fresh.
+    Return the connected clusters, strictly: by active gateways with a fresh report only.
 
     Args:
         gateways: Those of the local cluster.
@@ -39,44 +39,47 @@ def tunnels(gateways: Iterable[Gateway], *, now: float) -> Tunnels:
 
 
 def is_stale(gateway: Gateway, *, now: float) -> bool:
-    """Say whether *gateway* has been silent for too long; one that never tells the time is not."""
+    """Return whether the last report is too old; never true for a gateway without a time."""
     return gateway.updated is not None and now - gateway.updated > STALE_AFTER
 
 
 def gateway_findings(gateways: Iterable[Gateway], *, now: float) -> Iterator[Finding]:
-    """Yield what is wrong with the gateways of a cluster that should have some."""
+    """Yield the problems of the gateways of a cluster that should have some."""
     active = [each for each in gateways if each.active]
     if not active:
-        yield Finding(Kind.NO_ACTIVE_GATEWAY, "gateways", "none is active, so no tunnel is known")
+        yield Finding(
+            FindingKind.NO_ACTIVE_GATEWAY, "gateways", "none is active, so no tunnel is known"
+        )
     for each in active:
         if is_stale(each, now=now):
             text = (
                 f"is active, and silent for more than {STALE_AFTER:.0f} s: its tunnels do not count"
             )
-            yield Finding(Kind.STALE_GATEWAY, f"gateway {each.name}", text)
+            yield Finding(FindingKind.STALE_GATEWAY, f"gateway {each.name}", text)
         elif each.updated is None:
             text = "has no update-timestamp, so its tunnels count however old they are"
-            yield Finding(Kind.GATEWAY_WITHOUT_TIME, f"gateway {each.name}", text)
+            yield Finding(FindingKind.GATEWAY_WITHOUT_TIME, f"gateway {each.name}", text)
 
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
     """
-    The clusters that Lighthouse counts as connected, if it ran as long as this was fed.
+    The clusters that Lighthouse counts as connected, if it ran during all calls of `after`.
 
-    It forgets one only when an active gateway says something else of it: neither when the entry or
-    the whole Gateway is gone, nor when the Gateway grows old. Since 0.21 an entry without the
-    address it uses says nothing, and IPv4 and IPv6 are two tunnels.
+    Lighthouse forgets a cluster only when an active gateway reports another status of it. It does
+    not forget it when the entry or the whole Gateway is gone, or when the Gateway grows old. From
+    0.21 on, an entry without the address that it uses is ignored, and IPv4 and IPv6 are two
+    tunnels.
 
     Source: Lighthouse, "coredns/gateway/controller.go" of 0.13, 0.19 and 2025.
     """
 
     _tunnels: frozenset[tuple[str, int]] = frozenset()
     knows_local: bool = False
-    """Some gateway said which cluster this is."""
+    """A gateway named the local cluster."""
 
     def after(self, gateways: Iterable[Gateway], version: Version | None) -> "Remembered":
-        """Return what Lighthouse of *version* knows once it has seen *gateways*, too."""
+        """Return what Lighthouse of *version* knows after it has seen *gateways*."""
         known, knows_local = set(self._tunnels), self.knows_local
         for gateway in gateways:
             knows_local = knows_local or bool(gateway.local)

@@ -1,4 +1,4 @@
-"""Which cluster this is, and how that is known. Never by the host name."""
+"""Finds out which cluster this is. The host name is never used."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -6,12 +6,12 @@ from enum import StrEnum
 
 from exporter.apiserver.json_fields import cluster_id
 from exporter.discover.api_types import Gateway, ServiceExport, Submariner
-from exporter.discover.findings import Finding, Kind
+from exporter.discover.findings import Finding, FindingKind
 from exporter.discover.parse_karmada import KARMADA_NAMESPACE, KARMADA_PREFIX, karmada_cluster
 
 
-class Source(StrEnum):
-    """Where a cluster's name came from, the strongest first."""
+class IdentitySource(StrEnum):
+    """Where the name of the local cluster came from, the strongest source first."""
 
     SETTING = "setting"
     GATEWAY = "gateway"
@@ -20,10 +20,10 @@ class Source(StrEnum):
 
 
 _WHERE = {
-    Source.SETTING: "the settings",
-    Source.GATEWAY: "the active Gateway",
-    Source.SUBMARINER: "the Submariner object",
-    Source.KARMADA: f"the annotation {KARMADA_NAMESPACE}",
+    IdentitySource.SETTING: "the settings",
+    IdentitySource.GATEWAY: "the active Gateway",
+    IdentitySource.SUBMARINER: "the Submariner object",
+    IdentitySource.KARMADA: f"the annotation {KARMADA_NAMESPACE}",
 }
 
 
@@ -33,14 +33,14 @@ class Identity:
 
     cluster: str
     """Its id, as Submariner knows it."""
-    source: Source
+    source: IdentitySource
     karmada_cluster: str = ""
     """Karmada's name of it, which may differ; empty if Karmada sent nothing here."""
     findings: frozenset[Finding] = frozenset()
 
 
 class IdentityError(Exception):
-    """Nothing says which cluster this is, or what says so is no cluster id."""
+    """No source names the local cluster, or the name is not a possible cluster id."""
 
 
 def identify(
@@ -55,23 +55,23 @@ def identify(
     Return which cluster this is.
 
     Args:
-        setting: By command line, environment or configuration; empty if none says.
-        gateways: An active one names its cluster in its local endpoint.
-        submariners: One names its cluster in its spec.
-        exports: Karmada writes its name of the cluster on those that it sends.
-        own_annotations: Of a ConfigMap of ours that Karmada may have sent, too.
+        setting: From the command line, environment or configuration; empty if none sets it.
+        gateways: An active gateway names its cluster in its local endpoint.
+        submariners: A Submariner object names its cluster in its spec.
+        exports: Karmada writes its name of the cluster on each export that it sends.
+        own_annotations: Those of the exporter's own ConfigMap, which Karmada may have sent.
 
     Raises:
-        IdentityError: With what would tell.
+        IdentityError: With the sources that could name the cluster.
     """
     karmada = _karmada_names(exports, own_annotations or {})
     told = {
-        Source.SETTING: [setting] if setting else [],
-        Source.GATEWAY: sorted({g.local for g in gateways if g.active and g.local}),
-        Source.SUBMARINER: sorted({each.cluster for each in submariners if each.cluster}),
-        Source.KARMADA: karmada,
+        IdentitySource.SETTING: [setting] if setting else [],
+        IdentitySource.GATEWAY: sorted({g.local for g in gateways if g.active and g.local}),
+        IdentitySource.SUBMARINER: sorted({each.cluster for each in submariners if each.cluster}),
+        IdentitySource.KARMADA: karmada,
     }
-    source = next((source for source in Source if told[source]), None)
+    source = next((source for source in IdentitySource if told[source]), None)
     if source is None:
         raise IdentityError(_no_name())
     return Identity(
@@ -83,27 +83,27 @@ def identify(
 
 
 def _karmada_names(exports: Iterable[ServiceExport], own: Mapping[str, str]) -> list[str]:
-    """Return Karmada's names of this cluster: our own object's first, for nobody copied that."""
+    """Return Karmada's names of this cluster. Our own object is first: nobody copies that one."""
     ours = karmada_cluster(own)
     others = {each.karmada_cluster for each in exports if each.karmada_cluster}
     return [ours, *sorted(others - {ours})] if ours else sorted(others)
 
 
-def _conflicts(told: Mapping[Source, list[str]]) -> Iterator[Finding]:
+def _conflicts(told: Mapping[IdentitySource, list[str]]) -> Iterator[Finding]:
     for source, names in told.items():
         if len(names) > 1:
             text = f"{_WHERE[source]} says {' and '.join(names)}; {names[0]} is taken"
-            yield Finding(Kind.IDENTITY_CONFLICT, "cluster", text)
-    # Karmada's name is its own affair: it may differ from Submariner's.
-    said = [(s, names[0]) for s, names in told.items() if names and s is not Source.KARMADA]
+            yield Finding(FindingKind.IDENTITY_CONFLICT, "cluster", text)
+    # Karmada's name of a cluster may differ from Submariner's, so it is not compared.
+    said = [(s, names[0]) for s, names in told.items() if names and s is not IdentitySource.KARMADA]
     for source, name in said[1:]:
         first, taken = said[0]
         if name != taken:
             text = f"{_WHERE[first]} says {taken}, {_WHERE[source]} says {name}; {taken} is taken"
-            yield Finding(Kind.IDENTITY_CONFLICT, "cluster", text)
+            yield Finding(FindingKind.IDENTITY_CONFLICT, "cluster", text)
 
 
-def _checked(name: str, source: Source) -> str:
+def _checked(name: str, source: IdentitySource) -> str:
     try:
         return cluster_id(_WHERE[source], name)
     except ValueError as error:

@@ -38,7 +38,7 @@ class ClusterEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     connected: bool = True
 
     def __post_init__(self) -> None:
-        """Refuse what names no cluster."""
+        """Refuse an id that cannot be a cluster's, and networks that are not valid."""
         _wants_label("id", self.id)
         if self.id in NOT_CLUSTERS:
             msg = f"id {self.id} is taken: it says that no cluster is known; choose another"
@@ -64,7 +64,7 @@ class PortEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     port: int
 
     def __post_init__(self) -> None:
-        """Refuse what is no port."""
+        """Refuse a number that is not a port."""
         if not 0 < self.port <= _MAX_PORT:
             msg = f"port {self.port} is not between 1 and {_MAX_PORT}"
             raise SettingsError(msg)
@@ -78,7 +78,7 @@ class ExportEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     ready: bool = True
 
     def __post_init__(self) -> None:
-        """Refuse an export that cannot be answered."""
+        """Refuse an export without an address."""
         if not self.noun().addresses:
             msg = "addresses is empty; write the address that the name answers"
             raise SettingsError(msg)
@@ -100,7 +100,7 @@ class ServiceEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     clusterset_ips: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse what names no service, and exports that contradict each other."""
+        """Refuse a name that cannot be a service's, and exports that contradict each other."""
         _wants_label("namespace", self.namespace)
         _wants_label("name", self.name)
         _wants_unique("export of cluster", (export.cluster for export in self.exports))
@@ -128,7 +128,7 @@ class InventoryFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     submariner_version: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what contradicts itself."""
+        """Refuse entries that contradict each other."""
         self.version()
         known = [cluster.id for cluster in self.clusters]
         _wants_unique("cluster", known)
@@ -138,7 +138,7 @@ class InventoryFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         _wants_no_conflict({cluster.id: cluster.noun() for cluster in self.clusters})
 
     def version(self) -> Version | None:
-        """Return Submariner's version, if it is given."""
+        """Return Submariner's version; None if the file does not give it."""
         if self.submariner_version is None:
             return None
         found = parse_version(self.submariner_version)

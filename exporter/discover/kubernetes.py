@@ -1,4 +1,4 @@
-"""The inventory as the local cluster's API server has it, made anew whenever objects change."""
+"""Watches the local cluster's API server, and makes a new inventory when objects change."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -11,16 +11,17 @@ from exporter.apiserver.resource import Resource
 from exporter.config.label_selector import Selection
 from exporter.discover.api_types import Gateway, Kept, ServiceExport, Submariner
 from exporter.discover.assemble import Discovered, inventory
-from exporter.discover.findings import Finding, Kind
-from exporter.discover.identity import Identity, IdentityError, Source, identify
+from exporter.discover.findings import Finding, FindingKind
+from exporter.discover.identity import Identity, IdentityError, IdentitySource, identify
 from exporter.discover.resources import RESOURCES, Found, Objects, Wanted
 from exporter.model.watches import Watch, WatchState
 
 COALESCE = 0.02
-"""Seconds for which changes are gathered; a readiness change has to be known within 100 ms."""
-LOOK_EVERY = 5.0
-"""Seconds after which a look is taken all the same: a gateway that falls silent changes nothing."""
-_STRENGTH = {source: n for n, source in enumerate(reversed(Source))}
+"""Seconds for which changes are collected. A readiness change must be known within 100 ms."""
+REBUILD_INTERVAL = 5.0
+"""Seconds after which the inventory is made again without a change, because a gateway that falls
+silent changes no object."""
+_STRENGTH = {source: n for n, source in enumerate(reversed(IdentitySource))}
 
 
 class IdentityChangedError(Exception):
@@ -29,18 +30,18 @@ class IdentityChangedError(Exception):
 
 class KubernetesInventory:
     """
-    Watches an API server for what makes the inventory.
+    Watches the objects of an API server that the inventory is made of.
 
     Args:
-        client: Has been entered.
-        setting: The cluster id by command line, environment or configuration; empty if none says.
-        config_map: The exporter's own, in its own namespace: Karmada may have named the cluster
-            on it.
+        client: It has been entered.
+        setting: The cluster id from the command line, environment or configuration, or "".
+        config_map: The exporter's own ConfigMap, in its own namespace. Karmada may have named
+            the cluster on it.
         selection: The services wanted.
-        unix: Tells the time.
+        unix: Returns the time, unix seconds.
         changed: Awaited with each new inventory.
-        observation_gap: Called with the time, on the loop's clock, since when changes were not seen
-            that now are.
+        observation_gap: Called when a watch works again, with the time on the loop's clock since
+            when changes were not seen.
     """
 
     def __init__(
@@ -56,7 +57,7 @@ class KubernetesInventory:
     ) -> None:
         self._client, self._setting, self._selection = client, setting, selection
         self._config_map = config_map
-        self._unix, self._publish, self._was_blind = unix, changed, observation_gap
+        self._unix, self._publish, self._observation_gap = unix, changed, observation_gap
         self._due = asyncio.Event()
         self._failing: dict[str, float] = {}
         self._own: Mapping[str, str] | None = None
@@ -71,7 +72,7 @@ class KubernetesInventory:
 
     @property
     def identity(self) -> Identity | None:
-        """Return which cluster this is, once that is known."""
+        """Return which cluster this is; None until it is known."""
         return self._identity
 
     async def run(self) -> None:
@@ -79,8 +80,8 @@ class KubernetesInventory:
         Watch until cancelled.
 
         Raises:
-            IdentityError: If nothing says which cluster this is.
-            IdentityChangedError: If what says so says something else than before.
+            IdentityError: If no source names the local cluster.
+            IdentityChangedError: If the sources name another cluster than before.
         """
         async with asyncio.TaskGroup() as group:
             for name, reflector in self._reflectors.items():
@@ -88,7 +89,7 @@ class KubernetesInventory:
             await self._make_inventories()
 
     def watches(self) -> Iterator[Watch]:
-        """Yield how each resource stands."""
+        """Yield the state of each watched resource."""
         for name, reflector in self._reflectors.items():
             yield Watch(
                 resource=name,
@@ -105,7 +106,7 @@ class KubernetesInventory:
             )
 
     def waits_for(self) -> str:
-        """Return which resources have not been listed yet, for people; empty if all have."""
+        """Return a text about resources that are not listed yet; empty if all are listed."""
         waiting = [each for each in self._reflectors.values() if not each.settled.is_set()]
         if not waiting:
             return ""
@@ -121,16 +122,16 @@ class KubernetesInventory:
             self._due.clear()
             began = loop.time()
             await self._make()
-            # At most half of the time goes into this, however fast objects change.
+            # At most half of the time is spent on this, even if objects change quickly.
             await asyncio.sleep(max(COALESCE, loop.time() - began))
             try:
-                async with asyncio.timeout(LOOK_EVERY):
+                async with asyncio.timeout(REBUILD_INTERVAL):
                     await self._due.wait()
             except TimeoutError:
                 continue
 
     async def _make(self) -> None:
-        self._note_blindness()
+        self._report_gaps()
         objects = {
             name: dict(reflector.objects)
             for name, reflector in self._reflectors.items()
@@ -156,16 +157,16 @@ class KubernetesInventory:
     def _broken(self) -> Iterator[Finding]:
         for reflector in self._reflectors.values():
             for name, why in list(reflector.store.broken.items()):
-                yield Finding(Kind.BROKEN_OBJECT, f"{reflector.resource.title} {name}", why)
+                yield Finding(FindingKind.BROKEN_OBJECT, f"{reflector.resource.title} {name}", why)
 
-    def _note_blindness(self) -> None:
-        """Tell since when changes could not be seen, once they are."""
+    def _report_gaps(self) -> None:
+        """Report the gap of each watch that failed and works again."""
         for name, reflector in self._reflectors.items():
             if reflector.state is WatchState.FAILING:
                 last = reflector.last_alive or asyncio.get_running_loop().time()
                 self._failing.setdefault(name, last)
             elif name in self._failing:
-                self._was_blind(self._failing.pop(name))
+                self._observation_gap(self._failing.pop(name))
 
     async def _identify(self, found: Found) -> Identity:
         if self._identity is None:
@@ -174,7 +175,7 @@ class KubernetesInventory:
         before = self._identity
         if before is not None and made.cluster != before.cluster:
             if _STRENGTH[made.source] < _STRENGTH[before.source]:
-                # The better word is away for a while, as a gateway is that moves to another node.
+                # The stronger source is missing for a while, for example a gateway that moves.
                 return before
             msg = (
                 f"this cluster was taken for {before.cluster} by {before.source}; now "
@@ -204,7 +205,7 @@ class KubernetesInventory:
             raise IdentityError("; ".join([str(error), *hidden])) from error
 
     async def _own_annotations(self) -> Mapping[str, str]:
-        """Return the annotations of our own ConfigMap; none if there is none for us to see."""
+        """Return the annotations of our own ConfigMap; none if we cannot see it."""
         path = f"/api/v1/namespaces/{self._client.namespace}/configmaps/{self._config_map}"
         try:
             found: dict[str, Any] = await self._client.read(path)

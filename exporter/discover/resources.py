@@ -1,4 +1,4 @@
-"""The API objects that are watched, and those that were found, by their kind."""
+"""The API resources that are watched, and the objects found, by kind."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from exporter.apiserver.json_fields import Json
 from exporter.discover.api_types import Kept
-from exporter.discover.findings import Finding, Kind
+from exporter.discover.findings import Finding, FindingKind
 from exporter.discover.parse_core import parse_local_slice, parse_node, parse_service
 from exporter.discover.parse_mcs import (
     SERVICE_NAME,
@@ -22,7 +22,8 @@ from exporter.discover.parse_submariner import (
 )
 
 Objects = Mapping[str, Mapping[str, object]]
-"""What is kept, by `Wanted.name` and "namespace/name"; what the API server lacks is absent."""
+"""Parsed objects, by `Wanted.name` and "namespace/name". A resource that the API server does not
+have is absent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,9 +38,9 @@ class Wanted:
     label_selector: str | None = None
     parse: Callable[[Json], Kept | None]
     """
-    Makes what is kept: None for what is not wanted.
+    Parses one object; returns None for an object that is not wanted.
 
-    Raises ValueError, TypeError or KeyError for what is broken.
+    Raises ValueError, TypeError or KeyError for a broken object.
     """
 
 
@@ -126,7 +127,7 @@ K = TypeVar("K", bound=Kept)
 
 
 class Found:
-    """The objects by kind; what is of no known kind becomes a finding."""
+    """The objects by kind. An object of an unknown kind becomes a finding."""
 
     def __init__(self, objects: Objects) -> None:
         self._objects = objects
@@ -137,7 +138,7 @@ class Found:
         return [each for some in found for each in some if isinstance(each, kind)]
 
     def served(self, name: str) -> bool:
-        """Return whether the API server has the resource, as far as it lets us see."""
+        """Return whether the API server has the resource, as far as we may see."""
         return name in self._objects
 
     def foreign(self) -> Iterator[Finding]:
@@ -146,4 +147,4 @@ class Found:
             for key, each in found.items():
                 if name not in _NAMES or not isinstance(each, Kept):
                     text = f"is of no use: {type(each).__name__}"
-                    yield Finding(Kind.BROKEN_OBJECT, f"{name} {key}", text)
+                    yield Finding(FindingKind.BROKEN_OBJECT, f"{name} {key}", text)

@@ -1,4 +1,4 @@
-"""Services of the clusterset out of what is kept of the API objects, each from its own parts."""
+"""Makes the services of the clusterset, each from its own API objects."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -27,47 +27,47 @@ from exporter.model.clusterset import (
 
 
 @dataclass(slots=True)
-class Parts:
-    """The objects that speak of one service."""
+class ServiceParts:
+    """The objects about one service."""
 
     name: ServiceName
     export: ServiceExport | None = None
     whole: ServiceImport | None = None
-    """The import that stands for all clusters."""
+    """The import for all clusters."""
     shares: dict[str, ServiceImport] = field(default_factory=dict)
-    """Imports that stand for one cluster each: Submariner up to 0.14."""
+    """Imports for one cluster each: Submariner up to 0.14."""
     slices: dict[str, list[ImportedSlice]] = field(default_factory=lambda: defaultdict(list))
     local: LocalService | None = None
     local_slices: list[LocalSlice] = field(default_factory=list)
 
     def add(self, each: ServiceImport) -> None:
-        """Take an import of the service or of one cluster's share of it."""
+        """Add an import of the service or of one cluster's share of it."""
         if each.cluster is None:
             self.whole = each
         else:
             self.shares[each.cluster] = each
 
     def slices_of(self, cluster: str) -> list[ImportedSlice]:
-        """Return the slices of *cluster* that count: old ones may stay behind after an upgrade."""
+        """Return the slices of *cluster* that count. Old ones may remain after an upgrade."""
         slices = self.slices.get(cluster, [])
         return [each for each in slices if not each.old] or slices
 
     @property
     def labels(self) -> Iterator[tuple[str, str]]:
-        """Yield the labels of all objects; the Service's own come last, so they win."""
+        """Yield the labels of all objects. Those of the Service come last, so they win."""
         imports = [*self.shares.values(), *([self.whole] if self.whole else [])]
         for each in (*chain(*self.slices.values()), *imports, self.export, self.local):
             yield from () if each is None else each.labels
 
     @property
     def probed(self) -> bool:
-        """Return whether no object says that the service be left alone."""
+        """Return whether no object excludes the service from probing."""
         said = (self.export, self.whole, self.local, *self.shares.values())
         return all(each is None or each.probed for each in said)
 
     @property
     def headless(self) -> bool:
-        """Return whether it is a headless service, by the object that knows best."""
+        """Return whether the service is headless, by the most reliable object."""
         for known in (self.whole, *self.shares.values()):
             if known is not None:
                 return known.headless
@@ -77,7 +77,7 @@ class Parts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """By whose rules the objects are read."""
+    """The name server and the version whose rules apply."""
 
     local: str
     profile: Profile
@@ -90,8 +90,8 @@ def gather(
     slices: Iterable[ImportedSlice],
     services: Iterable[LocalService],
     local_slices: Iterable[LocalSlice],
-) -> dict[ServiceName, Parts]:
-    """Return what speaks of each service that is exported from here or imported."""
+) -> dict[ServiceName, ServiceParts]:
+    """Return the objects of each service that the local cluster exports or imports."""
     found = _Gathered()
     for export in exports:
         found[export.service].export = export
@@ -108,15 +108,15 @@ def gather(
     return found
 
 
-class _Gathered(dict[ServiceName, Parts]):
-    """Parts by name, made when first asked for."""
+class _Gathered(dict[ServiceName, ServiceParts]):
+    """ServiceParts by name, made at the first access."""
 
-    def __missing__(self, name: ServiceName) -> Parts:
-        return self.setdefault(name, Parts(name))
+    def __missing__(self, name: ServiceName) -> ServiceParts:
+        return self.setdefault(name, ServiceParts(name))
 
 
-def build(parts: Parts, rules: Rules) -> Service:
-    """Return the service that *parts* make."""
+def build(parts: ServiceParts, rules: Rules) -> Service:
+    """Return the service that is made of *parts*."""
     headless = parts.headless
     portable = rules.profile is not Profile.SUBMARINER
     share = _portable_export if portable else _headless_export if headless else _export
@@ -136,8 +136,8 @@ def build(parts: Parts, rules: Rules) -> Service:
     )
 
 
-def workload(parts: Parts) -> Workload:
-    """Return what stands behind a service that this cluster exports."""
+def workload(parts: ServiceParts) -> Workload:
+    """Return the pods behind a service that the local cluster exports."""
     own = _own(parts)
     local = parts.local
     return Workload(
@@ -149,13 +149,13 @@ def workload(parts: Parts) -> Workload:
     )
 
 
-def _exporters(parts: Parts, *, portable: bool) -> set[str]:
-    # Lighthouse goes by endpoint slices, whatever the import's status says.
+def _exporters(parts: ServiceParts, *, portable: bool) -> set[str]:
+    # Lighthouse reads endpoint slices, not the status of the import.
     listed = parts.whole.clusters if portable and parts.whole is not None else ()
     return {*parts.slices, *parts.shares, *listed}
 
 
-def _export(parts: Parts, cluster: str, rules: Rules) -> Export | None:
+def _export(parts: ServiceParts, cluster: str, rules: Rules) -> Export | None:
     slices, share = parts.slices_of(cluster), parts.shares.get(cluster)
     marked = [each for each in slices if each.headless is not None]
     if marked:
@@ -174,14 +174,14 @@ def _export(parts: Parts, cluster: str, rules: Rules) -> Export | None:
     )
 
 
-def _share_address(parts: Parts, share: ServiceImport, rules: Rules) -> tuple[Address, ...]:
-    # Of its own cluster an old Lighthouse answers what the Service has, even under Globalnet.
+def _share_address(parts: ServiceParts, share: ServiceImport, rules: Rules) -> tuple[Address, ...]:
+    # For its own cluster an old Lighthouse answers the address of the Service, even with Globalnet.
     if share.cluster == rules.local and parts.local is not None and parts.local.ips:
         return parts.local.ips[:1]
     return share.ips[:1]
 
 
-def _headless_export(parts: Parts, cluster: str, rules: Rules) -> Export:
+def _headless_export(parts: ServiceParts, cluster: str, rules: Rules) -> Export:
     slices = parts.slices_of(cluster)
     answered = [each.ready for each in slices]
     counts_not_ready = counts_not_ready_endpoints(rules.version)
@@ -195,30 +195,30 @@ def _headless_export(parts: Parts, cluster: str, rules: Rules) -> Export:
     )
 
 
-def _own_addresses(parts: Parts, slices: list[ImportedSlice]) -> tuple[Address, ...]:
-    # Global addresses of pods are not reached from their own cluster, so Lighthouse answers the
-    # pods' own ones there. Source: "shouldRetrieveLocalEndpointSlicesFor" in Lighthouse 0.15.
+def _own_addresses(parts: ServiceParts, slices: list[ImportedSlice]) -> tuple[Address, ...]:
+    # Global addresses of pods do not work in their own cluster, so Lighthouse answers the
+    # own addresses of pods there. Source: Lighthouse 0.15, "shouldRetrieveLocalEndpointSlicesFor".
     if not slices or not all(each.globalnet and each.headless for each in slices):
         return ()
     return tuple(chain(*(each.addresses for each in _own(parts))))
 
 
-def _portable_export(parts: Parts, cluster: str, rules: Rules) -> Export:
+def _portable_export(parts: ServiceParts, cluster: str, rules: Rules) -> Export:
     slices = parts.slices_of(cluster)
     own = _own(parts) if cluster == rules.local else []
     addresses = chain(*(each.ready for each in slices), *(each.addresses for each in own))
     if slices or own:
         ready = any(each.ready for each in slices) or any(each.ready for each in own)
     else:
-        # Nobody here knows better than the list of those who export it.
+        # The list of exporting clusters is all that is known here.
         ready = True
-    # One that is not headless is answered with the address of all clusters.
+    # A service that is not headless is answered with one address for all clusters.
     told = tuple(dict.fromkeys(addresses)) if parts.headless else ()
     return Export(cluster=cluster, addresses=told, ready=ready)
 
 
-def _ports(parts: Parts, local: str, *, headless: bool) -> tuple[Port, ...]:
-    """Return the ports to ask at: of a headless service those of the pods, else the service's."""
+def _ports(parts: ServiceParts, local: str, *, headless: bool) -> tuple[Port, ...]:
+    """Return the ports to probe: those of the pods if headless, else those of the service."""
     shares = sorted(parts.shares.values(), key=lambda each: (each.cluster != local, each.cluster))
     imports = [each.ports for each in (parts.whole, *shares) if each is not None]
     slices = [each.ports for each in chain(*parts.slices.values())]
@@ -227,15 +227,15 @@ def _ports(parts: Parts, local: str, *, headless: bool) -> tuple[Port, ...]:
     return next((ports for ports in candidates if ports), ())
 
 
-def _karmada_endpoints(parts: Parts) -> tuple[str, ...]:
+def _karmada_endpoints(parts: ServiceParts) -> tuple[str, ...]:
     return tuple(sorted({e.karmada_cluster for e in parts.local_slices if e.karmada_cluster}))
 
 
-def _own(parts: Parts) -> list[LocalSlice]:
+def _own(parts: ServiceParts) -> list[LocalSlice]:
     return [each for each in parts.local_slices if not each.karmada_cluster]
 
 
-def _endpoints(parts: Parts) -> Endpoints:
+def _endpoints(parts: ServiceParts) -> Endpoints:
     # A pod with two address families is in a slice of each.
     by_family: dict[str, list[int]] = {}
     for each in _own(parts):

@@ -44,10 +44,10 @@ class StaticInventory:
     Watches an inventory file.
 
     Args:
-        path: The file; a symlink is followed, so a flipped one counts as a change.
-        local: The cluster that looks at it.
+        path: The file. A symlink is followed, so a link to another file counts as a change.
+        local: The local cluster.
         changed: Called with each new inventory.
-        failed: Called once for each version of the file that cannot be taken.
+        failed: Called once for each version of the file that cannot be used.
     """
 
     def __init__(

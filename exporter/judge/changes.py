@@ -1,4 +1,4 @@
-"""What changed about a service from one inventory to the next."""
+"""Finds what changed about a service from one inventory to the next."""
 
 from exporter.model.clusterset import Export, Inventory, Service
 from exporter.model.verdicts import Reason
@@ -11,14 +11,14 @@ def _reason_of_export(was: Export | None, now: Export | None) -> Reason:
 
 
 def reach(inventory: Inventory, service: Service) -> frozenset[str]:
-    """Return the exporters of *service* that can be reached from here."""
+    """Return the exporting clusters of *service* that can be reached from the local cluster."""
     return inventory.connected & {export.cluster for export in service.exports}
 
 
 def reason(
     moved: frozenset[str], before: Service, after: Service, old: Inventory, new: Inventory
 ) -> Reason:
-    """Say what changed about the clusters that came to be, or ceased to be, right."""
+    """Return what changed about *moved*: the clusters that became right, or stopped being so."""
     reasons = set()
     for cluster in moved:
         was, now = before.export_of(cluster), after.export_of(cluster)

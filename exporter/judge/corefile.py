@@ -1,4 +1,4 @@
-"""Where a CoreDNS configuration sends the questions of a zone."""
+"""Finds where a CoreDNS configuration sends the questions of a zone."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ class Forwarding:
     addresses: tuple[str, ...]
     """Where that block forwards to, without ports."""
     imports: bool
-    """Whether files are imported, which may say more."""
+    """Whether files are imported, which may contain more."""
 
 
 def forwarding(corefile: str, zone: str) -> Forwarding:
@@ -30,7 +30,7 @@ def forwarding(corefile: str, zone: str) -> Forwarding:
 
 
 def _blocks(corefile: str) -> Iterator[tuple[list[str], list[list[str]]]]:
-    """Yield the keys and the directives of each server block; directives outside have no block."""
+    """Yield the keys and the directives of each server block."""
     depth, keys = 0, list[str]()
     lines = list[list[str]]()
     for line in corefile.splitlines():

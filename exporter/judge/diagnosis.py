@@ -1,4 +1,4 @@
-"""What a cluster's own objects say of why clusterset names may not work here."""
+"""Explains, by a cluster's own objects, why clusterset names may not work in it."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,17 +15,17 @@ SUBMARINER_KINDS = ("clusters", "endpoints", "gateways", "submariners")
 
 @dataclass(frozen=True, slots=True)
 class ObjectRead:
-    """One thing that was asked for."""
+    """One object that was asked for."""
 
     found: ApiObject | None = None
-    """None if there is none."""
+    """None if it does not exist."""
     unread: str = ""
-    """Why it was not looked at; empty if it was."""
+    """Why it could not be read; empty if it was read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dns:
-    """Submariner's name server, and who should lead to it."""
+    """Submariner's name server, and the name servers that should forward to it."""
 
     namespace: str
     pods: ObjectRead
@@ -44,19 +44,19 @@ class ClusterRead:
     served: Mapping[str, tuple[str, ...]]
     """Versions of each resource, named as kubectl does."""
     unread: str
-    """Why versions could not be read; empty if they could."""
+    """Why the versions could not be read; empty if they were read."""
     missing: tuple[str, ...] | None
-    """Rights that `run` needs and that are not granted, verb and resource; None: not asked."""
+    """Verb and resource of rights that `run` needs and does not have; None if not checked."""
     rights_unread: str = ""
-    """Why the rights were not looked at; empty if they were."""
+    """Why the rights were not checked; empty if they were checked."""
     noticed: tuple[tuple[str, str], ...]
-    """What discovery found, and about what."""
+    """The findings of discovery: what each is about, and its text."""
     dns: Dns | None
-    """None where no Submariner is."""
+    """None where Submariner is not installed."""
 
 
 def diagnose(cluster: ClusterRead, domain: str) -> Iterator[CheckLine]:
-    """Yield what is well and what is not; *domain* is the zone of the clusterset names."""
+    """Yield a line for each check; *domain* is the zone of the clusterset names."""
     yield from _kinds(cluster)
     yield from _rights(cluster)
     if not cluster.noticed:

@@ -1,4 +1,4 @@
-"""What a clusterset name should answer, and whether a probe shows that it does."""
+"""Computes the right answer to a clusterset name, and checks whether a probe shows it."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -22,36 +22,37 @@ class Outcome(StrEnum):
     NODATA = "nodata"
     NXDOMAIN = "nxdomain"
     SILENCE = "silence"
-    """No reply: how an old Lighthouse says NXDOMAIN."""
+    """No reply: an old Lighthouse does this instead of NXDOMAIN."""
 
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """What a name server may rightly answer to a question."""
+    """The answers to a question that are right."""
 
     outcome: Outcome
     clusters: frozenset[str] = frozenset()
-    """Whose addresses may be answered; `UNKNOWN` where an address does not tell whose it is."""
+    """The clusters whose addresses may be answered; `UNKNOWN` if an address does not show its
+    cluster."""
     addresses: frozenset[Address] = frozenset()
-    """Those that may be in the answer."""
+    """The addresses that may be in the answer."""
     whole: bool = False
-    """The answer has all of them, not those of one cluster."""
+    """The answer contains all addresses, not only those of one cluster."""
     others: frozenset[Outcome] = frozenset()
-    """Outcomes that are right, too, by what is known."""
+    """Other outcomes that may also be right, because not everything is known."""
 
 
 def expect(inventory: Inventory, question: Question, policy: Policy) -> Expectation:
     """
-    Say what the name server of *inventory*'s local cluster should answer to *question*.
+    Return what the name server of *inventory*'s local cluster should answer to *question*.
 
-    Submariner's Lighthouse answers a plain name with the local cluster while that exports the
-    service and is ready, whatever its gateway says. Otherwise it answers with any ready cluster
-    that it counts as connected, else with no data. A pinned name is answered even if its cluster
-    is neither ready nor connected. The plain name of a headless service has the addresses of all
-    ready clusters at once and knows no preference. Where the service has clusterset IPs they are
-    the answer (0.19 and later).
+    With Submariner's Lighthouse, a plain name is answered with the local cluster while that
+    exports the service and is ready. Its gateway does not matter. Otherwise the answer is any ready
+    cluster that Lighthouse counts as connected, or no data. A pinned name is answered even if its
+    cluster is neither ready nor connected. A plain name of a headless service is answered with the
+    addresses of all ready clusters, and none is preferred. A service that has clusterset IPs is
+    answered with those (0.19 and later).
 
-    By Cilium and GKE a service has one address in the whole clusterset, no cluster is preferred,
+    With Cilium and GKE, a service has one address in the whole clusterset. No cluster is preferred,
     and there are no pinned names.
 
     With `Policy.SPREAD` every ready and connected cluster is right.
@@ -112,12 +113,12 @@ def _is_healthy(inventory: Inventory, export: Export) -> bool:
 
 
 def _answers_headless(export: Export) -> bool:
-    # Addresses that are published though not ready come with the fact that they exist.
+    # Addresses may be published before they are ready; then `backed` is True.
     return bool(export.addresses) and (export.ready or export.backed is True)
 
 
 def is_silent(inventory: Inventory) -> bool:
-    """Return whether this Lighthouse says NXDOMAIN by no reply at all."""
+    """Return whether this Lighthouse does not reply, instead of NXDOMAIN."""
     submariner = inventory.profile is Profile.SUBMARINER
     return submariner and ignores_unknown_names(inventory.version)
 
@@ -125,7 +126,7 @@ def is_silent(inventory: Inventory) -> bool:
 def _no_name(inventory: Inventory, question: Question) -> Expectation:
     if is_silent(inventory):
         return Expectation(Outcome.SILENCE)
-    # From 0.21 on a cluster without IPv6 says so before it looks a name up.
+    # From 0.21 on, a cluster without IPv6 answers no data before it looks up the name.
     unsure = question.record is Record.AAAA and knows_ipv6(inventory.version)
     others = frozenset({Outcome.NODATA} if unsure else ())
     return Expectation(Outcome.NXDOMAIN, others=others)
@@ -167,12 +168,12 @@ def _of_type(question: Question, addresses: Iterable[Address]) -> tuple[Address,
 
 def check(inventory: Inventory, expected: Expectation, probe: Probe) -> Iterator[tuple[Rule, bool]]:
     """
-    Yield each rule that *probe* can check, and whether it held.
+    Yield each rule that *probe* can check, and whether it was kept.
 
     Args:
         inventory: The clusterset as it was when the probe ran.
-        expected: What `expect` says to the probe's question.
-        probe: What was seen.
+        expected: The result of `expect` for the question of the probe.
+        probe: The probe.
     """
     if expected.outcome is not Outcome.ANSWER or probe.answer.failure is Failure.RESOURCE:
         return
@@ -187,7 +188,7 @@ def check(inventory: Inventory, expected: Expectation, probe: Probe) -> Iterator
     elif not shared:
         yield from _check_plain(inventory, expected, owners)
     reply = probe.reply
-    # Submariner answers clusterset IPs and routes none, so what they reply is nobody's promise.
+    # Submariner answers clusterset IPs but does not route them, so it promises no reply.
     routed = not shared or inventory.profile is not Profile.SUBMARINER
     if (
         reply is not None
@@ -212,7 +213,7 @@ def _check_plain(
 
 
 def _should_serve(inventory: Inventory, question: Question, destination: str | None) -> bool:
-    # Pinned names are answered for clusters that are down, too: that they do not reply is no news.
+    # Pinned names are also answered for clusters that are down, so no reply is expected of those.
     if destination is None:
         return True
     export = inventory.services[question.service].export_of(destination)

@@ -1,4 +1,4 @@
-"""What would break a service's next failover, or the verdict on it, by the inventory alone."""
+"""Finds in the inventory what would break the next failover of a service, or its verdict."""
 
 from exporter.judge.expect import is_silent
 from exporter.model.clusterset import Inventory, Profile, Service
@@ -9,7 +9,7 @@ def hazards(
     inventory: Inventory, service: Service, overlapping: frozenset[str], *, pinned: bool
 ) -> frozenset[Hazard]:
     """
-    Return the hazards of *service*, as its clients in the local cluster meet them.
+    Return the hazards of *service* for its clients in the local cluster.
 
     Args:
         inventory: The clusterset as the local cluster sees it.
@@ -20,7 +20,7 @@ def hazards(
     exporters = {export.cluster for export in service.exports}
     here = inventory.local in exporters
     found = {
-        # Lighthouse takes the endpoints that Karmada dispatched from elsewhere for local ones.
+        # Lighthouse treats endpoints that Karmada copied from other clusters as local ones.
         Hazard.KARMADA_ENDPOINTS: here and bool(service.karmada_endpoints),
         Hazard.OVERLAPPING_CIDRS: bool(overlapping & (exporters | {inventory.local})),
         Hazard.STALE_GATEWAY: bool((inventory.answered - inventory.connected) & exporters),

@@ -1,4 +1,4 @@
-"""How right it is that a client of another cluster was served here."""
+"""Judges whether a client of another cluster should have been served here."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,34 +8,34 @@ from exporter.model.verdicts import Locality
 
 LEAKS = frozenset({Locality.LEAK, Locality.PINNED})
 MAX_PAST = 64
-"""Changes of a source's standing that are remembered. Hits older than that are unknown."""
+"""Changes of a standing that are remembered. Older hits are unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Graces:
-    """For how long after a change the old ways are forgiven, in seconds."""
+    """Seconds after a change in which the old behaviour is forgiven."""
 
     leak: float
-    """Covers DNS TTLs, propagation and connections kept alive."""
+    """Covers DNS TTLs, propagation and keep-alive connections."""
     export: float
-    """Karmada evicts by taking the ServiceExport away first."""
+    """Karmada removes the ServiceExport first when it evicts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """How a source cluster stands to a service, and since when."""
+    """Whether a source cluster exports a service and is ready, and since when."""
 
     exported: bool
     ready: bool
     since: float
     before: Locality
-    """What its clients' hits on another cluster counted as, up to *since*."""
+    """The verdict on its clients' hits on another cluster, up to *since*."""
     was_exported: bool = False
-    """It exported the service until *since*, or until lately before that."""
+    """It exported the service until *since*, or until a short time before that."""
 
 
 def first_standing(*, exported: bool, ready: bool, now: float) -> Standing:
-    """Return the standing of a cluster seen for the first time: nothing is known of before."""
+    """Return the first standing of a cluster. Nothing is known of the time before."""
     before = Locality.UNKNOWN if exported else Locality.REMOTE
     return Standing(exported=exported, ready=ready, since=now, before=before)
 
@@ -43,7 +43,7 @@ def first_standing(*, exported: bool, ready: bool, now: float) -> Standing:
 def move(
     standing: Standing, *, exported: bool, ready: bool, now: float, graces: Graces
 ) -> Standing:
-    """Return the standing after the inventory said so at the moment *now*."""
+    """Return the standing after an inventory that came at the moment *now*."""
     if (standing.exported, standing.ready) == (exported, ready):
         return standing
     before = crossing(standing, now=now, graces=graces)
@@ -56,7 +56,7 @@ def move(
 
 
 def crossing(standing: Standing, *, now: float, graces: Graces) -> Locality:
-    """Judge a hit that came from the cluster with this *standing* to another one."""
+    """Judge a hit on another cluster from the cluster with this *standing*."""
     age = now - standing.since
     if not standing.exported:
         evicted = standing.was_exported and age < graces.export
@@ -71,16 +71,16 @@ def crossing(standing: Standing, *, now: float, graces: Graces) -> Locality:
 
 class Standings:
     """
-    How a source cluster stood to a service over time: bounded, the newest changes are kept.
+    The standings of a source cluster over time. Only the newest changes are kept.
 
     Args:
-        first: Its standing when it was seen first; nothing is known of the time before.
+        first: Its first standing. Nothing is known of the time before.
     """
 
     __slots__ = ("_past",)
 
     def __init__(self, first: Standing) -> None:
-        # Nearly always this one alone: a deque would take 600 bytes for it, thousands of times.
+        # There is nearly always only one. A deque would take 600 bytes, thousands of times.
         self._past: tuple[Standing, ...] = (first,)
 
     @property
@@ -89,7 +89,7 @@ class Standings:
         return self._past[-1]
 
     def move(self, *, exported: bool, ready: bool, now: float, graces: Graces) -> None:
-        """Take in what the inventory says at the moment *now*."""
+        """Take in an inventory that came at the moment *now*."""
         moved = move(self.now, exported=exported, ready=ready, now=now, graces=graces)
         if moved is not self.now:
             self._past = (*self._past, moved)[-MAX_PAST:]
@@ -105,11 +105,11 @@ class Standings:
         """Yield the verdicts on hits on another cluster from *start* to *end*, newest first."""
         for standing in reversed(self._past):
             if standing.since <= end:
-                # As early as can be: what is forgiven after a change is forgiven.
+                # The earliest moment counts, so that what a grace forgives stays forgiven.
                 yield crossing(standing, now=max(start, standing.since), graces=graces)
             if standing.since <= start:
                 return
-        # Older than what is known.
+        # The hits are older than the known standings.
         yield Locality.UNKNOWN
 
 
@@ -125,20 +125,20 @@ def locality(
     graces: Graces,
 ) -> Locality:
     """
-    Judge the hits of *source* on the cluster *local*, served at some time from *start* to *end*.
+    Judge the hits of *source* on the cluster *local*, served between *start* and *end*.
 
-    A leak is what is one at any time of that; else the newest other verdict holds, since a false
-    leak is worse than none.
+    They are a leak only if they are one at each moment. Otherwise the newest other verdict holds,
+    because a false leak is worse than a missed one.
 
     Args:
         source: A cluster id, or one of `exporter.model.clusterset.NOT_CLUSTERS`.
         local: The cluster that served the hits.
-        standings: How *source* stood to the service; None if it never exported it.
+        standings: Those of *source*; None if it never exported the service.
         start: Seconds on the clock of *standings*.
         end: Not before *start*.
-        pinned: Whether they asked for *local* by name.
+        pinned: Whether the requests named *local* in their host.
         spreads: Whether the name server prefers no cluster, so that crossing is by design.
-        graces: What is forgiven after a change.
+        graces: The grace periods after a change.
     """
     if source in NOT_CLUSTERS:
         return Locality.EXTERNAL if source == EXTERNAL else Locality.UNKNOWN

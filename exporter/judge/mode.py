@@ -1,4 +1,4 @@
-"""What a client in this cluster gets now from a service."""
+"""Finds what a client in the local cluster gets from a service now."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ gives every second answer: by chance alone that many agree once in a million pro
 
 @dataclass(slots=True)
 class Serving:
-    """What one plain probe says of a service."""
+    """The result of one plain probe."""
 
     at: float
     cluster: str | None
@@ -35,16 +35,16 @@ class Serving:
 @dataclass(slots=True, kw_only=True)
 class ModeJudge:
     """
-    Follow one service's mode.
+    Follows the mode of one service.
 
-    *confirm* probes in a row must agree before the mode changes; the moment of the change is that
-    of the first of them. Two modes need more than the newest probes:
+    The mode changes when *confirm* probes in a row agree. The change counts from the first of them.
+    Two modes need more than the newest probes:
 
-    - `Mode.MIXED`: answers go to and fro between the local cluster and others while not all of them
-      are right, or a headless name leads to all of them at once. It ends after `UNMIXED` probes
-      that agree.
-    - `Mode.DEGRADED`: several clusters are right, one of them failed *confirm* times since it
-      served last, and another one serves. It ends when the failing one serves or is not right.
+    - `Mode.MIXED`: answers alternate between the local cluster and others, and not all of them are
+      right; or a headless name leads to all of them at once. It ends after `UNMIXED` probes that
+      agree.
+    - `Mode.DEGRADED`: several clusters are right, one of them failed *confirm* times after it last
+      served, and another one serves. It ends when the failing one serves or is no longer right.
     """
 
     local: str
@@ -54,7 +54,7 @@ class ModeJudge:
     seen: tuple[Serving, ...] = ()
     """The newest probes, the newest last."""
     failing: dict[str, int] = field(default_factory=dict)
-    """How often each cluster that was named failed in a row, counted over its own answers."""
+    """For each answered cluster, its failures in a row, counted over its own answers."""
     _stable_right: bool = False
     """All of the newest probes were served by the local cluster."""
 
@@ -79,8 +79,8 @@ class ModeJudge:
         Take in the next plain probe.
 
         Args:
-            serving: What the probe says.
-            right: Clusters that may answer by the oracle.
+            serving: The result of the probe.
+            right: The clusters that should answer.
             exported: Whether the local cluster exports the service, or did until lately.
             changing: Whether caches may still be right to answer the old way.
         """
@@ -109,7 +109,7 @@ class ModeJudge:
         self.mode, self.since = Mode.UNKNOWN, None
 
     def reclassify(self, *, exported: bool, now: float) -> None:
-        """Tell failover from remote anew, after the local export came or went."""
+        """Choose between failover and remote again, after the local export came or went."""
         if self.mode in {Mode.REMOTE, Mode.FAILOVER}:
             self._change(Mode.FAILOVER if exported else Mode.REMOTE, now)
 

@@ -1,4 +1,4 @@
-"""Whether SRV records say the same of a service as all else does."""
+"""Checks whether SRV records agree with the inventory."""
 
 from exporter.model.clusterset import Service
 from exporter.model.probes import Answer
@@ -6,7 +6,7 @@ from exporter.model.probes import Answer
 
 def agrees(service: Service, name: str, answer: Answer) -> bool:
     """
-    Say whether the SRV records in *answer* point to *name* or to hosts below it, at known ports.
+    Return whether the SRV records in *answer* point to *name* or hosts below it, at known ports.
 
     For a service with an address of its own, Lighthouse answers the name itself. For a headless
     service, it answers a name for each pod below that name. All have the same priority and

@@ -1,4 +1,4 @@
-"""Whether answers are spread evenly over the clusters that may give them."""
+"""Checks whether answers are spread evenly over the clusters that may give them."""
 
 import math
 from collections import Counter
@@ -7,15 +7,15 @@ from collections.abc import Sequence
 LEVEL = 0.001
 """The share of honest samples that may be called unfair."""
 ANSWERS_EACH = 25
-"""Answers wanted for each eligible cluster before one check is made."""
+"""Answers that are needed for each eligible cluster before one check."""
 
 
 class Spread:
     """
-    Counts the answers of one name, and checks them once there are enough.
+    Counts the answers of one name, and checks them when there are enough.
 
-    Lighthouse takes turns per replica and forgets whose turn it is with each change, so exact
-    alternation proves nothing and only the sums are compared.
+    Each replica of Lighthouse takes turns by itself and starts again at each change. So exact
+    alternation proves nothing, and only the sums are compared.
     """
 
     __slots__ = ("_answers",)
@@ -24,11 +24,11 @@ class Spread:
         self._answers: Counter[str] = Counter()
 
     def clear(self) -> None:
-        """Begin anew, since other clusters are eligible now."""
+        """Start again, because other clusters are eligible now."""
         self._answers.clear()
 
     def answered(self, cluster: str | None, eligible: frozenset[str]) -> bool | None:
-        """Take in an answer; return whether the sums are fair, or None if it is too early."""
+        """Take in an answer; return whether the sums are fair, or None if there are too few."""
         if len(eligible) < 2 or cluster not in eligible:  # noqa: PLR2004 - it takes two to spread
             return None
         self._answers[cluster] += 1
@@ -40,7 +40,7 @@ class Spread:
 
 
 def is_fair(counts: Sequence[int], level: float = LEVEL) -> bool:
-    """Say whether answers spread like this over clusters may come from an even choice."""
+    """Return whether these numbers of answers by cluster may come from an even choice."""
     mean = sum(counts) / len(counts)
     statistic = sum((count - mean) ** 2 / mean for count in counts)
     return _chi_square_tail(statistic, len(counts) - 1) >= level

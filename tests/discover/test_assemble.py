@@ -7,7 +7,7 @@ import pytest
 
 from exporter.config.label_selector import Selection, parse_selector
 from exporter.discover.assemble import inventory
-from exporter.discover.identity import Identity, Source
+from exporter.discover.identity import Identity, IdentitySource
 from exporter.judge.expect import Outcome, expect
 from exporter.model.clusterset import (
     Cluster,
@@ -134,7 +134,9 @@ def test_both_versions_of_the_multicluster_api_say_the_same():
 
 
 def test_the_names_of_this_cluster_are_in_the_inventory():
-    identity = Identity(cluster="cluster1", source=Source.SETTING, karmada_cluster="member1")
+    identity = Identity(
+        cluster="cluster1", source=IdentitySource.SETTING, karmada_cluster="member1"
+    )
     seen = Objects("scene").discover(identity=identity).inventory
     assert (seen.local, seen.karmada_cluster) == ("cluster1", "member1")
 
@@ -199,7 +201,7 @@ class TestOtherImplementations:
         assert objects.discover().inventory.profile is Profile.CILIUM
 
     def test_gke_names_clusters_by_their_place_in_the_fleet(self):
-        identity = Identity(cluster="blue", source=Source.SETTING)
+        identity = Identity(cluster="blue", source=IdentitySource.SETTING)
         seen = Objects("gke").discover(identity=identity).inventory
         assert seen.profile is Profile.GKE
         service = seen.services[NGINX]

@@ -2,8 +2,8 @@
 
 from ipaddress import ip_address, ip_network
 
-from exporter.discover.findings import Finding, Kind
-from exporter.discover.identity import Identity, Source
+from exporter.discover.findings import Finding, FindingKind
+from exporter.discover.identity import Identity, IdentitySource
 from exporter.model.clusterset import ServiceName
 from tests.fakes.objects import Objects
 
@@ -23,7 +23,7 @@ def test_prefixes_that_overlap_are_found():
     objects.get("Cluster", "cluster2")["spec"]["cluster_cidr"] = ["10.1.128.0/17", "fd00:2::/64"]
     (finding,) = objects.discover().findings
     assert finding == Finding(
-        Kind.OVERLAPPING_CIDRS,
+        FindingKind.OVERLAPPING_CIDRS,
         "clusters cluster1 and cluster2",
         "10.1.0.0/16 of cluster1 overlaps 10.1.128.0/17 of cluster2: "
         "clients in 10.1.128.0/17 belong to cluster2",
@@ -31,11 +31,11 @@ def test_prefixes_that_overlap_are_found():
 
 
 def test_a_local_cluster_that_submariner_does_not_know_is_found():
-    identity = Identity(cluster="member1", source=Source.KARMADA)
+    identity = Identity(cluster="member1", source=IdentitySource.KARMADA)
     found = {each.kind: each for each in Objects("scene").discover(identity=identity).findings}
     # Its nodes have addresses of a cluster that it says it is not.
-    assert set(found) == {Kind.UNKNOWN_LOCAL, Kind.OVERLAPPING_CIDRS}
-    assert found[Kind.UNKNOWN_LOCAL].text.endswith("known are cluster1, cluster2")
+    assert set(found) == {FindingKind.UNKNOWN_LOCAL, FindingKind.OVERLAPPING_CIDRS}
+    assert found[FindingKind.UNKNOWN_LOCAL].text.endswith("known are cluster1, cluster2")
 
 
 def test_pod_networks_that_only_nodes_know_count_and_those_known_are_not_repeated():
@@ -57,7 +57,7 @@ def test_a_broker_namespace_of_another_name_is_the_one_that_submariner_names():
 def test_prefixes_of_services_may_not_overlap_either():
     objects = Objects("scene")
     objects.get("Cluster", "cluster2")["spec"]["service_cidr"] = ["100.1.0.0/20"]
-    assert [each.kind for each in objects.discover().findings] == [Kind.OVERLAPPING_CIDRS]
+    assert [each.kind for each in objects.discover().findings] == [FindingKind.OVERLAPPING_CIDRS]
 
 
 def test_a_network_is_never_inside_one_of_another_family():

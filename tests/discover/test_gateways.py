@@ -2,7 +2,7 @@
 
 import pytest
 
-from exporter.discover.findings import Kind
+from exporter.discover.findings import FindingKind
 from exporter.discover.gateways import STALE_AFTER, Remembered
 from exporter.discover.parse_submariner import parse_gateway
 from tests.fakes.objects import NOW, Objects
@@ -108,7 +108,9 @@ def test_since_021_a_cluster_is_connected_by_either_family():
 def test_a_gateway_is_believed_while_it_speaks(age, connected):
     seen = Objects("scene").discover(now=NOW + age)
     assert seen.inventory.clusters["cluster2"].connected is connected
-    assert [each.kind for each in seen.findings] == ([] if connected else [Kind.STALE_GATEWAY])
+    assert [each.kind for each in seen.findings] == (
+        [] if connected else [FindingKind.STALE_GATEWAY]
+    )
 
 
 @pytest.mark.parametrize("stamp", [None, "", "yesterday", "nan", "9" * 400])
@@ -118,7 +120,7 @@ def test_a_gateway_that_never_tells_the_time_is_believed_and_named(stamp):
     seen = objects.discover(now=NOW + 1e6)
     assert seen.inventory.clusters["cluster2"].connected
     (finding,) = seen.findings
-    assert (finding.kind, finding.about) == (Kind.GATEWAY_WITHOUT_TIME, "gateway gw1")
+    assert (finding.kind, finding.about) == (FindingKind.GATEWAY_WITHOUT_TIME, "gateway gw1")
 
 
 def test_no_active_gateway_is_found_and_nothing_is_connected():
@@ -126,7 +128,7 @@ def test_no_active_gateway_is_found_and_nothing_is_connected():
     objects.get("Gateway", "gw1")["status"]["haStatus"] = "passive"
     seen = objects.discover()
     assert seen.inventory.connected == {"cluster1"}
-    assert [each.kind for each in seen.findings] == [Kind.NO_ACTIVE_GATEWAY]
+    assert [each.kind for each in seen.findings] == [FindingKind.NO_ACTIVE_GATEWAY]
 
 
 def test_where_submariner_is_not_installed_nothing_is_said_of_tunnels():

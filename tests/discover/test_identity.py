@@ -2,8 +2,8 @@
 
 import pytest
 
-from exporter.discover.findings import Kind
-from exporter.discover.identity import Identity, IdentityError, Source, identify
+from exporter.discover.findings import FindingKind
+from exporter.discover.identity import Identity, IdentityError, IdentitySource, identify
 from exporter.discover.parse_karmada import KARMADA_NAMESPACE
 from tests.fakes.objects import Objects
 
@@ -26,30 +26,32 @@ def objects():
 
 def test_the_setting_goes_first(objects):
     known = told(objects, setting="cluster1")
-    assert known == Identity(cluster="cluster1", source=Source.SETTING, karmada_cluster="member1")
+    assert known == Identity(
+        cluster="cluster1", source=IdentitySource.SETTING, karmada_cluster="member1"
+    )
 
 
 def test_then_the_active_gateway(objects):
     known = told(objects)
     assert (known.cluster, known.source, known.findings) == (
         "cluster1",
-        Source.GATEWAY,
+        IdentitySource.GATEWAY,
         frozenset(),
     )
 
 
 def test_a_passive_gateway_does_not_count_then_the_submariner_object(objects):
     objects.get("Gateway", "gw1")["status"]["haStatus"] = "passive"
-    assert told(objects).source is Source.SUBMARINER
+    assert told(objects).source is IdentitySource.SUBMARINER
 
 
 def test_then_karmadas_annotation_on_an_export_or_on_our_own_object(objects):
     objects.drop("Gateway", "Submariner")
     known = told(objects)
-    assert (known.cluster, known.source) == ("member1", Source.KARMADA)
+    assert (known.cluster, known.source) == ("member1", IdentitySource.KARMADA)
     objects.drop("ServiceExport")
     known = told(objects, own={KARMADA_NAMESPACE: "karmada-es-member1"})
-    assert (known.cluster, known.source) == ("member1", Source.KARMADA)
+    assert (known.cluster, known.source) == ("member1", IdentitySource.KARMADA)
 
 
 @pytest.mark.parametrize("own", [None, {}, {KARMADA_NAMESPACE: "member1"}, {"other": "x"}])
@@ -93,7 +95,7 @@ def test_a_karmada_name_that_differs_is_no_conflict(objects):
 def test_sources_that_disagree_are_found(objects, setting, submariner, text):
     objects.get("Submariner", "submariner")["spec"]["clusterID"] = submariner
     findings = told(objects, setting=setting).findings
-    assert {each.kind for each in findings} == {Kind.IDENTITY_CONFLICT}
+    assert {each.kind for each in findings} == {FindingKind.IDENTITY_CONFLICT}
     assert {each.text for each in findings} == text
 
 

@@ -9,7 +9,7 @@ from ipaddress import ip_address
 import pytest
 
 from exporter.discover.assemble import inventory
-from exporter.discover.findings import Kind
+from exporter.discover.findings import FindingKind
 from exporter.discover.resources import RESOURCES
 from tests.fakes.objects import HERE, NOW, Objects
 
@@ -165,8 +165,8 @@ def test_what_is_of_no_use_in_the_store_is_named():
     kept["pods"] = {"shop/cart": next(iter(kept["nodes"].values()))}
     seen = inventory(kept, identity=HERE, now=NOW)
     assert {(each.kind, each.about) for each in seen.findings} == {
-        (Kind.BROKEN_OBJECT, "nodes /odd"),
-        (Kind.BROKEN_OBJECT, "pods shop/cart"),
+        (FindingKind.BROKEN_OBJECT, "nodes /odd"),
+        (FindingKind.BROKEN_OBJECT, "pods shop/cart"),
     }
     assert seen.inventory == Objects("scene").discover().inventory
 

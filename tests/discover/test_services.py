@@ -5,7 +5,7 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from exporter.discover.identity import Identity, Source
+from exporter.discover.identity import Identity, IdentitySource
 from exporter.judge.expect import Outcome, expect
 from exporter.model.clusterset import Condition, Endpoints, Export, Port, ServiceName
 from exporter.model.probes import Question
@@ -130,7 +130,7 @@ class TestSubmarinerUpTo014:
         objects = Objects("percluster")
         spec = objects.get("ServiceImport", "nginx-nginx-test-cluster2")["spec"]
         spec["ports"] = [{"name": "http", "port": 8000}]
-        here = Identity(cluster="cluster2", source=Source.SETTING)
+        here = Identity(cluster="cluster2", source=IdentitySource.SETTING)
         service = objects.discover(identity=here).inventory.services[NGINX]
         assert service.ports == (Port(name="http", port=8000),)
         assert objects.discover().inventory.services[NGINX].ports[0].port == 80

@@ -6,13 +6,13 @@ from pathlib import Path
 import yaml
 
 from exporter.discover.assemble import inventory
-from exporter.discover.identity import Identity, Source
+from exporter.discover.identity import Identity, IdentitySource
 from exporter.discover.resources import RESOURCES
 
 DATA = Path(__file__).parent.parent / "data" / "objects"
 NOW = 1_760_000_000.0
 """When the gateways of the files last spoke."""
-HERE = Identity(cluster="cluster1", source=Source.GATEWAY)
+HERE = Identity(cluster="cluster1", source=IdentitySource.GATEWAY)
 
 
 class Objects:
