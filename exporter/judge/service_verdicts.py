@@ -18,15 +18,15 @@ MAX_GONE = 1000
 
 class ServiceVerdicts:
     """
-    The verdicts on every service of one inventory after the other.
+    Verdicts on every service, over one inventory after the other.
 
     Args:
-        confirm: Probes in a row that make a change believed.
-        pinned: Whether pinned names are probed, so that a standby can be put to the test.
-        stale_after: Seconds after which a probe says nothing any more.
-        graces_of: What is forgiven after a change.
-        policy_of: Whether a service's clients are meant to stay in their cluster.
-        record: What addresses are asked for by: those of another family count for nothing.
+        confirm: Probes in a row that confirm a change.
+        pinned: Whether pinned names are probed, so that standbys are tested.
+        stale_after: Seconds after which a probe counts no more.
+        graces_of: Returns the grace periods of a service after a change.
+        policy_of: Returns whether the clients of a service should stay in their cluster.
+        record: The type of record that is asked for. Addresses of the other family do not count.
     """
 
     def __init__(

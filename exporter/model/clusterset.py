@@ -18,15 +18,15 @@ EXTERNAL = "external"
 
 
 UNKNOWN = "unknown"
-"""A source that could not be told: not an address."""
+"""A source that is unknown, because its text is not an address."""
 
 
 VTEP = "vtep"
-"""A source in 240/8 or 241/8: an address of Submariner's own tunnels, so SNAT is broken."""
+"""A source in 240/8 or 241/8. Submariner's own tunnels use these, so SNAT is broken."""
 
 
 NOT_CLUSTERS = frozenset({EXTERNAL, UNKNOWN, VTEP})
-"""Label values beside the cluster ids, hence no cluster's id."""
+"""Label values beside the cluster ids. No cluster may have one of them as its id."""
 
 
 class ServiceName(NamedTuple):
@@ -57,11 +57,11 @@ class Cluster:
     """Globalnet's addresses of this cluster; empty where Globalnet is off."""
     node_addresses: tuple[Address, ...] = ()
     connected: bool = True
-    """The local gateway has a live tunnel to it; says nothing about the local cluster."""
+    """The local gateway has a live tunnel to it. Without meaning for the local cluster."""
     answered: bool | None = None
-    """Lighthouse counts it as connected; None if it sees no more than *connected* says."""
+    """Lighthouse counts it as connected; None if that is the same as *connected*."""
     latency: float | None = None
-    """Seconds of a round trip from the local gateway to its; None where nobody measures that."""
+    """Seconds of a round trip between the gateways; None if it is not measured."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,19 +78,19 @@ class Export:
 
     cluster: str
     addresses: tuple[Address, ...]
-    """One for a ClusterIP service; of a headless one all that its name answers."""
+    """One address of a ClusterIP service; all answered addresses of a headless one."""
     ready: bool
     """At least one endpoint is ready."""
     backed: bool | None = None
-    """There is at least one endpoint, ready or not; None if no more is known than *ready*."""
+    """There is at least one endpoint, ready or not; None if only *ready* is known."""
 
 
 class Condition(NamedTuple):
-    """What the controller says of a ServiceExport."""
+    """A condition of a ServiceExport, written by its controller."""
 
     type: str
     holds: bool | None
-    """None where it says that it does not know."""
+    """None for the status Unknown."""
     reason: str = ""
 
 
@@ -110,15 +110,15 @@ class Service:
     exports: tuple[Export, ...] = ()
     headless: bool = False
     clusterset_ips: tuple[Address, ...] = ()
-    """Addresses of the service in the whole clusterset, which tell nothing of who serves."""
+    """Addresses of the service in the whole clusterset. They do not show which cluster serves."""
     karmada_endpoints: tuple[str, ...] = ()
-    """Clusters whose endpoints Karmada's MultiClusterService put behind the local Service."""
+    """Clusters whose endpoints Karmada's MultiClusterService added to the local Service."""
     probed: bool = True
-    """Nobody asked by annotation that it be left alone."""
+    """No annotation excludes it from probing."""
     named: bool = True
-    """The name server knows it: more of it is here than a ServiceExport that waits."""
+    """The name server knows it: there is more of it here than a ServiceExport."""
     endpoints: Endpoints | None = None
-    """Those of the local cluster itself; None if it does not export the service."""
+    """Those in the local cluster; None if it does not export the service."""
     conditions: tuple[Condition, ...] = ()
     """Of the local cluster's ServiceExport; empty without one."""
 
@@ -140,7 +140,7 @@ class Service:
 
 
 class Profile(StrEnum):
-    """Whose name server answers clusterset names, and so by which rules."""
+    """The name server that answers clusterset names, and so the rules of its answers."""
 
     SUBMARINER = "submariner"
     CILIUM = "cilium"
@@ -152,39 +152,39 @@ Version = tuple[int, int, int]
 
 @dataclass(frozen=True, kw_only=True)
 class Inventory:
-    """All that is known of the clusterset at one moment, as the cluster *local* sees it."""
+    """The clusterset at one moment, as the cluster *local* sees it."""
 
     local: str
     clusters: Mapping[str, Cluster] = field(default_factory=dict)
     services: Mapping[ServiceName, Service] = field(default_factory=dict)
     profile: Profile = Profile.SUBMARINER
     version: Version | None = None
-    """Submariner's; None if it is not known, then it counts as a current one."""
+    """Submariner's version; None if unknown. Unknown counts as current."""
     knows_local: bool = True
-    """Lighthouse knows which cluster it runs in; without that it prefers none."""
+    """Lighthouse knows which cluster it runs in. Without that it prefers no cluster."""
     knows_gateways: bool = True
-    """Lighthouse found Submariner when it started; else it counts every cluster as connected."""
+    """Lighthouse found Submariner when it started. If not, it counts all clusters as connected."""
     karmada_cluster: str = ""
     """Karmada's name of the local cluster; empty if Karmada sent nothing here."""
     lighthouse: tuple[tuple[Address, int], ...] = ()
-    """Addresses and ports of the clusterset's name servers in the local cluster, each replica."""
+    """Address and port of each replica of the clusterset's name server in the local cluster."""
 
     @cached_property
     def connected(self) -> frozenset[str]:
-        """Clusters that can be reached from here; the local one always can."""
+        """Clusters that can be reached from the local one, and the local one itself."""
         return frozenset({self.local} | {c.id for c in self.clusters.values() if c.connected})
 
     @cached_property
     def answered(self) -> frozenset[str]:
-        """Clusters that Lighthouse counts as connected: it forgets none that it does not see."""
+        """Clusters that Lighthouse counts as connected. It also keeps those it no longer sees."""
         if not self.knows_gateways:
             return frozenset({self.local, *self.clusters})
-        told = {
+        connected = {
             c.id
             for c in self.clusters.values()
             if (c.connected if c.answered is None else c.answered)
         }
-        return frozenset({self.local} | told)
+        return frozenset({self.local} | connected)
 
 
 class Container(NamedTuple):
@@ -196,24 +196,24 @@ class Container(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pod:
-    """A pod as far as its log matters."""
+    """The fields of a pod that its log needs."""
 
     namespace: str
     name: str
     containers: tuple[Container, ...]
     log_container: str = ""
-    """The container whose log is wanted, by annotation; empty without one."""
+    """The container whose log is read, by annotation; empty without one."""
     log_format: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
-    """What stands behind a service that the local cluster exports."""
+    """The pods behind a service that the local cluster exports."""
 
     service: ServiceName
     pods: tuple[str, ...]
     """Names of the pods, in the service's namespace."""
     ports: tuple[int, ...] = ()
-    """Ports of the pods that the service sends to."""
+    """Ports of the pods that the service forwards to."""
     log_container: str = ""
     log_format: str = ""

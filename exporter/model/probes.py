@@ -20,7 +20,7 @@ class NameKind(StrEnum):
 
 
 class Record(StrEnum):
-    """The type of record that is asked for."""
+    """The type of DNS record that is asked for."""
 
     A = "A"
     AAAA = "AAAA"
@@ -28,7 +28,7 @@ class Record(StrEnum):
 
 
 class Lookup(StrEnum):
-    """How a name is looked up; each is counted by itself."""
+    """How a name is looked up. Each way is counted separately."""
 
     A = "a"
     """One question for addresses."""
@@ -38,12 +38,12 @@ class Lookup(StrEnum):
 
 
 class Vantage(StrEnum):
-    """Who is asked for a name."""
+    """The name server that is asked for a name."""
 
     RESOLVER = "resolver"
     """The name servers of the system: what clients ask."""
     LIGHTHOUSE = "lighthouse"
-    """A name server of the clusterset itself, with no cache or forwarder before it."""
+    """A name server of the clusterset itself, without a cache or forwarder in front."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class Question:
 
 
 class Protocol(StrEnum):
-    """What a probe speaks; each is counted by itself."""
+    """The protocol of a probe. Each protocol is counted separately."""
 
     DNS = "dns"
     HTTP = "http"
@@ -86,9 +86,9 @@ class Skip(StrEnum):
     """Why a probe was not made."""
 
     OVERRUN = "overrun"
-    """The one before still runs."""
+    """The previous probe is still running."""
     IN_FLIGHT = "in_flight"
-    """As many as allowed run at once."""
+    """The maximum number of probes is running."""
     LATE = "late"
     """Its time passed while others were started: as many as allowed a second, or a loop held up."""
 
@@ -120,11 +120,11 @@ class Failure(StrEnum):
     MALFORMED = "malformed"
     CNAME_LOOP = "cname_loop"
     SRV_MISMATCH = "srv_mismatch"
-    """SRV records that name another host, or a port that the service has not."""
+    """SRV records name another host, or a port that the service does not have."""
     WRONG_ANSWER = "wrong_answer"
-    """Answers came, and none to our question: another id, question or type."""
+    """Answers came, but none to our question: another id, question or type."""
     UNREACHABLE = "unreachable"
-    """No name server could be sent to."""
+    """No message could be sent to any name server."""
     # of the part after it
     NO_PORT = "no_port"
     CONNECT_TIMEOUT = "connect_timeout"
@@ -153,7 +153,7 @@ class Failure(StrEnum):
     """A redirect that is not followed: to another host, or one too many."""
     # of both
     RESOURCE = "resource"
-    """This process ran out of file descriptors, ports or buffers: says nothing about the target."""
+    """This process ran out of file descriptors, ports or buffers. The target is not judged."""
 
 
 DNS_FAILURES = (
@@ -199,7 +199,7 @@ TLS_FAILURES = (Failure.TLS_TIMEOUT, Failure.TLS_FAILED, Failure.TLS_EXPIRED)
 
 
 class ServiceAddress(NamedTuple):
-    """What an SRV record says."""
+    """The content of an SRV record."""
 
     priority: int
     weight: int
@@ -221,7 +221,7 @@ class Answer:
     ttl: int | None = None
     """Seconds, the smallest of the records used."""
     negative_ttl: int | None = None
-    """Seconds for which a cache may keep that there is nothing; None if it was not told."""
+    """Seconds for which a cache may keep a negative answer; None if unknown."""
     rcode: str = ""
     """The name server's code, such as NOERROR; empty where none came."""
     resolver: str = ""
@@ -232,7 +232,7 @@ class Answer:
     mismatched_responses: int = 0
     """Messages that came and were no answer to the question: passed over."""
     earlier: tuple["Answer", ...] = ()
-    """Of the name servers that were asked before, in vain."""
+    """The failed answers of the name servers that were asked before."""
 
 
 @dataclass(slots=True, kw_only=True)
