@@ -1,4 +1,4 @@
-"""When a certificate ends: enough of DER to find out, trusted or not (RFC 5280)."""
+"""When a certificate ends: reads as much DER as that needs, for any certificate (RFC 5280)."""
 
 from datetime import UTC, datetime
 
@@ -49,6 +49,6 @@ def _time(der: bytes, place: int) -> float:
         # Two digits of a year are of 1950 to 2049.
         text = f"{'19' if text[:2] >= '50' else '20'}{text}"
     elif der[place] != _GENERALIZED_TIME:
-        msg = "no time"
+        msg = "not a time"
         raise ValueError(msg)
     return datetime.strptime(text, "%Y%m%d%H%M%SZ").replace(tzinfo=UTC).timestamp()

@@ -1,7 +1,7 @@
 """
-Who a probe is from: the User-Agent that says so, and whether to believe one that was logged.
+The identity of a probe: the User-Agent that states it, and whether a logged one can be trusted.
 
-A log line is anybody's word. Nothing in it becomes a label unless the inventory knows it too.
+Anybody can write a log line. No text from it becomes a label unless the inventory has it, too.
 """
 
 import hmac
@@ -15,10 +15,10 @@ from exporter.model.clusterset import ServiceName
 
 PRODUCT = "clusterset-exporter/"
 MAX_AGE = 300.0
-"""Seconds between a probe and its log line, either way; clocks differ."""
+"""The most seconds between a probe and its log line, in both directions, because clocks differ."""
 MAX_REMEMBERED = 65_536
-"""Probes remembered to tell a replay: 200 a second for MAX_AGE. Older ones are dropped first, and
-from then on a probe as old as the oldest one dropped is not believed."""
+"""Probes remembered to detect a replay: 200 a second for MAX_AGE. The oldest are dropped first, and
+after that no probe that is as old as a dropped one is accepted."""
 _SIGNATURE = 32
 _NAME = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _FORM = re.compile(
@@ -29,7 +29,7 @@ _FORM = re.compile(
 
 
 class Forgery(StrEnum):
-    """Why a probe in a log is not believed."""
+    """Why a logged probe is not accepted."""
 
     MALFORMED = "malformed"
     UNKNOWN_CLUSTER = "unknown_cluster"
@@ -40,13 +40,13 @@ class Forgery(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
-    """A probe that is believed."""
+class ProbeIdentity:
+    """The identity of a logged probe that is accepted."""
 
     cluster: str
     service: ServiceName
     verified: bool
-    """Its signature holds; without one, or without a key, it is only not contradicted."""
+    """True if its signature is valid; False if there is no signature, or no key to check it."""
 
 
 def user_agent(
@@ -58,12 +58,12 @@ def user_agent(
     return f"{PRODUCT}{version} (cluster={cluster}; service={service}; id={id_}{signed})"
 
 
-class Origins:
+class IdentityChecker:
     """
-    Reads User-Agents of probes, each at most once.
+    Checks logged User-Agents of probes, and accepts each one once.
 
     Args:
-        key: What they are signed with; may be set anew.
+        key: The key of their signatures; may be replaced.
     """
 
     def __init__(self, key: bytes | None) -> None:
@@ -73,9 +73,9 @@ class Origins:
 
     def read(  # noqa: PLR0911 - a return for each reason
         self, user_agent: str, *, now_unix: float, clusters: Container[str]
-    ) -> Origin | Forgery:
+    ) -> ProbeIdentity | Forgery:
         """
-        Say which cluster's probe left *user_agent* in a log.
+        Return the identity that a logged *user_agent* states, or why it is not accepted.
 
         Args:
             user_agent: As logged.
@@ -102,10 +102,10 @@ class Origins:
             return Forgery.BAD_SIGNATURE
         if self._replayed(f"{cluster} {id_}", made):
             return Forgery.REPLAYED
-        return Origin(cluster, service, verified)
+        return ProbeIdentity(cluster, service, verified)
 
     def _replayed(self, id_: str, made: float) -> bool:
-        # Past the bound what may have been forgotten counts as seen: a replay is never believed.
+        # A probe that may have been dropped from memory counts as seen, so no replay is accepted.
         if id_ in self._seen or made <= self._forgotten:
             return True
         self._seen[id_] = made
@@ -116,6 +116,6 @@ class Origins:
 
 
 def _sign(key: bytes, cluster: str, service: ServiceName, id_: str) -> str:
-    # None of the parts can hold a line feed, so no two triples make the same text.
+    # No part can contain a line feed, so different parts never give the same text.
     text = f"{cluster}\n{service}\n{id_}".encode()
     return hmac.digest(key, text, "sha256").hex()[:_SIGNATURE]

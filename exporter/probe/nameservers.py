@@ -1,4 +1,4 @@
-"""The name servers of the system, as resolv.conf says at the moment."""
+"""The name servers of the system: reads resolv.conf, and watches it for changes."""
 
 import asyncio
 import socket
@@ -38,7 +38,7 @@ async def watch(
     changed: Callable[[tuple[Server, ...]], None],
     path: Path = RESOLV_CONF,
 ) -> None:
-    """Call *changed* with the name servers of *path* whenever it is another file, a look a tick."""
+    """Call *changed* with the name servers of *path* after a change; look for one at each tick."""
     seen = await asyncio.to_thread(FileStamp.take, path)
     async for _ in ticks:
         version = await asyncio.to_thread(FileStamp.take, path)

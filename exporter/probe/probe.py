@@ -1,4 +1,4 @@
-"""One probe: look a name up, ask what was answered, once and within a limit."""
+"""One probe: one look-up, then one request to its addresses, within a time limit."""
 
 from collections.abc import Awaitable
 from dataclasses import dataclass
@@ -47,12 +47,12 @@ class Target:
 
     @property
     def decides(self) -> bool:
-        """Return whether it is probed for what clients get, and not for comparison."""
+        """Return True if its probes decide verdicts, False if they are for comparison only."""
         return self.lookup is Lookup.A and self.server is None
 
     @property
     def protocol(self) -> model.Protocol:
-        """Return what is spoken after the look-up; DNS if nothing is."""
+        """Return the protocol of the request; DNS if there is only a look-up."""
         if self.request is None:
             return model.Protocol.DNS
         tcp = isinstance(self.request, TcpRequest)
@@ -60,13 +60,13 @@ class Target:
 
 
 class Resolve(Protocol):
-    """Looks a target's name up."""
+    """Looks up the name of a target."""
 
     def __call__(self, target: Target, *, within: float) -> Awaitable[Answer]: ...  # noqa: D102
 
 
 class Get(Protocol):
-    """Asks an address as a target wants."""
+    """Sends the request of a target to an address."""
 
     def __call__(  # noqa: D102
         self,
@@ -80,7 +80,7 @@ class Get(Protocol):
 
 
 class Times(Protocol):
-    """Tells the time."""
+    """Returns the time."""
 
     def time(self) -> float: ...  # noqa: D102
     def unix(self) -> float: ...  # noqa: D102
@@ -90,15 +90,15 @@ async def probe_once(
     target: Target, *, resolve: Resolve, get: Get, within: float, clock: Times, turn: int = 0
 ) -> Probe:
     """
-    Look a target's name up and ask what it answers, in at most *within* seconds.
+    Look up the name of a target and send its request, in at most *within* seconds.
 
     Args:
         target: What is probed.
-        resolve: Looks its name up.
-        get: Asks an address.
+        resolve: Looks up its name.
+        get: Sends its request to an address.
         within: Seconds.
-        clock: Tells the time.
-        turn: How many probes of it there were before.
+        clock: Returns the time.
+        turn: The number of earlier probes of this target.
     """
     at, unix = clock.time(), clock.unix()
     answer = await resolve(target, within=within)
@@ -128,7 +128,7 @@ async def probe_once(
 
 
 def chosen(addresses: tuple[Address, ...], turn: int) -> tuple[Address, ...]:
-    """Return the first address, which clients would take, and as many others as may be asked."""
+    """Return the first address, which clients use, and other addresses up to the limit."""
     first, *others = addresses
     others.sort(key=lambda address: (address.version, int(address)))
     room = MAX_ADDRESSES - 1

@@ -1,5 +1,5 @@
 """
-One look-up of a name: ask the name servers in order, over sockets of our own.
+One look-up of a name: the name servers are asked in order, over sockets of our own.
 
 A resolver library would do this with a cache, retries or one shared socket. All three hide what a
 probe has to see. c-ares keeps an answer without data for up to an hour. A shared socket always
@@ -48,14 +48,14 @@ class Server(NamedTuple):
 
 
 class _Asked:
-    """One name server, and what it has said so far."""
+    """One name server, and its responses so far."""
 
     __slots__ = ("deadline", "failure", "mismatched_responses", "response", "server", "source")
 
     def __init__(self, server: Server, source: Address | None, deadline: float) -> None:
         self.server, self.source, self.deadline = server, source, deadline
         self.failure = Failure.TIMEOUT
-        """What it is called if nothing more comes."""
+        """The failure if no other response arrives."""
         self.response: dns.Response | None = None
         self.mismatched_responses = 0
 
@@ -66,17 +66,17 @@ class _Asked:
 
     def send(self, sock: Socket, *queries: bytes) -> None:
         """Ask over UDP."""
-        # Connected, so that the kernel drops what comes from anybody else.
+        # The socket is connected, so that the kernel drops packets from other senders.
         sock.connect(self.server)
         for query in queries:
             sock.send(query)
-        # There is nothing to be read but later.
+        # No response can be here yet.
         sock.wants = READ
 
     def failed(self, failure: Failure) -> None:
         self.failure, self.response = failure, None
 
-    def stranger(self) -> None:
+    def mismatched(self) -> None:
         self.mismatched_responses += 1
         self.failure = Failure.WRONG_ANSWER
 
@@ -91,11 +91,11 @@ async def resolve(
     lookup: Lookup = Lookup.A,
 ) -> Answer:
     """
-    Look *name* up once, in at most *within* seconds. A dead name never raises.
+    Look *name* up once, in at most *within* seconds. A failure is a result, never an exception.
 
-    Servers are asked in order: the next one after silence, SERVFAIL, REFUSED or NOTIMP, or if one
-    cannot be sent to. Each gets an equal share of the time that is left. What the last one did
-    is the result.
+    Servers are asked in order. The next one is asked after no response, SERVFAIL, REFUSED, NOTIMP,
+    or an error of the socket. Each server gets an equal share of the time that is left. The result
+    is that of the last server that was asked.
     """
     began = now = monotonic()
     earlier: tuple[Answer, ...] = ()
@@ -150,10 +150,10 @@ def _answer(asked: _Asked, took: float, earlier: tuple[Answer, ...]) -> Answer:
             mismatched_responses=asked.mismatched_responses,
             earlier=earlier,
         )
-    well = response.rcode == _NOERROR
+    good = response.rcode == _NOERROR
     return Answer(
-        addresses=response.addresses if well else (),
-        services=response.services if well else (),
+        addresses=response.addresses if good else (),
+        services=response.services if good else (),
         ttl=response.ttl,
         negative_ttl=response.negative_ttl,
         rcode=_NAMES.get(response.rcode) or f"RCODE{response.rcode}",
@@ -185,13 +185,13 @@ def _query(name: str, record: Record) -> bytes:
 
 @lru_cache(4096)
 def _without_id(name: str, record: Record) -> bytes:
-    # Clients ask without EDNS, so that what they would get truncated is seen. An answer of several
-    # SRV records seldom fits without.
+    # Most clients ask without EDNS, so the probe sees the truncation that they see. A response with
+    # several SRV records seldom fits without EDNS.
     return dns.encode_query(name, 0, _TYPES[record], edns=record is Record.SRV)[2:]
 
 
 async def _udp(query: bytes, asked: _Asked) -> dns.Response:
-    """Ask over UDP; what is no answer to us is passed over."""
+    """Ask over UDP; packets that do not answer the question are skipped."""
     with asked.socket(socket.SOCK_DGRAM) as sock:
         asked.send(sock, query)
         await sock
@@ -199,8 +199,8 @@ async def _udp(query: bytes, asked: _Asked) -> dns.Response:
             wire = await sock.receive(MAX_UDP)
             try:
                 return dns.decode_response(wire, query)
-            except dns.StrangerError:
-                asked.stranger()
+            except dns.MismatchError:
+                asked.mismatched()
                 await sock.turn()
 
 
@@ -208,7 +208,7 @@ async def _as_client(name: str, asked: _Asked) -> None:
     """
     Ask for IPv4 and IPv6 addresses at once from one fresh socket, as getaddrinfo does.
 
-    The result is that of both together: well if there is any address, else as for IPv4.
+    The result is good if either response has an address; else it is that for IPv4.
     """
     waiting = [_query(name, record) for record in (Record.A, Record.AAAA)]
     got: dict[bytes, dns.Response] = {}
@@ -221,8 +221,8 @@ async def _as_client(name: str, asked: _Asked) -> None:
             query = next((each for each in waiting if each[:2] == wire[:2]), first)
             try:
                 got[query] = dns.decode_response(wire, query)
-            except dns.StrangerError:
-                asked.stranger()
+            except dns.MismatchError:
+                asked.mismatched()
                 await sock.turn()
                 continue
             if query in waiting:
@@ -237,7 +237,7 @@ async def _as_client(name: str, asked: _Asked) -> None:
 
 
 async def _whole(query: bytes, asked: _Asked) -> None:
-    """Ask again over TCP, since the answer was truncated."""
+    """Ask again over TCP, because the response was truncated."""
     asked.failure = Failure.TRUNCATED
     with asked.socket(socket.SOCK_STREAM) as sock:
         await sock.open(asked.server)
@@ -245,8 +245,8 @@ async def _whole(query: bytes, asked: _Asked) -> None:
         length = int.from_bytes(await _exactly(sock, 2))
         try:
             asked.response = dns.decode_response(await _exactly(sock, length), query)
-        except dns.StrangerError:
-            asked.stranger()
+        except dns.MismatchError:
+            asked.mismatched()
             asked.response = None
 
 

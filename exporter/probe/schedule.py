@@ -21,23 +21,23 @@ if TYPE_CHECKING:
     from exporter.probe.drivers.driver import Alarm
 
 GOLDEN = 0.6180339887498949
-MAX_HURRIED = 50
+MAX_ACCELERATED = 50
 """Services probed at the fast interval at once: 250 names a second and kind at 200 ms."""
 STARTS_A_TURN = 20
 """Probes started between two turns of the event loop: a few milliseconds of work."""
 BURST = 0.1
-"""Seconds by whose share the bound on starts a second may be passed at once."""
+"""Seconds: as many starts as *per_second* allows in this time may be made at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """How often, in seconds, and how much at once."""
+    """How often probes are made, in seconds, and how many at once."""
 
     timeout: float
     fast_interval: float
     fast_for: float
     jitter: float = 0.0
-    """Each start is put off by up to this, at random."""
+    """Each start is delayed at random, by up to this."""
     in_flight: int = 512
     """Connections and look-ups at once."""
     per_second: int = 1000
@@ -55,26 +55,26 @@ class _Slot:
     planned: float = 0.0
     """The same without jitter: on the grid."""
     step: float = 0.0
-    """The interval that *planned* was reckoned with."""
+    """The interval from which *planned* was computed."""
     running: bool = False
     gone: bool = False
     turn: int = 0
     weight: int = 1
-    """Connections at once that it is expected to need."""
+    """The connections at once that its next probe may need."""
 
 
 class Schedule:
     """
-    Probes targets for ever, once it was begun.
+    Probes targets repeatedly after `begin`.
 
     Args:
         runner: Runs the probes.
         pace: How often.
-        resolve: Looks a name up.
-        get: Asks an address.
+        resolve: Looks up a name.
+        get: Sends a request to an address.
         emit: Called with each probe.
         skipped: Called with the reason when a probe is not made.
-        delayed: Called with how much too late each probe started, in seconds.
+        delayed: Called with the seconds by which each probe started too late.
     """
 
     def __init__(
@@ -93,14 +93,14 @@ class Schedule:
         self.configure(pace, resolve=resolve, get=get)
         self._slots: dict[Key, _Slot] = {}
         self._heap: list[tuple[float, int, _Slot]] = []
-        self._hurried: dict[ServiceName, float] = {}
+        self._accelerated: dict[ServiceName, float] = {}
         self._arrivals = self._pushes = self._in_flight = 0
         self._free_at = 0.0
-        """When the next probe may start for the sake of *per_second*."""
+        """The earliest start of the next probe that keeps to *per_second*."""
         self._alarm: Alarm | None = None
 
     def configure(self, pace: Pace, *, resolve: Resolve, get: Get) -> None:
-        """Go on in another way; every target keeps its place."""
+        """Use another pace and other functions from now on; every target keeps its place."""
         self._pace, self._resolve, self._get = pace, resolve, get
 
     def set_targets(self, targets: Iterable[Target]) -> None:
@@ -123,15 +123,16 @@ class Schedule:
         """
         Probe the names of *service* faster for a while, from now on.
 
-        Look-ups as clients make them stay at their pace: at a fast one they would be the cause of
-        what they are there to see.
+        Client look-ups keep their pace: fast ones would cause the failures that they detect.
         """
         now = self._runner.time()
-        self._hurried = {name: until for name, until in self._hurried.items() if until > now}
-        begun = service in self._hurried
-        if not begun and len(self._hurried) >= MAX_HURRIED:
+        self._accelerated = {
+            name: until for name, until in self._accelerated.items() if until > now
+        }
+        begun = service in self._accelerated
+        if not begun and len(self._accelerated) >= MAX_ACCELERATED:
             return
-        self._hurried[service] = now + self._pace.fast_for
+        self._accelerated[service] = now + self._pace.fast_for
         for slot in () if begun else list(self._slots.values()):
             if slot.target.question.service == service and slot.target.lookup is Lookup.A:
                 self._push(slot, now)
@@ -142,7 +143,7 @@ class Schedule:
         self._on_time()
 
     def end(self) -> None:
-        """Start no more; those that run will not be heard of again."""
+        """Start no more probes; those that run give no result."""
         self._alarm = None
         for slot in self._slots.values():
             slot.running = False
@@ -190,16 +191,16 @@ class Schedule:
     def _push(self, slot: _Slot, now: float) -> None:
         """Plan the next start after *now*: on a fixed grid, so that delays never add up."""
         target = slot.target
-        hurried = self._hurried
-        until = hurried.get(target.question.service, 0.0) if hurried else 0.0
+        accelerated = self._accelerated
+        until = accelerated.get(target.question.service, 0.0) if accelerated else 0.0
         fast = until > now and target.lookup is Lookup.A
         step = min(self._pace.fast_interval, target.interval) if fast else target.interval
         start = slot.place * step
         planned = start + ((now - start) // step + 1) * step
-        # With jitter the start before may have come after its place in the grid.
+        # With jitter the previous start may have been later than its place in the grid.
         if step == slot.step and planned <= slot.planned:
             planned = slot.planned + step
-        # Division of floats may land on now itself, and once more would be twice at once.
+        # Rounding of floats may give *now* itself, which would start the probe twice.
         slot.planned = planned if planned > now else planned + step
         slot.step = step
         slot.due = slot.planned

@@ -1,4 +1,4 @@
-"""One TCP connection to one address: whether it opens, and how far away the kernel finds it."""
+"""One TCP connection to one address: whether it opens, and its round-trip time."""
 
 import errno
 import socket
@@ -12,7 +12,7 @@ from exporter.model.clusterset import Address
 from exporter.model.probes import Failure, Reply
 from exporter.probe.drivers.waits import Socket
 
-# Errors of this machine, not of the one that was asked.
+# Errors of this machine, not of the other side.
 OUR_ERRORS = frozenset(
     {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL, errno.EAGAIN}
 )
@@ -22,19 +22,20 @@ _RTT = struct.Struct("=68xI")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TcpRequest:
-    """Nothing is sent: a connection that opens is well."""
+    """A probe by TCP: sends nothing, and is good if the connection opens."""
 
 
 class Connection(NamedTuple):
     """A connection that opened."""
 
     took: float
+    """Seconds."""
     rtt: float | None
-    """Round trip of the handshake as the kernel measured it; None where it does not tell."""
+    """Seconds of the handshake's round trip, by the kernel; None where it does not measure it."""
 
 
 def open_socket(kind: int, version: int, source: Address | None, deadline: float) -> Socket:
-    """Return a socket for IP of *version* that sends from *source*, if that is of the same."""
+    """Return a socket for an IP version; it sends from *source* if that has the same version."""
     sock = Socket(socket.AF_INET if version == 4 else socket.AF_INET6, kind, deadline)  # noqa: PLR2004
     try:
         if source is not None and source.version == version:
@@ -60,17 +61,17 @@ async def connect(sock: Socket, address: Address, port: int) -> Connection:
 def _rtt(sock: Socket) -> float | None:
     if sys.platform != "linux":
         return None
-    told = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _RTT.size)
-    if len(told) < _RTT.size:
+    info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _RTT.size)
+    if len(info) < _RTT.size:
         return None
-    micros: int = _RTT.unpack(told)[0]
+    micros: int = _RTT.unpack(info)[0]
     return micros / 1e6
 
 
 def connect_failure(error: OSError) -> Failure:
-    """Say what an error before a connection was open is called."""
+    """Return the failure for an error before the connection was open."""
     if isinstance(error, TimeoutError):
-        # The kernel's own ETIMEDOUT, too: it says the same as our limit.
+        # The kernel's own ETIMEDOUT is one, too: it means the same as our deadline.
         return Failure.CONNECT_TIMEOUT
     if isinstance(error, ConnectionRefusedError):
         return Failure.CONNECT_REFUSED

@@ -1,4 +1,4 @@
-"""TLS over a socket of the event loop's, each step on its own so that it can be timed."""
+"""TLS over a probe's socket; each step is separate, so that it can be timed."""
 
 import socket
 import ssl
@@ -21,18 +21,18 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Tls:
-    """Whom to trust and what to show."""
+    """How a TLS connection is made."""
 
     context: ssl.SSLContext
     server_name: str | None = None
-    """The name that the certificate has to be for; None: the host asked for."""
+    """The name that the certificate must have; None for the host of the request."""
 
 
 def make_context(
     *, ca_file: Path | None, cert_file: Path | None, key_file: Path | None, verify: bool
 ) -> ssl.SSLContext:
     """
-    Return what connections are made with. Reads files.
+    Return the context of the connections of probes. Reads files.
 
     Raises:
         OSError: If a file cannot be read, or holds no certificate or key (ssl.SSLError).
@@ -42,14 +42,14 @@ def make_context(
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     if cert_file is not None:
-        # An empty password, so that a locked key is an error and no question on the terminal.
+        # With an empty password an encrypted key is an error. Without one, Python asks for it.
         context.load_cert_chain(cert_file, key_file, password="")
     return context
 
 
 @lru_cache(1)
 def blind_context() -> ssl.SSLContext:
-    """Return what connections are made with that only look at the certificate."""
+    """Return a context that accepts any certificate, to inspect it."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -57,7 +57,7 @@ def blind_context() -> ssl.SSLContext:
 
 
 def tls_failure(error: ssl.SSLError) -> Failure:
-    """Say what an error of TLS is called."""
+    """Return the failure for an error of TLS."""
     if isinstance(error, ssl.SSLCertVerificationError) and error.verify_code == _HAS_EXPIRED:
         return Failure.TLS_EXPIRED
     return Failure.TLS_FAILED
@@ -69,13 +69,13 @@ class TlsStream:
 
     Args:
         sock: The socket.
-        context: Whom to trust and what to show.
-        server_name: The name asked for and, if the context verifies, wanted in the certificate.
+        context: The trusted CAs and our own certificate.
+        server_name: Sent as SNI; if the context verifies, the certificate must have this name.
     """
 
     def __init__(self, sock: Socket, context: ssl.SSLContext, server_name: str) -> None:
         self._sock = sock
-        # What is sent after the other side's last word must not wait for that to be acknowledged.
+        # Without this, Nagle's algorithm delays our data until the previous data is acknowledged.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.turn = sock.turn
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -92,11 +92,11 @@ class TlsStream:
         await self._until(lambda: self._tls.write(data))
 
     async def receive(self, size: int) -> bytes:
-        """Return what came, at most *size* bytes; none at the end."""
+        """Return the bytes received, at most *size*; no bytes at the end."""
         try:
             return await self._until(lambda: self._tls.read(size))
         except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
-            # Many servers hang up without saying so.
+            # Many servers close the connection without a TLS closing message.
             return b""
 
     async def _until(self, step: Callable[[], T]) -> T:
@@ -110,10 +110,10 @@ class TlsStream:
                     self._incoming.write(part)
                 else:
                     self._incoming.write_eof()
-                # Messages of TLS itself may come without end: everybody else gets a turn.
+                # A peer may send TLS messages without end: let other work run.
                 await self.turn()
             except ssl.SSLError:
-                # The other side is told why, if it still listens.
+                # Send the TLS alert, so that the other side learns the reason.
                 with suppress(OSError):
                     await self._flush()
                 raise

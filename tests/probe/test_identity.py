@@ -6,13 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.model.clusterset import ServiceName
-from exporter.probe import identity as origin
-from exporter.probe.identity import MAX_AGE, Forgery, Origin, Origins, user_agent
+from exporter.probe import identity
+from exporter.probe.identity import MAX_AGE, Forgery, IdentityChecker, ProbeIdentity, user_agent
 
 NGINX = ServiceName("nginx-test", "nginx")
 KEY = b"shared"
 NOW = 1_794_000_000.0
 CLUSTERS = {"east", "west"}
+VERIFIED = ProbeIdentity("east", NGINX, verified=True)
+UNVERIFIED = ProbeIdentity("east", NGINX, verified=False)
 
 
 def made(cluster="east", *, key=KEY, at=NOW, nonce="a1"):
@@ -20,7 +22,7 @@ def made(cluster="east", *, key=KEY, at=NOW, nonce="a1"):
 
 
 def read(agent, *, key=KEY, now=NOW):
-    return Origins(key).read(agent, now_unix=now, clusters=CLUSTERS)
+    return IdentityChecker(key).read(agent, now_unix=now, clusters=CLUSTERS)
 
 
 def test_the_form_is_the_documented_one():
@@ -38,14 +40,14 @@ def test_the_signature_is_hmac_sha256():
 @pytest.mark.parametrize(
     ("agent", "key", "result"),
     [
-        pytest.param(made(), KEY, Origin("east", NGINX, verified=True), id="signed"),
-        pytest.param(made(key=None), KEY, Origin("east", NGINX, verified=False), id="unsigned"),
-        pytest.param(made(), None, Origin("east", NGINX, verified=False), id="no key here"),
+        pytest.param(made(), KEY, VERIFIED, id="signed"),
+        pytest.param(made(key=None), KEY, UNVERIFIED, id="unsigned"),
+        pytest.param(made(), None, UNVERIFIED, id="no key here"),
         pytest.param(made(key=b"other"), KEY, Forgery.BAD_SIGNATURE, id="another key"),
         pytest.param(made("mars"), KEY, Forgery.UNKNOWN_CLUSTER, id="unknown cluster"),
         pytest.param(made(at=NOW - MAX_AGE - 1), KEY, Forgery.TOO_OLD, id="old"),
         pytest.param(made(at=NOW + MAX_AGE + 1), KEY, Forgery.FROM_FUTURE, id="from the future"),
-        pytest.param(made(at=NOW - MAX_AGE), KEY, Origin("east", NGINX, True), id="just in time"),
+        pytest.param(made(at=NOW - MAX_AGE), KEY, VERIFIED, id="just in time"),
         pytest.param("clusterset-exporter/1", KEY, Forgery.MALFORMED, id="no more than the name"),
         pytest.param(made().replace("east", "west"), KEY, Forgery.BAD_SIGNATURE, id="renamed"),
         pytest.param(made() + " ", KEY, Forgery.MALFORMED, id="something after it"),
@@ -56,29 +58,29 @@ def test_read(agent, key, result):
 
 
 def test_the_same_probe_counts_once():
-    origins = Origins(KEY)
-    assert isinstance(origins.read(made(), now_unix=NOW, clusters=CLUSTERS), Origin)
-    assert origins.read(made(), now_unix=NOW, clusters=CLUSTERS) is Forgery.REPLAYED
+    checker = IdentityChecker(KEY)
+    assert isinstance(checker.read(made(), now_unix=NOW, clusters=CLUSTERS), ProbeIdentity)
+    assert checker.read(made(), now_unix=NOW, clusters=CLUSTERS) is Forgery.REPLAYED
     # The same id of another cluster is another probe.
-    assert isinstance(origins.read(made("west"), now_unix=NOW, clusters=CLUSTERS), Origin)
+    assert isinstance(checker.read(made("west"), now_unix=NOW, clusters=CLUSTERS), ProbeIdentity)
 
 
 def test_a_forged_one_does_not_use_up_the_true_one():
-    origins = Origins(KEY)
+    checker = IdentityChecker(KEY)
     forged = made(key=b"other")
-    assert origins.read(forged, now_unix=NOW, clusters=CLUSTERS) is Forgery.BAD_SIGNATURE
-    assert isinstance(origins.read(made(), now_unix=NOW, clusters=CLUSTERS), Origin)
+    assert checker.read(forged, now_unix=NOW, clusters=CLUSTERS) is Forgery.BAD_SIGNATURE
+    assert isinstance(checker.read(made(), now_unix=NOW, clusters=CLUSTERS), ProbeIdentity)
 
 
 def test_memory_is_bounded_and_what_was_forgotten_is_not_believed(monkeypatch):
-    monkeypatch.setattr(origin, "MAX_REMEMBERED", 3)
-    origins = Origins(KEY)
+    monkeypatch.setattr(identity, "MAX_REMEMBERED", 3)
+    checker = IdentityChecker(KEY)
     for n in range(5):
         agent = made(at=NOW + n, nonce=str(n))
-        assert isinstance(origins.read(agent, now_unix=NOW, clusters=CLUSTERS), Origin)
+        assert isinstance(checker.read(agent, now_unix=NOW, clusters=CLUSTERS), ProbeIdentity)
     for n in range(5):
         agent = made(at=NOW + n, nonce=str(n))
-        assert origins.read(agent, now_unix=NOW, clusters=CLUSTERS) is Forgery.REPLAYED
+        assert checker.read(agent, now_unix=NOW, clusters=CLUSTERS) is Forgery.REPLAYED
 
 
 @given(st.text())

@@ -19,7 +19,7 @@ from exporter.probe.drivers.runner import Runner
 from exporter.probe.drivers.waits import Socket
 from exporter.probe.http import Request
 from exporter.probe.probe import MAX_ADDRESSES, Target, chosen
-from exporter.probe.schedule import MAX_HURRIED, Pace, Schedule
+from exporter.probe.schedule import MAX_ACCELERATED, Pace, Schedule
 from tests.fakes.depth import examples
 
 A = ip_address("100.1.0.10")
@@ -321,7 +321,7 @@ async def test_hurry_is_fast_for_a_while_and_for_that_service_only():
 
 
 async def test_hurrying_is_bounded():
-    targets = [target(n) for n in range(MAX_HURRIED + 20)]
+    targets = [target(n) for n in range(MAX_ACCELERATED + 20)]
     world = World(10.0, targets=targets)
 
     def all_at_once():
@@ -330,7 +330,7 @@ async def test_hurrying_is_bounded():
 
     world.clock.do(1.0, all_at_once)
     await world.run()
-    assert sum(len(starts) > 3 for starts in world.starts.values()) == MAX_HURRIED
+    assert sum(len(starts) > 3 for starts in world.starts.values()) == MAX_ACCELERATED
 
 
 async def test_a_service_without_a_port_is_told():

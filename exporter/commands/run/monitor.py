@@ -28,7 +28,7 @@ from exporter.model.clusterset import UNKNOWN, Address, Inventory, Network, Serv
 from exporter.model.probes import Failure, Lookup, Probe, Question, Record
 from exporter.model.traffic import Client, Hits, LogCounts, ProbeHit
 from exporter.model.verdicts import Failover, Locality, Mode, Policy
-from exporter.probe.identity import Forgery, Origins
+from exporter.probe.identity import Forgery, IdentityChecker
 from exporter.web import status
 from exporter.web.probes import ProbeLog, shown
 
@@ -101,7 +101,7 @@ class Monitor:
         self._doubtful: deque[_Hit] = deque()
         self._unread = set(logs)
         self._attribution: Attribution | None = None
-        self._origins = Origins(key)
+        self._identities = IdentityChecker(key)
         self._calibration = Calibration()
         self.store = SeriesStore(settings.limits.series)
         self._exposition = Exposition(self.store)
@@ -139,7 +139,7 @@ class Monitor:
     def configure(self, settings: Settings, key: bytes | None) -> None:
         """Take a configuration into use; what is known already stays."""
         self._settings = settings
-        self._origins.key = key
+        self._identities.key = key
         self.store.budget.limit = settings.limits.series
         self.metrics.configure(
             pinned=settings.probe.pinned,
@@ -507,7 +507,7 @@ class Monitor:
         self.problem(what, message)
 
     def _probe_hit(self, hit: ProbeHit, inventory: Inventory, unix: float) -> None:
-        origin = self._origins.read(hit.user_agent, now_unix=unix, clusters=inventory.clusters)
+        origin = self._identities.read(hit.user_agent, now_unix=unix, clusters=inventory.clusters)
         if isinstance(origin, Forgery):
             self.metrics.forged(origin)
             return

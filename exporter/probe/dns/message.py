@@ -1,8 +1,7 @@
 """
-DNS messages: bytes to values and back, both sides of the wire (RFC 1035, 2782, 6891).
+DNS messages: bytes to values and back, for clients and servers (RFC 1035, 2782, 6891).
 
-What clusterset names need: one question of class IN; A, AAAA and SRV records, chains of CNAMEs, the
-SOA of a negative answer.
+Only what clusterset names need: one question of class IN, and the records in records.py.
 """
 
 import struct
@@ -17,7 +16,7 @@ from exporter.probe.dns.name import MalformedError, Names, encode_name
 from exporter.probe.dns.records import FIXED, IN, OPT, Records, Type, encode_record
 
 EDNS_SIZE = 1232
-"""Bytes of an answer that no path should have to cut in pieces: what resolvers ask for."""
+"""Bytes of the largest response that needs no IP fragments; resolvers use the same value."""
 _HEADER = struct.Struct("!6H")
 _QUESTION = struct.Struct("!HH")
 _RESPONSE, _AUTHORITATIVE, _TRUNCATED, _RECURSION = 0x8000, 0x0400, 0x0200, 0x0100
@@ -27,7 +26,7 @@ _START = _HEADER.size
 
 
 class Rcode(IntEnum):
-    """Response codes that we name."""
+    """Response codes with a name here."""
 
     NOERROR = 0
     FORMERR = 1
@@ -38,13 +37,13 @@ class Rcode(IntEnum):
     NOTZONE = 10
 
 
-class StrangerError(Exception):
-    """A DNS message, and not the answer to our question."""
+class MismatchError(Exception):
+    """The bytes do not answer our question."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """A question as a server reads it."""
+    """A query, as a server reads it."""
 
     id: int
     name: str
@@ -52,21 +51,21 @@ class Query:
     type: int
     recursion: bool
     question: bytes
-    """The question section as it came, to be echoed."""
+    """The bytes of the question section, which the response repeats."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
-    """An answer as a client reads it."""
+    """A response, as a client reads it."""
 
     rcode: int
     truncated: bool = False
     addresses: tuple[Address, ...] = ()
     services: tuple[ServiceAddress, ...] = ()
     ttl: int | None = None
-    """Seconds, the smallest on the way to what was found; None if nothing was."""
+    """Seconds: the smallest TTL of the records used; None if nothing was found."""
     negative_ttl: int | None = None
-    """Seconds for which a cache may keep that there is nothing; None without an SOA record."""
+    """Seconds for which caches keep a negative response; None without an SOA record."""
 
 
 def encode_query(name: str, id_: int, type_: int = Type.A, *, edns: bool = False) -> bytes:
@@ -122,22 +121,22 @@ def decode_response(wire: bytes, query: bytes) -> Response:
     CNAMEs are followed inside the answer section; records of other names do not count.
 
     Raises:
-        StrangerError: If it is the answer to something else: wrong id, question, or no response.
+        MismatchError: If it is the answer to something else: wrong id, question, or no response.
         MalformedError: If it is the answer, and cannot be read.
         AliasLoopError: If its CNAMEs lead nowhere.
     """
     if len(wire) < _START:
         msg = "shorter than a header"
-        raise StrangerError(msg)
+        raise MismatchError(msg)
     if wire[:2] != query[:2]:
         msg = "another id"
-        raise StrangerError(msg)
-    # Answers seldom change, but for the id. Those that are kept are bounded in number and size.
+        raise MismatchError(msg)
+    # Apart from the id, responses seldom change, so results are cached: few, and of small messages.
     decode = _decode if len(wire) > _KEPT_SIZE else _decode_again
     return decode(wire[2:], query[2:])
 
 
-# Names beyond that many take turns in it and are never found: more would only take memory.
+# With more names than this, each entry is evicted before its next use.
 @lru_cache(1024)
 def _decode_again(wire: bytes, query: bytes) -> Response:
     return _decode(wire, query)
@@ -148,20 +147,20 @@ def _decode(wire: bytes, query: bytes) -> Response:
     _, flags, questions, answers, authorities, additionals = _header(wire)
     if not flags & _RESPONSE or flags & _OPCODE:
         msg = "no response"
-        raise StrangerError(msg)
+        raise MismatchError(msg)
     rcode, truncated = flags & _RCODE, bool(flags & _TRUNCATED)
     if questions == 0 and rcode not in {Rcode.NOERROR, Rcode.NXDOMAIN}:
-        # A server that could not read the question, or would not, need not repeat it.
+        # A server that cannot read the question, or refuses it, need not repeat it.
         return Response(rcode=rcode, truncated=truncated)
     if questions != 1:
         msg = "not our one question"
-        raise StrangerError(msg)
+        raise MismatchError(msg)
     names = Names(wire)
     asked, type_ = _asked(query)
     name, end = names.read(_START)
     if name != asked or wire[end : end + 4] != type_ + b"\0\1":
         msg = "another question"
-        raise StrangerError(msg)
+        raise MismatchError(msg)
     if truncated:
         return Response(rcode=rcode, truncated=True)
     records = Records(wire, names, int.from_bytes(type_))

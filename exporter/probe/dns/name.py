@@ -5,7 +5,7 @@ _POINTER = 0xC0
 
 
 class MalformedError(Exception):
-    """These bytes are no DNS message that we can read."""
+    """The bytes are not a valid DNS message."""
 
 
 def encode_name(name: str) -> bytes:
@@ -78,7 +78,7 @@ class Names:
         return self._wire[place + 1 : place + 1 + size].lower().replace(b".", rb"\.")
 
     def _join(self, passed: list[tuple[int, bytes | None]], place: int) -> bytes:
-        """Put together what was passed on the way to *place*, None for a pointer, and know it."""
+        """Join the labels on the way to *place*, None for a pointer, and remember the names."""
         name, length = self._known[place]
         for at, label in reversed(passed):
             if label is not None:

@@ -18,7 +18,7 @@ _SRV = struct.Struct("!HHH")
 
 
 class Type(IntEnum):
-    """Record types that we name."""
+    """Record types with a name here."""
 
     A = 1
     CNAME = 5
@@ -28,7 +28,7 @@ class Type(IntEnum):
 
 
 class AliasLoopError(MalformedError):
-    """CNAMEs that lead to each other, or more of them than anybody follows."""
+    """CNAMEs form a loop, or a chain longer than MAX_CHAIN."""
 
 
 def encode_record(found: Address | ServiceAddress, ttl: int) -> bytes:
@@ -45,7 +45,7 @@ def encode_record(found: Address | ServiceAddress, ttl: int) -> bytes:
 
 
 class Records:
-    """What the records of a message say about a question."""
+    """The records of one message that can answer a question."""
 
     def __init__(self, wire: bytes, names: Names, type_: int) -> None:
         self._wire, self._names, self._type = wire, names, type_

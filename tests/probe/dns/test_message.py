@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from exporter.model.probes import ServiceAddress
 from exporter.probe.dns.message import (
+    MismatchError,
     Rcode,
-    StrangerError,
     decode_query,
     decode_response,
     encode_query,
@@ -143,7 +143,7 @@ def test_a_truncated_response_says_so_and_nothing_else():
 )
 def test_what_is_no_answer_to_us_is_a_strangers(wire):
     query = encode_query(NAME, 1)
-    with pytest.raises(StrangerError):
+    with pytest.raises(MismatchError):
         decode_response(wire(query), query)
 
 
@@ -151,7 +151,7 @@ def test_a_refusal_need_not_repeat_the_question():
     query = encode_query(NAME, 1)
     header = query[:2] + bytes([0x80, Rcode.SERVFAIL]) + bytes(8)
     assert decode_response(header, query).rcode == Rcode.SERVFAIL
-    with pytest.raises(StrangerError):
+    with pytest.raises(MismatchError):
         decode_response(query[:2] + bytes([0x80, Rcode.NOERROR]) + bytes(8), query)
 
 
@@ -166,7 +166,7 @@ def test_a_pointer_to_itself_ends():
 def test_garbage_is_an_error_of_ours(wire):
     query = encode_query(NAME, 1)
     for decode in (lambda: decode_response(wire, query), lambda: decode_query(wire)):
-        with suppress(MalformedError, StrangerError):
+        with suppress(MalformedError, MismatchError):
             decode()
 
 
@@ -179,7 +179,7 @@ def test_a_damaged_answer_is_read_or_refused(data):
     cut = bytes(wire[: data.draw(st.integers(12, len(wire)))])
     try:
         response = decode_response(cut, query)
-    except (MalformedError, StrangerError):
+    except (MalformedError, MismatchError):
         return
     assert len(response.addresses) <= 2
 
@@ -319,7 +319,7 @@ def test_what_dnspython_and_we_both_read_we_read_alike(data):
     theirs = peer(bytes(wire), query)
     try:
         ours = decode_response(bytes(wire), query)
-    except (MalformedError, StrangerError):
+    except (MalformedError, MismatchError):
         return
     if theirs is not None:
         assert {str(each) for each in ours.addresses} == theirs
@@ -357,7 +357,7 @@ def hostile_messages():
 def test_the_worst_message_is_read_in_bounded_time(kind, wire):
     query = encode_query(NAME, 1)
     began = time.process_time()
-    with suppress(MalformedError, StrangerError):
+    with suppress(MalformedError, MismatchError):
         decode_response(wire[:65535], query)
     # About 30 ms each on a slow machine; reading each name from scratch takes seconds.
     assert time.process_time() - began < 0.5, kind
