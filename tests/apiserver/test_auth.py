@@ -13,7 +13,7 @@ from exporter.apiserver.credentials import Credentials, InCluster
 from exporter.apiserver.errors import CredentialsError
 from tests.fakes import certs
 
-pytestmark = pytest.mark.real_time
+pytestmark = [pytest.mark.real_time, pytest.mark.slow]
 POD = {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "KUBERNETES_SERVICE_PORT": "443"}
 
 

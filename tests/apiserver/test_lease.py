@@ -18,6 +18,7 @@ from tests.fakes.apifaults import Fault
 from tests.fakes.apiserver import ApiServer, serving
 from tests.fakes.virtual import until
 
+pytestmark = pytest.mark.slow
 LEASES = ("coordination.k8s.io", "leases")
 
 
@@ -275,7 +276,6 @@ async def test_a_lease_of_somebody_else_is_respected_from_when_it_was_last_seen_
         race.leave("a")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 async def test_never_two_leaders(seed, say):
     """Partitions, lost answers, hangs and errors at random, for a quarter of an hour each."""

@@ -11,6 +11,8 @@ import yaml
 from tests.fakes.charts import MATRIX, ROOT, objects, one
 from tests.fakes.tools import need
 
+pytestmark = pytest.mark.slow
+
 KUSTOMIZE = ROOT / "deploy" / "kustomize"
 OURS = "clusterset-exporter"
 POLICY = "policy.karmada.io/v1alpha1"

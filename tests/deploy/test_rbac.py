@@ -7,6 +7,8 @@ from exporter.discover.parse_submariner import LIGHTHOUSE_DNS, OPERATOR_NAMESPAC
 from exporter.discover.resources import RESOURCES
 from tests.fakes.charts import MATRIX, NODE_LOGS, NODE_LOGS_BY_POD, ROOT, objects, one
 
+pytestmark = pytest.mark.slow
+
 
 def rights(roles):
     """Return (group, resource, verb, name) of all rules of these roles."""

@@ -4,10 +4,13 @@ import subprocess
 import tarfile
 import zipfile
 
+import pytest
 import yaml
 
 from exporter import __version__
 from tests.fakes.charts import ROOT, helm
+
+pytestmark = pytest.mark.slow
 
 
 def test_packages_have_one_version_and_can_be_used(tmp_path):

@@ -11,6 +11,8 @@ import yaml
 from tests.fakes.charts import MATRIX, objects, one, pod
 from tests.fakes.process import exporter
 
+pytestmark = pytest.mark.slow
+
 PASSWORD = "secret"
 USERS = {"alice": bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()}
 TLS = {"cert_file": "tls.crt", "key_file": "tls.key"}
