@@ -12,9 +12,6 @@ from exporter.model.clusterset import Address, Inventory, ServiceName
 from exporter.model.probes import Failure, Probe, Record
 from exporter.model.verdicts import Failover, Locality, Mode, Policy, ProbeVerdict, ServiceView
 
-MAX_GONE = 1000
-"""Services that are remembered after they went."""
-
 
 class ServiceVerdicts:
     """

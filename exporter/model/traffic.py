@@ -1,4 +1,4 @@
-"""Client requests and probes as access logs show them, summed."""
+"""Sums of client requests and probes in access logs."""
 
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -7,7 +7,7 @@ from exporter.model.clusterset import ServiceName
 
 
 class Client(NamedTuple):
-    """Whose requests are summed together."""
+    """The clients whose requests are summed together."""
 
     service: ServiceName
     source: str
@@ -15,7 +15,7 @@ class Client(NamedTuple):
     pinned: bool = False
     """The request's Host names the cluster that served it."""
     at: float | None = None
-    """When the span of time began in which they were served, unix seconds; None for all time."""
+    """Start of the span of time in which they were served, unix seconds; None for all time."""
 
 
 @dataclass(slots=True)
@@ -27,9 +27,9 @@ class Hits:
     """Answered with 5xx."""
     bytes: int = 0
     seconds: float = 0.0
-    """Time that those took whose time was logged."""
+    """Seconds in all, of the requests whose time was logged."""
     durations: list[int] = field(default_factory=list)
-    """How many took up to each bound of LATENCIES, and longer; empty if no time was logged."""
+    """Requests up to each bound of LATENCIES, and above the last; empty if no time was logged."""
 
     def add(self, other: "Hits") -> None:
         """Add *other* to this sum."""
@@ -43,7 +43,7 @@ class Hits:
 
 
 class ProbeHit(NamedTuple):
-    """A probe of some exporter, seen in a log."""
+    """A probe of any exporter, seen in a log."""
 
     service: ServiceName
     source: str
@@ -53,21 +53,21 @@ class ProbeHit(NamedTuple):
 
 @dataclass(slots=True)
 class LogCounts:
-    """What some blocks of an access log hold."""
+    """The content of some blocks of an access log."""
 
     read: int = 0
     access: int = 0
-    """Lines that are access lines: clients', probes', ignored ones, foreign ones."""
+    """Access lines: of clients, of probes, ignored and foreign."""
     other: int = 0
     ignored: int = 0
     foreign: int = 0
-    """Access lines whose host is no service of the clusterset, or outside the time asked for."""
+    """Access lines whose host is not a service of the clusterset, or outside the wanted time."""
     truncated: int = 0
-    """Lines cut since they were longer than the limit."""
+    """Lines that were cut because they were longer than the limit."""
     slow_blocks: int = 0
     """Blocks that had to be read line by line to be exact."""
     clients: dict[Client, Hits] = field(default_factory=dict)
     probes: list[ProbeHit] = field(default_factory=list)
     first: float | None = None
-    """The oldest access line's own time stamp, unix seconds; None without one."""
+    """The time stamp in the oldest access line, unix seconds; None without one."""
     last: float | None = None

@@ -1,4 +1,4 @@
-"""What is said of a hit, a service, a promise and a failover."""
+"""The verdicts on hits, services, promises and failovers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,21 +9,21 @@ from exporter.model.probes import Probe
 
 
 class Locality(StrEnum):
-    """How right it is that a hit was served here."""
+    """Whether a hit should have been served by the local cluster."""
 
     LOCAL = "local"
     FAILOVER = "failover"
     LEAK = "leak"
     PINNED = "pinned"
     SPREAD = "spread"
-    """The name server prefers nobody, so crossing is by design."""
+    """The name server prefers no cluster, so crossing is by design."""
     REMOTE = "remote"
     EXTERNAL = "external"
     UNKNOWN = "unknown"
 
 
 class Mode(StrEnum):
-    """What a client in this cluster gets now from a service."""
+    """What a client in the local cluster gets from a service now."""
 
     LOCAL = "local"
     REMOTE = "remote"
@@ -48,7 +48,7 @@ class Rule(StrEnum):
 
 
 class Reason(StrEnum):
-    """What made a service move."""
+    """The reason why a service moved."""
 
     READINESS = "readiness"
     CONNECTION = "connection"
@@ -58,7 +58,7 @@ class Reason(StrEnum):
 
 
 class FailoverStage(StrEnum):
-    """A duration of a failover."""
+    """A stage of a failover, which has a duration."""
 
     DNS = "dns"
     SERVED = "served"
@@ -67,7 +67,7 @@ class FailoverStage(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failover:
-    """A service moved from one cluster to another, for the clients of this cluster."""
+    """A move of a service from one cluster to another, for the clients of the local cluster."""
 
     service: ServiceName
     from_cluster: str
@@ -76,13 +76,13 @@ class Failover:
     unix: float
     """When the first good reply came from the new cluster."""
     durations: Mapping[FailoverStage, float]
-    """Empty if nobody looked while it happened."""
+    """Empty if nobody probed while it happened."""
     accuracy: Mapping[FailoverStage, float]
     """Seconds by which each duration may be off: gaps between probes, and a cause seen late."""
 
 
 class Hazard(StrEnum):
-    """What would break the next failover, or the verdict on it."""
+    """A condition that would break the next failover, or the verdict on it."""
 
     KARMADA_ENDPOINTS = "karmada_endpoints"
     OVERLAPPING_CIDRS = "overlapping_cidrs"
@@ -105,11 +105,11 @@ HAZARD_MEANS: Mapping[Hazard, str] = {
     Hazard.NO_PINNED_NAMES: "so no standby is put to the test",
     Hazard.SINGLE_CLUSTER: "exports it; there is none to move to",
 }
-"""What each means, as the end of a sentence that begins with its name."""
+"""The meaning of each hazard: the rest of a sentence that begins with its name."""
 
 
 class Policy(StrEnum):
-    """Whether a service's clients are meant to stay in their cluster."""
+    """Whether the clients of a service should stay in their cluster."""
 
     LOCAL = "local"
     SPREAD = "spread"
@@ -117,7 +117,7 @@ class Policy(StrEnum):
 
 @dataclass(slots=True, kw_only=True)
 class ProbeVerdict:
-    """What one probe showed."""
+    """The verdict on one probe."""
 
     destination: str | None
     """The cluster that the answer pointed to; UNKNOWN for an address nobody exports."""
@@ -128,12 +128,12 @@ class ProbeVerdict:
     outage: float = 0.0
     """Seconds of outage that this probe added."""
     unstable: bool = False
-    """Another outcome than the last time: worth a closer look."""
+    """The outcome differs from the last one, so the probes speed up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceView:
-    """How a service stands now, as seen from the local cluster."""
+    """The state of a service now, as seen from the local cluster."""
 
     service: Service
     policy: Policy
@@ -143,9 +143,9 @@ class ServiceView:
     serving: str | None
     """The cluster that serves, confirmed; None in a blackout."""
     expected: frozenset[str]
-    """Clusters that should."""
+    """Clusters that should serve."""
     standbys: frozenset[str]
-    """Clusters that would serve if the one that serves stopped."""
+    """Clusters that would serve if the serving one stopped."""
     hazards: frozenset[Hazard]
     pinned: Mapping[str, Probe]
     """The newest pinned probe of each exporting cluster."""

@@ -1,4 +1,4 @@
-"""How the watched resources of the API server stand."""
+"""The states of the watched resources of the API server."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class WatchState(StrEnum):
-    """How a watched resource of the API server stands."""
+    """The state of a watched resource of the API server."""
 
     LISTING = "listing"
     SYNCED = "synced"
@@ -14,7 +14,7 @@ class WatchState(StrEnum):
     """The API server knows no such resource, so there are no such objects."""
     FORBIDDEN = "forbidden"
     FAILING = "failing"
-    """What was seen last is kept."""
+    """The objects that were seen last are kept."""
 
 
 class Watch(NamedTuple):
@@ -23,7 +23,7 @@ class Watch(NamedTuple):
     resource: str
     state: WatchState
     age: float
-    """Seconds since the server last said something; infinite before it did."""
+    """Seconds since the server last sent something; infinite before the first time."""
     requests: int
     relists: int
     failures: int
@@ -34,5 +34,5 @@ class Watch(NamedTuple):
     bad_objects: int
     """Invalid objects received, counted each time."""
     broken: int
-    """Objects that make no sense."""
+    """Objects that are invalid now."""
     problem: str
