@@ -18,14 +18,16 @@ from measure import Bars, free_port, machine
 
 from exporter.commands.load import load
 from exporter.commands.run.daemon import Daemon, Options
-from exporter.commands.run.monitor import Monitor
+from exporter.commands.run.monitor_settings import monitor_settings
+from exporter.commands.run.parts import Parts
 from exporter.commands.run.shard import ALL
+from exporter.commands.run.standing import Alone
 from exporter.config.settings import InventorySettings, Settings
 from exporter.model.clusterset import Cluster, Export, Inventory, Port, Service, ServiceName
+from exporter.model.moment import Moment
 from exporter.probe.drivers.asyncio_driver import AsyncioDriver
 from exporter.web.app import Pages, serve
 from exporter.web.page.render import page
-from exporter.web.status import Moment
 
 ROUNDS = 7
 SERIES = 10_000
@@ -92,7 +94,7 @@ def lives():
 
 
 def large_flow():
-    """Return a monitor that holds SERIES series."""
+    """Return the parts of an exporter that hold SERIES series."""
     clusters = {
         id_: Cluster(id=id_, pod_cidrs=(ip_network(f"10.{n}.0.0/16"),))
         for n, id_ in enumerate(("east", "west", "north"), 1)
@@ -107,33 +109,33 @@ def large_flow():
         )
         name = ServiceName("shop", f"service-{n}")
         services[name] = Service(name=name, ports=(Port(name="http", port=80),), exports=exports)
-    monitor = Monitor(
-        Settings(inventory=InventorySettings(static="none")),
+    parts = Parts(
+        monitor_settings(Settings(inventory=InventorySettings(static="none")), None),
         local="east",
-        key=None,
         moment=lambda: Moment(at=time.monotonic(), unix=time.time()),
         accelerate=lambda _: None,
     )
-    monitor.inventory_changed(Inventory(local="east", clusters=clusters, services=services))
-    while monitor.store.budget.used > SERIES:
+    parts.monitor.inventory_changed(Inventory(local="east", clusters=clusters, services=services))
+    while parts.store.budget.used > SERIES:
         services.popitem()
-        monitor.inventory_changed(
+        parts.monitor.inventory_changed(
             Inventory(local="east", clusters=clusters, services=dict(services))
         )
-    return monitor
+    return parts
 
 
-async def stalls(monitor):
+async def stalls(parts):
     """Return how long the loop was held up at most, in ms: at rest, and with a scraper at work."""
 
     async def nothing():
         return None
 
+    data = parts.page_data(Alone())
     pages = Pages(
-        metrics=monitor.render,
-        status=monitor.status,
+        metrics=parts.scrape(Alone()).render,
+        status=data.status,
         page=page,
-        not_ready=monitor.not_ready,
+        not_ready=data.not_ready,
         reload=nothing,
     )
     worst = 0.0
@@ -168,9 +170,9 @@ async def stalls(monitor):
     return at_rest, at_work, cpu
 
 
-def counted(monitor):
-    """Return how many requests a monitor has counted."""
-    return sum(hits.requests for rows in monitor.metrics.requests().values() for *_, hits in rows)
+def counted(metrics):
+    """Return how many requests were counted."""
+    return sum(hits.requests for rows in metrics.requests().values() for *_, hits in rows)
 
 
 async def backfill(folder):
@@ -204,7 +206,7 @@ async def backfill(folder):
     async with asyncio.TaskGroup() as group:
         beating = group.create_task(beat())
         await made.start(group)
-        while made.monitor.not_ready():  # noqa: ASYNC110 - a look at counters
+        while made.pages.not_ready():  # noqa: ASYNC110 - a look at counters
             await asyncio.sleep(0.05)
         line = '10.1.0.%d - - [07/Jul/2022:07:42:11 +0000] "GET /%d HTTP/1.1" 200 615 "-" "c" "-"\n'
         block = "".join(line % (n % 200, n) for n in range(10_000)).encode()
@@ -221,7 +223,7 @@ async def backfill(folder):
         worst, began = 0.0, time.monotonic()
         beats.clear()
         wanted = number * 10_000
-        while counted(made.monitor) < wanted:  # noqa: ASYNC110
+        while counted(made.metrics) < wanted:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
         took = time.monotonic() - began
         beating.cancel()
@@ -237,11 +239,11 @@ def main():
     started, ended = lives()
     bars.tell("start to first complete scrape, slowest", f"{max(started):.2f} s")
     bars.tell("SIGTERM to exit with probes in flight, slowest", f"{max(ended):.2f} s")
-    monitor = large_flow()
+    parts = large_flow()
     # As exporter.commands.run.daemon.run does.
     gc.freeze()
-    at_rest, at_work, cpu = asyncio.run(stalls(monitor))
-    print(f"  a scrape of {monitor.store.budget.used:,} series, gzip, {SCRAPES} times:")
+    at_rest, at_work, cpu = asyncio.run(stalls(parts))
+    print(f"  a scrape of {parts.store.budget.used:,} series, gzip, {SCRAPES} times:")
     print(f"  CPU, with all else in the process: median {median(cpu):.1f} ms")
     print(f"  loop late at rest: median {median(at_rest):.2f} ms, most {max(at_rest):.2f} ms")
     most = max(at_work)

@@ -42,7 +42,6 @@ NOT_YET = {
         "commands.check.service",
         "commands.load",
         "commands.run.daemon",
-        "commands.run.monitor",
         "demo.story",
     },
 }

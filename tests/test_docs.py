@@ -159,7 +159,7 @@ def test_every_key_of_the_api_is_explained():
             for inner in value:
                 yield from keys(inner)
 
-    for key in set(keys(scenes.blackout().monitor.status())):
+    for key in set(keys(scenes.blackout().page_data.status())):
         assert f"`{key}`" in text or f"`{key}[]`" in text, key
 
 

@@ -1,70 +1,12 @@
 """What `/api/v1/probes` and `/probe` show of probes: every step, put together only when asked."""
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from exporter.metrics.labels import label_text
-from exporter.model.clusterset import Address, ServiceName
 from exporter.model.probes import Answer, Failure, Lookup, Probe, Reply
 
-KEPT = 10
-"""Probes of each service that are kept, if services are few."""
-KEPT_IN_ALL = 3000
-"""Probes that are kept: each is about a kilobyte."""
-LEAST_KEPT = 2
-NEWEST = 100
-"""Probes of all services together that are shown."""
 _STEPS = {"connect": "connect_", "tls": "tls_", "reply": "reply_"}
-
-Seen = tuple[Probe, str | None]
-"""A probe, and the cluster that its answer points to."""
-
-
-class ProbeLog:
-    """The newest probes of each service."""
-
-    def __init__(self) -> None:
-        self._probes: dict[ServiceName, tuple[Seen, ...]] = {}
-        self._room = KEPT
-        self._answers: dict[ServiceName, tuple[Address, ...]] = {}
-        self.changes: Counter[ServiceName] = Counter()
-        """How often the plain name was answered otherwise than the time before."""
-
-    def add(self, probe: Probe, destination: str | None) -> None:
-        """Keep a probe."""
-        self._compare(probe)
-        service = probe.question.service
-        kept = self._probes.get(service, ())
-        self._probes[service] = ((probe, destination), *kept[: self._room - 1])
-
-    def _compare(self, probe: Probe) -> None:
-        service, addresses = probe.question.service, probe.answer.addresses
-        if not probe.decides or probe.question.pinned is not None or not addresses:
-            return
-        before = self._answers.get(service, addresses)
-        # Equal answers are mostly the same object. Those of several addresses take turns.
-        if before is not addresses and set(before) != set(addresses):
-            self.changes[service] += 1
-        self._answers[service] = addresses
-
-    def keep(self, services: Iterable[ServiceName]) -> None:
-        """Forget the probes of all other services, and keep fewer of each if they are many."""
-        wanted = set(services)
-        self._room = max(LEAST_KEPT, min(KEPT, KEPT_IN_ALL // max(1, len(wanted))))
-        for gone in self._probes.keys() - wanted:
-            del self._probes[gone]
-            self._answers.pop(gone, None)
-            self.changes.pop(gone, None)
-
-    def of(self, service: ServiceName) -> list[Seen]:
-        """Return the newest probes of *service*, the newest first."""
-        return list(self._probes.get(service, ()))
-
-    def newest(self) -> list[Seen]:
-        """Return the newest probes of all services, the newest first."""
-        every = [seen for kept in self._probes.values() for seen in kept]
-        return sorted(every, key=lambda seen: seen[0].unix, reverse=True)[:NEWEST]
 
 
 def shown(probe: Probe, destination: str | None, domain: str) -> dict[str, Any]:

@@ -1,51 +1,16 @@
 """What the page and `/api/v1/status` show: one dictionary, in base units and unix time."""
 
-from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from exporter.metrics.record_probes import LookupCounts
 from exporter.model.clusterset import Inventory, Service, ServiceName
+from exporter.model.moment import Moment
 from exporter.model.probes import Probe, Question
 from exporter.model.traffic import Hits, LogCounts
 from exporter.model.verdicts import Failover, FailoverStage, Locality, ServiceView
 
-KEPT_FAILOVERS = 20
-KEPT_FAILURES = 50
-
 Requests = Mapping[ServiceName, list[tuple[str, Locality, Hits]]]
-
-
-@dataclass(slots=True, kw_only=True)
-class Moment:
-    """The same moment on both clocks: verdicts are stamped by one, people read the other."""
-
-    at: float
-    unix: float
-
-    def to_unix(self, at: float | None) -> float | None:
-        """Turn a moment of the monotonic clock into unix seconds."""
-        return None if at is None else self.unix + at - self.at
-
-
-@dataclass(slots=True)
-class History:
-    """The newest things worth a look, bounded."""
-
-    failovers: deque[Failover] = field(default_factory=lambda: deque(maxlen=KEPT_FAILOVERS))
-    failed: deque[tuple[Probe, str | None]] = field(
-        default_factory=lambda: deque(maxlen=KEPT_FAILURES)
-    )
-
-    def add(self, probe: Probe, destination: str | None) -> None:
-        """Keep what is notable about a probe whose answer points to *destination*."""
-        if probe.failure is not None:
-            self.failed.appendleft((probe, destination))
-
-    def moved(self, failover: Failover) -> None:
-        """Keep a move."""
-        self.failovers.appendleft(failover)
 
 
 def status(
@@ -54,7 +19,8 @@ def status(
     views: Iterable[ServiceView],
     requests: Requests,
     lookups: Mapping[ServiceName, list[LookupCounts]],
-    history: History,
+    failovers: Iterable[Failover],
+    failed: Iterable[tuple[Probe, str | None]],
     lines: LogCounts | None,
     domain: str,
     now: Moment,
@@ -74,11 +40,11 @@ def status(
         for view in views
     ]
     shown["failovers"] = [
-        _failover(each) for each in history.failovers if each.service in inventory.services
+        _failover(each) for each in failovers if each.service in inventory.services
     ]
     shown["failed_probes"] = [
         _probe(probe, destination, domain)
-        for probe, destination in history.failed
+        for probe, destination in failed
         if probe.question.service in inventory.services
     ]
     return shown

@@ -211,7 +211,7 @@ async def test_a_server_that_is_down_at_the_start(api, tmp_path):
     api.server.faults = [Fault(faults.reset)]
     async with local(api, tmp_path) as here:
         await asyncio.sleep(600)
-        assert here.monitor.not_ready().startswith(
+        assert here.page_data.not_ready().startswith(
             "waiting for the API server's clusters.submariner"
         )
         found = await here.metrics()
@@ -219,7 +219,7 @@ async def test_a_server_that_is_down_at_the_start(api, tmp_path):
         assert not any(name.startswith("clusterset_service") for name in found)
         api.server.faults = []
         await here.until_ready("cluster1", "cluster2", within=31)
-        for each in here.monitor.watches():
+        for each in here.cluster.watches():
             assert each.problem == "" or each.state == "not_installed"
 
 
@@ -274,7 +274,7 @@ async def test_a_server_that_another_stands_in_for(tmp_path):
                 async with running(ApiServer(), tls=stranger, port=port) as other:
                     await asyncio.sleep(600)
                     assert other.asked == []
-                    assert "certificate" in next(each.problem for each in here.monitor.watches())
+                    assert "certificate" in next(each.problem for each in here.cluster.watches())
                     await watchman.looks()
                 async with running(server, tls=certs.server_context(), port=port):
                     member.objects.not_ready("cluster2")
@@ -301,7 +301,7 @@ async def test_a_way_on_which_all_packets_are_lost(member, api, tmp_path):
             forget(api.server)
             # Believed until it should have ended; then it is said, and what was seen last is kept.
             await until(here.troubled, within=400)
-            age = max(each.age for each in here.monitor.watches() if each.age < float("inf"))
+            age = max(each.age for each in here.cluster.watches() if each.age < float("inf"))
             assert age >= 300
             await watchman.looks()
             way.find_again()

@@ -21,13 +21,13 @@ from tests.fakes.nouns import NGINX, inventory, probe
 RULE = 'probe: {services: [{match: "*/nginx", leak_grace: 2m}], '
 
 
-async def text(monitor, *, om=False):
-    return b"".join([piece async for piece in monitor.render(om)]).decode()
+async def text(scene, *, om=False):
+    return b"".join([piece async for piece in scene.render(om)]).decode()
 
 
-async def samples(monitor, name):
+async def samples(scene, name):
     found = {}
-    for family in plain(await text(monitor)):
+    for family in plain(await text(scene)):
         for sample in family.samples:
             if sample.name == name and sample.value:
                 found[tuple(sample.labels.values())] = sample.value
@@ -35,11 +35,11 @@ async def samples(monitor, name):
 
 
 async def test_both_formats_parse_and_end_as_they_should():
-    monitor = scenes.failover().monitor
+    scene = scenes.failover()
     assert "process_cpu_seconds_total" in {
-        sample.name for family in plain(await text(monitor)) for sample in family.samples
+        sample.name for family in plain(await text(scene)) for sample in family.samples
     }
-    whole = await text(monitor, om=True)
+    whole = await text(scene, om=True)
     assert whole.endswith("# EOF\n")
     assert whole.count("# EOF") == 1
     assert len(list(openmetrics(whole))) > 20
@@ -49,7 +49,7 @@ async def test_others_get_their_turn_while_many_series_are_rendered():
     scene = scenes.Scene()
     scene.inventory()
     for n in range(5_000):
-        scene.monitor.metrics.forged(f"{n:0100}")
+        scene.parts.metrics.forged(f"{n:0100}")
     turns = 0
 
     async def other():
@@ -59,7 +59,7 @@ async def test_others_get_their_turn_while_many_series_are_rendered():
             await asyncio.sleep(0)
 
     task = asyncio.create_task(other())
-    await text(scene.monitor)
+    await text(scene)
     task.cancel()
     assert turns > 10
 
@@ -67,10 +67,10 @@ async def test_others_get_their_turn_while_many_series_are_rendered():
 async def test_a_failover_is_counted_logged_and_hurried():
     with capture_logs() as logs:
         scene = scenes.failover()
-    assert await samples(scene.monitor, "clusterset_failovers_total") == {
+    assert await samples(scene, "clusterset_failovers_total") == {
         ("a", "nginx-test", "nginx", "a", "b", "readiness"): 1
     }
-    (moved,) = (each for each in logs if each["event"] == "failover")
+    (moved,) = (each for each in logs if each["event"] == "failover completed")
     assert (moved["from_cluster"], moved["to_cluster"]) == ("a", "b")
     assert scene.hurried[:2] == [NGINX, NGINX]
 
@@ -78,7 +78,7 @@ async def test_a_failover_is_counted_logged_and_hurried():
 async def test_modes_are_logged_once_each():
     with capture_logs() as logs:
         scenes.blackout()
-    modes = [each["mode"] for each in logs if each["event"] == "mode changed"]
+    modes = [each["mode"] for each in logs if each["event"] == "service mode changed"]
     assert modes == [Mode.LOCAL, Mode.BLACKOUT, Mode.FAILOVER, Mode.BLACKOUT]
 
 
@@ -90,7 +90,7 @@ async def test_hits_are_judged_at_the_time_they_are_read():
     # Now b has been ready for long, so its clients have no business here.
     scene.hits(b=3)
     scene.settle()
-    assert await samples(scene.monitor, "clusterset_requests_total") == {
+    assert await samples(scene, "clusterset_requests_total") == {
         ("a", "a", "nginx-test", "nginx", "local"): 1234,
         ("external", "a", "nginx-test", "nginx", "external"): 3,
         ("b", "a", "nginx-test", "nginx", "leak"): 8,
@@ -101,15 +101,15 @@ async def test_a_log_of_an_unknown_service_is_a_problem_and_no_series():
     scene = scenes.steady()
     cart = ServiceName("shop", "cart")
     counts = LogCounts(read=1, access=1, clients={Client(cart, "a"): Hits(requests=1)})
-    scene.monitor.logged("cart.log", counts)
-    (problem,) = scene.monitor.status()["problems"]
+    scene.logs.logged("cart.log", counts)
+    (problem,) = scene.page_data.status()["problems"]
     assert problem["message"].startswith("shop/cart has an access log here and is not in the")
-    assert "shop" not in await text(scene.monitor)
+    assert "shop" not in await text(scene)
 
 
 async def test_probes_in_the_log_are_checked():
     scene = scenes.Scene()
-    scene.monitor.configure(scene.monitor._settings, b"secret")
+    scene.configure(b"secret")
     scene.inventory()
     made = int((scenes.START + scene.now) * 1000)
 
@@ -124,16 +124,16 @@ async def test_probes_in_the_log_are_checked():
         ProbeHit(NGINX, "b", agent("mars", b"secret", "5")),
         ProbeHit(NGINX, "b", agent("b", b"secret", "1")),
     ]
-    scene.monitor.logged(scenes.LOG, LogCounts(read=6, access=6, probes=hits))
-    assert await samples(scene.monitor, "clusterset_probe_hits_total") == {
+    scene.logs.logged(scenes.LOG, LogCounts(read=6, access=6, probes=hits))
+    assert await samples(scene, "clusterset_probe_hits_total") == {
         ("b", "a", "nginx-test", "nginx", "true"): 2,
         ("b", "a", "nginx-test", "nginx", "false"): 1,
     }
-    assert await samples(scene.monitor, "clusterset_attribution_checks_total") == {
+    assert await samples(scene, "clusterset_attribution_checks_total") == {
         ("a", "b", "b"): 2,
         ("a", "b", "external"): 1,
     }
-    assert await samples(scene.monitor, "clusterset_exporter_probe_forgeries_total") == {
+    assert await samples(scene, "clusterset_exporter_probe_forgeries_total") == {
         ("bad_signature",): 1,
         ("unknown_cluster",): 1,
         ("replayed",): 1,
@@ -142,47 +142,47 @@ async def test_probes_in_the_log_are_checked():
 
 async def test_a_reload_keeps_counters_and_replays_known():
     scene = scenes.steady()
-    before = await samples(scene.monitor, "clusterset_requests_total")
-    scene.monitor.configure(scene.monitor._settings, None)
-    assert await samples(scene.monitor, "clusterset_requests_total") == before
+    before = await samples(scene, "clusterset_requests_total")
+    scene.configure(None)
+    assert await samples(scene, "clusterset_requests_total") == before
 
 
 async def test_troubled_logs_are_a_problem_until_they_are_not():
     scene = scenes.steady()
-    scene.monitor.polled("x.log", Poll(errors=["x.log: denied"], troubled=["x.log: denied"]))
-    scene.monitor.polled("x.log", Poll(behind=7, troubled=["x.log: denied"]))
-    assert [each["message"] for each in scene.monitor.status()["problems"]] == ["x.log: denied"]
-    assert await samples(scene.monitor, "clusterset_exporter_log_errors_total") == {("x.log",): 1}
-    assert await samples(scene.monitor, "clusterset_exporter_log_bytes_behind") == {("x.log",): 7}
-    scene.monitor.polled("x.log", Poll(behind=1, truncated=2))
-    assert scene.monitor.status()["problems"] == []
-    assert scene.monitor.status()["logs"]["lines"]["truncated"] == 2
-    scene.monitor.log_gone("x.log")
+    scene.logs.polled("x.log", Poll(errors=["x.log: denied"], troubled=["x.log: denied"]))
+    scene.logs.polled("x.log", Poll(behind=7, troubled=["x.log: denied"]))
+    assert [each["message"] for each in scene.page_data.status()["problems"]] == ["x.log: denied"]
+    assert await samples(scene, "clusterset_exporter_log_errors_total") == {("x.log",): 1}
+    assert await samples(scene, "clusterset_exporter_log_bytes_behind") == {("x.log",): 7}
+    scene.logs.polled("x.log", Poll(behind=1, truncated=2))
+    assert scene.page_data.status()["problems"] == []
+    assert scene.page_data.status()["logs"]["lines"]["truncated"] == 2
+    scene.logs.log_gone("x.log")
 
 
 async def test_a_gone_service_leaves_nothing_behind():
     scene = scenes.failover()
     gone = inventory()
     scene.monitor.inventory_changed(type(gone)(local="a", clusters=gone.clusters))
-    assert "nginx" not in await text(scene.monitor)
-    status = scene.monitor.status()
+    assert "nginx" not in await text(scene)
+    status = scene.page_data.status()
     assert (status["services"], status["failovers"], status["failed_probes"]) == ([], [], [])
 
 
 async def test_it_is_not_ready_before_an_inventory():
-    monitor = scenes.Scene().monitor
-    assert monitor.not_ready() == "the inventory has not been read yet"
-    assert monitor.status()["ready"] is False
-    assert monitor.status()["services"] == []
+    data = scenes.Scene().page_data
+    assert data.not_ready() == "the inventory has not been read yet"
+    assert data.status()["ready"] is False
+    assert data.status()["services"] == []
 
 
 async def test_a_problem_keeps_its_beginning():
     scene = scenes.steady()
-    scene.monitor.problem("x", "first")
+    scene.parts.problems.problem("x", "first")
     since = scene.now
     scene.wait(50)
-    scene.monitor.problem("x", "then")
-    (problem,) = scene.monitor.status()["problems"]
+    scene.parts.problems.problem("x", "then")
+    (problem,) = scene.page_data.status()["problems"]
     assert problem == {"what": "x", "message": "then", "since": scenes.START + since}
 
 
@@ -204,16 +204,16 @@ async def test_a_problem_keeps_its_beginning():
     ],
 )
 def test_what_a_host_names(host, fixed, named):
-    assert scenes.steady().monitor.service_of(host, fixed) == named
+    assert scenes.steady().logs.service_of(host, fixed) == named
 
 
 async def test_whoever_asked_for_this_cluster_by_name_is_no_leak():
     scene = scenes.steady()
     for pinned in (True, False):
         clients = {Client(NGINX, "b", pinned): Hits(requests=2)}
-        scene.monitor.logged(scenes.LOG, LogCounts(read=2, access=2, clients=clients))
+        scene.logs.logged(scenes.LOG, LogCounts(read=2, access=2, clients=clients))
     scene.settle()
-    found = await samples(scene.monitor, "clusterset_requests_total")
+    found = await samples(scene, "clusterset_requests_total")
     assert found["b", "a", "nginx-test", "nginx", "pinned"] == 2
     assert found["b", "a", "nginx-test", "nginx", "leak"] == 2
 
@@ -224,29 +224,29 @@ async def test_request_times_become_a_histogram():
     hits = Hits(requests=3, seconds=0.012, durations=durations)
     for _ in range(2):
         counts = LogCounts(read=3, access=3, clients={Client(NGINX, "b"): hits})
-        scene.monitor.logged(scenes.LOG, counts)
+        scene.logs.logged(scenes.LOG, counts)
     scene.settle()
     name = "clusterset_request_duration_seconds"
-    assert await samples(scene.monitor, f"{name}_count") == {("b", "a", "nginx-test", "nginx"): 6}
-    assert await samples(scene.monitor, f"{name}_sum") == {("b", "a", "nginx-test", "nginx"): 0.024}
+    assert await samples(scene, f"{name}_count") == {("b", "a", "nginx-test", "nginx"): 6}
+    assert await samples(scene, f"{name}_sum") == {("b", "a", "nginx-test", "nginx"): 0.024}
 
 
 async def test_seconds_behind_are_those_of_the_newest_line():
     scene = scenes.steady()
     name = "clusterset_exporter_log_seconds_behind"
     counts = LogCounts(read=1, access=1, last=scenes.START + scene.now - 40)
-    scene.monitor.logged(scenes.LOG, counts)
-    scene.monitor.polled(scenes.LOG, Poll())
-    assert await samples(scene.monitor, name) == {(scenes.LOG,): 40}
-    scene.monitor.polled(scenes.LOG, Poll())
-    assert await samples(scene.monitor, name) == {}
+    scene.logs.logged(scenes.LOG, counts)
+    scene.logs.polled(scenes.LOG, Poll())
+    assert await samples(scene, name) == {(scenes.LOG,): 40}
+    scene.logs.polled(scenes.LOG, Poll())
+    assert await samples(scene, name) == {}
 
 
 async def test_a_log_source_that_is_gone_leaves_no_series():
     scene = scenes.steady()
-    assert await samples(scene.monitor, "clusterset_exporter_log_lines_total")
-    scene.monitor.log_gone(scenes.LOG)
-    assert scenes.LOG not in await text(scene.monitor)
+    assert await samples(scene, "clusterset_exporter_log_lines_total")
+    scene.logs.log_gone(scenes.LOG)
+    assert scenes.LOG not in await text(scene)
 
 
 def written(scene, source, *ages, number=1):
@@ -258,27 +258,27 @@ def written(scene, source, *ages, number=1):
     return whole, lambda: LogCounts(clients=apart)
 
 
-async def by_locality(monitor, source):
-    found = await samples(monitor, "clusterset_requests_total")
+async def by_locality(scene, source):
+    found = await samples(scene, "clusterset_requests_total")
     return {labels[-1]: value for labels, value in found.items() if labels[0] == source}
 
 
 async def test_a_leak_is_counted_once_it_would_be_known_to_be_none():
     scene = scenes.steady()
-    scene.monitor.logged(scenes.LOG, *written(scene, "b", 1))
-    assert await by_locality(scene.monitor, "b") == {}
+    scene.logs.logged(scenes.LOG, *written(scene, "b", 1))
+    assert await by_locality(scene, "b") == {}
     scene.settle()
-    assert await by_locality(scene.monitor, "b") == {"leak": 1}
+    assert await by_locality(scene, "b") == {"leak": 1}
 
 
 async def test_a_change_that_is_known_here_a_little_later_makes_no_leak():
     """The name server of b answered otherwise before this cluster knew of it."""
     scene = scenes.steady()
-    scene.monitor.logged(scenes.LOG, *written(scene, "b", 1))
+    scene.logs.logged(scenes.LOG, *written(scene, "b", 1))
     scene.wait(2)
     scene.inventory(ready="a", exported="ab")
     scene.settle()
-    assert await by_locality(scene.monitor, "b") == {"failover": 1}
+    assert await by_locality(scene, "b") == {"failover": 1}
 
 
 async def test_hits_read_late_are_judged_as_of_then():
@@ -288,35 +288,35 @@ async def test_hits_read_late_are_judged_as_of_then():
     scene.inventory(ready="ab")
     scene.wait(100)
     # Read 100 s late: some were served while b was down, some long after it came back.
-    scene.monitor.logged(scenes.LOG, *written(scene, "b", 150, 140, 50, 40, 30))
+    scene.logs.logged(scenes.LOG, *written(scene, "b", 150, 140, 50, 40, 30))
     scene.settle()
-    assert await by_locality(scene.monitor, "b") == {"failover": 2, "leak": 3}
+    assert await by_locality(scene, "b") == {"failover": 2, "leak": 3}
 
 
 async def test_hits_older_than_what_is_known_are_unknown():
     scene = scenes.steady()
-    scene.monitor.logged(scenes.LOG, *written(scene, "b", 10_000))
+    scene.logs.logged(scenes.LOG, *written(scene, "b", 10_000))
     scene.settle()
-    assert await by_locality(scene.monitor, "b") == {"unknown": 1}
+    assert await by_locality(scene, "b") == {"unknown": 1}
 
 
 async def test_hits_of_the_future_are_of_now():
     """The clock of the node that wrote them is ahead."""
     scene = scenes.failover()
-    scene.monitor.logged(scenes.LOG, *written(scene, "a", -500))
-    scene.monitor.logged(scenes.LOG, *written(scene, "b", -500))
+    scene.logs.logged(scenes.LOG, *written(scene, "a", -500))
+    scene.logs.logged(scenes.LOG, *written(scene, "b", -500))
     scene.settle()
-    assert await by_locality(scene.monitor, "b") == {"leak": 1}
+    assert await by_locality(scene, "b") == {"leak": 1}
 
 
 async def test_doubtful_hits_are_bounded(monkeypatch):
-    monkeypatch.setattr("exporter.commands.run.monitor.MAX_DOUBTFUL", 3)
+    monkeypatch.setattr("exporter.commands.run.leaks.MAX_WAITING", 3)
     scene = scenes.steady()
     for _ in range(10):
-        scene.monitor.logged(scenes.LOG, *written(scene, "b", 1))
-    assert await by_locality(scene.monitor, "b") == {"leak": 7}
+        scene.logs.logged(scenes.LOG, *written(scene, "b", 1))
+    assert await by_locality(scene, "b") == {"leak": 7}
     scene.settle()
-    assert await by_locality(scene.monitor, "b") == {"leak": 10}
+    assert await by_locality(scene, "b") == {"leak": 10}
 
 
 async def test_the_grace_of_one_service(tmp_path):
@@ -329,13 +329,13 @@ async def test_the_grace_of_one_service(tmp_path):
     scene.wait(100)
     scene.hits(b=1)
     scene.settle()
-    assert await by_locality(scene.monitor, "b") == {"failover": 1, "leak": 1}
+    assert await by_locality(scene, "b") == {"failover": 1, "leak": 1}
 
 
 async def test_leaks_are_withheld_while_attribution_cannot_be_believed():
     """A network that rewrites addresses makes clients of b look like clients of another cluster."""
     scene = scenes.Scene()
-    scene.monitor.configure(scene.monitor._settings, b"secret")
+    scene.configure(b"secret")
     scene.inventory()
     scene.wait(100)
 
@@ -345,20 +345,18 @@ async def test_leaks_are_withheld_while_attribution_cannot_be_believed():
             for ms in range(int((scenes.START + scene.now) * 1000), 10**15)
         )
         hits = [ProbeHit(NGINX, attributed, next(made)) for _ in range(number)]
-        scene.monitor.logged(scenes.LOG, LogCounts(read=number, access=number, probes=hits))
+        scene.logs.logged(scenes.LOG, LogCounts(read=number, access=number, probes=hits))
 
     seen("d", 5)
     scene.hits(b=7)
     scene.settle()
-    assert await by_locality(scene.monitor, "b") == {"unknown": 7}
-    assert await samples(scene.monitor, "clusterset_leaks_withheld_total") == {
-        ("b", "a", *NGINX): 7
-    }
+    assert await by_locality(scene, "b") == {"unknown": 7}
+    assert await samples(scene, "clusterset_leaks_withheld_total") == {("b", "a", *NGINX): 7}
     seen("b", 50)
     scene.hits(b=2)
     scene.settle()
-    assert await by_locality(scene.monitor, "b") == {"unknown": 7, "leak": 2}
-    agreement = await samples(scene.monitor, "clusterset_attribution_agreement_ratio")
+    assert await by_locality(scene, "b") == {"unknown": 7, "leak": 2}
+    agreement = await samples(scene, "clusterset_attribution_agreement_ratio")
     assert agreement == {("b", "a"): 1.0}
 
 
@@ -369,22 +367,24 @@ async def test_a_prefix_that_two_clusters_claim_is_a_problem_until_it_is_mended(
     with capture_logs() as logs:
         for _ in range(2):
             scene.monitor.inventory_changed(replace(inventory(), clusters=shared))
-    (problem,) = scene.monitor.status()["problems"]
+    (problem,) = scene.page_data.status()["problems"]
     told = "10.3.0.0/16 is claimed by b and c, so its addresses belong to none"
     assert (problem["what"], problem["message"]) == ("address ranges", told)
-    assert [each["error"] for each in logs if each["event"] == "attribution"] == [told]
-    hazards = await samples(scene.monitor, "clusterset_service_hazard")
+    assert [each["error"] for each in logs if each["event"] == "address range claimed twice"] == [
+        told
+    ]
+    hazards = await samples(scene, "clusterset_service_hazard")
     assert hazards == {("a", *NGINX, "overlapping_cidrs"): 1}
     scene.inventory()
-    assert scene.monitor.status()["problems"] == []
+    assert scene.page_data.status()["problems"] == []
 
 
 async def test_a_move_without_a_cause_is_told_once_none_will_come():
     scene = scenes.steady()
     scene.probes("b", "b")
-    assert scene.monitor.status()["failovers"] == []
+    assert scene.page_data.status()["failovers"] == []
     scene.probes(*"b" * UNEXPLAINED)
-    (moved,) = scene.monitor.status()["failovers"]
+    (moved,) = scene.page_data.status()["failovers"]
     assert (moved["reason"], moved["to_cluster"]) == ("unknown", "b")
     assert moved["accuracy_seconds"]["served"] == pytest.approx(6.15, abs=0.1)
 
@@ -398,25 +398,25 @@ def compared(scene, *, by=None, lookup=Lookup.CLIENT, vantage=Vantage.RESOLVER, 
 
 async def test_look_ups_for_comparison_are_counted_and_decide_nothing():
     scene = scenes.steady()
-    before = scene.monitor.state.mode(NGINX)
+    before = scene.parts.verdicts.mode(NGINX)
     for _ in range(3):
         compared(scene, answer=Failure.NODATA)
     compared(scene, by="b", lookup=Lookup.A, vantage=Vantage.LIGHTHOUSE)
-    assert scene.monitor.state.mode(NGINX) is before is Mode.LOCAL
+    assert scene.parts.verdicts.mode(NGINX) is before is Mode.LOCAL
     source = ("a", *NGINX)
-    counted = await samples(scene.monitor, "clusterset_dns_lookups_total")
+    counted = await samples(scene, "clusterset_dns_lookups_total")
     assert counted == {
         (*source, "resolver", "a"): 2,
         (*source, "resolver", "client"): 3,
         (*source, "lighthouse", "a"): 1,
     }
-    assert await samples(scene.monitor, "clusterset_dns_lookup_failures_total") == {
+    assert await samples(scene, "clusterset_dns_lookup_failures_total") == {
         (*source, "resolver", "client", "nodata"): 3
     }
-    answers = await samples(scene.monitor, "clusterset_dns_answers_total")
+    answers = await samples(scene, "clusterset_dns_answers_total")
     assert answers == {("a", "a", *NGINX, "resolver"): 2, ("a", "b", *NGINX, "lighthouse"): 1}
-    assert sum((await samples(scene.monitor, "clusterset_probes_total")).values()) == 8
-    assert scene.monitor.status()["failed_probes"] == []
+    assert sum((await samples(scene, "clusterset_probes_total")).values()) == 8
+    assert scene.page_data.status()["failed_probes"] == []
 
 
 async def test_services_that_do_not_fit_are_a_failed_look_up():
@@ -427,7 +427,7 @@ async def test_services_that_do_not_fit_are_a_failed_look_up():
     scene.monitor.probed(
         replace(made, answer=Answer(services=(wrong,), took=0.1), lookup=Lookup.SRV)
     )
-    failures = await samples(scene.monitor, "clusterset_dns_lookup_failures_total")
+    failures = await samples(scene, "clusterset_dns_lookup_failures_total")
     assert failures == {("a", *NGINX, "resolver", "srv", "srv_mismatch"): 1}
 
 
@@ -440,11 +440,11 @@ async def test_each_address_of_a_headless_service_counts_for_its_cluster():
     scene.monitor.probed(replace(made, more=(other,)))
     http = {
         labels: value
-        for labels, value in (await samples(scene.monitor, "clusterset_probes_total")).items()
+        for labels, value in (await samples(scene, "clusterset_probes_total")).items()
         if "http" in labels
     }
     assert http == {("a", each, *NGINX, "http", "plain"): 1 for each in "ab"}
-    assert await samples(scene.monitor, "clusterset_probe_failures_total") == {
+    assert await samples(scene, "clusterset_probe_failures_total") == {
         ("a", "b", *NGINX, "http", "plain", "connect_refused"): 1
     }
 
@@ -456,22 +456,20 @@ async def test_what_a_probe_saw_while_the_loop_was_held_up_is_in_no_histogram():
     made = probe(scene.now, by="a")
     reply = replace(made.reply, rtt=0.001, connect=0.002, tls=0.003, certificate_expires=2e9)
     scene.monitor.probed(replace(made, reply=reply, lagged=True))
-    assert await samples(scene.monitor, "clusterset_probe_duration_seconds_count") == {}
-    assert await samples(scene.monitor, "clusterset_probe_rtt_seconds_count") == {}
-    assert await samples(scene.monitor, "clusterset_exporter_probes_lagged_total") == {(): 1}
+    assert await samples(scene, "clusterset_probe_duration_seconds_count") == {}
+    assert await samples(scene, "clusterset_probe_rtt_seconds_count") == {}
+    assert await samples(scene, "clusterset_exporter_probes_lagged_total") == {(): 1}
     scene.monitor.probed(replace(made, reply=reply))
-    assert await samples(scene.monitor, "clusterset_probe_duration_seconds_count") == {
+    assert await samples(scene, "clusterset_probe_duration_seconds_count") == {
         ("a", "a", phase): 1 for phase in ("dns", "connect", "tls", "reply")
     }
-    assert await samples(scene.monitor, "clusterset_probe_rtt_seconds_count") == {("a", "a"): 1}
+    assert await samples(scene, "clusterset_probe_rtt_seconds_count") == {("a", "a"): 1}
     expiry = "clusterset_probe_certificate_expiry_timestamp_seconds"
-    assert await samples(scene.monitor, expiry) == {("a", "a", *NGINX): 2e9}
+    assert await samples(scene, expiry) == {("a", "a", *NGINX): 2e9}
 
 
 async def test_failures_enter_no_histogram():
     scene = scenes.Scene()
     scene.inventory()
     scene.probes({"by": "a", "reply": Failure.REPLY_TIMEOUT}, {"answer": Failure.TIMEOUT})
-    assert await samples(scene.monitor, "clusterset_probe_duration_seconds_count") == {
-        ("a", "a", "dns"): 1
-    }
+    assert await samples(scene, "clusterset_probe_duration_seconds_count") == {("a", "a", "dns"): 1}

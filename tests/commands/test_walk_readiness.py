@@ -26,7 +26,7 @@ async def probed(here, by):
 
 async def text(here):
     """Return what a scrape gets."""
-    return b"".join([piece async for piece in here.monitor.render(False)]).decode()
+    return b"".join([piece async for piece in here.render(False)]).decode()
 
 
 async def walk(folder):

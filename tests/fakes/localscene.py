@@ -10,9 +10,10 @@ from prometheus_client.parser import text_string_to_metric_families as families
 from exporter.accesslog.readers.reader import Reader
 from exporter.commands.load import load
 from exporter.commands.run.cluster import LocalCluster
-from exporter.commands.run.monitor import Monitor
+from exporter.commands.run.monitor_settings import monitor_settings
+from exporter.commands.run.parts import Parts
 from exporter.metrics import families as series
-from exporter.web.status import Moment
+from exporter.model.moment import Moment
 from tests.fakes.virtual import until
 
 CONFIG = "inventory: {kubernetes: {}}\nlogs: [{pods: {}}]\n"
@@ -25,27 +26,25 @@ class Local:
     def __init__(self, client, loaded, group):
         self.loaded, self.group, self.ends = loaded, group, []
         loop = asyncio.get_running_loop()
-        self.monitor = Monitor(
-            loaded.settings,
+        parts = Parts(
+            monitor_settings(loaded.settings, None),
             local="",
-            key=None,
             moment=lambda: Moment(at=loop.time(), unix=UNIX + loop.time()),
             accelerate=lambda _: None,
         )
+        self.monitor, self.store = parts.monitor, parts.store
         self.cluster = LocalCluster(
             client,
             pod="exporter-1",
             learns=self.monitor,
-            sink=self.monitor,
-            reader=Reader(self.monitor),
+            sink=parts.logs,
+            reader=Reader(parts.logs),
             changed=self.monitor.inventory_changed,
             arrange=self._arrange,
             end=self.ends.append,
         )
-        self.monitor.watches = self.cluster.watches
-        self.monitor.authentication_errors = self.cluster.authentication_errors
-        self.monitor.waits_for = self.cluster.waits_for
-        self.monitor.leadership = self.cluster.leadership
+        self.page_data = parts.page_data(self.cluster)
+        self.render = parts.scrape(self.cluster).render
         stages = self.cluster.stages(loaded.settings.inventory.kubernetes, loaded.local)
         self.tasks = [group.create_task(stage()) for _, stage in stages]
 
@@ -62,14 +61,14 @@ class Local:
 
     def troubled(self):
         well = {"synced", "not_installed"}
-        return [each.resource for each in self.monitor.watches() if each.state not in well]
+        return [each.resource for each in self.cluster.watches() if each.state not in well]
 
     def lines(self):
-        return self.monitor.store.series[series.LOG_LINES].get(("pods", "access"))
+        return self.store.series[series.LOG_LINES].get(("pods", "access"))
 
     async def metrics(self):
         """Return what a scrape brings, parsed."""
-        text = b"".join([piece async for piece in self.monitor.render(False)]).decode()
+        text = b"".join([piece async for piece in self.render(False)]).decode()
         return {family.name: family for family in families(text)}
 
     async def until_ready(self, *clusters, within):

@@ -30,15 +30,15 @@ class PodScene:
         (self.source,) = self.loaded.logs
         scene = scenes.Scene()
         scene.inventory()
-        self.monitor = scene.monitor
+        self.page_data, self.store, sink = scene.page_data, scene.parts.store, scene.logs
         # As a daemon says it: not ready before each log was looked at.
-        self.monitor._unread.add(self.source.title)
-        self.workloads = Workloads(client, self.monitor, time.time)
-        reader = Reader(self.monitor)
+        sink.unread.add(self.source.title)
+        self.workloads = Workloads(client, sink, time.time)
+        reader = Reader(sink)
         self.pods = PodReader(
-            client, self.workloads, self.monitor, reader, time.time, taken_over=lambda: taken_over
+            client, self.workloads, sink, reader, time.time, taken_over=lambda: taken_over
         )
-        self.nodes = NodeReader(self.workloads, self.monitor, reader)
+        self.nodes = NodeReader(self.workloads, sink, reader)
 
     def want(self, *pods, **more):
         """Say which pods stand behind nginx."""
@@ -51,10 +51,10 @@ class PodScene:
 
     @property
     def problems(self):
-        return {each["what"]: each["message"] for each in self.monitor.status()["problems"]}
+        return {each["what"]: each["message"] for each in self.page_data.status()["problems"]}
 
     def counted(self, outcome="access"):
-        return self.monitor.store.series[series.LOG_LINES].get((self.source.title, outcome))
+        return self.store.series[series.LOG_LINES].get((self.source.title, outcome))
 
     async def until_counted(self, lines, outcome="access"):
         try:

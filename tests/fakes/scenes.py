@@ -1,10 +1,13 @@
 """An exporter's knowledge in three situations, brought about by events."""
 
-from exporter.commands.run.monitor import LEAK_SETTLES, Monitor
+from exporter.commands.run.leaks import LEAK_SETTLES
+from exporter.commands.run.monitor_settings import monitor_settings
+from exporter.commands.run.parts import Parts
+from exporter.commands.run.standing import Alone
 from exporter.config.settings import InventorySettings, Settings
+from exporter.model.moment import Moment
 from exporter.model.probes import Failure
 from exporter.model.traffic import Client, Hits, LogCounts
-from exporter.web.status import Moment
 from tests.fakes.nouns import NGINX, inventory, probe
 
 LOG = "access.log"
@@ -17,13 +20,18 @@ class Scene:
     def __init__(self, **settings):
         self.now = 0.0
         self.hurried = []
-        self.monitor = Monitor(
-            Settings(inventory=InventorySettings(static="inventory.yaml"), **settings),
+        self.settings = Settings(inventory=InventorySettings(static="inventory.yaml"), **settings)
+        self.parts = parts = Parts(
+            monitor_settings(self.settings, None),
             local="a",
-            key=None,
             moment=lambda: Moment(at=self.now, unix=START + self.now),
             accelerate=self.hurried.append,
         )
+        self.monitor, self.logs, self.leaks = parts.monitor, parts.logs, parts.leaks
+        self.page_data, self.render = parts.page_data(Alone()), parts.scrape(Alone()).render
+
+    def configure(self, key):
+        self.monitor.configure(monitor_settings(self.settings, key))
 
     def inventory(self, **words):
         self.monitor.inventory_changed(inventory(**words))
@@ -34,6 +42,7 @@ class Scene:
         while self.now < end:
             self.now = min(end, self.now + 1)
             self.monitor.settle()
+            self.leaks.settle()
 
     def settle(self):
         """Let what looks like a leak become one, and a move be told."""
@@ -53,9 +62,7 @@ class Scene:
             Client(NGINX, id_): Hits(requests=n, bytes=615 * n) for id_, n in requests.items()
         }
         total = sum(requests.values())
-        self.monitor.logged(
-            LOG, LogCounts(read=total + 18, access=total, other=18, clients=clients)
-        )
+        self.logs.logged(LOG, LogCounts(read=total + 18, access=total, other=18, clients=clients))
 
 
 def steady():

@@ -13,11 +13,13 @@ import random
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 
-from exporter.commands.run.monitor import LEAK_SETTLES, Monitor
+from exporter.commands.run.leaks import LEAK_SETTLES
+from exporter.commands.run.monitor_settings import monitor_settings
+from exporter.commands.run.parts import Parts
 from exporter.config.settings import InventorySettings, Settings
+from exporter.model.moment import Moment
 from exporter.model.probes import Answer, Failure, Probe, Protocol, Question, Reply
 from exporter.model.traffic import Client, Hits, LogCounts
-from exporter.web.status import Moment
 from tests.fakes.nouns import ADDRESSES, NGINX, inventory
 
 START = 1_794_000_000.0
@@ -76,7 +78,7 @@ class Truth:
 
 
 class Run:
-    """One run; `play` returns the monitor, and `truth` what it should say."""
+    """One run; `play` returns the parts of the exporter, and `truth` what they should say."""
 
     def __init__(self, seed, *, changes=3, loss=0.003):
         self.chance = random.Random(seed)
@@ -93,13 +95,13 @@ class Run:
         self.caches = [("", -1.0)] * REPLICAS
         self.turn = [0] * REPLICAS
         self.modes = []
-        self.monitor = Monitor(
-            Settings(inventory=InventorySettings(static="none")),
+        self.parts = Parts(
+            monitor_settings(Settings(inventory=InventorySettings(static="none")), None),
             local="a",
-            key=None,
             moment=lambda: Moment(at=self.now, unix=START + self.now),
             accelerate=self._accelerate,
         )
+        self.monitor = self.parts.monitor
 
     def _accelerate(self, _):
         self.hurried = self.now + FAST_FOR
@@ -197,7 +199,7 @@ class Run:
         return Reply(address=address, port=8080, status=200, connect=0.001, took=0.001)
 
     def play(self):
-        """Let all happen in the order of time; return the monitor."""
+        """Let all happen in the order of time; return the parts of the exporter."""
         events = [(self._awake(change.known), 0, self._know, None) for change in self.changes]
         events += [(self._awake(read), 1, self._read, hit) for read, hit in self._hits()]
         events += [(self._awake(tick * TICK), 2, self._tick, None) for tick in range(self.ticks)]
@@ -213,12 +215,12 @@ class Run:
             act(what)
             if self.hurried > self.now:
                 due = min(due, self.now + FAST)
-        return self.monitor
+        return self.parts
 
     @property
     def reported(self):
         """Return the moves that were reported, in their order."""
-        return list(reversed(self.monitor._history.failovers))
+        return list(reversed(self.parts.history.failovers))
 
     @property
     def ticks(self):
@@ -230,10 +232,11 @@ class Run:
 
     def _tick(self, _):
         self.monitor.settle()
+        self.parts.leaks.settle()
 
     def _probe(self):
         self.monitor.probed(self.probe())
-        self.modes.append((self.now, self.monitor.state.mode(NGINX)))
+        self.modes.append((self.now, self.parts.verdicts.mode(NGINX)))
 
     def _know(self, _):
         at = self.now
@@ -285,7 +288,7 @@ class Run:
         stamp = START + math.floor(at + self.skew)
         hits = {Client(NGINX, cluster): Hits(requests=1)}
         counts = LogCounts(read=1, access=1, clients=hits, first=stamp, last=stamp)
-        self.monitor.logged("access.log", counts)
+        self.parts.logs.logged("access.log", counts)
 
     def wanted(self):
         """Yield the moves that should be reported: the name leads elsewhere, and it is served."""

@@ -27,8 +27,8 @@ def quiet():
 def play(seed):
     """Play one run; return what is wrong with what was reported."""
     run = Run(seed)
-    monitor = run.play()
-    return [f"seed {seed}: {each}" for each in (*moves(run), *modes(run), *hits(run, monitor))]
+    parts = run.play()
+    return [f"seed {seed}: {each}" for each in (*moves(run), *modes(run), *hits(run, parts))]
 
 
 def moves(run):
@@ -73,9 +73,9 @@ def modes(run):
             return
 
 
-def hits(run, monitor):
+def hits(run, parts):
     counted = {}
-    for rows in monitor.metrics.requests().values():
+    for rows in parts.metrics.requests().values():
         for source, locality, each in rows:
             assert source in run.clusters[1:]
             counted[str(locality)] = counted.get(str(locality), 0) + each.requests

@@ -18,16 +18,15 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
 
 @asynccontextmanager
 async def served(scene):
-    monitor = scene.monitor
 
     async def nothing():
         return None
 
     pages = Pages(
-        metrics=monitor.render,
-        status=monitor.status,
+        metrics=scene.render,
+        status=scene.page_data.status,
         page=page,
-        not_ready=monitor.not_ready,
+        not_ready=scene.page_data.not_ready,
         reload=nothing,
     )
     async with serve(pages, [("127.0.0.1", 0)], telemetry_path="/metrics") as addresses:
@@ -119,7 +118,7 @@ async def test_it_says_that_the_exporter_is_gone(tmp_path):
 
 async def test_what_a_name_server_or_backend_says_cannot_make_html(tmp_path):
     scene = scenes.steady()
-    scene.monitor.problem("configuration", "<script>window.hacked = 1</script>")
+    scene.parts.problems.problem("configuration", "<script>window.hacked = 1</script>")
     async with served(scene) as url, browser(need("chromium"), tmp_path) as tab:
         await tab.open(url)
         assert "<script>window.hacked" in await tab.text()
@@ -127,6 +126,6 @@ async def test_what_a_name_server_or_backend_says_cannot_make_html(tmp_path):
 
 
 def test_without_script_it_refreshes_too():
-    text = page(scenes.steady().monitor.status())
+    text = page(scenes.steady().page_data.status())
     assert '<noscript><meta http-equiv="refresh" content="5"></noscript>' in text
     assert str(NGINX) in text

@@ -22,12 +22,12 @@ async def well():
 
 @asynccontextmanager
 async def running(*, clock=time.monotonic, **changes):
-    monitor = scenes.steady().monitor
+    scene = scenes.steady()
     pages = {
-        "metrics": monitor.render,
-        "status": monitor.status,
+        "metrics": scene.render,
+        "status": scene.page_data.status,
         "page": lambda status: f"<p>{status['cluster']}",
-        "not_ready": monitor.not_ready,
+        "not_ready": scene.page_data.not_ready,
         "reload": well,
     } | changes
     listen = [("127.0.0.1", 0)]
@@ -53,8 +53,8 @@ async def test_metrics_as_text_and_as_openmetrics():
 
 
 async def test_the_newest_probes_with_every_step():
-    monitor = scenes.failover().monitor
-    async with running(probes=monitor.probes) as asked:
+    data = scenes.failover().page_data
+    async with running(probes=data.probes) as asked:
         async with asked.get("/api/v1/probes?service=nginx-test/nginx") as reply:
             told = json.loads(await reply.text())
             one = told["probes"]
@@ -70,7 +70,7 @@ async def test_the_newest_probes_with_every_step():
 
 
 async def test_a_probe_by_hand():
-    monitor, asked_for = scenes.steady().monitor, []
+    data, asked_for = scenes.steady().page_data, []
 
     async def probe(service):
         asked_for.append(service)
@@ -78,7 +78,7 @@ async def test_a_probe_by_hand():
             raise TooOftenError
         return fakes_probe(1.0, by="b") if service == NGINX else None
 
-    async with running(probe=probe, shown=monitor.probe) as asked:
+    async with running(probe=probe, shown=data.probe) as asked:
         async with asked.get("/probe?target=nginx-test/nginx") as reply:
             text = await reply.text()
         assert {f.name: f.samples[0].value for f in text_string_to_metric_families(text)} == {

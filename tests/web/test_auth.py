@@ -40,16 +40,16 @@ def write(folder, text):
 
 @asynccontextmanager
 async def guarded(path, **limits):
-    monitor = scenes.steady().monitor
+    scene = scenes.steady()
 
     async def reload():
         return None
 
     pages = Pages(
-        metrics=monitor.render,
-        status=monitor.status,
+        metrics=scene.render,
+        status=scene.page_data.status,
         page=lambda _: "page",
-        not_ready=monitor.not_ready,
+        not_ready=scene.page_data.not_ready,
         reload=reload,
     )
     auth = await asyncio.to_thread(WebAuth, path)

@@ -5,9 +5,10 @@ from ipaddress import ip_address
 
 import pytest
 
+from exporter.commands.run.history import KEPT, NEWEST, ProbeHistory
 from exporter.model.clusterset import ServiceName
 from exporter.model.probes import Answer, Failure, Lookup, Question, Reply, ServiceAddress
-from exporter.web.probes import KEPT, NEWEST, ProbeLog, shown
+from exporter.web.probes import shown
 from tests.fakes.nouns import NGINX, probe
 
 DOMAIN = "clusterset.local"
@@ -66,7 +67,7 @@ def test_services_and_look_ups_are_shown():
 
 
 def test_what_is_kept_is_bounded_and_goes_with_the_service():
-    log = ProbeLog()
+    log = ProbeHistory()
     for n in range(400):
         service = ServiceName("shop", f"s{n % 20}")
         log.add(replace(probe(float(n)), question=Question(service)), None)

@@ -19,21 +19,23 @@ from exporter import __version__
 from exporter.accesslog.readers.reader import Reader
 from exporter.accesslog.source import LogSource
 from exporter.commands.load import RuntimeConfig, load, refuse_change, refuse_reach
-from exporter.commands.run.monitor import Monitor
+from exporter.commands.run.monitor_settings import monitor_settings
+from exporter.commands.run.parts import Parts
 from exporter.commands.run.shard import ALL, Shard, own_shard
+from exporter.commands.run.standing import Alone
 from exporter.config.settings import KubernetesSettings
 from exporter.config.yaml_reader import SettingsError
 from exporter.discover.identity import IdentityError
 from exporter.discover.static import StaticInventory, read_inventory
 from exporter.metrics import families as series
 from exporter.model.clusterset import Inventory, ServiceName
+from exporter.model.moment import Moment
 from exporter.model.probes import Probe
 from exporter.probe.drivers.driver import Driver
 from exporter.probe.probing import BusyError, Probing
 from exporter.web.app import Pages, TooOftenError, serve
 from exporter.web.auth import WebAuth
 from exporter.web.page.render import page
-from exporter.web.status import Moment
 
 if TYPE_CHECKING:
     from exporter.apiserver.client import ApiClient
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
 
 LOOP_CHECK = 0.5
 """Seconds between two tries of how late the event loop wakes a task up."""
+SETTLE_EVERY = 0.5
+"""Seconds between two looks at what waits to be settled."""
 INVENTORY_CHECK = 0.25
 RESOLV_CONF_CHECK = 5.0
 
@@ -189,6 +193,7 @@ class Daemon:
         client: Of the local cluster's API server; None with a static inventory.
         shard: The part of the services that this is for.
         auth: Says who may come in; None for everybody.
+        moment: Returns the time on both clocks.
     """
 
     def __init__(
@@ -201,7 +206,9 @@ class Daemon:
         client: "ApiClient | None",
         shard: Shard,
         auth: WebAuth | None = None,
+        moment: Callable[[], Moment] | None = None,
     ) -> None:
+        moment = moment or _moment
         self._options = options
         self._loaded = loaded
         self._stop = stop
@@ -211,16 +218,16 @@ class Daemon:
         self._group: asyncio.TaskGroup | None = None
         self._stages: dict[Hashable, asyncio.Task[None]] = {}
         self._reloading = asyncio.Lock()
-        self.monitor = Monitor(
-            loaded.settings,
+        parts = Parts(
+            monitor_settings(loaded.settings, loaded.key),
             logs=[source.title for source in loaded.logs],
             local=loaded.local,
-            key=loaded.key,
-            moment=_moment,
+            moment=moment,
             accelerate=self._accelerate,
             tells_clusters=shard.index == 0,
         )
-        metrics = self.monitor.metrics
+        self.monitor, self.metrics = parts.monitor, parts.metrics
+        self._leaks, self._logs, metrics = parts.leaks, parts.logs, parts.metrics
         self._probing = Probing(
             loaded,
             driver=driver,
@@ -228,38 +235,35 @@ class Daemon:
             skipped=lambda reason: metrics.count(series.SKIPPED, (reason,)),
             delayed=partial(metrics.observe, series.START_DELAY),
         )
-        self._reader = Reader(self.monitor)
+        self._reader = Reader(parts.logs)
         self._reader.configure(loaded.logs)
-        self.pages = Pages(
-            metrics=self.monitor.render,
-            status=self.monitor.status,
-            page=page,
-            not_ready=self.monitor.not_ready,
-            reload=self.reload,
-            probes=self.monitor.probes,
-            probe=self._probe_now,
-            shown=self.monitor.probe,
-        )
         self._cluster = None if client is None else self._in_cluster(client)
+        standing = self._cluster or Alone()
+        data = parts.page_data(standing)
+        self.pages = Pages(
+            metrics=parts.scrape(standing).render,
+            status=data.status,
+            page=page,
+            not_ready=data.not_ready,
+            reload=self.reload,
+            probes=data.probes,
+            probe=self._probe_now,
+            shown=data.probe,
+        )
 
     def _in_cluster(self, client: "ApiClient") -> "LocalCluster":
         from exporter.commands.run.cluster import LocalCluster  # noqa: PLC0415 - as above
 
-        made = LocalCluster(
+        return LocalCluster(
             client,
             pod=self._options.pod,
             learns=self.monitor,
-            sink=self.monitor,
+            sink=self._logs,
             reader=self._reader,
             changed=self._inventory_changed,
             arrange=self._stages_changed.set,
             end=self.end,
         )
-        self.monitor.watches = made.watches
-        self.monitor.authentication_errors = made.authentication_errors
-        self.monitor.waits_for = made.waits_for
-        self.monitor.leadership = made.leadership
-        return made
 
     async def read_inventory(self) -> None:
         """Read the inventory file; SettingsError if it is wrong."""
@@ -310,7 +314,7 @@ class Daemon:
         if self._cluster is None and loaded.inventory_file != self._loaded.inventory_file:
             inventory = await asyncio.to_thread(read_inventory, loaded.inventory_file, loaded.local)
         self._loaded = loaded
-        self.monitor.configure(loaded.settings, loaded.key)
+        self.monitor.configure(monitor_settings(loaded.settings, loaded.key))
         self._probing.configure(loaded)
         self._reader.configure(loaded.logs)
         await self._arrange()
@@ -333,6 +337,8 @@ class Daemon:
     def _wanted(self) -> Iterator[tuple[Hashable, Stage]]:
         wanted = self._loaded.settings
         yield "event loop", self._watch_loop
+        yield "failovers", partial(self.monitor.run, _every(SETTLE_EVERY))
+        yield "leaks", partial(self._leaks.run, _every(SETTLE_EVERY))
         if self.auth is not None:
             yield "web configuration", self.auth.watch
         if self._cluster is None:
@@ -367,8 +373,7 @@ class Daemon:
         while True:
             due = clock() + LOOP_CHECK
             await asyncio.sleep(LOOP_CHECK)
-            self.monitor.metrics.observe(series.LOOP_LAG, max(0.0, clock() - due))
-            self.monitor.settle()
+            self.metrics.observe(series.LOOP_LAG, max(0.0, clock() - due))
 
     async def _watch_inventory(self) -> None:
         watcher = StaticInventory(

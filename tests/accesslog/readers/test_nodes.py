@@ -42,7 +42,7 @@ def _fast(monkeypatch):
 
 
 async def looked(scene):
-    await until(lambda: scene.monitor.not_ready() is None)
+    await until(lambda: scene.page_data.not_ready() is None)
 
 
 async def test_each_pod_in_its_own_format_and_only_those_wanted(server, config, node):

@@ -68,7 +68,7 @@ async def test_requests_and_lines_left_out_are_counted(server, config):
         follows(server)[-1].request.transport.abort()
         write(log)
         await scene.until_counted(3)
-        series, title = scene.monitor.store.series, scene.source.title
+        series, title = scene.store.series, scene.source.title
         await until(lambda: series[families.POD_LOG_REQUESTS].get((title,)) == 2)
         assert series[families.POD_LOG_SKIPPED].get((title, "repeated")) == 2
         assert series[families.POD_LOG_SKIPPED].get((title, "unstamped")) == 0
@@ -79,7 +79,7 @@ async def test_what_was_before_the_export_is_not_counted(server, config):
     write(log, 3, ago=30)
     async with pod_scene(server, config) as scene:
         scene.begin()
-        await until(lambda: scene.monitor.not_ready() is None)
+        await until(lambda: scene.page_data.not_ready() is None)
         scene.want("one")
         await until(lambda: follows(server))
         write(log)

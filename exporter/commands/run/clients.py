@@ -1,0 +1,118 @@
+"""Who made a logged request, and for which service; which logged probes can be believed."""
+
+from collections.abc import Mapping
+
+import structlog
+
+from exporter.commands.run.monitor_settings import Current
+from exporter.commands.run.problems import Problems
+from exporter.judge.attribute import Attribution
+from exporter.judge.calibrate import Calibration
+from exporter.judge.service_verdicts import ServiceVerdicts
+from exporter.metrics import families as series
+from exporter.metrics.record import Metrics
+from exporter.model.clusterset import Inventory, Network, ServiceName
+from exporter.model.probes import Question
+from exporter.model.traffic import ProbeHit
+from exporter.probe.identity import Forgery, IdentityChecker
+
+ADDRESS_RANGES = "address ranges"
+log = structlog.get_logger()
+
+
+class Clients:
+    """
+    Attributes logged requests to clusters and services.
+
+    Args:
+        current: The settings in use and the local cluster.
+        verdicts: Holds the inventory in use.
+        metrics: Counts probes that were seen in logs.
+        problems: Shows ranges that two clusters claim, and logs of unknown services.
+    """
+
+    def __init__(
+        self, current: Current, verdicts: ServiceVerdicts, metrics: Metrics, problems: Problems
+    ) -> None:
+        self._current, self._verdicts = current, verdicts
+        self._metrics, self._problems = metrics, problems
+        self._attribution: Attribution | None = None
+        self._identities = IdentityChecker(current.settings.key)
+        self._calibration = Calibration()
+        for reason in Forgery:
+            metrics.count(series.FORGERIES, (reason,), 0)
+
+    def set_inventory(self, inventory: Inventory) -> None:
+        """Attribute by the address ranges of this inventory from now on."""
+        self._attribution = Attribution(inventory, self._current.settings.trusted_proxies)
+        self._show_conflicts(self._attribution.conflicts)
+
+    def is_known(self, service: ServiceName) -> bool:
+        """Return whether *service* is in the inventory; show a problem while it is not."""
+        inventory = self._verdicts.inventory
+        if inventory is not None and service in inventory.services:
+            self._problems.solved(f"service {service}")
+            return True
+        message = f"{service} has an access log here and is not in the inventory: not counted"
+        self._problems.problem(f"service {service}", message)
+        return False
+
+    def service_of(self, host: str, fixed: ServiceName | None) -> tuple[ServiceName, bool] | None:
+        """
+        Return the service that a request was for, and whether its host names this cluster.
+
+        Args:
+            host: The request's host, empty if it was not logged.
+            fixed: The service that the log belongs to; None if the host has to tell.
+        """
+        asked = Question.of_name(host, self._current.settings.domain)
+        if asked is None:
+            return None if fixed is None else (fixed, False)
+        pinned = asked.pinned == self._current.local
+        if fixed is not None:
+            return fixed, pinned and asked.service == fixed
+        inventory = self._verdicts.inventory
+        known = inventory is not None and asked.service in inventory.services
+        return (asked.service, pinned) if known else None
+
+    def source_of(self, remote: str, forwarded: str) -> str:
+        """Return the cluster that a client address belongs to, by the inventory in use."""
+        if self._attribution is None:
+            msg = "a log was read before there was an inventory"
+            raise RuntimeError(msg)
+        return self._attribution.source(remote, forwarded)
+
+    def trusts(self, cluster: str) -> bool:
+        """Return whether verified probes confirm the attribution to *cluster*."""
+        return self._calibration.trusts(cluster)
+
+    def probe_hit(self, hit: ProbeHit, unix: float) -> None:
+        """Count a probe that was seen in a log at the time *unix*, if it can be believed."""
+        inventory = self._verdicts.inventory
+        if inventory is None or not self.is_known(hit.service):
+            return
+        self._identities.key = self._current.settings.key
+        origin = self._identities.read(hit.user_agent, now_unix=unix, clusters=inventory.clusters)
+        if isinstance(origin, Forgery):
+            self._metrics.forged(origin)
+            return
+        if origin.verified:
+            self._calibration.saw(origin.cluster, hit.source)
+            for cluster in {origin.cluster, hit.source}:
+                self._metrics.agreed(cluster, self._calibration.agreement(cluster))
+        self._metrics.probe_hit(
+            hit.service, claimed=origin.cluster, attributed=hit.source, verified=origin.verified
+        )
+
+    def _show_conflicts(self, conflicts: Mapping[Network, frozenset[str]]) -> None:
+        message = "; ".join(
+            f"{network} is claimed by {' and '.join(sorted(clusters))}, so its addresses belong "
+            "to none"
+            for network, clusters in conflicts.items()
+        )
+        if not message:
+            self._problems.solved(ADDRESS_RANGES)
+            return
+        if not self._problems.is_shown(ADDRESS_RANGES, message):
+            log.error("address range claimed twice", error=message)
+        self._problems.problem(ADDRESS_RANGES, message)

@@ -1,0 +1,115 @@
+"""Client requests that look like leaks: they wait until it is known whether they are."""
+
+from collections import deque
+from collections.abc import AsyncIterable, Callable
+from dataclasses import dataclass
+
+import structlog
+
+from exporter.commands.run.clients import Clients
+from exporter.judge.locality import LEAKS
+from exporter.judge.service_verdicts import ServiceVerdicts
+from exporter.metrics.record import Metrics
+from exporter.model.clusterset import ServiceName
+from exporter.model.traffic import Client, Hits
+from exporter.model.verdicts import Locality
+
+LEAK_SETTLES = 5.0
+"""Seconds for which a request that looks like a leak waits to be counted. Another cluster's change
+is known there, and answered by its name server, before it is known here."""
+MAX_WAITING = 10_000
+"""Entries that wait at once, each for all requests of a client in one block of a log."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class ClientHits:
+    """Requests of one client, and when they were served, on the monotonic clock."""
+
+    client: Client
+    hits: Hits
+    start: float
+    end: float
+    read: float
+    """When their log lines were read."""
+
+
+class Leaks:
+    """
+    Counts client requests by locality; those that look like leaks only after a while.
+
+    Args:
+        verdicts: Judges the locality of requests.
+        clients: Says which services are known, and which attribution is trusted.
+        metrics: Counts the requests.
+        clock: Returns seconds of the monotonic clock.
+        look: Called before anything is settled: notices that the process was paused.
+    """
+
+    def __init__(
+        self,
+        verdicts: ServiceVerdicts,
+        clients: Clients,
+        metrics: Metrics,
+        *,
+        clock: Callable[[], float],
+        look: Callable[[], None],
+    ) -> None:
+        self._verdicts, self._clients, self._metrics = verdicts, clients, metrics
+        self._clock, self._look = clock, look
+        self._waiting: deque[ClientHits] = deque()
+        self._localities: dict[tuple[ServiceName, str], Locality] = {}
+        """What was counted last for the clients of a service in one cluster."""
+
+    async def run(self, ticks: AsyncIterable[None]) -> None:
+        """Settle at each of *ticks*. Without this stage no leak is ever counted."""
+        async for _ in ticks:
+            self.settle()
+
+    def add(self, hit: ClientHits) -> None:
+        """Count *hit*, at once or after it has waited."""
+        locality = self._locality(hit, hit.end)
+        if locality in LEAKS and len(self._waiting) < MAX_WAITING:
+            self._waiting.append(hit)
+        else:
+            self._count(hit, locality)
+
+    def settle(self) -> None:
+        """Judge again, and count, what has waited long enough."""
+        self._look()
+        now = self._clock()
+        while self._waiting and self._waiting[0].read <= now - LEAK_SETTLES:
+            hit = self._waiting.popleft()
+            if self._clients.is_known(hit.client.service):
+                self._count(hit, self._locality(hit, hit.end + LEAK_SETTLES))
+
+    def _locality(self, hit: ClientHits, end: float) -> Locality:
+        client = hit.client
+        return self._verdicts.locality(
+            client.service, client.source, hit.start, end, pinned=client.pinned
+        )
+
+    def _count(self, hit: ClientHits, locality: Locality) -> None:
+        service, source = hit.client.service, hit.client.source
+        if locality in LEAKS and not self._clients.trusts(source):
+            # A false leak is worse than none: somebody is paged by it.
+            self._metrics.withheld(service, source, hit.hits.requests)
+            locality = Locality.UNKNOWN
+        self._metrics.hit(service, source, locality, hit.hits)
+        if not hit.client.pinned:
+            self._log_change(service, source, locality)
+
+    def _log_change(self, service: ServiceName, source: str, locality: Locality) -> None:
+        previous = self._localities.get((service, source), Locality.UNKNOWN)
+        if locality is previous:
+            return
+        self._localities[service, source] = locality
+        if locality is Locality.LEAK:
+            log.warning(
+                "client requests leaked",
+                service=str(service),
+                source_cluster=source,
+                locality=locality,
+                previous=previous,
+            )

@@ -1,0 +1,172 @@
+"""The sink of the readers of access logs: what they report is judged, counted and shown."""
+
+from collections.abc import Callable, Iterable
+
+import structlog
+
+from exporter.accesslog.readers.files import Poll
+from exporter.commands.run.clients import Clients
+from exporter.commands.run.leaks import ClientHits, Leaks
+from exporter.commands.run.problems import ProblemGroup, Problems
+from exporter.judge.service_verdicts import ServiceVerdicts
+from exporter.metrics import families as series
+from exporter.metrics.record import Metrics
+from exporter.model.moment import Moment
+from exporter.model.traffic import Client, LogCounts
+
+SECOND = 1.0
+"""Seconds that a time in a log may be too early: nginx cuts fractions off."""
+log = structlog.get_logger()
+
+
+class LogMonitor:
+    """
+    What access logs say, and what hinders their reading: an `exporter.accesslog.sink.Sink`.
+
+    Args:
+        titles: The log sources that have to be looked at before this exporter is ready.
+        verdicts: Knows how each cluster stood to each service over time.
+        clients: Attributes requests to clusters and services.
+        leaks: Counts client requests.
+        metrics: Counts lines.
+        problems: Shows what hinders reading.
+        moment: Returns the time on both clocks.
+    """
+
+    def __init__(
+        self,
+        titles: Iterable[str],
+        *,
+        verdicts: ServiceVerdicts,
+        clients: Clients,
+        leaks: Leaks,
+        metrics: Metrics,
+        problems: Problems,
+        moment: Callable[[], Moment],
+    ) -> None:
+        self._verdicts, self._clients, self._leaks = verdicts, clients, leaks
+        self._metrics, self._problems, self._moment = metrics, problems, moment
+        self.unread = set(titles)
+        """Sources that nobody has looked at yet."""
+        self.lines: LogCounts | None = None
+        """The lines of all sources since the start; None before the first."""
+        self._fresh: set[str] = set()
+        self.service_of, self.source_of = clients.service_of, clients.source_of
+        self.problem, self.solved = problems.problem, problems.solved
+
+    def logged(
+        self, source: str, counts: LogCounts, by_second: Callable[[], LogCounts] = LogCounts
+    ) -> None:
+        """
+        Judge and count the lines of a log source.
+
+        Args:
+            source: The title of the log source.
+            counts: The counts of some lines.
+            by_second: Counts the same lines again with the clients of each second apart. It is
+                asked if something changed while they were written.
+        """
+        self._metrics.logged(source, counts)
+        self._add_lines(counts)
+        now = self._moment()
+        if counts.last is not None:
+            self._fresh.add(source)
+            lag = max(0.0, now.unix - counts.last)
+            self._metrics.set_gauge(series.LOG_SECONDS_BEHIND, lag, (source,))
+        clients = counts.clients
+        if not all(self._is_steady(client, counts, now) for client in clients):
+            clients = by_second().clients or clients
+        for client, hits in clients.items():
+            if self._clients.is_known(client.service):
+                start, end = _span(client, counts, now)
+                self._leaks.add(ClientHits(client, hits, start, end, now.at))
+        for hit in counts.probes:
+            self._clients.probe_hit(hit, now.unix)
+
+    def polled(self, source: str, poll: Poll) -> None:
+        """Count what one look at the files of a log source found."""
+        self.unread.discard(source)
+        count = self._metrics.count
+        if source not in self._fresh:
+            self._metrics.set_gauge(series.LOG_SECONDS_BEHIND, 0, (source,))
+        self._fresh.discard(source)
+        self._metrics.set_gauge(series.LOG_BEHIND, poll.behind, (source,))
+        count(series.LOG_ROTATIONS, (source,), poll.rotations)
+        count(series.LOG_TRUNCATIONS, (source,), poll.truncations)
+        count(series.LOG_ERRORS, (source,), len(poll.errors))
+        count(series.CHECKPOINT_FAILURES, (source,), 0)
+        count(series.LOG_LINES, (source, "partial"), poll.partial)
+        self.truncated(source, poll.truncated)
+        for error in poll.errors:
+            log.error("log cannot be read", error=error)
+        if poll.troubled:
+            self._problems.problem(f"log {source}", "; ".join(poll.troubled))
+        else:
+            self._problems.solved(f"log {source}")
+
+    def received(self, source: str, dropped: int, truncated: int) -> None:
+        """Count received messages that were lost, or cut because they were too long."""
+        self.unread.discard(source)
+        self._metrics.count(series.LOG_DROPS, (source,), dropped)
+        self.truncated(source, truncated)
+
+    def truncated(self, source: str, lines: int) -> None:
+        """Count lines that were too long."""
+        counts = LogCounts(read=lines, truncated=lines)
+        self._metrics.logged(source, counts)
+        self._add_lines(counts)
+
+    def log_failed(self, source: str, message: str) -> None:
+        """Show that a log source cannot be read at all."""
+        self.unread.discard(source)
+        log.error("log cannot be read", error=f"{source}: {message}")
+        self._metrics.count(series.LOG_ERRORS, (source,))
+        self._problems.problem(f"log {source}", message)
+
+    def checkpoint_failed(self, source: str, message: str) -> None:
+        """Show that the places in a log source cannot be saved or loaded."""
+        if not self._problems.is_shown(f"checkpoint of {source}", message):
+            log.error("checkpoint failed", error=message)
+        self._metrics.count(series.CHECKPOINT_FAILURES, (source,))
+        self._problems.problem(f"checkpoint of {source}", message)
+
+    def pod_log_read(self, source: str, *, requests: int, repeated: int, unstamped: int) -> None:
+        """Count what it took to follow a pod log since the last report."""
+        self._metrics.pod_log_read(
+            source, requests=requests, repeated=repeated, unstamped=unstamped
+        )
+
+    def pods_followed(self, number: int) -> None:
+        """Show how many logs of pods are followed now."""
+        self._metrics.set_gauge(series.PODS_FOLLOWED, number)
+
+    def log_gone(self, source: str) -> None:
+        """Forget a log source."""
+        self.unread.discard(source)
+        self._metrics.log_gone(source)
+        self._problems.solved(f"log {source}")
+        self._problems.solved(f"checkpoint of {source}")
+
+    def problem_group(self, what: str) -> ProblemGroup:
+        """Return an empty group of problems that is shown as one problem called *what*."""
+        return ProblemGroup(self._problems, what)
+
+    def _is_steady(self, client: Client, counts: LogCounts, now: Moment) -> bool:
+        start, end = _span(client, counts, now)
+        return self._verdicts.is_steady(client.service, client.source, start, end)
+
+    def _add_lines(self, counts: LogCounts) -> None:
+        self.lines = self.lines or LogCounts()
+        for name in ("read", "access", "other", "ignored", "truncated"):
+            setattr(self.lines, name, getattr(self.lines, name) + getattr(counts, name))
+
+
+def _span(client: Client, counts: LogCounts, now: Moment) -> tuple[float, float]:
+    """Return when a client's requests were served: the clock that wrote them may be ahead."""
+    first = counts.first if client.at is None else client.at
+    last = counts.last if client.at is None else client.at
+    if first is None or last is None:
+        return now.at, now.at
+    offset = now.at - now.unix
+    start, end = first + offset, last + offset + SECOND
+    return min(start, now.at), min(end, now.at)

@@ -1,0 +1,81 @@
+"""The few values of the configuration that judging and counting need."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from exporter.config.settings import Settings
+from exporter.judge.locality import Graces
+from exporter.metrics.zeroes import Replies
+from exporter.model.clusterset import Network, ServiceName
+from exporter.model.probes import Lookup, Record, Vantage
+from exporter.model.verdicts import Policy
+
+STALE_INTERVALS = 3
+"""Probe intervals without a probe after which the last probe of a service says nothing more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MonitorSettings:
+    """What judging and counting go by."""
+
+    domain: str
+    """The zone of the clusterset names."""
+    series_limit: int
+    confirm: int
+    """Probes in a row that confirm a change."""
+    pinned: bool
+    """True if names that choose a cluster are probed."""
+    stale_after: float
+    """Seconds after which a probe says nothing more."""
+    record: Record
+    lookups: tuple[tuple[Vantage, Lookup], ...]
+    """All ways in which plain names are looked up."""
+    replies_of: Callable[[ServiceName], Replies | None]
+    policy_of: Callable[[ServiceName], Policy]
+    graces_of: Callable[[ServiceName], Graces]
+    trusted_proxies: tuple[Network, ...]
+    """Networks whose X-Forwarded-For header is believed."""
+    key: bytes | None
+    """The key that probes are signed with."""
+    dashboard_url: str | None
+
+
+@dataclass(slots=True)
+class Current:
+    """The settings in use and the local cluster. Only the monitor replaces them; others read."""
+
+    settings: MonitorSettings
+    local: str
+
+    def graces_of(self, service: ServiceName) -> Graces:
+        """Return what is forgiven after a change of *service*."""
+        return self.settings.graces_of(service)
+
+    def policy_of(self, service: ServiceName) -> Policy:
+        """Return whether clients of *service* are meant to stay in their cluster."""
+        return self.settings.policy_of(service)
+
+
+def monitor_settings(settings: Settings, key: bytes | None) -> MonitorSettings:
+    """Take from the whole configuration what judging and counting need."""
+    probe = settings.probe
+
+    def graces_of(service: ServiceName) -> Graces:
+        grace = probe.for_service(service).leak_grace or settings.leak_grace
+        return Graces(leak=grace, export=settings.export_grace)
+
+    return MonitorSettings(
+        domain=settings.clusterset_domain,
+        series_limit=settings.limits.series,
+        confirm=probe.confirm,
+        pinned=probe.pinned,
+        stale_after=STALE_INTERVALS * probe.longest_interval + probe.timeout,
+        record=Record(probe.record),
+        lookups=settings.compared,
+        replies_of=lambda service: probe.for_service(service).replies,
+        policy_of=lambda service: probe.for_service(service).policy,
+        graces_of=graces_of,
+        trusted_proxies=tuple(each.network for each in settings.attribution.trusted_proxies),
+        key=key,
+        dashboard_url=settings.dashboard_url,
+    )
