@@ -31,7 +31,7 @@ LIBRARIES = {
 
 
 NOT_YET = {
-    "backward": {"probe.prober", "probe.probing", "probe.targets"},
+    "backward": {"probe.client", "probe.stage", "probe.targets"},
     "libraries": {"rich"},
     "long": {
         "accesslog.counter",

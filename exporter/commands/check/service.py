@@ -25,10 +25,10 @@ from exporter.model.clusterset import Inventory, ServiceName
 from exporter.model.probes import NameKind, Probe, Question
 from exporter.model.traffic import LogCounts
 from exporter.model.verdicts import Failover, Mode
+from exporter.probe.client import Prober
 from exporter.probe.drivers.driver import Clock
 from exporter.probe.drivers.runner import run_alone
 from exporter.probe.probe import Target, probe_once
-from exporter.probe.prober import Prober
 from exporter.probe.targets import targets
 from exporter.web.probes import shown
 

@@ -32,7 +32,7 @@ from exporter.model.clusterset import Inventory, ServiceName
 from exporter.model.moment import Moment
 from exporter.model.probes import Probe
 from exporter.probe.drivers.driver import Driver
-from exporter.probe.probing import BusyError, Probing
+from exporter.probe.stage import BusyError, Probing
 from exporter.web.app import Pages, TooOftenError, serve
 from exporter.web.auth import WebAuth
 from exporter.web.page.render import page

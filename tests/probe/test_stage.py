@@ -11,8 +11,8 @@ from exporter.model.probes import Lookup, Vantage
 from exporter.probe.dns import message as dns
 from exporter.probe.dns.records import Type
 from exporter.probe.drivers.asyncio_driver import AsyncioDriver
-from exporter.probe.probing import ASKED_BURST, BusyError, Probing
 from exporter.probe.resolve import Server
+from exporter.probe.stage import ASKED_BURST, BusyError, Probing
 from tests.fakes.files import CONFIG, write
 from tests.fakes.nouns import NGINX, inventory
 from tests.fakes.servers import HOST, udp

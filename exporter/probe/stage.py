@@ -7,11 +7,11 @@ from dataclasses import replace
 from exporter.commands.load import RuntimeConfig
 from exporter.model.clusterset import Inventory, ServiceName
 from exporter.model.probes import Probe, Skip
+from exporter.probe.client import Prober
 from exporter.probe.drivers.driver import Driver
 from exporter.probe.drivers.runner import Runner, run_alone
 from exporter.probe.nameservers import watch
 from exporter.probe.probe import Target, probe_once
-from exporter.probe.prober import Prober
 from exporter.probe.resolve import Server
 from exporter.probe.schedule import Pace, Schedule
 from exporter.probe.targets import targets
