@@ -31,7 +31,6 @@ LIBRARIES = {
 
 
 NOT_YET = {
-    "backward": {"probe.client", "probe.stage", "probe.targets"},
     "libraries": {"rich"},
     "long": {
         "accesslog.counter",
@@ -40,7 +39,6 @@ NOT_YET = {
         "accesslog.readers.files",
         "cli.main",
         "commands.check.service",
-        "commands.load",
         "commands.run.daemon",
         "demo.story",
     },

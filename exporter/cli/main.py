@@ -380,12 +380,13 @@ def check_service(
     from exporter.commands import load as loading  # noqa: PLC0415
     from exporter.commands.check import cluster as checkcluster  # noqa: PLC0415
     from exporter.commands.check import service as checking  # noqa: PLC0415 - run starts without it
+    from exporter.commands.refuse import refuse_reach  # noqa: PLC0415
     from exporter.config.yaml_reader import SettingsError  # noqa: PLC0415
 
     try:
         asked = checking.service_name(service)
         loaded = loading.load(config_file, cluster)
-        loading.refuse_reach(loaded, kubeconfig=kubeconfig, context=context)
+        refuse_reach(loaded, kubeconfig=kubeconfig, context=context)
         if loaded.settings.inventory.kubernetes is not None:
             reach = checkcluster.Reach(kubeconfig=kubeconfig, context=context)
             if watch:

@@ -1,41 +1,40 @@
-"""How this exporter asks: from its address, with its name and signature, of its name servers."""
+"""The exporter as a DNS and HTTP client: its source address, name servers, name and signature."""
 
 import os
 import time
 from collections.abc import Awaitable, Sequence
 
 from exporter import __version__
-from exporter.commands.load import RuntimeConfig
 from exporter.model.clusterset import Address
 from exporter.model.probes import Answer, Reply
 from exporter.probe import http, tcp
 from exporter.probe.http import Request
 from exporter.probe.identity import user_agent
+from exporter.probe.plan import ProbePlan
 from exporter.probe.probe import Target
 from exporter.probe.resolve import Server, resolve
 from exporter.probe.tcp import TcpRequest
 
 
-class Prober:
+class ProbeClient:
     """
-    Looks names up and asks addresses as a configuration says.
+    Resolves names and asks addresses as a plan says.
 
     Args:
-        loaded: The configuration.
-        local: The cluster that asks.
-        servers: The name servers to ask instead of the configured ones; may be set anew.
+        plan: Names the source address, the key and the name servers.
+        local: The cluster that this exporter runs in.
+        servers: Name servers that are asked instead of those of the plan.
     """
 
     def __init__(
-        self, loaded: RuntimeConfig, local: str, servers: Sequence[Server] | None = None
+        self, plan: ProbePlan, local: str, servers: Sequence[Server] | None = None
     ) -> None:
-        address = loaded.settings.probe.source_address
-        self._source = None if address is None else address.address
-        self.servers = loaded.resolvers if servers is None else servers
-        self._local, self._key = local, loaded.key
+        self._source, self._key, self._local = plan.source, plan.key, local
+        self.servers = plan.resolvers if servers is None else servers
+        """May be replaced at any time; the next look-up uses the new ones."""
 
     def resolve(self, target: Target, *, within: float) -> Awaitable[Answer]:
-        """Look the name of *target* up."""
+        """Look up the name of *target* in at most *within* seconds."""
         return resolve(
             target.name,
             self.servers if target.server is None else (target.server,),
@@ -54,7 +53,7 @@ class Prober:
         target: Target,
         within: float,
     ) -> Awaitable[Reply]:
-        """Ask *address* as a client of *target* would, saying who asks."""
+        """Send *request* to *address* as a client of *target* would, with a signed User-Agent."""
         if isinstance(request, TcpRequest):
             return tcp.probe_tcp(address, port, within=within, source=self._source)
         origin = user_agent(

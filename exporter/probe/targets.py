@@ -1,23 +1,23 @@
-"""What is to be probed: inventory and settings to names, ports and requests."""
+"""The targets of probes: inventory and plan in, names with ports and requests out."""
 
 import re
 import ssl
 from collections.abc import Iterator
 from functools import lru_cache
 
-from exporter.commands.load import RuntimeConfig
 from exporter.config.http_settings import HttpSettings
 from exporter.config.probe_settings import ServiceProbe
 from exporter.model.clusterset import Inventory, Profile, Service
 from exporter.model.probes import Lookup, Question, Record, Vantage
 from exporter.probe.http import Request
+from exporter.probe.plan import ProbePlan
 from exporter.probe.probe import Target
 from exporter.probe.resolve import Server
 from exporter.probe.tcp import TcpRequest
 from exporter.probe.tls import Tls
 
 
-def targets(inventory: Inventory, loaded: RuntimeConfig) -> Iterator[Target]:
+def targets(inventory: Inventory, plan: ProbePlan) -> Iterator[Target]:
     """
     Yield the names to probe.
 
@@ -25,45 +25,43 @@ def targets(inventory: Inventory, loaded: RuntimeConfig) -> Iterator[Target]:
     verdicts. The plain name is also looked up in other ways and at other name servers, for
     comparison.
     """
-    wanted = loaded.settings
     for service in inventory.services.values():
-        how = wanted.probe.for_service(service.name)
+        how = plan.for_service(service.name)
         if how.enabled and service.probed:
-            yield from _names(inventory, loaded, service, how)
-            yield from _comparisons(inventory, loaded, service, how.interval)
+            yield from _names(inventory, plan, service, how)
+            yield from _comparisons(inventory, plan, service, how.interval)
 
 
 def _names(
-    inventory: Inventory, loaded: RuntimeConfig, service: Service, how: ServiceProbe
+    inventory: Inventory, plan: ProbePlan, service: Service, how: ServiceProbe
 ) -> Iterator[Target]:
-    wanted = loaded.settings
-    named = wanted.probe.pinned and inventory.profile is Profile.SUBMARINER
+    named = plan.pinned and inventory.profile is Profile.SUBMARINER
     pinned = [export.cluster for export in service.exports] if named else []
     for cluster in (None, *pinned):
-        question = Question(service.name, cluster, Record(wanted.probe.record))
+        question = Question(service.name, cluster, plan.record)
         yield Target(
             question=question,
-            name=question.dns_name(wanted.clusterset_domain),
+            name=question.dns_name(plan.domain),
             port=_port(service, how),
-            request=_request(loaded, how),
+            request=_request(plan, how),
             interval=how.interval,
             every_address=service.headless,
         )
 
 
 def _comparisons(
-    inventory: Inventory, loaded: RuntimeConfig, service: Service, interval: float
+    inventory: Inventory, plan: ProbePlan, service: Service, interval: float
 ) -> Iterator[Target]:
-    wanted, servers = loaded.settings, loaded.lighthouse
+    servers = plan.lighthouse
     if servers is None:
         servers = tuple(Server(str(address), port) for address, port in inventory.lighthouse)
-    name = Question(service.name).dns_name(wanted.clusterset_domain)
+    name = Question(service.name).dns_name(plan.domain)
     others = [
-        *((lookup, None, Vantage.RESOLVER) for lookup in wanted.probe.lookups),
+        *((lookup, None, Vantage.RESOLVER) for lookup in plan.lookups),
         *((Lookup.A, server, Vantage.LIGHTHOUSE) for server in servers),
     ]
     for lookup, server, vantage in others:
-        record = Record.SRV if lookup is Lookup.SRV else Record(wanted.probe.record)
+        record = Record.SRV if lookup is Lookup.SRV else plan.record
         yield Target(
             question=Question(service.name, None, record),
             name=name,
@@ -85,17 +83,17 @@ def _port(service: Service, how: ServiceProbe) -> int | None:
     return by_name.get(usual, service.ports[0].port if service.ports else None)
 
 
-def _request(loaded: RuntimeConfig, how: ServiceProbe) -> Request | TcpRequest | None:
+def _request(plan: ProbePlan, how: ServiceProbe) -> Request | TcpRequest | None:
     http = how.http
     if how.tcp is not None:
         return TcpRequest()
     if http is None:
         return None
-    context = loaded.tls[http.tls_config] if http.scheme == "https" else None
+    context = plan.tls[http.tls_config] if http.scheme == "https" else None
     return _http_request(http, context)
 
 
-# One for all services that are asked alike: each holds a few hundred status codes.
+# Services with the same settings share one request, because each holds hundreds of status codes.
 @lru_cache(256)
 def _http_request(http: HttpSettings, context: ssl.SSLContext | None) -> Request:
     tls = None if context is None else Tls(context, http.tls_config.server_name)

@@ -202,8 +202,8 @@ CONFIG_MISTAKES = {
     "no cluster": (
         CONFIG.replace("cluster: east\n", ""),
         (
-            "config.yaml: cluster: it is not said which cluster this is; set `cluster:` in the "
-            "file, --cluster, or CLUSTER_NAME in the environment"
+            "config.yaml: cluster: the cluster of this exporter is not known; set `cluster:` in "
+            "the file, --cluster, or CLUSTER_NAME in the environment"
         ),
     ),
 }
@@ -314,7 +314,7 @@ def test_a_file_that_is_no_text(tmp_path):
 
 def test_without_a_mistake_it_says_what_there_is(tmp_path):
     write(tmp_path)
-    told = f"{tmp_path}/config.yaml: well: cluster east (1 of 2), services: 1, log sources: 1"
+    told = f"{tmp_path}/config.yaml: OK: cluster east (1 of 2), services: 1, log sources: 1"
     done = check(tmp_path)
     assert (done.exit_code, done.stdout) == (0, f"{told}; no file yet for {tmp_path}/*.log\n")
     (tmp_path / "access.log").touch()
@@ -323,7 +323,7 @@ def test_without_a_mistake_it_says_what_there_is(tmp_path):
 
 def test_the_flag_goes_before_the_file(tmp_path):
     write(tmp_path)
-    assert "well: cluster west (1 of 2)" in check(tmp_path, "--cluster", "west").stdout
+    assert "OK: cluster west (1 of 2)" in check(tmp_path, "--cluster", "west").stdout
 
 
 @pytest.mark.parametrize("listen", ["9877", "host:", ":70000", "a:b"])

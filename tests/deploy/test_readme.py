@@ -20,7 +20,7 @@ LINE = '%s - - [07/Jul/2022:07:42:11 +0000] "GET / HTTP/1.1" 200 615 "-" "curl/7
 CODES = {"check": 1}
 SAID = {
     "--help": "Commands:",
-    "config": "config.yaml: well: cluster east (1 of 2), services: 1, log sources: 1",
+    "config": "config.yaml: OK: cluster east (1 of 2), services: 1, log sources: 1",
     "check": "nginx-test/nginx is served to nobody in east.",
     "analyze": "nginx-test/nginx",
 }

@@ -12,7 +12,7 @@ from exporter.probe.dns import message as dns
 from exporter.probe.dns.records import Type
 from exporter.probe.drivers.asyncio_driver import AsyncioDriver
 from exporter.probe.resolve import Server
-from exporter.probe.stage import ASKED_BURST, BusyError, Probing
+from exporter.probe.stage import MANUAL_BURST, BusyError, ProbeStage
 from tests.fakes.files import CONFIG, write
 from tests.fakes.nouns import NGINX, inventory
 from tests.fakes.servers import HOST, udp
@@ -27,8 +27,9 @@ DNS_ONLY = (
 
 
 def probing(loaded, seen):
-    made = Probing(
-        loaded,
+    made = ProbeStage(
+        loaded.probes,
+        loaded.local,
         driver=AsyncioDriver(),
         emit=seen.put_nowait,
         skipped=lambda _: None,
@@ -65,11 +66,11 @@ async def test_a_reload_and_another_resolv_conf_change_whom_is_asked(tmp_path):
         await of(seen, lambda probe: probe.answer.resolver == f"{HOST}:{one}")
         made._name_servers_changed((Server(HOST, three),))
         again = text.replace(f"127.0.0.1:{one}", f"127.0.0.1:{two}")
-        made.configure(await read(tmp_path, again))
+        made.configure((await read(tmp_path, again)).probes)
         # What the configuration says goes before what resolv.conf says.
         await of(seen, lambda probe: probe.answer.resolver == f"{HOST}:{two}")
         free = again.replace(f'resolvers: ["127.0.0.1:{two}"]', "lookup: []")
-        made.configure(await read(tmp_path, free))
+        made.configure((await read(tmp_path, free)).probes)
         made._name_servers_changed((Server(HOST, three),))
         await of(seen, lambda probe: probe.answer.resolver == f"{HOST}:{three}")
         running.cancel()
@@ -112,7 +113,7 @@ async def test_a_probe_by_hand_counts_nowhere_and_is_rationed(tmp_path):
         text = DNS_ONLY.replace("127.0.0.1:1", f"127.0.0.1:{port}")
         made = probing(await read(tmp_path, text), seen)
         assert await made.probe_now(ServiceName("no", "such")) is None
-        for _ in range(ASKED_BURST):
+        for _ in range(MANUAL_BURST):
             probe = await made.probe_now(NGINX)
             assert (probe.failure, probe.question.pinned, probe.decides) == (None, None, True)
         with pytest.raises(BusyError):

@@ -22,7 +22,7 @@ PLAIN = "nginx.nginx-test.svc.clusterset.local"
 def found(folder, words="", where=None):
     """Return the targets of nginx in clusters a and b by a configuration."""
     text = CONFIG.replace("cluster: east", "cluster: a").replace("probe: {", f"probe: {{{words}")
-    return list(targets(where or inventory(), load(write(folder, config=text), None)))
+    return list(targets(where or inventory(), load(write(folder, config=text), None).probes))
 
 
 def test_by_default(tmp_path):
@@ -59,7 +59,7 @@ def test_the_replicas_that_are_discovered_are_asked_unless_others_are_named(tmp_
     for words in ("", "lighthouse: [], ", 'lighthouse: ["10.0.0.9:53"], '):
         text = config.replace("probe: {", f"probe: {{{words}")
         loaded = load(write(tmp_path, config=text), None)
-        asked.append([each.server for each in targets(where, loaded) if each.server])
+        asked.append([each.server for each in targets(where, loaded.probes) if each.server])
     assert asked == [
         [Server("10.0.0.3", 5353), Server("fd00::3", 53)],
         [],

@@ -25,7 +25,7 @@ from exporter.model.clusterset import Inventory, ServiceName
 from exporter.model.probes import NameKind, Probe, Question
 from exporter.model.traffic import LogCounts
 from exporter.model.verdicts import Failover, Mode
-from exporter.probe.client import Prober
+from exporter.probe.client import ProbeClient
 from exporter.probe.drivers.driver import Clock
 from exporter.probe.drivers.runner import run_alone
 from exporter.probe.probe import Target, probe_once
@@ -89,17 +89,18 @@ async def look(loaded: RuntimeConfig, inventory: Inventory, service: ServiceName
         where = loaded.inventory_file if static else f"what is discovered in {inventory.local}"
         msg = f"{service} is not in {where}; known are {known}"
         raise SettingsError(msg)
-    wanted = [t for t in targets(inventory, loaded) if t.question.service == service and t.decides]
+    plan = loaded.probes
+    wanted = [t for t in targets(inventory, plan) if t.question.service == service and t.decides]
     if not wanted:
         by_setting = not loaded.settings.probe.for_service(service).enabled
         why = "probe.services says enabled: false" if by_setting else "an annotation says so"
         msg = f"{service} is not probed: {why}"
         raise SettingsError(msg)
 
-    async def ask(prober: Prober, target: Target) -> Probe:
+    async def ask(client: ProbeClient, target: Target) -> Probe:
         within = loaded.settings.probe.timeout
         probe = probe_once(
-            target, resolve=prober.resolve, get=prober.get, within=within, clock=Clock()
+            target, resolve=client.resolve, get=client.get, within=within, clock=Clock()
         )
         return await run_alone(probe)
 
@@ -108,11 +109,11 @@ async def look(loaded: RuntimeConfig, inventory: Inventory, service: ServiceName
     logs = asyncio.to_thread(lambda: dict(_logs(loaded, inventory, service)))
     async with asyncio.TaskGroup() as group:
         by_vantage = {
-            str(server): group.create_task(ask(Prober(loaded, inventory.local, [server]), plain))
-            for server in loaded.resolvers
+            str(server): group.create_task(ask(ProbeClient(plan, inventory.local, [server]), plain))
+            for server in plan.resolvers
         }
         by_cluster = [
-            group.create_task(ask(Prober(loaded, inventory.local), target)) for target in pinned
+            group.create_task(ask(ProbeClient(plan, inventory.local), target)) for target in pinned
         ]
         read_logs = group.create_task(logs)
     asked = {vantage: task.result() for vantage, task in by_vantage.items()}

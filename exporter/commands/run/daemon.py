@@ -18,7 +18,8 @@ import structlog
 from exporter import __version__
 from exporter.accesslog.readers.reader import Reader
 from exporter.accesslog.source import LogSource
-from exporter.commands.load import RuntimeConfig, load, refuse_change, refuse_reach
+from exporter.commands.load import RuntimeConfig, load
+from exporter.commands.refuse import refuse_change, refuse_reach
 from exporter.commands.run.monitor_settings import monitor_settings
 from exporter.commands.run.parts import Parts
 from exporter.commands.run.shard import ALL, Shard, own_shard
@@ -32,7 +33,7 @@ from exporter.model.clusterset import Inventory, ServiceName
 from exporter.model.moment import Moment
 from exporter.model.probes import Probe
 from exporter.probe.drivers.driver import Driver
-from exporter.probe.stage import BusyError, Probing
+from exporter.probe.stage import BusyError, ProbeStage
 from exporter.web.app import Pages, TooOftenError, serve
 from exporter.web.auth import WebAuth
 from exporter.web.page.render import page
@@ -219,7 +220,7 @@ class Daemon:
         self._stages: dict[Hashable, asyncio.Task[None]] = {}
         self._reloading = asyncio.Lock()
         parts = Parts(
-            monitor_settings(loaded.settings, loaded.key),
+            monitor_settings(loaded.settings, loaded.probes.key),
             logs=[source.title for source in loaded.logs],
             local=loaded.local,
             moment=moment,
@@ -228,8 +229,9 @@ class Daemon:
         )
         self.monitor, self.metrics = parts.monitor, parts.metrics
         self._leaks, self._logs, metrics = parts.leaks, parts.logs, parts.metrics
-        self._probing = Probing(
-            loaded,
+        self._probing = ProbeStage(
+            loaded.probes,
+            loaded.local,
             driver=driver,
             emit=self.monitor.probed,
             skipped=lambda reason: metrics.count(series.SKIPPED, (reason,)),
@@ -314,8 +316,8 @@ class Daemon:
         if self._cluster is None and loaded.inventory_file != self._loaded.inventory_file:
             inventory = await asyncio.to_thread(read_inventory, loaded.inventory_file, loaded.local)
         self._loaded = loaded
-        self.monitor.configure(monitor_settings(loaded.settings, loaded.key))
-        self._probing.configure(loaded)
+        self.monitor.configure(monitor_settings(loaded.settings, loaded.probes.key))
+        self._probing.configure(loaded.probes)
         self._reader.configure(loaded.logs)
         await self._arrange()
         if inventory is not None:
