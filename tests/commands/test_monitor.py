@@ -82,6 +82,51 @@ async def test_modes_are_logged_once_each():
     assert modes == [Mode.LOCAL, Mode.BLACKOUT, Mode.FAILOVER, Mode.BLACKOUT]
 
 
+async def test_a_blackout_is_a_warning_with_the_mode_before_and_after():
+    with capture_logs() as logs:
+        scenes.blackout()
+    changes = [
+        (each["log_level"], each["previous"], each["mode"])
+        for each in logs
+        if each["event"] == "service mode changed"
+    ]
+    assert changes == [
+        ("info", Mode.UNKNOWN, Mode.LOCAL),
+        ("warning", Mode.LOCAL, Mode.BLACKOUT),
+        ("info", Mode.BLACKOUT, Mode.FAILOVER),
+        ("warning", Mode.FAILOVER, Mode.BLACKOUT),
+    ]
+
+
+async def test_a_leak_is_a_warning_when_it_begins_and_not_for_each_block():
+    scene = scenes.steady()
+    scene.inventory(ready="a", exported="ab")
+    scene.hits(b=1)
+    scene.inventory(ready="ab")
+    scene.wait(100)
+    with capture_logs() as logs:
+        for _ in range(3):
+            scene.hits(b=1)
+            scene.settle()
+    (leaked,) = [each for each in logs if each["event"] == "client requests leaked"]
+    assert leaked["log_level"] == "warning"
+    assert (leaked["previous"], leaked["locality"]) == ("failover", "leak")
+
+
+@pytest.mark.parametrize("first", ["monitor", "leaks"])
+async def test_whoever_settles_first_after_a_pause_notices_it(first):
+    scene = scenes.steady()
+    scene.hits(b=1)
+    scene.now += 60
+    with capture_logs() as logs:
+        getattr(scene, first).settle()
+        scene.monitor.settle()
+        scene.leaks.settle()
+    (paused,) = [each for each in logs if each["event"] == "event loop paused"]
+    assert paused["seconds"] == 60
+    assert await by_locality(scene, "b") == {"unknown": 1}
+
+
 async def test_hits_are_judged_at_the_time_they_are_read():
     scene = scenes.failover()
     scene.hits(b=5)
