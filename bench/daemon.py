@@ -10,6 +10,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+from functools import partial
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from statistics import median
@@ -17,7 +18,7 @@ from statistics import median
 from measure import Bars, free_port, machine
 
 from exporter.commands.load import load
-from exporter.commands.run.daemon import Daemon, Options
+from exporter.commands.run.daemon import Daemon
 from exporter.commands.run.monitor_settings import monitor_settings
 from exporter.commands.run.parts import Parts
 from exporter.commands.run.shard import ALL
@@ -183,14 +184,10 @@ async def backfill(folder):
         'probe: {services: [{match: "*/*", enabled: false}]}\n'
         "logs: [{files: [access.log], service: shop/cart}]\n"
     )
-    options = Options(
-        config_file=folder / "config.yaml",
-        cluster=None,
-        listen=(("127.0.0.1", 0),),
-        telemetry_path="/metrics",
+    read = partial(load, folder / "config.yaml", None)
+    made = Daemon(
+        read(), read=read, driver=AsyncioDriver(), client=None, pod="", shard=ALL, end=print
     )
-    loaded = load(options.config_file, None)
-    made = Daemon(options, loaded, asyncio.Event(), driver=AsyncioDriver(), client=None, shard=ALL)
     await made.read_inventory()
     gc.freeze()
     worst, beats = 0.0, []
@@ -240,7 +237,7 @@ def main():
     bars.tell("start to first complete scrape, slowest", f"{max(started):.2f} s")
     bars.tell("SIGTERM to exit with probes in flight, slowest", f"{max(ended):.2f} s")
     parts = large_flow()
-    # As exporter.commands.run.daemon.run does.
+    # As exporter.commands.run.process does.
     gc.freeze()
     at_rest, at_work, cpu = asyncio.run(stalls(parts))
     print(f"  a scrape of {parts.store.budget.used:,} series, gzip, {SCRAPES} times:")

@@ -39,7 +39,6 @@ NOT_YET = {
         "accesslog.readers.files",
         "cli.main",
         "commands.check.service",
-        "commands.run.daemon",
         "demo.story",
     },
 }

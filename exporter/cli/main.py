@@ -5,8 +5,7 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from glob import glob
@@ -158,14 +157,13 @@ def run(
 
     SIGHUP and POST /-/reload read the configuration again.
     """
-    # structlog takes rich for tracebacks in colour where there is one: 3 MB that nobody sees.
-    with _without("rich"):
-        from exporter.commands.run import daemon  # noqa: PLC0415 - analyze starts without it
+    from exporter.commands.run import process  # noqa: PLC0415 - analyze starts without it
+    from exporter.commands.run.log_output import log_to_stderr  # noqa: PLC0415
     from exporter.config.yaml_reader import SettingsError  # noqa: PLC0415
     from exporter.probe.drivers import choose  # noqa: PLC0415
 
-    daemon.log_to_stderr(log_level, log_format)
-    options = daemon.Options(
+    log_to_stderr(log_level, log_format)
+    options = process.Options(
         config_file=config_file,
         cluster=cluster,
         listen=tuple(_host_port(each) for each in listen),
@@ -177,25 +175,11 @@ def run(
         pod=os.environ.get("POD_NAME") or platform.node(),
     )
     try:
-        choose.run(partial(daemon.run, options))
+        choose.run(partial(process.run, options))
     except SettingsError as error:
         raise Usage(str(error)) from error
-    except (daemon.ListenError, daemon.EndedError) as error:
+    except (process.ListenError, process.EndedError) as error:
         raise Failed(str(error)) from error
-
-
-@contextmanager
-def _without(name: str) -> Iterator[None]:
-    """Let nobody find the module *name* meanwhile, unless it is loaded already."""
-    if name in sys.modules:
-        yield
-        return
-    # How an import is told that there is none.
-    sys.modules[name] = None  # type: ignore[assignment]
-    try:
-        yield
-    finally:
-        del sys.modules[name]
 
 
 @cli.command()

@@ -13,7 +13,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from exporter.cli.main import PROGRAM
-from exporter.commands.run import daemon
+from exporter.commands.run import process
 from exporter.probe.dns import message as dns
 from exporter.probe.dns.records import Type
 from exporter.probe.drivers.asyncio_driver import AsyncioDriver
@@ -188,7 +188,7 @@ async def test_a_taken_port_is_one_clear_line(tmp_path):
 
 async def test_nothing_in_the_daemon_blocks_the_loop(tmp_path):
     """In this process, where the detector of blocking calls watches."""
-    options = daemon.Options(
+    options = process.Options(
         config_file=write(tmp_path),
         cluster=None,
         listen=(("127.0.0.1", 0),),
@@ -201,14 +201,14 @@ async def test_nothing_in_the_daemon_blocks_the_loop(tmp_path):
                 while sum(each["event"] == event for each in logs) < times:  # noqa: ASYNC110
                     await asyncio.sleep(0.01)
 
-        running = asyncio.create_task(daemon.run(options, AsyncioDriver()))
+        running = asyncio.create_task(process.run(options, AsyncioDriver()))
         await told("started", 1)
         (tmp_path / "access.log").write_text(line("10.1.0.1"))
         os.kill(os.getpid(), signal.SIGHUP)
-        await told("configuration taken", 1)
+        await told("configuration reloaded", 1)
         options.config_file.write_text("nothing: true\n")
         os.kill(os.getpid(), signal.SIGHUP)
-        await told("configuration not taken", 1)
+        await told("configuration rejected", 1)
         os.kill(os.getpid(), signal.SIGTERM)
         async with asyncio.timeout(10):
             await running

@@ -3,7 +3,7 @@
 import asyncio
 import gc
 import time
-from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import Protocol
 
 import structlog
@@ -16,6 +16,7 @@ from exporter.accesslog.sink import Sink
 from exporter.accesslog.source import LogSource
 from exporter.apiserver.client import ApiClient
 from exporter.apiserver.lease import Election
+from exporter.commands.run.stages import Stage
 from exporter.config.label_selector import Selection
 from exporter.config.settings import KubernetesSettings
 from exporter.discover.assemble import Discovered
@@ -25,7 +26,6 @@ from exporter.discover.kubernetes import IdentityChangedError, KubernetesInvento
 from exporter.model.clusterset import Inventory
 from exporter.model.watches import Watch
 
-Stage = Callable[[], Awaitable[None]]
 log = structlog.get_logger()
 
 

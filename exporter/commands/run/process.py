@@ -1,0 +1,188 @@
+"""The process of one exporter: signals, start, serving, stop."""
+
+import asyncio
+import gc
+import signal
+from collections.abc import Iterator, Mapping
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import structlog
+
+from exporter import __version__
+from exporter.commands.load import RuntimeConfig, load
+from exporter.commands.refuse import refuse_reach
+from exporter.commands.run.daemon import Daemon
+from exporter.commands.run.shard import ALL, Shard, own_shard
+from exporter.commands.run.stages import on_event
+from exporter.config.yaml_reader import SettingsError
+from exporter.discover.identity import IdentityError
+from exporter.probe.drivers.driver import Driver
+from exporter.web.app import serve
+from exporter.web.auth import WebAuth
+
+if TYPE_CHECKING:
+    from exporter.apiserver.client import ApiClient
+
+log = structlog.get_logger()
+
+
+class ListenError(Exception):
+    """The exporter cannot listen on an address."""
+
+
+class EndedError(Exception):
+    """The exporter cannot continue; a new process may succeed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """The command line of `run`."""
+
+    config_file: Path | None
+    """None: everything is discovered in the local cluster."""
+    cluster: str | None
+    listen: tuple[tuple[str, int], ...]
+    """Hosts and ports."""
+    telemetry_path: str
+    web_config: Path | None = None
+    kubeconfig: str | None = None
+    context: str | None = None
+    shard: Shard | None = ALL
+    """None: the name of the pod tells."""
+    pod: str = ""
+    """The name of the pod that this process runs in."""
+
+
+class Ending:
+    """The end of the process: an event for those who wait, and the error that caused it."""
+
+    def __init__(self) -> None:
+        self.event = asyncio.Event()
+        self._error: Exception | None = None
+
+    def end(self, error: Exception) -> None:
+        """End the process because of *error*, unless it ends already."""
+        if not self.event.is_set():
+            self._error = error
+            self.event.set()
+
+    def raise_error(self) -> None:
+        """Raise the error that ended the process, if there is one."""
+        if isinstance(self._error, IdentityError):
+            raise SettingsError(str(self._error)) from self._error
+        if self._error is not None:
+            raise EndedError(str(self._error)) from self._error
+
+
+async def run(options: Options, driver: Driver) -> None:
+    """
+    Run one exporter until SIGTERM or SIGINT.
+
+    Args:
+        options: The command line.
+        driver: Waits for the sockets of probes.
+
+    Raises:
+        SettingsError: If the configuration or the inventory is wrong at the start.
+        ListenError: If the exporter cannot listen on an address.
+        EndedError: If the exporter cannot continue.
+    """
+    ending, hangup = Ending(), asyncio.Event()
+    read = partial(load, options.config_file, options.cluster)
+    signals = {signal.SIGTERM: ending.event, signal.SIGINT: ending.event, signal.SIGHUP: hangup}
+    with _handled(signals):
+        loaded = await asyncio.to_thread(read)
+        refuse_reach(loaded, kubeconfig=options.kubeconfig, context=options.context)
+        async with AsyncExitStack() as stack:
+            client = await _open_client(stack, options, loaded)
+            auth = None
+            if options.web_config is not None:
+                auth = await asyncio.to_thread(WebAuth, options.web_config)
+            daemon = Daemon(
+                loaded,
+                read=read,
+                driver=driver,
+                client=client,
+                pod=options.pod,
+                shard=await _shard(client, options),
+                auth=auth,
+                end=ending.end,
+            )
+            if client is None:
+                await daemon.read_inventory()
+            _tune_garbage_collector()
+            await _serve(daemon, options, ending.event, hangup, auth)
+            ending.raise_error()
+
+
+async def _open_client(
+    stack: AsyncExitStack, options: Options, loaded: RuntimeConfig
+) -> "ApiClient | None":
+    if loaded.settings.inventory.kubernetes is None:
+        return None
+    from exporter.apiserver.open_client import open_client  # noqa: PLC0415 - only in a cluster
+
+    return await stack.enter_async_context(open_client(options.kubeconfig, options.context))
+
+
+async def _shard(client: "ApiClient | None", options: Options) -> Shard:
+    if options.shard is not None:
+        return options.shard
+    if client is None:
+        msg = "--shard auto: needs inventory.kubernetes; write for example 0/3"
+        raise SettingsError(msg)
+    return await own_shard(client, options.pod)
+
+
+def _tune_garbage_collector() -> None:
+    # The objects that exist at the start stay. Looking for garbage among them again and again
+    # would delay probes by 15 ms each time, with 10,000 series.
+    gc.freeze()
+    # A probe makes objects that live for a while, but no reference cycles.
+    gc.set_threshold(10_000, 10, 100)
+
+
+async def _serve(
+    daemon: Daemon,
+    options: Options,
+    stop: asyncio.Event,
+    hangup: asyncio.Event,
+    auth: WebAuth | None,
+) -> None:
+    served = serve(daemon.pages, options.listen, telemetry_path=options.telemetry_path, auth=auth)
+    try:
+        async with served as addresses, asyncio.TaskGroup() as group:
+            await daemon.start(group)
+            reloading = group.create_task(on_event(hangup, daemon.reload), name="reload")
+            listen = ", ".join(_url_host(host, port) for host, port in addresses)
+            log.info("started", version=__version__, cluster=daemon.monitor.local, listen=listen)
+            await stop.wait()
+            log.info("stopping")
+            reloading.cancel()
+            daemon.stop()
+    except OSError as error:
+        wanted = " or ".join(_url_host(host, port) for host, port in options.listen)
+        why = error.strerror or error
+        msg = f"cannot listen on {wanted}: {why}; choose an address by --web.listen-address"
+        raise ListenError(msg) from error
+
+
+def _url_host(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+@contextmanager
+def _handled(events: Mapping[signal.Signals, asyncio.Event]) -> Iterator[None]:
+    """Set the event of each signal that arrives."""
+    loop = asyncio.get_running_loop()
+    for number, event in events.items():
+        loop.add_signal_handler(number, event.set)
+    try:
+        yield
+    finally:
+        for number in events:
+            loop.remove_signal_handler(number)
