@@ -1,13 +1,14 @@
 """A line of an nginx log -> reader -> counter -> judge -> counted, over the stages of a daemon."""
 
 import asyncio
+from functools import partial
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families as families
 from structlog.testing import capture_logs
 
 from exporter.commands.load import load
-from exporter.commands.run.daemon import Daemon, Options
+from exporter.commands.run.daemon import Daemon
 from exporter.commands.run.leaks import LEAK_SETTLES
 from exporter.commands.run.shard import ALL
 from exporter.model.moment import Moment
@@ -75,17 +76,15 @@ async def walk(folder, group, *, without=None):
     loop = asyncio.get_running_loop()
     offset = SERVED - LATE - loop.time()
     (folder / "access.log").touch()
-    loaded = await asyncio.to_thread(load, write(folder, config=CONFIG), None)
-    options = Options(
-        config_file=folder / "config.yaml", cluster=None, listen=(), telemetry_path="/metrics"
-    )
+    read = partial(load, write(folder, config=CONFIG), None)
     daemon = Walked(
-        options,
-        loaded,
-        asyncio.Event(),
+        await asyncio.to_thread(read),
+        read=read,
         driver=AsyncioDriver(),
         client=None,
+        pod="",
         shard=ALL,
+        end=pytest.fail,
         moment=lambda: Moment(at=loop.time(), unix=loop.time() + offset),
     )
     daemon.without = without
