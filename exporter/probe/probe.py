@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable
 from dataclasses import dataclass
+from random import Random
 from typing import Protocol
 
 from exporter.model import probes as model
@@ -14,6 +15,8 @@ from exporter.probe.tcp import TcpRequest
 
 MAX_ADDRESSES = 16
 """Of a headless service that are asked by one probe; of more, others at the next one."""
+
+CHANCE = Random()  # noqa: S311 - nothing secret depends on it
 
 
 Key = tuple[Question, Lookup, Server | None]
@@ -87,7 +90,14 @@ class Times(Protocol):
 
 
 async def probe_once(
-    target: Target, *, resolve: Resolve, get: Get, within: float, clock: Times, turn: int = 0
+    target: Target,
+    *,
+    resolve: Resolve,
+    get: Get,
+    within: float,
+    clock: Times,
+    chance: Random = CHANCE,
+    turn: int = 0,
 ) -> Probe:
     """
     Look up the name of a target and send its request, in at most *within* seconds.
@@ -98,44 +108,53 @@ async def probe_once(
         get: Sends its request to an address.
         within: Seconds.
         clock: Returns the time.
+        chance: Chooses which address of a headless service is asked first.
         turn: The number of earlier probes of this target.
     """
     at, unix = clock.time(), clock.unix()
     answer = await resolve(target, within=within)
-    addresses = answer.addresses if target.request and answer.failure is None else ()
-    reply: Reply | None = None
-    more: tuple[Reply, ...] = ()
-    if addresses:
-        left = max(0.001, within - (clock.time() - at))
-        if len(addresses) > 1 and target.every_address:
-            asked = chosen(addresses, turn)
-            reply, *others = await together([_ask(target, each, get, left) for each in asked])
-            more = tuple(others)
-        else:
-            reply = await _ask(target, addresses[0], get, left)
+    asked = _asked(target, answer, turn, chance)
+    replies = await _replies(target, asked, get, max(0.001, within - (clock.time() - at)))
     return Probe(
         question=target.question,
         at=at,
         ended=clock.time(),
         unix=unix,
         answer=answer,
-        reply=reply,
-        more=more,
+        reply=replies[0] if replies else None,
+        more=replies[1:],
         protocol=target.protocol,
         lookup=target.lookup,
         vantage=target.vantage,
     )
 
 
-def chosen(addresses: tuple[Address, ...], turn: int) -> tuple[Address, ...]:
-    """Return the first address, which clients use, and other addresses up to the limit."""
-    first, *others = addresses
-    others.sort(key=lambda address: (address.version, int(address)))
-    room = MAX_ADDRESSES - 1
-    if len(others) > room:
-        start = turn * room % len(others)
-        others = [*others[start:], *others[:start]][:room]
-    return first, *others
+def chosen(addresses: tuple[Address, ...], turn: int, chance: Random) -> tuple[Address, ...]:
+    """
+    Return the address to ask first, and other addresses up to the limit.
+
+    The first one is chosen at random, because each client chooses one of them.
+    """
+    first, room = chance.choice(addresses), MAX_ADDRESSES - 1
+    every = sorted(addresses, key=lambda address: (address.version, int(address)))
+    start = turn * room % len(every) if len(every) > MAX_ADDRESSES else 0
+    others = [each for each in (*every[start:], *every[:start]) if each != first]
+    return first, *others[:room]
+
+
+def _asked(target: Target, answer: Answer, turn: int, chance: Random) -> tuple[Address, ...]:
+    if target.request is None or answer.failure is not None:
+        return ()
+    every = target.every_address and len(answer.addresses) > 1
+    return chosen(answer.addresses, turn, chance) if every else answer.addresses[:1]
+
+
+async def _replies(
+    target: Target, asked: tuple[Address, ...], get: Get, within: float
+) -> tuple[Reply, ...]:
+    if len(asked) > 1:
+        return tuple(await together([_ask(target, each, get, within) for each in asked]))
+    return tuple([await _ask(target, each, get, within) for each in asked])
 
 
 async def _ask(target: Target, address: Address, get: Get, within: float) -> Reply:

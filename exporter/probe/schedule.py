@@ -3,19 +3,23 @@ When each name is probed: exact, spread over its interval, never bunched, never 
 
 The place of a target in the interval is a step of the golden ratio after that of the previous
 target. This spreads any number of targets evenly, and does not move the others when one goes.
+
+A look-up for comparison starts at a random moment of a window, in whose middle the plain name of
+its service starts. So either may come first, each time by chance. In a fixed order a name server
+that alternates strictly between clusters would answer each plain probe the same one.
 """
 
-import random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from heapq import heappop, heappush
+from random import Random
 from typing import TYPE_CHECKING
 
 from exporter.model.clusterset import ServiceName
-from exporter.model.probes import Lookup, Probe, Skip
+from exporter.model.probes import Probe, Skip
 from exporter.probe.drivers.runner import Runner
-from exporter.probe.probe import MAX_ADDRESSES, Get, Key, Resolve, Target, probe_once
+from exporter.probe.probe import CHANCE, MAX_ADDRESSES, Get, Key, Resolve, Target, probe_once
 
 if TYPE_CHECKING:
     from exporter.probe.drivers.driver import Alarm
@@ -27,6 +31,10 @@ STARTS_A_TURN = 20
 """Probes started between two turns of the event loop: a few milliseconds of work."""
 BURST = 0.1
 """Seconds: as many starts as *per_second* allows in this time may be made at once."""
+
+WINDOW = 0.9
+"""The part of its interval in which a comparison may start. The rest keeps a late one out of the
+next interval."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +83,7 @@ class Schedule:
         emit: Called with each probe.
         skipped: Called with the reason when a probe is not made.
         delayed: Called with the seconds by which each probe started too late.
+        chance: Chooses when comparisons start, and which address is asked first.
     """
 
     def __init__(
@@ -87,13 +96,16 @@ class Schedule:
         emit: Callable[[Probe], None],
         skipped: Callable[[Skip], None],
         delayed: Callable[[float], None],
+        chance: Random = CHANCE,
     ) -> None:
         self._emit, self._skipped, self._delayed = emit, skipped, delayed
-        self._runner = runner
+        self._runner, self._chance = runner, chance
         self.configure(pace, resolve=resolve, get=get)
         self._slots: dict[Key, _Slot] = {}
         self._heap: list[tuple[float, int, _Slot]] = []
         self._accelerated: dict[ServiceName, float] = {}
+        self._places: dict[ServiceName, float] = {}
+        """Where the first name of each service starts."""
         self._arrivals = self._pushes = self._in_flight = 0
         self._free_at = 0.0
         """The earliest start of the next probe that keeps to *per_second*."""
@@ -108,11 +120,12 @@ class Schedule:
         now, wanted = self._runner.time(), {target.key: target for target in targets}
         for key in self._slots.keys() - wanted.keys():
             self._slots.pop(key).gone = True
+        services = {target.question.service for target in wanted.values()}
+        self._places = {name: place for name, place in self._places.items() if name in services}
         for key, target in wanted.items():
             slot = self._slots.get(key)
             if slot is None:
-                self._arrivals += 1
-                slot = self._slots[key] = _Slot(target, self._arrivals * GOLDEN % 1)
+                slot = self._slots[key] = _Slot(target, self._place(target))
                 self._push(slot, now)
             elif slot.target.interval != target.interval:
                 slot.target = target
@@ -123,7 +136,8 @@ class Schedule:
         """
         Probe the names of *service* faster for a while, from now on.
 
-        Client look-ups keep their pace: fast ones would cause the failures that they detect.
+        Look-ups for comparison keep their pace. Fast ones would cause the failures that they
+        detect, and take turns that a name server would have given to the probes that decide.
         """
         now = self._runner.time()
         self._accelerated = {
@@ -134,7 +148,7 @@ class Schedule:
             return
         self._accelerated[service] = now + self._pace.fast_for
         for slot in () if begun else list(self._slots.values()):
-            if slot.target.question.service == service and slot.target.lookup is Lookup.A:
+            if slot.target.question.service == service and slot.target.decides:
                 self._push(slot, now)
 
     def begin(self) -> None:
@@ -184,6 +198,7 @@ class Schedule:
                 get=self._get,
                 within=self._pace.timeout,
                 clock=self._runner,
+                chance=self._chance,
                 turn=slot.turn,
             )
             self._runner.start(run, partial(self._ended, slot, slot.weight, now))
@@ -193,7 +208,7 @@ class Schedule:
         target = slot.target
         accelerated = self._accelerated
         until = accelerated.get(target.question.service, 0.0) if accelerated else 0.0
-        fast = until > now and target.lookup is Lookup.A
+        fast = until > now and target.decides
         step = min(self._pace.fast_interval, target.interval) if fast else target.interval
         start = slot.place * step
         planned = start + ((now - start) // step + 1) * step
@@ -204,12 +219,22 @@ class Schedule:
         slot.planned = planned if planned > now else planned + step
         slot.step = step
         slot.due = slot.planned
-        if self._pace.jitter:
-            slot.due += random.random() * min(self._pace.jitter, step)  # noqa: S311
+        late = min(self._pace.jitter, step) if target.decides else step * WINDOW
+        if late:
+            slot.due += self._chance.random() * late
         self._pushes += 1
         heappush(self._heap, (slot.due, self._pushes, slot))
         if self._heap[0][2] is slot:
             self._set_alarm()
+
+    def _place(self, target: Target) -> float:
+        service = target.question.service
+        if not target.decides and service in self._places:
+            return (self._places[service] - WINDOW / 2) % 1
+        self._arrivals += 1
+        place = self._arrivals * GOLDEN % 1
+        self._places.setdefault(service, place)
+        return place
 
     def _ended(self, slot: _Slot, weight: int, began: float, probe: Probe) -> None:
         slot.running = False

@@ -464,6 +464,18 @@ async def test_look_ups_for_comparison_are_counted_and_decide_nothing():
     assert scene.page_data.status()["failed_probes"] == []
 
 
+async def test_an_old_answer_counts_for_the_cluster_that_it_led_to():
+    scene = scenes.steady()
+    scene.inventory(exported="a", ready="a")
+    compared(scene, by="b", lookup=Lookup.A, vantage=Vantage.LIGHTHOUSE)
+    answers = await samples(scene, "clusterset_dns_answers_total")
+    assert answers[("a", "b", *NGINX, "lighthouse")] == 1
+    scene.now += 601
+    compared(scene, by="b", lookup=Lookup.A, vantage=Vantage.LIGHTHOUSE)
+    answers = await samples(scene, "clusterset_dns_answers_total")
+    assert answers[("a", "unknown", *NGINX, "lighthouse")] == 1
+
+
 async def test_services_that_do_not_fit_are_a_failed_look_up():
     scene = scenes.steady()
     scene.wait(1)

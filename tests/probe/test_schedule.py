@@ -8,17 +8,19 @@ from heapq import heappop, heappush
 from ipaddress import ip_address
 from itertools import count, pairwise
 from math import inf
+from random import Random
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.model.clusterset import ServiceName
-from exporter.model.probes import Answer, Failure, Lookup, Protocol, Question, Reply, Skip
+from exporter.model.probes import Answer, Failure, Lookup, Protocol, Question, Reply, Skip, Vantage
 from exporter.probe.drivers.runner import Runner
 from exporter.probe.drivers.waits import Socket
 from exporter.probe.http import Request
 from exporter.probe.probe import MAX_ADDRESSES, Target, chosen
+from exporter.probe.resolve import Server
 from exporter.probe.schedule import MAX_ACCELERATED, Pace, Schedule
 from tests.fakes.depth import examples
 
@@ -113,6 +115,7 @@ class World:
             emit=self.probes.append,
             skipped=self.skip,
             delayed=self.delays.append,
+            chance=Random(7),
         )
         self.schedule.set_targets(targets)
 
@@ -245,7 +248,7 @@ async def test_every_address_of_a_headless_service_gets_its_turn():
     world = await World(30.0, targets=targets, addresses=MANY).run()
     assert len(world.probes) == 3
     for probe in world.probes:
-        assert probe.reply.address == MANY[0]
+        assert probe.reply.address in MANY
         assert len(probe.more) == MAX_ADDRESSES - 1
     assert set(world.asked) == set(MANY)
 
@@ -267,11 +270,49 @@ async def test_only_the_first_address_of_any_other_service_is_asked():
 
 
 @given(st.lists(st.ip_addresses(), min_size=1, max_size=60, unique=True))
-def test_the_first_address_comes_first_and_all_within_a_few_turns(addresses):
-    turns = [chosen(tuple(addresses), turn) for turn in range(len(addresses))]
-    assert {turn[0] for turn in turns} == {addresses[0]}
+def test_all_addresses_come_within_a_few_turns(addresses):
+    turns = [chosen(tuple(addresses), turn, Random(turn)) for turn in range(len(addresses))]
     assert all(len(set(turn)) == min(len(addresses), MAX_ADDRESSES) for turn in turns)
     assert set().union(*turns) == set(addresses)
+
+
+async def test_each_address_of_a_headless_service_is_asked_first_as_clients_choose():
+    targets = [target(0, every_address=True)]
+    world = await World(4000.0, targets=targets, addresses=MANY[:4]).run()
+    first = Counter(probe.reply.address for probe in world.probes)
+    assert set(first) == set(MANY[:4])
+    assert min(first.values()) > 70
+
+
+@pytest.mark.parametrize("others", range(6))
+@pytest.mark.parametrize("number", [1, 2, 3])
+async def test_a_name_server_that_alternates_shows_plain_probes_each_cluster(number, others):
+    """Others: names that come before the comparisons and so move their places."""
+    lookups = (Lookup.CLIENT, Lookup.SRV, Lookup.A)[:number]
+    there = {"vantage": Vantage.LIGHTHOUSE, "server": Server("10.0.0.1", 53)}
+    compared = [
+        target(0, request=None, lookup=each, **(there if each is Lookup.A else {}))
+        for each in lookups
+    ]
+    clusters, turns = (A, ip_address("100.2.0.10")), count()
+    targets = [target(0), *(target(0, f"c{n}") for n in range(others)), *compared]
+    world = World(600.0, targets=targets)
+
+    async def alternates(target, *, within):
+        await world.resolve(target, within=within)
+        turn = 0 if target.question.pinned else next(turns)
+        return Answer(addresses=(clusters[turn % 2],), took=0.0)
+
+    world.schedule.configure(PACE, resolve=alternates, get=world.get)
+    for at in range(400, 600, 5):
+        world.clock.do(at, lambda: world.schedule.accelerate(ServiceName("shop", "service-0")))
+    await world.run()
+    plain = [p for p in world.probes if p.decides and p.question.pinned is None]
+    for some in (plain[:40], plain[41:]):
+        seen = Counter(probe.reply.address for probe in some)
+        assert min(seen[each] for each in clusters) >= len(some) / 4
+    assert len(plain) > 900
+    assert sum(not probe.decides for probe in world.probes) in {60 * number, 60 * number - 1}
 
 
 async def test_look_ups_for_comparison_ask_nobody_and_are_not_hurried():

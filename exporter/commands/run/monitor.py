@@ -9,7 +9,6 @@ from exporter import __version__
 from exporter.commands.run.clients import Clients
 from exporter.commands.run.history import ProbeHistory
 from exporter.commands.run.monitor_settings import Current, MonitorSettings
-from exporter.commands.run.owner import owner_of
 from exporter.commands.run.pauses import Pauses
 from exporter.commands.run.problems import Problems
 from exporter.judge.service_verdicts import ServiceVerdicts
@@ -17,7 +16,7 @@ from exporter.judge.services import agrees
 from exporter.metrics import families as series
 from exporter.metrics.record import Metrics
 from exporter.metrics.store import SeriesBudget
-from exporter.model.clusterset import Address, Inventory, ServiceName
+from exporter.model.clusterset import UNKNOWN, Address, Inventory, ServiceName
 from exporter.model.moment import Moment
 from exporter.model.probes import Failure, Lookup, Probe
 from exporter.model.verdicts import Failover, Mode
@@ -173,7 +172,7 @@ class Monitor:
         self._history.add(probe, destination)
 
     def _owner(self, probe: Probe, address: Address) -> str:
-        return owner_of(self.inventory, probe.question.service, address)
+        return self._verdicts.owner(probe.question.service, address, probe.ended) or UNKNOWN
 
     def _log_mode(self, probe: Probe) -> None:
         service = probe.question.service

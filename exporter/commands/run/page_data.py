@@ -7,12 +7,11 @@ from exporter import __version__
 from exporter.commands.run.history import ProbeHistory
 from exporter.commands.run.logs import LogMonitor
 from exporter.commands.run.monitor_settings import Current
-from exporter.commands.run.owner import owner_of
 from exporter.commands.run.problems import Problems
 from exporter.commands.run.standing import Standing
 from exporter.judge.service_verdicts import ServiceVerdicts
 from exporter.metrics.record import Metrics
-from exporter.model.clusterset import ServiceName
+from exporter.model.clusterset import UNKNOWN, ServiceName
 from exporter.model.moment import Moment
 from exporter.model.probes import Probe
 from exporter.web import status
@@ -109,6 +108,8 @@ class PageData:
     def probe(self, probe: Probe) -> dict[str, Any]:
         """Return a probe that was asked for by hand, with every step; it counts nowhere."""
         addresses = probe.answer.addresses
-        inventory, service = self._verdicts.inventory, probe.question.service
-        destination = owner_of(inventory, service, addresses[0]) if addresses else None
+        destination = None
+        if addresses:
+            owner = self._verdicts.owner(probe.question.service, addresses[0], probe.ended)
+            destination = owner or UNKNOWN
         return shown(probe, destination, self._current.settings.domain)
