@@ -1,4 +1,4 @@
-"""A report on access logs, for a person."""
+"""The report of `analyze` as tables for a person."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.table import Column, Table
 
 
-def table(report: dict[str, Any]) -> None:
-    """Print *report* for a person."""
+def print_report(report: dict[str, Any]) -> None:
+    """Print *report* on standard output."""
     console = Console(highlight=False)
     by_service = defaultdict(list)
     for service in report["services"]:
@@ -34,7 +34,7 @@ def table(report: dict[str, Any]) -> None:
 
 
 def _table(title: str, *names: str, numbers: Iterable[str]) -> Table:
-    # Folded, since half a time or name is none.
+    # Long cells are folded, because half a time or name is of no use.
     columns = [Column(name, overflow="fold") for name in names]
     made = Table(*columns, title=title, title_style="")
     for number in numbers:

@@ -13,7 +13,7 @@ import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
 from exporter.demo import client, lighthouse, parts
-from exporter.demo.layout import DNS_PORT, DOMAIN, SERVICE_PORT, Site, Stage, clusterset_name
+from exporter.demo.layout import DNS_PORT, DOMAIN, SERVICE_PORT, Site, Situation, clusterset_name
 from exporter.model.verdicts import Locality
 
 DNS_DELAY = 1.0
@@ -23,14 +23,14 @@ PATIENCE = 20.0
 LOOK_EVERY = 0.05
 _LIMIT = aiohttp.ClientTimeout(total=5)
 
-Key = tuple[str, str, Locality]
+RequestKey = tuple[str, str, Locality]
 """Source, destination, locality."""
 Samples = Mapping[str, list[tuple[dict[str, str], float]]]
 
 
 class Clusterset:
     """
-    The running parts, the stage they stand on, and what clients did.
+    The running parts, the inventories they read, and what clients did.
 
     Times are unix seconds, as the exporters report them.
     """
@@ -42,16 +42,16 @@ class Clusterset:
         session: aiohttp.ClientSession,
     ) -> None:
         self.sites = list(sites)
-        self.requests: Counter[Key] = Counter()
+        self.requests: Counter[RequestKey] = Counter()
         """What clients got, that is, what the logs should say."""
         self._backends = backends
         self._session = session
-        self._stage = Stage(self.sites)
+        self._situation = Situation(self.sites)
         self._of = {site.service: site for site in self.sites}
 
     def write(self) -> None:
         """Write the inventories."""
-        self._stage.write()
+        self._situation.write()
 
     async def stop_backend(self, site: Site) -> float:
         """Stop a site's nginx; return when."""
@@ -74,14 +74,14 @@ class Clusterset:
 
     def set_ready(self, site: Site, *, ready: bool) -> float:
         """Say in all inventories whether a site's service is ready; return when."""
-        self._stage.unready -= {site.id}
-        self._stage.unready |= set() if ready else {site.id}
+        self._situation.unready -= {site.id}
+        self._situation.unready |= set() if ready else {site.id}
         self.write()
         return time.time()
 
     def set_links(self, site: Site, *, up: bool) -> float:
         """Let a site's links to all others drop or come back; return when."""
-        self._stage.cut_off = set() if up else {site.id}
+        self._situation.cut_off = set() if up else {site.id}
         self.write()
         return time.time()
 
@@ -130,9 +130,9 @@ class Clusterset:
             for name in {sample.name for sample in family.samples}
         }
 
-    async def logged(self) -> Counter[Key]:
+    async def logged(self) -> Counter[RequestKey]:
         """Return the client requests that all exporters together have seen in the logs."""
-        seen: Counter[Key] = Counter()
+        seen: Counter[RequestKey] = Counter()
         for site in self.sites:
             for labels, value in (await self.metrics(site))["clusterset_requests_total"]:
                 if value:

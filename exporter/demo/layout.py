@@ -105,8 +105,8 @@ def claim(ids: list[str], folder: Path) -> Iterator[list[Site]]:
 
 
 @dataclass(slots=True)
-class Stage:
-    """What is so at the moment: who is ready, and which links are up."""
+class Situation:
+    """Which clusters are ready and connected now; each site reads it as an inventory."""
 
     sites: list[Site]
     unready: set[str] = field(default_factory=set)

@@ -1,57 +1,33 @@
-"""What is played on the clusterset, and whether the exporters reported just that."""
+"""The acts that are played on the clusterset; each is compared with what exporters report."""
 
 import asyncio
-import signal
-import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import AsyncExitStack, contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
-
-from rich.box import SIMPLE
-from rich.console import Console
-from rich.table import Table
+from typing import Any, Protocol
 
 from exporter.demo import parts
-from exporter.demo.clusterset import DNS_DELAY, Clusterset, clusterset, until
-from exporter.demo.layout import NoRoomError, Site, claim, clusterset_name
-from exporter.model.verdicts import FailoverStage, Locality, Mode, Reason
+from exporter.demo.clusterset import DNS_DELAY, Clusterset, until
+from exporter.demo.compare import Comparison, Move, Row
+from exporter.demo.layout import Site
+from exporter.model.verdicts import Locality, Mode
 
-IDS = ("k8s-node4", "k8s-node5", "k8s-node6")
 BURST = 10
 """Requests that the clients of each cluster make in each act."""
-SLACK = parts.FAST * (1 + parts.CONFIRM)
-"""How far a duration may be off: a probe at the fast interval, and its confirmation."""
-FAILURE, INTERRUPTED = 1, 130
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One thing that was staged, and what an exporter said of it."""
+class Narrator(Protocol):
+    """Tells a person what happens."""
 
-    exporter: str
-    what: str
-    staged: str
-    reported: str
-    equal: bool
+    def title(self, title: str, text: str = "") -> None:
+        """Tell that something new begins."""
 
+    def say(self, text: str) -> None:
+        """Tell one thing."""
 
-@dataclass(frozen=True, slots=True)
-class Move:
-    """A staged change after which the name should lead elsewhere."""
-
-    what: str
-    changed: float
-    """When the inventory said so, unix seconds."""
-    broke: float | None = None
-    """When nobody served any more, if that was so."""
-
-    @property
-    def served(self) -> float:
-        """Return when the name servers followed, so that clients were served again."""
-        return self.changed + DNS_DELAY
+    def compare(self, rows: Sequence[Row]) -> None:
+        """Show what was staged and what was reported."""
 
 
 @dataclass(slots=True)
@@ -61,12 +37,12 @@ class Story:
 
     Args:
         clusterset: Where.
-        console: Where to narrate.
+        narrator: Tells what happens.
     """
 
     clusterset: Clusterset
-    console: Console
-    rows: list[Row] = field(default_factory=list)
+    narrator: Narrator
+    comparison: Comparison = field(default_factory=Comparison)
     moves: list[Move] = field(default_factory=list)
 
     async def play(self) -> None:
@@ -79,12 +55,17 @@ class Story:
         await self._fails(here)
         await self._cut_off(here)
         await self._all_local("All is well again.")
-        await self._compare_totals(here)
+        await self.comparison.totals(self.clusterset, self.moves, here)
 
     @property
     def equal(self) -> bool:
-        """Return whether all was reported as it was staged."""
-        return all(row.equal for row in self.rows)
+        """Return True if everything was reported as it was staged."""
+        return self.comparison.equal
+
+    @property
+    def rows(self) -> list[Row]:
+        """Return what was staged and what was reported, so far."""
+        return self.comparison.rows
 
     async def _all_local(self, title: str) -> None:
         self._say(title, "Each cluster's clients should be served by their own.")
@@ -136,7 +117,7 @@ class Story:
         self.clusterset.set_links(site, up=True)
 
     async def _see(self, site: Site, mode: Mode, *, standbys: int | None = None) -> None:
-        """Wait until an exporter reports *mode*, and note what it did report."""
+        """Wait until an exporter reports *mode*, and compare what it reports then."""
         seen: dict[str, Any] = {}
 
         async def holds() -> bool:
@@ -152,7 +133,7 @@ class Story:
                 f"{told}, {standbys} standby",
                 f"{reported}, {seen['standby_clusters']} standby",
             )
-        self._note(site, "mode", told, reported)
+        self.comparison.note(site, "mode", told, reported)
 
     def _move(self, what: str, changed: float, broke: float | None = None) -> None:
         self.moves.append(Move(f"{len(self.moves) + 1}. {what}", changed, broke))
@@ -169,7 +150,7 @@ class Story:
         try:
             await until(counted, f"{site.id} reports {total} failovers")
         except TimeoutError:
-            self._note(site, move.what, "a failover", "none")
+            self.comparison.note(site, move.what, "a failover", "none")
             return
         failover = (await self.clusterset.status(site))["failovers"][0]
         took = failover["durations_seconds"]
@@ -178,13 +159,7 @@ class Story:
             f"new answer after {took['dns']:.2f} s, served after {took['served']:.2f} s, "
             f"outage {took['outage']:.2f} s"
         )
-        self._note(site, f"{move.what}, reason", Reason.READINESS, failover["reason"])
-        for stage in (FailoverStage.DNS, FailoverStage.SERVED):
-            self._near(site, f"{move.what}, {stage}", DNS_DELAY, took[stage], SLACK)
-        outage = 0.0 if move.broke is None else move.served - move.broke
-        # When it began is known as well as the probes were frequent then.
-        slack = 0.0 if move.broke is None else parts.INTERVAL + SLACK
-        self._near(site, f"{move.what}, outage", outage, took[FailoverStage.OUTAGE], slack)
+        self.comparison.failover(site, move, failover["reason"], took)
 
     async def _failing(self, site: Site) -> int:
         served = [await self.clusterset.request(site, Locality.FAILOVER) for _ in range(BURST)]
@@ -210,136 +185,8 @@ class Story:
         except TimeoutError:
             self._tell("not all requests were counted")
 
-    async def _compare_totals(self, here: Site) -> None:
-        logged = await self.clusterset.logged()
-        by_id = {site.id: site for site in self.clusterset.sites}
-        for key in sorted(logged.keys() | self.clusterset.requests.keys()):
-            source, destination, locality = key
-            what = f"{locality} from {source}"
-            staged, reported = self.clusterset.requests[key], logged[key]
-            self._note(by_id[destination], what, f"{staged} requests", f"{reported} requests")
-        for site in self.clusterset.sites:
-            samples = await self.clusterset.metrics(site)
-            moves = sum(value for _, value in samples.get("clusterset_failovers_total", []))
-            staged = len(self.moves) if site is here else 0
-            self._note(site, "failovers", str(staged), f"{moves:.0f}")
-            outages = [move.served - move.broke for move in self.moves if move.broke is not None]
-            outage = sum(value for _, value in samples["clusterset_service_outage_seconds_total"])
-            slack = len(outages) * (parts.INTERVAL + SLACK)
-            if site is here:
-                self._near(site, "outage in all", sum(outages), outage, slack)
-            else:
-                self._note(site, "outage in all", "0 s", f"{outage:.0f} s")
-            checks = samples["clusterset_attribution_checks_total"]
-            agree = sum(n for at, n in checks if at["claimed_cluster"] == at["attributed_cluster"])
-            told = "all agree" if agree and agree == sum(n for _, n in checks) else "some do not"
-            self._note(site, "attribution of probes", "all agree", told)
-
-    def _note(self, site: Site, what: str, staged: str, reported: str) -> None:
-        self.rows.append(Row(site.id, what, staged, reported, staged == reported))
-
-    def _near(self, site: Site, what: str, staged: float, reported: float, slack: float) -> None:
-        told = f"{staged:.2f} s" + (f" ± {slack:.1f}" if slack else "")
-        near = abs(reported - staged) <= slack
-        self.rows.append(Row(site.id, what, told, f"{reported:.2f} s", near))
-
     def _say(self, title: str, text: str) -> None:
-        self.console.print(f"\n[bold]{title}[/bold] {text}", soft_wrap=True)
+        self.narrator.title(title, text)
 
     def _tell(self, text: str) -> None:
-        self.console.print(f"  {text}", soft_wrap=True)
-
-
-async def play(*, clusters: int, keep: bool, prometheus: bool, console: Console) -> int:
-    """
-    Build a clusterset of so many *clusters*, play the story and print the table.
-
-    Args:
-        clusters: How many, 2 or 3.
-        keep: Whether to stay up afterwards, until interrupted.
-        prometheus: Whether to start a prometheus that scrapes all exporters.
-        console: Where to narrate.
-
-    Returns:
-        The exit code: 0 if all was reported as it was staged.
-    """
-    with _interruptible() as interrupted:
-        try:
-            return await _play(clusters, keep=keep, prometheus=prometheus, console=console)
-        except (parts.MissingError, NoRoomError, TimeoutError) as error:
-            console.print(f"clusterset-exporter demo: {error}", style="bold", soft_wrap=True)
-            return FAILURE
-        except asyncio.CancelledError:
-            if not interrupted:
-                raise
-            console.print("interrupted; all is stopped and removed")
-            return INTERRUPTED
-
-
-async def _play(clusters: int, *, keep: bool, prometheus: bool, console: Console) -> int:
-    async with AsyncExitStack() as stack:
-        name = stack.enter_context(tempfile.TemporaryDirectory(prefix="clusterset-demo-"))
-        folder = Path(name)
-        sites = stack.enter_context(claim(list(IDS[:clusters]), folder))
-        urls = [f"{site.id}: {site.url}" for site in sites]
-        if prometheus:
-            part, url = parts.prometheus(sites, folder)
-            urls.append(f"prometheus: {url}")
-        console.print(
-            f"Clients ask for {clusterset_name()}. Status pages while this runs:\n  "
-            + "\n  ".join(urls),
-            soft_wrap=True,
-        )
-        made = await stack.enter_async_context(clusterset(sites, folder))
-        if prometheus:
-            await stack.enter_async_context(parts.running([part]))
-        story = Story(made, console)
-        await story.play()
-        console.print(table(story.rows))
-        verdict = "All was reported as staged." if story.equal else "Not all was as staged."
-        console.print(f"[bold]{verdict}[/bold]")
-        if keep:
-            console.print("Still up; Ctrl-C ends it:\n  " + "\n  ".join(urls))
-            try:
-                await asyncio.Event().wait()
-            except asyncio.CancelledError:
-                console.print("all is stopped and removed")
-        return 0 if story.equal else FAILURE
-
-
-def table(rows: Sequence[Row]) -> Table:
-    """Return what was staged beside what was reported."""
-    made = Table(
-        "exporter",
-        "what",
-        "staged",
-        "reported",
-        "equal",
-        box=SIMPLE,
-        padding=(0, 1, 0, 0),
-        pad_edge=False,
-    )
-    for row in rows:
-        verdict = "yes" if row.equal else "[bold]NO[/bold]"
-        made.add_row(row.exporter, row.what, row.staged, row.reported, verdict)
-    return made
-
-
-@contextmanager
-def _interruptible() -> Iterator[list[int]]:
-    """Cancel this task at the first SIGINT or SIGTERM; another must not stop the clearing up."""
-    loop, task, seen = asyncio.get_running_loop(), asyncio.current_task(), list[int]()
-
-    def interrupt(number: int) -> None:
-        if not seen and task is not None:
-            task.cancel()
-        seen.append(number)
-
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    for number in numbers:
-        loop.add_signal_handler(number, interrupt, number)
-    try:
-        yield seen
-    finally:
-        for number in numbers:
-            loop.remove_signal_handler(number)
+        self.narrator.say(f"  {text}")

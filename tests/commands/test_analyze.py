@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from exporter.cli.main import cli
-from exporter.commands.analyze import report as analyze
+from exporter.cli.progress import progress
 from tests.fakes.files import INVENTORY, line
 
 SCENE = Path(__file__).parents[1] / "data" / "scene-cluster-b.log"
@@ -155,7 +155,7 @@ def test_a_bar_shows_on_a_terminal_when_it_takes_long(tmp_path, inventory):
     """On a real terminal, with the patience of a second taken away."""
     (tmp_path / "log").write_text(line("10.1.0.1") * 50_000)
     code = (
-        "import sys; from exporter.commands.analyze import report; report.PATIENCE = 0.0; "
+        "import sys; from exporter.cli import progress; progress.PATIENCE = 0.0; "
         "from exporter.cli.main import main; main()"
     )
     master, slave = pty.openpty()
@@ -176,7 +176,7 @@ def test_a_bar_shows_on_a_terminal_when_it_takes_long(tmp_path, inventory):
 
 
 def test_without_a_terminal_there_is_none():
-    with analyze._progress(["x"]) as read:
+    with progress(["x"]) as read:
         assert read(1) is None
 
 
@@ -285,7 +285,7 @@ def test_turns_are_no_move(tmp_path, inventory):
         (["--cluster=east", "--cluster=west"], "name each file as --cluster ID=FILE"),
         (["--cluster=east=a", "b"], "name each file as --cluster ID=FILE"),
         (["--cluster=east"], "FILE is missing; name the access logs, - for standard input"),
-        (["--cluster=east", "--since=now", "x"], "--since: 'now' is no time; write for example"),
+        (["--cluster=east", "--since=now", "x"], "--since: 'now' is not a time; write for example"),
         (["--cluster=east", "--every=often", "x"], "--every: 'often' is not a duration"),
         (["--cluster=east", "--format=mian", "x"], "--format: 'mian' is no format"),
         (

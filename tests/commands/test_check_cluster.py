@@ -50,7 +50,7 @@ async def test_an_api_server_that_does_not_answer_is_given_up(member, monkeypatc
 
 async def test_watching_tells_what_becomes_of_the_cluster(member, monkeypatch):
     monkeypatch.setattr(checkcluster, "DIAGNOSE_EVERY", 0.1)
-    monkeypatch.setattr("exporter.commands.check.service.WATCH_EVERY", 0.1)
+    monkeypatch.setattr("exporter.commands.check.watch.WATCH_EVERY", 0.1)
     group, version, plural = PLURALS["Submariner"]
     lines = []
     async with asyncio.TaskGroup() as tasks:

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from dashboards.thresholds import Thresholds
-from exporter.demo.story import SLACK
+from exporter.demo.compare import SLACK
 from tests.fakes.boards import BOARDS
 from tests.fakes.grafana import Prometheus, View
 from tests.fakes.rendered import bars_of, need_bundle, page_of, text_of

@@ -65,7 +65,10 @@ def check_own(words):
     """Have the command line itself parse *words*; it says what it does not know."""
     command, given = cli, words[1:]
     while isinstance(command, click.Group) and given and not given[0].startswith("-"):
-        command, given = command.commands[given[0]], given[1:]
+        found = command.get_command(click.Context(command), given[0])
+        if found is None:
+            raise KeyError(given[0])
+        command, given = found, given[1:]
     # With what the group says of all commands, or it would be remembered otherwise.
     context = click.Context(command, parent=click.Context(cli, **cli.context_settings))
     command.make_parser(context).parse_args(given)

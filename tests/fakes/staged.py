@@ -1,7 +1,6 @@
 """The demo's story before a Prometheus with our rules and an Alertmanager with our example."""
 
 import asyncio
-import io
 import shutil
 import time
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -10,7 +9,6 @@ from dataclasses import dataclass, field, replace
 import aiohttp
 import yaml
 from aiohttp import web
-from rich.console import Console
 
 from dashboards import alertmanager, files
 from dashboards.rules import Scope
@@ -19,6 +17,7 @@ from exporter.demo import parts
 from exporter.demo.clusterset import clusterset, until
 from exporter.demo.layout import claim
 from exporter.demo.story import Story
+from tests.fakes.narrator import Silent
 from tests.fakes.tools import need
 
 IDS = ["k8s-node4", "k8s-node5"]
@@ -90,7 +89,7 @@ async def _play(set_, made, told):
     await _scraped(made.url)
     await asyncio.sleep(QUIET)
     made.begun = time.time()
-    story = Unhurried(set_, Console(file=io.StringIO()))
+    story = Unhurried(set_, Silent())
     await story.play()
     assert [row for row in story.rows if not row.equal] == []
     made.requests, made.moves = set_.requests, story.moves

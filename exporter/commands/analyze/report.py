@@ -1,10 +1,7 @@
 """Access logs of the past: who was served from where, and when that changed."""
 
-import sys
-import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -24,14 +21,12 @@ from exporter.model.probes import Question
 from exporter.model.traffic import Client, Hits, LogCounts
 from exporter.model.verdicts import Locality
 
-PATIENCE = 1.0
-"""Seconds after which a person wants to see that something is going on."""
 MINUTE = 60.0
 DOMAIN = "clusterset.local"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class AnalyzeRequest:
     """What is to be found out."""
 
     inventory_file: Path
@@ -63,31 +58,39 @@ class _Found:
                 yield destination, client, hits
 
 
-def analyze(asked: Asked) -> dict[str, Any]:
+def analyze(
+    request: AnalyzeRequest, read: Callable[[int], None] = lambda _: None
+) -> dict[str, Any]:
     """
     Count access logs and attribute each client request to a cluster.
+
+    Args:
+        request: The logs, and what is counted of them.
+        read: Called with each number of bytes that was read.
+
+    Returns:
+        The report, made of what JSON can hold.
 
     Raises:
         SettingsError: If the inventory is broken, or format or service cannot be told.
         exporter.accesslog.readers.past.ReadError: If a file cannot be read.
     """
-    timed = len(asked.logs) > 1 or any(
-        each is not None for each in (asked.since, asked.until, asked.every)
+    timed = len(request.logs) > 1 or any(
+        each is not None for each in (request.since, request.until, request.every)
     )
-    log = _compile(asked, timed=timed)
+    log = _compile(request, timed=timed)
     found = _Found()
-    with _progress([name for files in asked.logs.values() for name in files]) as read:
-        for cluster, files in asked.logs.items():
-            inventory = read_inventory(asked.inventory_file, cluster)
-            fixed = _service(inventory, asked, log)
-            found.counts[cluster] = _count(asked, log, inventory, files, fixed, read, timed=timed)
-    return _report(found, asked)
+    for cluster, files in request.logs.items():
+        inventory = read_inventory(request.inventory_file, cluster)
+        fixed = _service(inventory, request, log)
+        found.counts[cluster] = _count(request, log, inventory, files, fixed, read, timed=timed)
+    return _report(found, request)
 
 
-def _compile(asked: Asked, *, timed: bool) -> LogFormat:
+def _compile(request: AnalyzeRequest, *, timed: bool) -> LogFormat:
     try:
         # Health checks of kubelets are no client traffic, as in the daemon.
-        log = compile_log(asked.form, ignore_user_agents=("kube-probe/",), stamps=timed)
+        log = compile_log(request.form, ignore_user_agents=("kube-probe/",), stamps=timed)
     except FormatError as error:
         msg = f"--format: {error}"
         raise SettingsError(msg) from error
@@ -98,7 +101,7 @@ def _compile(asked: Asked, *, timed: bool) -> LogFormat:
 
 
 def _count(
-    asked: Asked,
+    request: AnalyzeRequest,
     log: LogFormat,
     inventory: Inventory,
     files: Sequence[str],
@@ -114,13 +117,13 @@ def _count(
         return None if named is None else (named.service, False)
 
     def span_of(at: float) -> float | None:
-        if at < (asked.since or 0) or (asked.until is not None and at >= asked.until):
+        if at < (request.since or 0) or (request.until is not None and at >= request.until):
             return None
-        return at // (asked.every or MINUTE) * (asked.every or MINUTE)
+        return at // (request.every or MINUTE) * (request.every or MINUTE)
 
     source_of = Attribution(inventory).source
     counter = Counter(log, source_of, service_of, span_of if timed else None)
-    lines, counts = Lines(counter, asked.wrapper), LogCounts()
+    lines, counts = Lines(counter, request.wrapper), LogCounts()
 
     def cut() -> None:
         counts.read += 1
@@ -132,12 +135,12 @@ def _count(
     return counts
 
 
-def _service(inventory: Inventory, asked: Asked, log: LogFormat) -> ServiceName | None:
+def _service(inventory: Inventory, request: AnalyzeRequest, log: LogFormat) -> ServiceName | None:
     """Return the service that the logs belong to, None if the host tells."""
-    if asked.service is not None:
-        name = ServiceName.parse(asked.service)
+    if request.service is not None:
+        name = ServiceName.parse(request.service)
         if name is None:
-            msg = f"--service {asked.service}: should be namespace/name"
+            msg = f"--service {request.service}: should be namespace/name"
             raise SettingsError(msg)
         return name
     if "host" in log.fields:
@@ -146,13 +149,13 @@ def _service(inventory: Inventory, asked: Asked, log: LogFormat) -> ServiceName 
         return next(iter(inventory.services))
     known = ", ".join(map(str, inventory.services)) or "none"
     msg = (
-        f"--service is missing: the format logs no $host, and {asked.inventory_file} has not "
+        f"--service is missing: the format logs no $host, and {request.inventory_file} has not "
         f"just one; known are {known}"
     )
     raise SettingsError(msg)
 
 
-def _report(found: _Found, asked: Asked) -> dict[str, Any]:
+def _report(found: _Found, request: AnalyzeRequest) -> dict[str, Any]:
     counts = found.counts.values()
     firsts = [each.first for each in counts if each.first is not None]
     lasts = [each.last for each in counts if each.last is not None]
@@ -163,18 +166,18 @@ def _report(found: _Found, asked: Asked) -> dict[str, Any]:
         },
         "from": _iso(min(firsts, default=None)),
         "to": _iso(max(lasts, default=None)),
-        "services": list(_services(found, asked)),
+        "services": list(_services(found, request)),
     }
     if foreign := sum(each.foreign for each in counts):
         report["lines"]["foreign"] = foreign
-    if asked.every is not None:
+    if request.every is not None:
         report["course"] = list(_spans(found))
-    if len(asked.logs) > 1:
+    if len(request.logs) > 1:
         report["failovers"] = list(_failovers(found))
     return report
 
 
-def _services(found: _Found, asked: Asked) -> Iterator[dict[str, Any]]:
+def _services(found: _Found, request: AnalyzeRequest) -> Iterator[dict[str, Any]]:
     for cluster, counts in found.counts.items():
         sums: dict[tuple[ServiceName, str], Hits] = {}
         for client, hits in counts.clients.items():
@@ -183,8 +186,8 @@ def _services(found: _Found, asked: Asked) -> Iterator[dict[str, Any]]:
         for hit in counts.probes:
             probes[hit.service, hit.source] += 1
         named = {service for service, _ in (*sums, *probes)}
-        if not named and asked.service is not None:
-            named = {name for name in [ServiceName.parse(asked.service)] if name is not None}
+        if not named and request.service is not None:
+            named = {name for name in [ServiceName.parse(request.service)] if name is not None}
         for service in sorted(named):
             sources = sorted({source for each, source in (*sums, *probes) if each == service})
             yield {
@@ -257,34 +260,3 @@ def _locality(source: str, cluster: str) -> Locality:
 
 def _iso(unix: float | None) -> str | None:
     return None if unix is None else datetime.fromtimestamp(unix, UTC).isoformat()
-
-
-@contextmanager
-def _progress(files: Sequence[str]) -> Iterator[Callable[[int], None]]:
-    """Show how far reading is, on a terminal, once it takes longer than PATIENCE."""
-    if not sys.stderr.isatty():
-        yield lambda _: None
-        return
-    from rich.console import Console  # noqa: PLC0415 - only a terminal needs it
-    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn  # noqa: PLC0415
-
-    total = sum(Path(name).stat().st_size for name in files if Path(name).is_file())
-    bar = Progress(
-        "reading",
-        BarColumn(),
-        DownloadColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    )
-    task, began = bar.add_task("reading", total=total or None), time.monotonic()
-
-    def read(number: int) -> None:
-        bar.update(task, advance=number)
-        if not bar.live.is_started and time.monotonic() - began > PATIENCE:
-            bar.start()
-
-    try:
-        yield read
-    finally:
-        bar.stop()

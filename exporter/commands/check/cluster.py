@@ -10,6 +10,7 @@ from exporter.apiserver.client import ApiClient
 from exporter.apiserver.open_client import open_client
 from exporter.commands.check import diagnose
 from exporter.commands.check import service as check
+from exporter.commands.check.watch import Watched, clock, watch_service
 from exporter.commands.load import RuntimeConfig
 from exporter.config.label_selector import Selection
 from exporter.config.settings import KubernetesSettings
@@ -74,10 +75,10 @@ async def watch(
     service: ServiceName,
     reach: Reach,
     told: Callable[[str], None],
-    shown: Callable[[check.Watched], None],
+    shown: Callable[[Watched], None],
 ) -> None:
     """
-    Look again and again while the API server's changes are followed; see `check.watch`.
+    Look again and again while the API server's changes are followed; see `watch_service`.
 
     The cluster is diagnosed now and then, and each change of what is not well is told.
     """
@@ -88,7 +89,7 @@ async def watch(
 
         looked = asyncio.Event()
 
-        def seen(watched: check.Watched) -> None:
+        def seen(watched: Watched) -> None:
             looked.set()
             shown(watched)
 
@@ -99,7 +100,7 @@ async def watch(
 
         async with asyncio.TaskGroup() as group:
             group.create_task(diagnosing(), name="diagnosis")
-            await check.watch(again, service, told, seen)
+            await watch_service(again, service, told, seen)
 
     async with open_client(reach.kubeconfig, reach.context) as client:
         await _following(client, loaded, lambda newest: on(client, newest))
@@ -114,9 +115,9 @@ async def _keep_diagnosing(
         now = {each.about: each for each in found if each.level is not Level.OK}
         for about, each in now.items():
             if before.get(about) != each:
-                told(f"{check.clock()} {each.level:<4} {about}  {each.text}")
+                told(f"{clock()} {each.level:<4} {about}  {each.text}")
         for about in before.keys() - now.keys():
-            told(f"{check.clock()} {Level.OK:<4} {about}  is well again")
+            told(f"{clock()} {Level.OK:<4} {about}  is well again")
         before = now
         await asyncio.sleep(DIAGNOSE_EVERY)
 

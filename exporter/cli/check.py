@@ -1,0 +1,90 @@
+"""The command `check`: one service, looked at now."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable, Coroutine
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+
+from exporter.cli import options
+from exporter.cli.errors import mistakes
+from exporter.commands.check import cluster as checkcluster
+from exporter.commands.check import service as checking
+from exporter.commands.check import text
+from exporter.commands.check.watch import Watched, watch_service
+from exporter.commands.load import load
+from exporter.commands.refuse import refuse_reach
+
+Watching = Callable[[Callable[[str], None], Callable[[Watched], None]], Coroutine[Any, Any, None]]
+INTERRUPTED = 130
+
+
+@click.command(name="check")
+@options.config_optional
+@options.cluster
+@options.kubeconfig
+@options.context
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, with every step of each probe.")
+@click.option(
+    "--watch", "watches", is_flag=True, help="Probe again and again, and print each change."
+)
+@click.argument("service", metavar="NS/NAME")
+def command(
+    *,
+    config_file: Path | None,
+    cluster: str | None,
+    kubeconfig: str | None,
+    context: str | None,
+    as_json: bool,
+    watches: bool,
+    service: str,
+) -> None:
+    """
+    Check now whether a service is served where it should be from here, and explain why.
+
+    It uses the inventory of the configuration file, or else the API server of the local cluster,
+    which is diagnosed as well. Exit code 0 if all is well, perhaps with warnings; 1 if it is
+    not; 2 for wrong usage.
+    """
+    try:
+        with mistakes():
+            name = checking.service_name(service)
+            loaded = load(config_file, cluster)
+            refuse_reach(loaded, kubeconfig=kubeconfig, context=context)
+            if loaded.settings.inventory.kubernetes is not None:
+                reach = checkcluster.Reach(kubeconfig=kubeconfig, context=context)
+                if watches:
+                    _watch(partial(checkcluster.watch, loaded, name, reach))
+                look = asyncio.run(checkcluster.look(loaded, name, reach))
+            else:
+                read = partial(checking.read, config_file, cluster)
+                if watches:
+                    _watch(partial(watch_service, read, name))
+                look = asyncio.run(checking.look(*read(), name))
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    made = text.as_json(look)
+    click.echo(json.dumps(made, indent=1) if as_json else text.as_text(look.report))
+    sys.exit(look.report.level == "fail")
+
+
+def _watch(watching: Watching) -> None:
+    """Watch until interrupted, on a terminal with a live view, else with a line for each change."""
+    from rich.console import Console  # noqa: PLC0415 - only --watch needs it
+    from rich.live import Live  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    console = Console(highlight=False, soft_wrap=True)
+    if not console.is_terminal:
+        asyncio.run(watching(click.echo, lambda _: None))
+        return
+    with Live(console=console, auto_refresh=False) as live:
+
+        def show(watched: Watched) -> None:
+            live.update(Text(text.live(watched)), refresh=True)
+
+        asyncio.run(watching(partial(console.print, markup=False), show))

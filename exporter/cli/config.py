@@ -1,0 +1,40 @@
+"""The commands `config check`, `config schema` and `config show`."""
+
+import json
+from pathlib import Path
+
+import click
+
+from exporter.cli import options
+from exporter.cli.errors import mistakes
+from exporter.commands import load
+from exporter.config import settings
+
+
+@click.group(name="config")
+def command() -> None:
+    """Check, describe and show the configuration."""
+
+
+@command.command()
+@options.config_required
+@options.cluster
+def check(config_file: Path, cluster: str | None) -> None:
+    """Read the configuration and all files that it names; exit code 2 if there is a mistake."""
+    with mistakes():
+        found = load.check(config_file, cluster)
+    click.echo(f"{config_file}: {found}")
+
+
+@command.command()
+def schema() -> None:
+    """Print the JSON Schema of the configuration file, for editors."""
+    click.echo(json.dumps(settings.schema(), indent=2))
+
+
+@command.command()
+@options.config_required
+def show(config_file: Path) -> None:
+    """Print the configuration as it takes effect, with all defaults."""
+    with mistakes():
+        click.echo(settings.show(load.read_settings(config_file)), nl=False)

@@ -1,0 +1,111 @@
+"""The command `run`: the exporter itself."""
+
+import os
+import platform
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import click
+
+from exporter.cli import options, words
+from exporter.cli.errors import CommandError, mistakes
+from exporter.commands.run import process
+from exporter.commands.run.log_output import log_to_stderr
+from exporter.probe.drivers import choose
+
+
+@click.command(name="run")
+@options.config_optional
+@options.cluster
+@options.kubeconfig
+@options.context
+@click.option(
+    "--shard",
+    metavar="I/N",
+    envvar="CLUSTERSET_EXPORTER_SHARD",
+    show_envvar=True,
+    help="The part of the services that this exporter probes: 0/3 is the first of three; auto in a "
+    "StatefulSet.",
+)
+@click.option(
+    "--web.listen-address",
+    "listen",
+    multiple=True,
+    default=[":9877"],
+    show_default=True,
+    envvar="CLUSTERSET_EXPORTER_WEB_LISTEN_ADDRESS",
+    show_envvar=True,
+    help="Address to listen on, host:port; may be given more than once.",
+)
+@click.option(
+    "--web.telemetry-path",
+    "telemetry_path",
+    default="/metrics",
+    show_default=True,
+    envvar="CLUSTERSET_EXPORTER_WEB_TELEMETRY_PATH",
+    show_envvar=True,
+    help="Path of the metrics.",
+)
+@click.option(
+    "--web.config.file",
+    "web_config",
+    type=click.Path(path_type=Path),
+    envvar="CLUSTERSET_EXPORTER_WEB_CONFIG_FILE",
+    show_envvar=True,
+    help="File with TLS, client certificates and passwords, in exporter-toolkit's format.",
+)
+@click.option(
+    "--log.level",
+    "log_level",
+    type=click.Choice(["debug", "info", "warn", "error"]),
+    default="info",
+    show_default=True,
+    envvar="CLUSTERSET_EXPORTER_LOG_LEVEL",
+    show_envvar=True,
+    help="The least severe messages to log.",
+)
+@click.option(
+    "--log.format",
+    "log_format",
+    type=click.Choice(["logfmt", "json"]),
+    default="logfmt",
+    show_default=True,
+    envvar="CLUSTERSET_EXPORTER_LOG_FORMAT",
+    show_envvar=True,
+    help="The format of messages, on standard error.",
+)
+def command(
+    config_file: Path | None,
+    cluster: str | None,
+    kubeconfig: str | None,
+    context: str | None,
+    shard: str | None,
+    listen: Sequence[str],
+    telemetry_path: str,
+    web_config: Path | None,
+    log_level: str,
+    log_format: str,
+) -> None:
+    """
+    Run the exporter until SIGTERM or SIGINT.
+
+    SIGHUP and POST /-/reload read the configuration again.
+    """
+    log_to_stderr(log_level, log_format)
+    given = process.Options(
+        config_file=config_file,
+        cluster=cluster,
+        listen=tuple(words.host_port("--web.listen-address", each) for each in listen),
+        telemetry_path=telemetry_path,
+        web_config=web_config,
+        kubeconfig=kubeconfig,
+        context=context,
+        shard=words.shard("--shard", shard),
+        pod=os.environ.get("POD_NAME") or platform.node(),
+    )
+    try:
+        with mistakes():
+            choose.run(partial(process.run, given))
+    except (process.ListenError, process.EndedError) as error:
+        raise CommandError(str(error)) from error
