@@ -165,7 +165,6 @@ async def stalls(server):
             selection=EVERYTHING,
             unix=time.time,
             changed=changed,
-            observation_gap=lambda _: None,
         )
         running_ = asyncio.create_task(discovery.run())
         await seen.wait()

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -11,7 +11,8 @@ import aiohttp
 from exporter import __version__
 from exporter.apiserver.credentials import Credentials, Source
 from exporter.apiserver.errors import CredentialsError
-from exporter.apiserver.replies import Chunks, check, decoded, translated, whole
+from exporter.apiserver.recovery import Recovery
+from exporter.apiserver.replies import Chunks, check, decoded, whole
 from exporter.apiserver.transport import Tls, keep_alive, once, ssl_context
 
 CONNECT_LIMIT = 5.0
@@ -58,6 +59,7 @@ class ApiClient:
     Attributes:
         problem: What is wrong with our credentials, in one line; empty if nothing is.
         auth_errors: How often the server refused them.
+        recovery: Notices when the server answers again after a failure.
     """
 
     def __init__(self, source: Source) -> None:
@@ -70,6 +72,7 @@ class ApiClient:
         self._stale_at = self._renew_at = 0.0
         self.problem = ""
         self.auth_errors = 0
+        self.recovery = Recovery()
 
     async def __aenter__(self) -> Self:
         """Load the credentials; CredentialsError if there are none."""
@@ -159,22 +162,20 @@ class ApiClient:
             ApiError: Here, and later from the chunks.
         """
         request = _Request(method="GET", path=path, params=params, within=within, silence=silence)
-        with translated(request.what):
-            reply = await self._open(request)
-        try:
-            with translated(request.what):
+        with ExitStack() as stack:
+            with self.recovery.noticed(request.what):
+                reply = await self._open(request)
+                # Closed, not released: the rest of a stream has no end.
+                stack.callback(reply.close)
                 await check(reply, request.what, json=json)
             yield Chunks(reply, request.what)
-        finally:
-            # Closed, not released: the rest of a stream has no end.
-            reply.close()
 
     async def _write(self, method: str, path: str, body: Json, within: float) -> Json:
         request = _Request(method=method, path=path, body=body, within=within)
         return decoded(await self._document(request), request.what)
 
     async def _document(self, request: _Request) -> bytes:
-        with translated(request.what):
+        with self.recovery.noticed(request.what):
             async with asyncio.timeout(request.within):
                 reply = await self._open(request)
                 try:

@@ -39,6 +39,7 @@ class ApiError(Exception):
         status: The HTTP status, or 0 without a reply.
         reason: The API server's own word for it, such as AlreadyExists.
         retry_after: Seconds that the server asks us to wait, at most MAX_RETRY_AFTER.
+        silent: Whether the server said nothing for long, so that it may be gone for as long.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class ApiError(Exception):
         status: int = 0,
         reason: str = "",
         retry_after: float | None = None,
+        silent: bool = False,
     ) -> None:
         super().__init__(message)
         self.kind = kind
@@ -56,6 +58,7 @@ class ApiError(Exception):
         self.status = status
         self.reason = reason
         self.retry_after = retry_after
+        self.silent = silent
 
 
 class CredentialsError(Exception):

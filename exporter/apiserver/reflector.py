@@ -16,10 +16,12 @@ import msgspec
 
 from exporter.apiserver.client import REQUEST_LIMIT, ApiClient
 from exporter.apiserver.errors import ApiError, ErrorKind, kind_of, one_line
-from exporter.apiserver.rate_limiter import Backoff, RateLimiter, Uniform
+from exporter.apiserver.freshness import Freshness
+from exporter.apiserver.rate_limiter import Uniform
 from exporter.apiserver.resource import PAGE, Event, Page, Resource, read_event, read_page
 from exporter.apiserver.splitter import Splitter
 from exporter.apiserver.store import OutOfOrderError, Store, T, Trim
+from exporter.apiserver.waits import Wait, Waits
 from exporter.model.watches import WatchState
 
 MAX_LINE = 16 << 20
@@ -28,12 +30,11 @@ WATCH_SECONDS = (300.0, 600.0)
 """Seconds for which a watch is requested; spread, so that not all end at once."""
 SLACK = 30.0
 """Seconds that a silent watch may last beyond its end."""
-LOOK_AGAIN = 60.0
-"""Seconds until a resource that is not installed is listed again."""
-REFUSED_FIRST, REFUSED_LONGEST = 30.0, 300.0
-"""Seconds of the backoff after a request that was forbidden."""
 TURN = 100
 """Objects of a page after which other tasks get a turn."""
+
+_LIST_AGAIN = frozenset({ErrorKind.GONE, ErrorKind.NOT_FOUND, ErrorKind.FORBIDDEN})
+"""Errors after which objects are listed, because the place of the watch is of no use."""
 
 
 class Reflector(Generic[T]):
@@ -45,6 +46,7 @@ class Reflector(Generic[T]):
         resource: What to watch.
         trim: Returns what to keep of an object.
         changed: Called after the objects or the state have changed.
+        became_stale: Called at the first failure after a list; see `Freshness`.
         uniform: Spreads the waits; `random.uniform`.
 
     Attributes:
@@ -53,6 +55,7 @@ class Reflector(Generic[T]):
         version: The API version that served the last list; empty before.
         settled: Set once the first list is done, or once it is known that none is possible.
         store: The objects, and what was counted of them.
+        freshness: Whether the objects are those of now.
         last_alive: When the server last sent something, on the loop's clock; None before.
         requests, relists, failures, bad_lines: How often.
     """
@@ -64,6 +67,7 @@ class Reflector(Generic[T]):
         *,
         trim: Trim[T],
         changed: Callable[[], None],
+        became_stale: Callable[[float], None] = lambda _: None,
         uniform: Uniform = random.uniform,
     ) -> None:
         self.resource = resource
@@ -73,8 +77,7 @@ class Reflector(Generic[T]):
         self.last_alive: float | None = None
         self.requests = self.relists = self.failures = self.bad_lines = 0
         self._client, self._changed, self._uniform = client, changed, uniform
-        self._limiter, self._backoff = RateLimiter(), Backoff(uniform)
-        self._refusals = Backoff(uniform, first=REFUSED_FIRST, longest=REFUSED_LONGEST)
+        self.freshness, self._waits = Freshness(became_stale), Waits(client.recovery, uniform)
         self._place = ""
         """The resourceVersion up to which we have seen everything; empty if a list is needed."""
         self._stumbled = ""
@@ -95,35 +98,35 @@ class Reflector(Generic[T]):
     async def run(self) -> None:
         """List and watch until cancelled."""
         while True:
-            wait = 0.0
+            wait = Wait()
             try:
                 if not self._place:
                     await self._list()
                 await self._watch()
             except ApiError as error:
                 self.failures += 1
-                wait = self._failed(error)
-            await asyncio.sleep(wait)
+                wait = self._waits.after(error, listed=bool(self._place))
+                self._failed(error)
+            # Not while the error is handled, because it keeps a broken connection in memory.
+            await self._waits.wait(wait)
 
     async def _list(self) -> None:
         """List with the best version that is served."""
         missing = ApiError(ErrorKind.NOT_FOUND, "no version is asked for")
         for version in self.resource.versions:
             try:
-                await self._list_as(version)
+                return await self._list_as(version)
             except ApiError as error:
                 if error.kind is not ErrorKind.NOT_FOUND:
                     raise
                 missing = error
-            else:
-                return
         self._place = ""
         raise missing
 
     async def _list_as(self, version: str) -> None:
         fresh: dict[str, T] = {}
         broken: dict[str, str] = {}
-        await self._limiter.wait()
+        await self._waits.before_request()
         token = ""
         for _ in range(MAX_PAGES):
             page = await self._page(version, token)
@@ -141,6 +144,7 @@ class Reflector(Generic[T]):
         differs = self.store.replace(fresh, broken)
         # If only the watch is forbidden, only a watch can show that it is allowed by now.
         state = self.state if self.state is WatchState.FORBIDDEN else WatchState.SYNCED
+        self.freshness.listed()
         self._stand(state, self.problem if state is WatchState.FORBIDDEN else "", differs=differs)
 
     async def _page(self, version: str, token: str) -> Page:
@@ -148,23 +152,27 @@ class Reflector(Generic[T]):
         self.requests += 1
         body = await self._client.get(self.resource.path(version), params)
         self.last_alive = asyncio.get_running_loop().time()
+        self._waits.succeeded()
         return _read_page(body, self.resource.title)
 
     async def _watch(self) -> None:
         """Watch from our place until the server ends it."""
         seconds = self._uniform(*WATCH_SECONDS)
         params = self.resource.watch_params(self._place, seconds)
-        await self._limiter.wait()
+        await self._waits.before_request()
         self.requests += 1
         path, silence = self.resource.path(self.version), seconds + SLACK
         stream = self._client.stream(path, params, within=REQUEST_LIMIT, silence=silence, json=True)
         try:
             async with asyncio.timeout(silence + SLACK), stream as chunks:
+                self._waits.succeeded()
                 self._stand(WatchState.SYNCED, "")
                 lines = Splitter(MAX_LINE)
-                async for chunk in chunks:
-                    self.last_alive = asyncio.get_running_loop().time()
-                    self._read(lines, chunk)
+                with self.freshness.watching():
+                    async for chunk in chunks:
+                        self.last_alive = asyncio.get_running_loop().time()
+                        self.freshness.seen()
+                        self._read(lines, chunk)
         except TimeoutError as error:
             msg = f"watch of {self.resource.title}: continues past the requested end"
             raise ApiError(ErrorKind.UNREACHABLE, msg) from error
@@ -204,28 +212,23 @@ class Reflector(Generic[T]):
         self._stumbled = self._place
         raise ApiError(kind, f"watch of {self.resource.title}: a line is not a valid event")
 
-    def _failed(self, error: ApiError) -> float:
-        """Set the state to what happened; return the seconds to wait."""
-        match error.kind:
-            case ErrorKind.GONE:
-                self._place = ""
-                self.relists += 1
-                return self._backoff.after_failure()
-            case ErrorKind.NOT_FOUND if self._place:
-                # The list shows whether another version is served now.
-                self._place = ""
-                return 0.0
-            case ErrorKind.NOT_FOUND:
+    def _failed(self, error: ApiError) -> None:
+        """Set the state to what happened."""
+        listed, self._place = self._place, "" if error.kind in _LIST_AGAIN else self._place
+        if error.kind is ErrorKind.NOT_FOUND:
+            if not listed:
                 differs = self.store.replace({}, {})
+                self.freshness.absent()
                 problem = f"{self.resource.title} is not installed in this cluster"
                 self._stand(WatchState.NOT_INSTALLED, problem, differs=differs)
-                return LOOK_AGAIN
-            case ErrorKind.FORBIDDEN:
-                self._place = ""
-                self._stand(WatchState.FORBIDDEN, f"{error.message}; {self.resource.missing_rule}")
-                return self._refusals.after_failure()
-        self._stand(WatchState.FAILING, error.message)
-        return max(self._backoff.after_failure(), error.retry_after or 0.0)
+            return
+        self.freshness.failed()
+        if error.kind is ErrorKind.GONE:
+            self.relists += 1
+        elif error.kind is ErrorKind.FORBIDDEN:
+            self._stand(WatchState.FORBIDDEN, f"{error.message}; {self.resource.missing_rule}")
+        else:
+            self._stand(WatchState.FAILING, error.message)
 
     def _stand(self, state: WatchState, problem: str, *, differs: bool = False) -> None:
         known = (self.state, self.problem)

@@ -35,7 +35,8 @@ def translated(what: str) -> Iterator[None]:
     except aiohttp.ClientSSLError as error:
         raise ApiError(ErrorKind.TLS, f"{what}: {one_line(str(error))}") from error
     except TimeoutError as error:
-        raise ApiError(ErrorKind.UNREACHABLE, f"{what}: no answer in time") from error
+        message = f"{what}: no answer in time"
+        raise ApiError(ErrorKind.UNREACHABLE, message, silent=True) from error
     except aiohttp.ClientConnectorError as error:
         # Its own text shows an object in memory. Error numbers of getaddrinfo are not the system's.
         cause, number = error.os_error, error.os_error.errno or 0
@@ -44,7 +45,9 @@ def translated(what: str) -> Iterator[None]:
         raise ApiError(ErrorKind.UNREACHABLE, f"{what}: {said}") from error
     except (aiohttp.ClientError, OSError) as error:
         said = one_line(str(error)) or type(error).__name__
-        raise ApiError(ErrorKind.UNREACHABLE, f"{what}: {said}") from error
+        # TCP keepalives that nobody answers end a connection with ETIMEDOUT.
+        silent = isinstance(error.__cause__, TimeoutError)
+        raise ApiError(ErrorKind.UNREACHABLE, f"{what}: {said}", silent=silent) from error
 
 
 async def check(reply: aiohttp.ClientResponse, what: str, *, json: bool) -> None:

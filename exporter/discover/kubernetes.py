@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from exporter.apiserver.client import ApiClient
@@ -24,6 +25,10 @@ silent changes no object."""
 _STRENGTH = {source: n for n, source in enumerate(reversed(IdentitySource))}
 
 
+def _ignore(*_: object) -> None:
+    """Do nothing."""
+
+
 class IdentityChangedError(Exception):
     """The cluster is another one than it was taken for: all series would be of the wrong one."""
 
@@ -40,8 +45,9 @@ class KubernetesInventory:
         selection: The services wanted.
         unix: Returns the time, unix seconds.
         changed: Awaited with each new inventory.
-        observation_gap: Called when a watch works again, with the time on the loop's clock since
-            when changes were not seen.
+        became_stale: Called at the first failure of a watch that verdicts depend on, with the
+            resource and the time on the loop's clock since when its changes are not seen.
+        recovered: Called with the resource once an inventory contains its objects of now.
     """
 
     def __init__(
@@ -53,19 +59,24 @@ class KubernetesInventory:
         selection: Selection,
         unix: Callable[[], float],
         changed: Callable[[Discovered], Awaitable[None]],
-        observation_gap: Callable[[float], None],
+        became_stale: Callable[[str, float], None] = _ignore,
+        recovered: Callable[[str], None] = _ignore,
     ) -> None:
         self._client, self._setting, self._selection = client, setting, selection
         self._config_map = config_map
-        self._unix, self._publish, self._observation_gap = unix, changed, observation_gap
+        self._unix, self._publish = unix, changed
+        self._recovered = recovered
         self._due = asyncio.Event()
-        self._failing: dict[str, float] = {}
         self._own: Mapping[str, str] | None = None
         self._identity: Identity | None = None
         self._previous: Discovered | None = None
         self._reflectors = {
             wanted.name: Reflector[Kept](
-                client, _resource(wanted), trim=wanted.parse, changed=self._due.set
+                client,
+                _resource(wanted),
+                trim=wanted.parse,
+                changed=self._due.set,
+                became_stale=partial(became_stale, wanted.name) if wanted.decides else _ignore,
             )
             for wanted in RESOURCES
         }
@@ -131,7 +142,7 @@ class KubernetesInventory:
                 continue
 
     async def _make(self) -> None:
-        self._report_gaps()
+        current = _current(self._reflectors, self._due.set)
         objects = {
             name: dict(reflector.objects)
             for name, reflector in self._reflectors.items()
@@ -143,6 +154,12 @@ class KubernetesInventory:
         if made != self._previous:
             self._previous = made
             await self._publish(made)
+        for wanted in RESOURCES:
+            reflector = self._reflectors[wanted.name]
+            if current.get(wanted.name) == reflector.failures:
+                reflector.freshness.recovered()
+                if wanted.decides:
+                    self._recovered(wanted.name)
 
     def _inventory(self, objects: Objects, identity: Identity) -> Discovered:
         made = inventory(
@@ -158,15 +175,6 @@ class KubernetesInventory:
         for reflector in self._reflectors.values():
             for name, why in list(reflector.store.broken.items()):
                 yield Finding(FindingKind.BROKEN_OBJECT, f"{reflector.resource.title} {name}", why)
-
-    def _report_gaps(self) -> None:
-        """Report the gap of each watch that failed and works again."""
-        for name, reflector in self._reflectors.items():
-            if reflector.state is WatchState.FAILING:
-                last = reflector.last_alive or asyncio.get_running_loop().time()
-                self._failing.setdefault(name, last)
-            elif name in self._failing:
-                self._observation_gap(self._failing.pop(name))
 
     async def _identify(self, found: Found) -> Identity:
         if self._identity is None:
@@ -215,6 +223,27 @@ class KubernetesInventory:
             return self._own or {}
         notes = (found.get("metadata") or {}).get("annotations") or {}
         return {str(key): str(value) for key, value in notes.items()}
+
+
+def _current(
+    reflectors: Mapping[str, Reflector[Kept]], look_again: Callable[[], None]
+) -> Mapping[str, int]:
+    """
+    Return the resources that were stale, and of which all objects of now are known.
+
+    Each comes with its number of failures: after one more they are not those of now. *look_again*
+    is called once another resource may have caught up.
+    """
+    current = {}
+    for name, reflector in reflectors.items():
+        left = reflector.freshness.left
+        if reflector.freshness.stale_since is None or left is None:
+            continue
+        if left:
+            asyncio.get_running_loop().call_later(left, look_again)
+        else:
+            current[name] = reflector.failures
+    return current
 
 
 def _resource(wanted: Wanted) -> Resource:

@@ -36,6 +36,8 @@ class Wanted:
     """In the order of preference."""
     plural: str
     label_selector: str | None = None
+    decides: bool = True
+    """Whether a verdict may follow from a change of it."""
     parse: Callable[[Json], Kept | None]
     """
     Parses one object; returns None for an object that is not wanted.
@@ -90,7 +92,9 @@ RESOURCES = (
         parse=parse_local_slice,
     ),
     Wanted(name="services", group="", versions=("v1",), plural="services", parse=parse_service),
-    Wanted(name="nodes", group="", versions=("v1",), plural="nodes", parse=parse_node),
+    Wanted(
+        name="nodes", group="", versions=("v1",), plural="nodes", decides=False, parse=parse_node
+    ),
     Wanted(
         name="gateways",
         group="submariner.io",
@@ -117,6 +121,7 @@ RESOURCES = (
         group="submariner.io",
         versions=("v1alpha1",),
         plural="submariners",
+        decides=False,
         parse=parse_submariner,
     ),
 )

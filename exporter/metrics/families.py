@@ -243,6 +243,11 @@ INVENTORY_TIME = gauge(
     "clusterset_exporter_inventory_last_reload_success_timestamp_seconds",
     "Unix time at which the inventory in use was loaded.",
 )
+INVENTORY_STALE_SINCE = gauge(
+    "clusterset_exporter_inventory_stale_since_timestamp_seconds",
+    "Unix time since which changes of the local cluster are not seen, because the API server does "
+    "not answer; absent while the inventory is current.",
+)
 INVENTORY_FAILURES = counter(
     "clusterset_exporter_inventory_reload_failures_total",
     "Versions of the inventory file that were invalid and are not used.",

@@ -6,7 +6,8 @@ import itertools
 import pytest
 
 from exporter.apiserver.client import ApiClient
-from exporter.apiserver.reflector import LOOK_AGAIN, Resource, WatchState
+from exporter.apiserver.reflector import Resource, WatchState
+from exporter.apiserver.waits import LOOK_AGAIN
 from tests.fakes import apifaults as faults
 from tests.fakes.apiaccess import Fixed
 from tests.fakes.apifaults import Fault

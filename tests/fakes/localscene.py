@@ -33,10 +33,12 @@ class Local:
             accelerate=lambda _: None,
         )
         self.monitor, self.store = parts.monitor, parts.store
+        self.unseen = parts.verdicts.unseen
         self.cluster = LocalCluster(
             client,
             pod="exporter-1",
             learns=self.monitor,
+            staleness=parts.staleness,
             sink=parts.logs,
             reader=Reader(parts.logs),
             changed=self.monitor.inventory_changed,

@@ -167,7 +167,6 @@ def _discovery(client: ApiClient, loaded: RuntimeConfig, newest: _Newest) -> Kub
         selection=Selection(namespaces=wanted.namespaces, labels=wanted.requirements()),
         unix=time.time,
         changed=newest.take,
-        observation_gap=lambda _: None,
     )
 
 

@@ -38,8 +38,15 @@ class Learns(Protocol):
     def found(self, findings: Iterable[Finding]) -> None:
         """Replace the findings."""
 
-    def observation_gap(self, since: float) -> None:
-        """Remember that changes after *since*, on the monotonic clock, are seen only now."""
+
+class Stale(Protocol):
+    """What learns which changes are not seen."""
+
+    def became_stale(self, resource: str, since: float) -> None:
+        """Take in that changes of *resource* are not seen since then, on the monotonic clock."""
+
+    def recovered(self, resource: str) -> None:
+        """Take in that what *resource* is now is in use."""
 
 
 class LocalCluster:
@@ -50,6 +57,7 @@ class LocalCluster:
         client: An open client of that API server.
         pod: The name of our own pod.
         learns: Takes what discovery learns, beside the inventory.
+        staleness: Takes which changes are not seen.
         sink: Takes what readers of pod logs report.
         reader: Reads and counts lines.
         changed: Called with each new inventory, once this replica is the active one.
@@ -63,6 +71,7 @@ class LocalCluster:
         *,
         pod: str,
         learns: Learns,
+        staleness: Stale,
         sink: Sink,
         reader: Reader,
         changed: Callable[[Inventory], None],
@@ -71,6 +80,7 @@ class LocalCluster:
     ) -> None:
         self._client, self._pod, self._learns = client, pod, learns
         self._changed, self._arrange, self._end = changed, arrange, end
+        self._staleness = staleness
         self._newest: Discovered | None = None
         self._identified = ""
         self._election: Election | None = None
@@ -151,7 +161,8 @@ class LocalCluster:
             selection=selection,
             unix=time.time,
             changed=self._discovered,
-            observation_gap=self._learns.observation_gap,
+            became_stale=self._staleness.became_stale,
+            recovered=self._staleness.recovered,
         )
         try:
             await self._discovery.run()

@@ -108,6 +108,7 @@ class Daemon:
             client,
             pod=pod,
             learns=parts.monitor,
+            staleness=parts.staleness,
             sink=parts.logs,
             reader=self._reader,
             changed=self._inventory_changed,

@@ -11,6 +11,7 @@ from exporter.commands.run.monitor_settings import Current, MonitorSettings
 from exporter.commands.run.page_data import PageData
 from exporter.commands.run.problems import Problems
 from exporter.commands.run.scrape import Scrape
+from exporter.commands.run.staleness import Staleness
 from exporter.commands.run.standing import Standing
 from exporter.judge.service_verdicts import ServiceVerdicts
 from exporter.metrics.exposition import Exposition
@@ -55,6 +56,7 @@ class Parts:
             policy_of=current.policy_of,
         )
         self.problems = Problems(lambda: moment().unix, self.metrics.found)
+        self.staleness = Staleness(self.verdicts.unseen, self.problems, self.metrics, moment)
         self.history = ProbeHistory()
         clients = Clients(current, self.verdicts, self.metrics, self.problems)
         self.monitor = self._make_monitor(clients, accelerate)

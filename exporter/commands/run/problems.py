@@ -14,6 +14,8 @@ MAX_FINDINGS = 20
 """Findings that are shown."""
 MAX_MESSAGES = 3
 """Problems of a group that are shown in words; the others are only counted."""
+STALE_INVENTORY = "inventory is stale"
+"""The problem that stands for all watches that fail."""
 _FAILED = frozenset({WatchState.FAILING, WatchState.FORBIDDEN})
 
 log = structlog.get_logger()
@@ -60,16 +62,25 @@ class Problems:
 
     def shown(self, watches: Iterable[Watch]) -> Iterator[Mapping[str, Any]]:
         """Yield all problems, those of failing *watches* included; `since` is in unix seconds."""
-        now = self._unix()
+        now, watches = self._unix(), tuple(watches)
         for what, (message, since) in self._held.items():
-            yield {"what": what, "message": message, "since": since}
+            why = _why(watches) if what == STALE_INVENTORY else ""
+            yield {"what": what, "message": message + why, "since": since}
         for watch in watches:
+            if watch.state is WatchState.FAILING and STALE_INVENTORY in self._held:
+                continue
             if watch.state in _FAILED:
                 since = now - watch.age if isfinite(watch.age) else self._started
                 what = f"watch of {watch.resource}"
                 yield {"what": what, "message": watch.problem, "since": since}
         for kind, about, text in sorted(self._findings)[:MAX_FINDINGS]:
             yield {"what": f"{kind} {about}", "message": text, "since": now}
+
+
+def _why(watches: Iterable[Watch]) -> str:
+    """Return what the first watch that fails says, to be put after a message."""
+    failing = [watch.problem for watch in watches if watch.state in _FAILED and watch.problem]
+    return f" ({failing[0]})" if failing else ""
 
 
 class ProblemGroup:

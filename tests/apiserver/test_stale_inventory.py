@@ -1,0 +1,92 @@
+"""What an exporter says while its API server is away: one problem, one series, two log lines."""
+
+import asyncio
+
+import pytest
+from structlog.testing import capture_logs
+
+from exporter.metrics import families as series
+from tests.fakes import apifaults as faults
+from tests.fakes.apifaults import Fault
+from tests.fakes.localscene import UNIX, local
+from tests.fakes.members import Member
+from tests.fakes.virtual import until
+
+
+def now():
+    return asyncio.get_running_loop().time()
+
+
+def cut_all(server):
+    for asked in server.asked:
+        if asked.request.transport is not None:
+            asked.request.transport.abort()
+
+
+@pytest.fixture
+async def member(api, tmp_path):
+    made = Member(api, tmp_path)
+    await made.fill()
+    return made
+
+
+def stale_since(here):
+    return dict(here.store.series[series.INVENTORY_STALE_SINCE].items()).get(())
+
+
+def problems(here):
+    return [each for each in here.page_data.status()["problems"] if "pods" not in each["what"]]
+
+
+async def test_one_problem_one_series_and_two_log_lines(member, api, tmp_path):
+    async with local(api, tmp_path) as here:
+        await here.until_ready("cluster1", "cluster2", within=10)
+        await asyncio.sleep(10)
+        assert stale_since(here) is None
+        before = problems(here)
+        with capture_logs() as said:
+            api.server.faults = [Fault(faults.reset)]
+            cut_all(api.server)
+            began = now()
+            await until(lambda: here.unseen.since is not None, within=0.1)
+            assert here.unseen.since == pytest.approx(began, abs=0.1)
+            await asyncio.sleep(100)
+            (shown,) = [each for each in problems(here) if each not in before]
+            assert shown["what"] == "inventory is stale"
+            assert shown["message"].startswith("the API server does not answer since 2027-01-15T")
+            assert "the inventory is as it was then (GET /" in shown["message"]
+            assert stale_since(here) == pytest.approx(UNIX + began, abs=0.1)
+            member.objects.not_ready("cluster2")
+            api.server.faults = []
+            await member.change(member.objects.slice_of("cluster2"))
+            await here.until_ready("cluster1", within=40)
+            await until(lambda: here.unseen.since is None, within=5)
+            took = now() - began
+        assert stale_since(here) is None
+        assert problems(here) == before
+        told = [each for each in said if "inventory" in each["event"] and "service" not in each]
+        assert [each["event"] for each in told] == [
+            "inventory became stale",
+            "inventory is current again",
+        ]
+        assert told[1]["seconds"] == pytest.approx(took, abs=1)
+        assert here.unseen.overlaps(began + 1, began + 2)
+        assert here.unseen.overlaps(now() - took + 0.2, now())
+        assert not here.unseen.overlaps(now(), now() + 1)
+
+
+@pytest.mark.usefixtures("member")
+async def test_each_resource_counts_by_itself_and_some_do_not(api, tmp_path):
+    async with local(api, tmp_path) as here:
+        await here.until_ready("cluster1", "cluster2", within=10)
+        for plural, counts in (("gateways", True), ("nodes", False), ("submariners", False)):
+            await asyncio.sleep(130)
+            api.server.faults = [Fault(faults.reset, plural=plural)]
+            cut_all(api.server)
+            await until(lambda: here.troubled() == [plural], within=60)  # noqa: B023
+            await asyncio.sleep(5)
+            assert (here.unseen.since is not None) is counts
+            assert any(f"answer for {plural} " in p["message"] for p in problems(here)) is counts
+            api.server.faults = []
+            await until(lambda: not here.troubled(), within=60)
+            await until(lambda: here.unseen.since is None, within=6)
