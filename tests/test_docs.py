@@ -107,7 +107,7 @@ def test_an_undocumented_failure_is_noticed():
 
 def test_every_key_of_the_configuration_is_explained():
     text = (ROOT / "docs" / "configuration.md").read_text()
-    parts = settings.schema()["$defs"]
+    parts = settings.json_schema()["$defs"]
     for kind in ("Settings", "ProbeSettings", "AttributionSettings", "LimitSettings"):
         for key in parts[kind]["properties"]:
             assert key in text, key

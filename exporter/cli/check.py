@@ -52,16 +52,16 @@ def command(
     """
     try:
         with mistakes():
-            name = checking.service_name(service)
+            name = checking.parse_service(service)
             loaded = load(config_file, cluster)
             refuse_reach(loaded, kubeconfig=kubeconfig, context=context)
             if loaded.settings.inventory.kubernetes is not None:
                 reach = checkcluster.Reach(kubeconfig=kubeconfig, context=context)
                 if watches:
-                    _watch(partial(checkcluster.watch, loaded, name, reach))
-                look = asyncio.run(checkcluster.look(loaded, name, reach))
+                    _watch(partial(checkcluster.watch_in_cluster, loaded, name, reach))
+                look = asyncio.run(checkcluster.look_in_cluster(loaded, name, reach))
             else:
-                read = partial(checking.read, config_file, cluster)
+                read = partial(checking.read_files, config_file, cluster)
                 if watches:
                     _watch(partial(watch_service, read, name))
                 look = asyncio.run(checking.look(*read(), name))

@@ -22,14 +22,14 @@ def command() -> None:
 def check(config_file: Path, cluster: str | None) -> None:
     """Read the configuration and all files that it names; exit code 2 if there is a mistake."""
     with mistakes():
-        found = load.check(config_file, cluster)
+        found = load.check_config(config_file, cluster)
     click.echo(f"{config_file}: {found}")
 
 
 @command.command()
 def schema() -> None:
     """Print the JSON Schema of the configuration file, for editors."""
-    click.echo(json.dumps(settings.schema(), indent=2))
+    click.echo(json.dumps(settings.json_schema(), indent=2))
 
 
 @command.command()
@@ -37,4 +37,4 @@ def schema() -> None:
 def show(config_file: Path) -> None:
     """Print the configuration as it takes effect, with all defaults."""
     with mistakes():
-        click.echo(settings.show(load.read_settings(config_file)), nl=False)
+        click.echo(settings.as_yaml(load.read_settings(config_file)), nl=False)

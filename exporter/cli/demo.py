@@ -9,7 +9,7 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from exporter.demo.compare import Row
+from exporter.demo.compare import ComparedRow
 from exporter.demo.play import play
 
 
@@ -27,7 +27,7 @@ class ConsoleNarrator:
         """Print *text*."""
         self._console.print(text, soft_wrap=True)
 
-    def compare(self, rows: Sequence[Row]) -> None:
+    def compare(self, rows: Sequence[ComparedRow]) -> None:
         """Print a table of what was staged and what was reported."""
         table = Table(
             "exporter",

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-PATIENCE = 1.0
+BAR_AFTER = 1.0
 """Seconds after which the bar appears."""
 
 
@@ -37,7 +37,7 @@ def progress(files: Sequence[str]) -> Iterator[Callable[[int], None]]:
 
     def read(number: int) -> None:
         bar.update(task, advance=number)
-        if not bar.live.is_started and time.monotonic() - began > PATIENCE:
+        if not bar.live.is_started and time.monotonic() - began > BAR_AFTER:
             bar.start()
 
     try:

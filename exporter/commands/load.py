@@ -202,7 +202,7 @@ def _compiled(entry: LogSettings, settings: Settings) -> LogSource:
     return made
 
 
-def check(path: Path | None, cluster: str | None) -> str:
+def check_config(path: Path | None, cluster: str | None) -> str:
     """
     Read the configuration and the inventory as `run` does, and return one line about them.
 

@@ -155,7 +155,7 @@ def parse_settings(text: str, *, source: str) -> Settings:
     return parse_struct(text, Settings, source=source, dec_hook=_decode)
 
 
-def schema() -> dict[str, Any]:
+def json_schema() -> dict[str, Any]:
     """Return the JSON Schema of the configuration file."""
     made = msgspec.json.schema(Settings, schema_hook=SCHEMAS.__getitem__)
     parts = made["$defs"]
@@ -167,7 +167,7 @@ def schema() -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made}
 
 
-def show(settings: Settings) -> str:
+def as_yaml(settings: Settings) -> str:
     """
     Return the configuration as YAML, with all defaults.
 

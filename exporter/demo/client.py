@@ -11,7 +11,7 @@ LIMIT = 2.0
 """Seconds for a look-up, and for a request."""
 
 
-async def resolve(name: str, *, server: tuple[str, int], source: str) -> str | None:
+async def look_up(name: str, *, server: tuple[str, int], source: str) -> str | None:
     """Return an address of *name*, or None if it has none now."""
     loop, query = asyncio.get_running_loop(), dns.encode_query(name, secrets.randbits(16))
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sock:

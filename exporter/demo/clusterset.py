@@ -20,7 +20,7 @@ DNS_DELAY = 1.0
 """Seconds from a change of the inventory until the name servers follow."""
 PATIENCE = 20.0
 """Seconds to wait for what should happen in two or three."""
-LOOK_EVERY = 0.05
+POLL_EVERY = 0.05
 _LIMIT = aiohttp.ClientTimeout(total=5)
 
 RequestKey = tuple[str, str, Locality]
@@ -88,7 +88,7 @@ class Clusterset:
     async def ask(self, site: Site) -> str | None:
         """Return the address that a client in *site* gets for the name."""
         server = (site.dns, DNS_PORT)
-        return await client.resolve(clusterset_name(), server=server, source=site.client)
+        return await client.look_up(clusterset_name(), server=server, source=site.client)
 
     async def request(
         self, site: Site, crossing: Locality, address: str | None = None
@@ -161,7 +161,7 @@ async def clusterset(sites: Sequence[Site], folder: Path) -> AsyncIterator[Clust
         made.write()
         for site in sites:
             server = lighthouse.Lighthouse(site.inventory, site.id, domain=DOMAIN, delay=DNS_DELAY)
-            await stack.enter_async_context(lighthouse.serve(server, site.dns, DNS_PORT))
+            await stack.enter_async_context(lighthouse.serve_dns(server, site.dns, DNS_PORT))
         await stack.enter_async_context(parts.running([*backends.values(), *exporters.values()]))
 
         def check() -> None:
@@ -194,4 +194,4 @@ async def until(holds: Callable[[], Any], what: str) -> None:
         if clock() > end:
             msg = f"waited {PATIENCE:.0f} s in vain until {what}"
             raise TimeoutError(msg)
-        await asyncio.sleep(LOOK_EVERY)
+        await asyncio.sleep(POLL_EVERY)

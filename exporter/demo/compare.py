@@ -13,7 +13,7 @@ SLACK = parts.FAST * (1 + parts.CONFIRM)
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ComparedRow:
     """One staged fact, and what an exporter reported of it."""
 
     exporter: str
@@ -43,7 +43,7 @@ class Move:
 class Comparison:
     """The rows of the table; a row that is not equal means that an exporter was wrong."""
 
-    rows: list[Row] = field(default_factory=list)
+    rows: list[ComparedRow] = field(default_factory=list)
 
     @property
     def equal(self) -> bool:
@@ -52,13 +52,13 @@ class Comparison:
 
     def note(self, site: Site, what: str, staged: str, reported: str) -> None:
         """Compare two texts that must be the same."""
-        self.rows.append(Row(site.id, what, staged, reported, staged == reported))
+        self.rows.append(ComparedRow(site.id, what, staged, reported, staged == reported))
 
     def near(self, site: Site, what: str, staged: float, reported: float, slack: float) -> None:
         """Compare two durations that may differ by *slack*, all in seconds."""
         shown = f"{staged:.2f} s" + (f" ± {slack:.1f}" if slack else "")
         near = abs(reported - staged) <= slack
-        self.rows.append(Row(site.id, what, shown, f"{reported:.2f} s", near))
+        self.rows.append(ComparedRow(site.id, what, shown, f"{reported:.2f} s", near))
 
     def failover(self, site: Site, move: Move, reason: str, took: Mapping[str, float]) -> None:
         """Compare the durations of a reported failover with the staged change."""

@@ -21,7 +21,7 @@ from exporter.probe.dns.records import Type
 
 TTL = 5
 """Seconds, Lighthouse's default."""
-LOOK_EVERY = 0.02
+INVENTORY_POLL = 0.02
 _SRV = 33
 
 
@@ -54,7 +54,7 @@ class Lighthouse:
         """Follow the inventory file, until cancelled."""
         while True:
             await self._watch.look()
-            await asyncio.sleep(LOOK_EVERY)
+            await asyncio.sleep(INVENTORY_POLL)
 
     def _later(self, inventory: Inventory) -> None:
         if self._inventory is None:
@@ -119,7 +119,7 @@ class _Udp(asyncio.DatagramProtocol):
 
 
 @asynccontextmanager
-async def serve(server: Lighthouse, host: str, port: int) -> AsyncIterator[None]:
+async def serve_dns(server: Lighthouse, host: str, port: int) -> AsyncIterator[None]:
     """Let *server* answer over UDP and TCP, and follow its file, for as long as this is open."""
 
     async def stream(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

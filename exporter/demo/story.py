@@ -9,11 +9,11 @@ from typing import Any, Protocol
 
 from exporter.demo import parts
 from exporter.demo.clusterset import DNS_DELAY, Clusterset, until
-from exporter.demo.compare import Comparison, Move, Row
+from exporter.demo.compare import ComparedRow, Comparison, Move
 from exporter.demo.layout import Site
 from exporter.model.verdicts import Locality, Mode
 
-BURST = 10
+BURST_SIZE = 10
 """Requests that the clients of each cluster make in each act."""
 
 
@@ -26,7 +26,7 @@ class Narrator(Protocol):
     def say(self, text: str) -> None:
         """Tell one thing."""
 
-    def compare(self, rows: Sequence[Row]) -> None:
+    def compare(self, rows: Sequence[ComparedRow]) -> None:
         """Show what was staged and what was reported."""
 
 
@@ -63,7 +63,7 @@ class Story:
         return self.comparison.equal
 
     @property
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[ComparedRow]:
         """Return what was staged and what was reported, so far."""
         return self.comparison.rows
 
@@ -77,7 +77,7 @@ class Story:
         self._say(f"nginx of {site.id} fails.", "Nobody knows yet, so its clients fail.")
         broke = await self.clusterset.stop_backend(site)
         await asyncio.sleep(1.5 * parts.INTERVAL)
-        self._tell(f"{await self._failing(site)} of {BURST} requests of its clients fail")
+        self._tell(f"{await self._failing(site)} of {BURST_SIZE} requests of its clients fail")
         changed = self.clusterset.set_ready(site, ready=False)
         self._tell(f"its readiness follows, and {DNS_DELAY:.0f} s later the name servers")
         self._move("failover", changed, broke)
@@ -99,16 +99,16 @@ class Story:
             f"{site.id} is ready for longer than leak_grace, so that is a leak.",
         )
         await asyncio.sleep(parts.LEAK_GRACE + 0.5)
-        for _ in range(BURST):
+        for _ in range(BURST_SIZE):
             await self.clusterset.request(site, Locality.LEAK, other.service)
-        self._tell(f"{BURST} requests of clients in {site.id}: {BURST} by {other.id}")
+        self._tell(f"{BURST_SIZE} requests of clients in {site.id}: {BURST_SIZE} by {other.id}")
         await self._logs_tell()
 
     async def _cut_off(self, site: Site) -> None:
         self._say(f"The links of {site.id} drop while it is down.", "Nobody can serve its clients.")
         changed = self.clusterset.set_links(site, up=False)
         await self._see(site, Mode.BLACKOUT, standbys=0)
-        self._tell(f"{await self._failing(site)} of {BURST} requests of its clients fail")
+        self._tell(f"{await self._failing(site)} of {BURST_SIZE} requests of its clients fail")
         await self.clusterset.start_backend(site)
         back = self.clusterset.set_ready(site, ready=True)
         self._tell("nginx returns, then the links")
@@ -162,16 +162,16 @@ class Story:
         self.comparison.failover(site, move, failover["reason"], took)
 
     async def _failing(self, site: Site) -> int:
-        served = [await self.clusterset.request(site, Locality.FAILOVER) for _ in range(BURST)]
+        served = [await self.clusterset.request(site, Locality.FAILOVER) for _ in range(BURST_SIZE)]
         return served.count(None)
 
     async def _burst(self, sites: Sequence[Site]) -> None:
         for site in sites:
             by: Counter[str] = Counter()
-            for _ in range(BURST):
+            for _ in range(BURST_SIZE):
                 by[await self.clusterset.request(site, Locality.FAILOVER) or "nobody"] += 1
             served = ", ".join(f"{number} by {cluster}" for cluster, number in by.items())
-            self._tell(f"{BURST} requests of clients in {site.id}: {served}")
+            self._tell(f"{BURST_SIZE} requests of clients in {site.id}: {served}")
         await self._logs_tell()
 
     async def _logs_tell(self) -> None:

@@ -43,7 +43,7 @@ _VERSIONS = {"TLS12": ssl.TLSVersion.TLSv1_2, "TLS13": ssl.TLSVersion.TLSv1_3}
 log = structlog.get_logger()
 
 
-class TlsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class TlsServerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`tls_server_config`."""
 
     cert_file: str
@@ -69,7 +69,7 @@ class TlsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 class WebSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The whole file."""
 
-    tls_server_config: TlsSettings | None = None
+    tls_server_config: TlsServerSettings | None = None
     basic_auth_users: dict[str, str] = {}
 
     def __post_init__(self) -> None:

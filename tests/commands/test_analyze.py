@@ -155,7 +155,7 @@ def test_a_bar_shows_on_a_terminal_when_it_takes_long(tmp_path, inventory):
     """On a real terminal, with the patience of a second taken away."""
     (tmp_path / "log").write_text(line("10.1.0.1") * 50_000)
     code = (
-        "import sys; from exporter.cli import progress; progress.PATIENCE = 0.0; "
+        "import sys; from exporter.cli import progress; progress.BAR_AFTER = 0.0; "
         "from exporter.cli.main import main; main()"
     )
     master, slave = pty.openpty()

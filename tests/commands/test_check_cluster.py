@@ -42,7 +42,7 @@ async def test_an_api_server_that_does_not_answer_is_given_up(member, monkeypatc
     member.api.server.faults = [Fault(faults.hang, plural="gateways")]
     began = asyncio.get_running_loop().time()
     with pytest.raises(SettingsError) as told:
-        await checkcluster.look(*await asked(member))
+        await checkcluster.look_in_cluster(*await asked(member))
     words = "waiting for the API server's gateways.submariner.io; gave up after 0.5 s"
     assert str(told.value) == words
     assert asyncio.get_running_loop().time() - began < 10
@@ -54,7 +54,7 @@ async def test_watching_tells_what_becomes_of_the_cluster(member, monkeypatch):
     group, version, plural = PLURALS["Submariner"]
     lines = []
     async with asyncio.TaskGroup() as tasks:
-        watching = checkcluster.watch(*await asked(member), lines.append, lambda _: None)
+        watching = checkcluster.watch_in_cluster(*await asked(member), lines.append, lambda _: None)
         task = tasks.create_task(watching)
 
         def said(*words):

@@ -185,7 +185,7 @@ def test_expected_codes(tmp_path):
 
 
 def test_the_schema_takes_what_is_right_and_refuses_what_is_not():
-    schema = settings.schema()
+    schema = settings.json_schema()
     jsonschema.Draft202012Validator.check_schema(schema)
     check = jsonschema.Draft202012Validator(schema)
     check.validate(yaml.safe_load(DESIGN))
@@ -201,7 +201,7 @@ def test_the_schema_takes_what_is_right_and_refuses_what_is_not():
 
 
 def test_the_schema_has_defaults_and_descriptions_for_editors():
-    parts = settings.schema()["$defs"]
+    parts = settings.json_schema()["$defs"]
     assert parts["ProbeSettings"]["properties"]["interval"]["default"] == "15s"
     assert "description" in parts["Settings"]["properties"]["leak_grace"]
     json.dumps(parts)
@@ -210,7 +210,7 @@ def test_the_schema_has_defaults_and_descriptions_for_editors():
 def test_what_is_shown_can_be_read_again_and_holds_no_secret(tmp_path):
     (tmp_path / "key").write_text("do not tell")
     read = load(tmp_path, DESIGN.replace("probe_key_file: null", "probe_key_file: key"))
-    shown = settings.show(read)
+    shown = settings.as_yaml(read)
     assert "do not tell" not in shown
     assert "interval: 15s" in shown
     (tmp_path / "again.yaml").write_text(shown)

@@ -10,7 +10,7 @@ from exporter.apiserver.client import ApiClient
 from exporter.apiserver.open_client import open_client
 from exporter.commands.check import diagnose
 from exporter.commands.check import service as check
-from exporter.commands.check.watch import Watched, clock, watch_service
+from exporter.commands.check.watch import Watched, time_of_day, watch_service
 from exporter.commands.load import RuntimeConfig
 from exporter.config.label_selector import Selection
 from exporter.config.settings import KubernetesSettings
@@ -49,7 +49,7 @@ class _Newest:
         self.there.set()
 
 
-async def look(loaded: RuntimeConfig, service: ServiceName, reach: Reach) -> check.Look:
+async def look_in_cluster(loaded: RuntimeConfig, service: ServiceName, reach: Reach) -> check.Look:
     """
     Discover, look at *service* once, and diagnose the cluster.
 
@@ -70,7 +70,7 @@ async def look(loaded: RuntimeConfig, service: ServiceName, reach: Reach) -> che
         return await _following(client, loaded, lambda newest: once(client, newest))
 
 
-async def watch(
+async def watch_in_cluster(
     loaded: RuntimeConfig,
     service: ServiceName,
     reach: Reach,
@@ -115,9 +115,9 @@ async def _keep_diagnosing(
         now = {each.about: each for each in found if each.level is not Level.OK}
         for about, each in now.items():
             if before.get(about) != each:
-                told(f"{clock()} {each.level:<4} {about}  {each.text}")
+                told(f"{time_of_day()} {each.level:<4} {about}  {each.text}")
         for about in before.keys() - now.keys():
-            told(f"{clock()} {Level.OK:<4} {about}  is well again")
+            told(f"{time_of_day()} {Level.OK:<4} {about}  is well again")
         before = now
         await asyncio.sleep(DIAGNOSE_EVERY)
 
@@ -125,7 +125,7 @@ async def _keep_diagnosing(
 async def _diagnosed(
     client: ApiClient, loaded: RuntimeConfig, found: Discovered
 ) -> tuple[CheckLine, ...]:
-    read = await diagnose.read(client, loaded, found.inventory, found.findings)
+    read = await diagnose.read_cluster(client, loaded, found.inventory, found.findings)
     return tuple(judged(read, loaded.settings.clusterset_domain))
 
 

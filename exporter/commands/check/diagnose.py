@@ -15,7 +15,7 @@ from exporter.model.clusterset import Inventory, Profile
 
 WITHIN = 10.0
 """Seconds for one request."""
-AT_ONCE = 8
+REQUESTS_AT_ONCE = 8
 """Requests that are asked side by side."""
 
 
@@ -31,7 +31,7 @@ class Right(NamedTuple):
     """Of the one object that it is needed for; empty for all."""
 
 
-async def read(
+async def read_cluster(
     client: ApiClient, loaded: RuntimeConfig, inventory: Inventory, noticed: frozenset[Noticed]
 ) -> ClusterRead:
     """Read what `exporter.judge.diagnosis` judges; what may not be read is told, never raised."""
@@ -86,7 +86,7 @@ def _needed(client: ApiClient, loaded: RuntimeConfig, served: set[str]) -> Itera
 
 
 async def _missing(client: ApiClient, needed: list[Right]) -> tuple[str, ...]:
-    room = asyncio.Semaphore(AT_ONCE)
+    room = asyncio.Semaphore(REQUESTS_AT_ONCE)
 
     async def may(right: Right) -> bool:
         async with room:

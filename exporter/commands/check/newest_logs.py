@@ -16,7 +16,7 @@ from exporter.model.clusterset import Inventory, ServiceName
 from exporter.model.probes import Question
 from exporter.model.traffic import LogCounts
 
-NEWEST = 128 << 10
+TAIL_BYTES = 128 << 10
 """Bytes at the end of each access log that are read."""
 
 
@@ -50,9 +50,9 @@ def _newest(
     counter = Counter(compile_source(source), source_of, service_of)
     try:
         with Path(name).open("rb") as file:
-            start = max(0, file.seek(0, os.SEEK_END) - NEWEST)
+            start = max(0, file.seek(0, os.SEEK_END) - TAIL_BYTES)
             file.seek(start)
-            text = file.read(NEWEST)
+            text = file.read(TAIL_BYTES)
     except OSError as error:
         msg = f"{name}: {error.strerror or error}"
         raise SettingsError(msg) from error

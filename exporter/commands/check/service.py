@@ -33,13 +33,13 @@ class Look:
     """All probes, each with every step, as JSON."""
 
 
-def read(config_file: Path | None, cluster: str | None) -> tuple[RuntimeConfig, Inventory]:
+def read_files(config_file: Path | None, cluster: str | None) -> tuple[RuntimeConfig, Inventory]:
     """Read configuration and inventory; SettingsError if one is wrong."""
     loaded = load(config_file, cluster)
     return loaded, read_inventory(loaded.inventory_file, loaded.local)
 
 
-def service_name(text: str) -> ServiceName:
+def parse_service(text: str) -> ServiceName:
     """Return the service that *text* names; SettingsError if it is not namespace/name."""
     name = ServiceName.parse(text)
     if name is None:

@@ -57,10 +57,10 @@ async def watch_service(
         outage += verdict.outage if verdict else 0.0
         if seen.report.verdict != before:
             held = f" (after {now - since:.1f} s)" if before else ""
-            tell(f"{clock()} {seen.report.level:<4} {seen.report.verdict}{held}")
+            tell(f"{time_of_day()} {seen.report.level:<4} {seen.report.verdict}{held}")
             before, since = seen.report.verdict, now
         for failover in (*(verdict.failovers if verdict else ()), *state.settle()):
-            tell(f"{clock()} {_moved(failover)}")
+            tell(f"{time_of_day()} {_moved(failover)}")
         (view,) = (view for view in state.views(now) if view.service.name == service)
         mode_held = None if view.since is None else now - view.since
         show(Watched(look=seen, mode=view.mode, held=mode_held, outage=outage))
@@ -79,7 +79,7 @@ def _state(loaded: RuntimeConfig) -> ServiceVerdicts:
     )
 
 
-def clock() -> str:
+def time_of_day() -> str:
     """Return the time of day, for the beginning of a line."""
     return datetime.now(UTC).strftime("%H:%M:%S.%f")[:-3]
 
