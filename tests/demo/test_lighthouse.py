@@ -6,7 +6,7 @@ from ipaddress import ip_address
 import pytest
 
 from exporter.demo.layout import DNS_PORT, claim
-from exporter.demo.lighthouse import Lighthouse, serve
+from exporter.demo.lighthouse import Lighthouse, serve_dns
 from exporter.judge.expect import Outcome, expect
 from exporter.model.probes import Question
 from exporter.model.verdicts import Policy
@@ -95,7 +95,7 @@ async def test_over_udp_and_tcp_following_its_file(tmp_path):
         site.folder.mkdir()
         await asyncio.to_thread(site.inventory.write_text, text)
         server = Lighthouse(site.inventory, "a", domain=DOMAIN, delay=0.0)
-        async with serve(server, site.dns, DNS_PORT), asyncio.timeout(10):
+        async with serve_dns(server, site.dns, DNS_PORT), asyncio.timeout(10):
             servers = [Server(site.dns, DNS_PORT)]
             while (
                 answer := await run_alone(resolve(PLAIN, servers, within=5.0))
