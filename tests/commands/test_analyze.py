@@ -87,7 +87,29 @@ def test_several_files_packed_ones_and_standard_input(tmp_path, inventory):
     assert [
         (each["source_cluster"], each["requests"], each["failures"], each["locality"])
         for each in made["services"][0]["sources"]
-    ] == [("east", 3, 0, "local"), ("external", 1, 0, "external"), ("west", 4, 4, "remote")]
+    ] == [("east", 3, 0, "local"), ("external", 1, 0, "external"), ("west", 4, 4, "exported")]
+
+
+def test_a_cluster_that_exports_the_service_too_is_exported_and_any_other_is_remote(tmp_path):
+    text = INVENTORY.replace("services:", "  - {id: north, pod_cidrs: [10.3.0.0/16]}\nservices:")
+    (tmp_path / "i.yaml").write_text(text)
+    clients = ("10.1.0.1", "10.2.0.1", "10.3.0.1", "192.0.2.1", "-")
+    (tmp_path / "log").write_text("".join(map(line, clients)))
+    made = report(tmp_path / "i.yaml", tmp_path / "log")
+    found = {each["source_cluster"]: each["locality"] for each in made["services"][0]["sources"]}
+    assert found == {
+        "east": "local",
+        "west": "exported",
+        "north": "remote",
+        "external": "external",
+        "unknown": "unknown",
+    }
+
+
+def test_a_service_that_the_inventory_does_not_know_is_exported_by_nobody(tmp_path, inventory):
+    (tmp_path / "log").write_text(line("10.2.0.1"))
+    made = report(inventory, tmp_path / "log", service="shop/cart")
+    assert made["services"][0]["sources"][0]["locality"] == "remote"
 
 
 def test_probes_and_health_checks_are_no_clients(tmp_path, inventory):
@@ -122,7 +144,7 @@ def test_the_table_is_for_a_person(tmp_path, inventory):
     (tmp_path / "log").write_text(line("10.1.0.1") * 3 + line("10.2.0.1") + "other\n")
     done = call(inventory, tmp_path / "log")
     assert done.exit_code == 0
-    for words in ("nginx-test/nginx, served by east", "75.0%", "25.0%", "west", "remote"):
+    for words in ("nginx-test/nginx, served by east", "75.0%", "25.0%", "west", "exported"):
         assert words in done.stdout
     assert "lines: 5 read, 4 access, 1 other, 0 ignored, 0 truncated" in done.stdout
 

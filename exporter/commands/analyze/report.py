@@ -16,10 +16,10 @@ from exporter.accesslog.readers.past import read_blocks
 from exporter.config.yaml_reader import SettingsError
 from exporter.discover.static import read_inventory
 from exporter.judge.attribute import Attribution
-from exporter.model.clusterset import EXTERNAL, NOT_CLUSTERS, Inventory, ServiceName
+from exporter.judge.past import past_locality
+from exporter.model.clusterset import NOT_CLUSTERS, Inventory, ServiceName
 from exporter.model.probes import Question
 from exporter.model.traffic import Client, Hits, LogCounts
-from exporter.model.verdicts import Locality
 
 MINUTE = 60.0
 DOMAIN = "clusterset.local"
@@ -50,6 +50,8 @@ class _Found:
 
     counts: dict[str, LogCounts] = field(default_factory=dict)
     """By the cluster that wrote them."""
+    exporters: dict[ServiceName, frozenset[str]] = field(default_factory=dict)
+    """The clusters that export each service, by the inventory."""
 
     def hits(self) -> Iterator[tuple[str, Client, Hits]]:
         """Yield who served whom how often."""
@@ -83,6 +85,10 @@ def analyze(
     for cluster, files in request.logs.items():
         inventory = read_inventory(request.inventory_file, cluster)
         fixed = _service(inventory, request, log)
+        found.exporters = {
+            name: frozenset(export.cluster for export in service.exports)
+            for name, service in inventory.services.items()
+        }
         found.counts[cluster] = _count(request, log, inventory, files, fixed, read, timed=timed)
     return _report(found, request)
 
@@ -190,6 +196,7 @@ def _services(found: _Found, request: AnalyzeRequest) -> Iterator[dict[str, Any]
             named = {name for name in [ServiceName.parse(request.service)] if name is not None}
         for service in sorted(named):
             sources = sorted({source for each, source in (*sums, *probes) if each == service})
+            exporters = found.exporters.get(service, frozenset())
             yield {
                 "destination_service_namespace": service.namespace,
                 "destination_service_name": service.name,
@@ -201,7 +208,7 @@ def _services(found: _Found, request: AnalyzeRequest) -> Iterator[dict[str, Any]
                         "failures": sums.get((service, source), Hits()).failures,
                         "bytes": sums.get((service, source), Hits()).bytes,
                         "probes": probes[service, source],
-                        "locality": _locality(source, cluster),
+                        "locality": past_locality(source, cluster, exporters),
                     }
                     for source in sources
                 ],
@@ -249,13 +256,6 @@ def _failovers(found: _Found) -> Iterator[dict[str, Any]]:
                     # A log that only begins then may have had them before, too.
                     "sure": first is not None and first < at,
                 }
-
-
-def _locality(source: str, cluster: str) -> Locality:
-    # Nobody knows any more who was ready when, so failovers and leaks are both just remote.
-    if source in NOT_CLUSTERS:
-        return Locality.EXTERNAL if source == EXTERNAL else Locality.UNKNOWN
-    return Locality.LOCAL if source == cluster else Locality.REMOTE
 
 
 def _iso(unix: float | None) -> str | None:
