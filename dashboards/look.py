@@ -7,13 +7,14 @@ from dashboards.queries import MODE_CODES
 from exporter.model.verdicts import Locality, Mode
 
 # The palette of M. Okabe and K. Ito, "Color Universal Design", 2008.
-GREEN, SKY, ORANGE, PURPLE, VERMILLION, BLUE, GREY = (
+GREEN, SKY, ORANGE, PURPLE, VERMILLION, BLUE, YELLOW, GREY = (
     "#009E73",
     "#56B4E9",
     "#E69F00",
     "#CC79A7",
     "#D55E00",
     "#0072B2",
+    "#F0E442",
     "#999999",
 )
 
@@ -22,6 +23,7 @@ MODES = {
     Mode.REMOTE: SKY,
     Mode.FAILOVER: ORANGE,
     Mode.MIXED: PURPLE,
+    Mode.DEGRADED: YELLOW,
     Mode.BLACKOUT: VERMILLION,
     Mode.UNKNOWN: GREY,
 }
@@ -30,6 +32,7 @@ LOCALITIES = {
     Locality.REMOTE: SKY,
     Locality.FAILOVER: ORANGE,
     Locality.PINNED: PURPLE,
+    Locality.SPREAD: YELLOW,
     Locality.LEAK: VERMILLION,
     Locality.EXTERNAL: BLUE,
     Locality.UNKNOWN: GREY,

@@ -138,9 +138,9 @@ def _counted(title: str, mode: Mode, meaning: str) -> Panel:
 def _timeline() -> Panel:
     return panels.timeline(
         "Failovers",
-        "Services in failover, mixed or blackout within the range, as clients of each cluster "
-        "saw them. Blank means another mode, or that nobody watched. Click a service to open "
-        "it.",
+        "Services in failover, mixed, degraded or blackout within the range, as clients of each "
+        "cluster saw them. Blank means another mode, or that nobody watched. Click a service to "
+        "open it.",
         "No failover, no blackout in this range",
         Query(
             expr=f"{TROUBLE}{{{HERE}}}",

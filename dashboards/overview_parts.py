@@ -70,7 +70,8 @@ def traffic() -> list[Panel]:
     return [
         panels.graph(
             "Requests by locality",
-            "Requests per second by locality. A failover is as intended, and a leak is not.",
+            "Requests per second by locality. A failover is as intended, and so is spread, where "
+            "the name server prefers no cluster. A leak is not.",
             NO_TRAFFIC,
             Query(expr=f"sum by (locality) ({REQUEST_RATE}{{{_TRAFFIC}}})", legend="{{locality}}"),
             stacked=True,

@@ -23,6 +23,7 @@ MODE_CODES = {
     Mode.REMOTE: 2,
     Mode.FAILOVER: 3,
     Mode.MIXED: 4,
+    Mode.DEGRADED: 4.5,
     Mode.BLACKOUT: 5,
 }
 """A mode as a number, a worse one the larger: what a panel can draw and `max` can compare."""
@@ -35,7 +36,7 @@ SERVICE_REQUEST_RATE = "destination_service_locality:clusterset_requests:rate5m"
 SERVICE_FAILURE_RATE = "destination_service:clusterset_request_failures:rate5m"
 MODE_CODE = "source_service:clusterset_service_mode:code"
 TROUBLE = "source_service:clusterset_service_trouble:code"
-"""The mode as a number, while it is failover, mixed or blackout, and nothing while it is not."""
+"""The mode as a number, while it is failover or worse, and absent while it is not."""
 MODE_COUNT = "source_namespace_mode:clusterset_services:count"
 REPLY_P95 = "source_destination:clusterset_probe_reply_seconds:p95_rate5m"
 NO_STANDBY = "source_namespace:clusterset_services_without_standby:count"

@@ -29,7 +29,8 @@ def served() -> list[Panel]:
         ),
         panels.graph(
             "Requests by locality",
-            "Requests per second by locality.",
+            "Requests per second by locality. A failover is as intended, and so is spread, where "
+            "the name server prefers no cluster. A leak is not.",
             _NO_REQUESTS,
             Query(expr=f"sum by (locality) ({rate})", legend="{{locality}}"),
             stacked=True,

@@ -134,6 +134,7 @@ SERVICES = [
         "though east is ready.",
         must_not={
             f'clusterset_requests_total{{{BOTH},locality="failover"}}': "0+600x40",
+            f'clusterset_requests_total{{{BOTH},locality="spread"}}': "0+600x40",
             f'clusterset_requests_total{{{BOTH},locality="leak"}}': "0+5x40",
         },
     ),

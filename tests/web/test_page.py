@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 
 from exporter.model.probes import Failure, Lookup
+from exporter.model.verdicts import Mode
 from exporter.web.page.render import (
     MAX_SERVICES,
     board,
@@ -133,3 +134,10 @@ def test_without_a_board_there_is_no_link():
     scene = scenes.Scene()
     scene.inventory()
     assert "Dashboard" not in page(scene.page_data.status())
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_every_mode_has_a_place_on_the_page(mode):
+    status = scenes.steady().page_data.status()
+    service = status["services"][0] | {"mode": mode}
+    assert f'class="pill {mode}"' in page(status | {"services": [service]})

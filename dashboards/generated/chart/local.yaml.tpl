@@ -14,7 +14,7 @@ groups:
   - record: source_destination:clusterset_probe_reply_seconds:p95_rate5m
     expr: histogram_quantile(0.95, sum without (instance, pod, container, endpoint, node, phase) (rate(clusterset_probe_duration_seconds_bucket{phase="reply"}[5m])))
   - record: source_service:clusterset_service_mode:code
-    expr: max without (instance, pod, container, endpoint, node, mode) (clusterset_service_mode{mode="local"} * 1 or clusterset_service_mode{mode="remote"} * 2 or clusterset_service_mode{mode="failover"} * 3 or clusterset_service_mode{mode="mixed"} * 4 or clusterset_service_mode{mode="blackout"} * 5)
+    expr: max without (instance, pod, container, endpoint, node, mode) (clusterset_service_mode{mode="local"} * 1 or clusterset_service_mode{mode="remote"} * 2 or clusterset_service_mode{mode="failover"} * 3 or clusterset_service_mode{mode="mixed"} * 4 or clusterset_service_mode{mode="degraded"} * 4.5 or clusterset_service_mode{mode="blackout"} * 5)
   - record: source_service:clusterset_service_trouble:code
     expr: source_service:clusterset_service_mode:code >= 3
   - record: source_namespace_mode:clusterset_services:count

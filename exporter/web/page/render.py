@@ -16,9 +16,18 @@ MAX_FAILED = 20
 MAX_REQUESTS = 20
 """Rows of client requests shown a service."""
 
-_WORST_FIRST = (Mode.BLACKOUT, Mode.MIXED, Mode.FAILOVER, Mode.UNKNOWN, Mode.REMOTE, Mode.LOCAL)
+_WORST_FIRST = (
+    Mode.BLACKOUT,
+    Mode.DEGRADED,
+    Mode.MIXED,
+    Mode.FAILOVER,
+    Mode.UNKNOWN,
+    Mode.REMOTE,
+    Mode.LOCAL,
+)
 _MEANS = {
     Mode.BLACKOUT: "nobody answers",
+    Mode.DEGRADED: "some answers lead to a cluster that does not reply",
     Mode.MIXED: "answers go to and fro",
     Mode.FAILOVER: "served by another cluster",
     Mode.UNKNOWN: "has too few fresh probes, or an address that does not tell",
@@ -27,6 +36,7 @@ _MEANS = {
 }
 _SYMBOLS = {
     Mode.BLACKOUT: "✕",
+    Mode.DEGRADED: "◐",
     Mode.MIXED: "⇄",
     Mode.FAILOVER: "→",
     Mode.UNKNOWN: "?",
