@@ -11,7 +11,7 @@ from bisect import bisect_left
 from collections.abc import Callable
 from operator import itemgetter
 
-from exporter.accesslog.formats.nginx import FIELDS, PROBE, LogFormat
+from exporter.accesslog.formats.log_format import FIELDS, PROBE, LogFormat
 from exporter.model.clusterset import ServiceName
 from exporter.model.probes import LATENCIES
 from exporter.model.traffic import Client, Hits, LogCounts, ProbeHit

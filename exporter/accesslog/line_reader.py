@@ -3,7 +3,7 @@
 from collections.abc import Collection
 
 from exporter.accesslog.counter import Counter
-from exporter.accesslog.wrappers.wrap import Wrapper, wrapper
+from exporter.accesslog.wrappers.wrapper import Wrapper, wrapper
 from exporter.model.traffic import LogCounts
 
 
@@ -13,7 +13,7 @@ class Lines:
 
     Args:
         counter: Of their format.
-        wrapping: What is around each line, one of `exporter.accesslog.wrappers.wrap.WRAPPERS`.
+        wrapping: What is around each line, one of `exporter.accesslog.wrappers.wrapper.WRAPPERS`.
         timed: Of the same format, with a second as span of time; None if it logs no time.
     """
 

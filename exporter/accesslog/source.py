@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from exporter.accesslog.formats.compile import compile_log
-from exporter.accesslog.formats.nginx import LogFormat
+from exporter.accesslog.formats.log_format import LogFormat
 from exporter.accesslog.readers.syslog import Endpoint
 from exporter.config.paths import STDIN
 from exporter.model.clusterset import ServiceName

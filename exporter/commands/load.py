@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from glob import glob
 from pathlib import Path
 
-from exporter.accesslog.formats.nginx import FormatError
+from exporter.accesslog.formats.log_format import FormatError
 from exporter.accesslog.nginx_conf import NginxConfError, read_nginx_conf
 from exporter.accesslog.readers.syslog import Endpoint
 from exporter.accesslog.source import LogSource, compile_source

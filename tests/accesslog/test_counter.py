@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from exporter.accesslog import counter as count
 from exporter.accesslog.counter import Counter
-from exporter.accesslog.formats.nginx import compile_format, parse_time
+from exporter.accesslog.formats.nginx import compile_format
+from exporter.accesslog.formats.times import parse_time
 from exporter.model.clusterset import ServiceName
 from exporter.model.traffic import Client, Hits, LogCounts, ProbeHit
 from tests.fakes import plain_counter

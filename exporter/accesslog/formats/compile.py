@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 
 from exporter.accesslog.formats.json_lines import compile_objects
-from exporter.accesslog.formats.nginx import NAMED, FormatError, LogFormat, compile_format
+from exporter.accesslog.formats.log_format import FormatError, LogFormat
+from exporter.accesslog.formats.nginx import NAMED, compile_format
 
 
 def compile_log(

@@ -10,9 +10,14 @@ from typing import Any
 import msgspec
 
 from exporter.accesslog.counter import Block, Row
-from exporter.accesslog.formats.nginx import PROBE, LogFormat, parse_any_time
+from exporter.accesslog.formats.log_format import PROBE, LogFormat
+from exporter.accesslog.formats.times import parse_any_time
 
 Value = str | int | float | None
+MAX_DIGITS = 18
+"""No size has more digits: what has is none."""
+SHORTEST = 20
+"""A line with an address and a status has no fewer bytes."""
 
 
 class _Line(msgspec.Struct):
@@ -73,21 +78,29 @@ def compile_objects(
         stamp=None,
         time=parse_any_time,
         strict=False,
+        came=True,
+        shortest=SHORTEST,
         rows=rows,
     )
 
 
 def _lines(block: bytes) -> list[_Line | None]:
     try:
-        return list(_DECODER.decode_lines(block))
-    except msgspec.DecodeError:
-        return [_line(line) for line in block.split(b"\n")[:-1]]
+        found: list[_Line | None] = list(_DECODER.decode_lines(block))
+        # An object over several lines, or an empty line, is told apart by the slower way.
+        return found if len(found) == block.count(b"\n") else [_line(e) for e in _split(block)]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError):
+        return [_line(line) for line in _split(block)]
+
+
+def _split(block: bytes) -> list[bytes]:
+    return block.split(b"\n")[:-1]
 
 
 def _line(line: bytes) -> _Line | None:
     try:
         return _DECODER.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError):
         return None
 
 
@@ -97,7 +110,7 @@ def _raw(value: Value) -> bytes:
 
 def _digits(value: Value) -> bytes:
     text = _raw(value)
-    return text if text.isdigit() else b""
+    return text if text.isdigit() and len(text) <= MAX_DIGITS else b""
 
 
 def _first(*values: Value) -> Any:  # noqa: ANN401 - a Value

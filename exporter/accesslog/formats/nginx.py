@@ -10,13 +10,12 @@ therefore always ends a value. With `escape=json` nginx writes `\"`. Lines with 
 left to the slower expression for single lines.
 """
 
-import calendar
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Iterable
 
-PROBE = "clusterset-exporter/"
+from exporter.accesslog.formats.expression import EXACT, WORDS, Maker, Piece, either
+from exporter.accesslog.formats.log_format import FIELDS, NARROW, PROBE, FormatError, LogFormat
+from exporter.accesslog.formats.times import TIMES, parse_time
 
 COMBINED = (
     '$remote_addr - $remote_user [$time_local] "$request" '
@@ -24,23 +23,6 @@ COMBINED = (
 )
 NAMED = {"combined": COMBINED, "main": f'{COMBINED} "$http_x_forwarded_for"'}
 """nginx's own format, and that of its docker image."""
-
-FIELDS = (
-    "address",
-    "forwarded",
-    "host",
-    "path",
-    "stamp",
-    "status",
-    "size",
-    "seconds",
-    "agent",
-    "line",
-)
-"""What a tuple holds once it is put in order; what a format does not log is empty."""
-NARROW = ("address", "status", "size", "agent", "line")
-
-Stamp = Callable[[bytes], float | None]
 
 # Which variable tells a field; of several the first goes first.
 _TELLS = {
@@ -54,67 +36,10 @@ _TELLS = {
     "seconds": ("request_time", "upstream_response_time"),
     "agent": ("http_user_agent",),
 }
-# Variables whose values hold neither spaces nor quotes; of all others anything is expected.
-_WORDS = frozenset(
-    """
-    remote_addr realip_remote_addr remote_port realip_remote_port status body_bytes_sent bytes_sent
-    request_time request_length msec time_iso8601 connection connection_requests pid server_port
-    server_addr scheme request_method server_protocol host hostname server_name request_id
-    request_uri ssl_protocol ssl_cipher pipe gzip_ratio https connection_time nginx_version
-    proxy_protocol_addr
-    """.split()  # noqa: SIM905 - words read better than commas
-)
-_EXACT = {
-    "time_local": rb".{26}",
-    "time_iso8601": rb".{25}",
-    "status": rb"\d\d\d",
-    "body_bytes_sent": rb"\d++",
-    "bytes_sent": rb"\d++",
-    "msec": rb"\d++\.\d++",
-    "request_time": rb"\d++\.\d++",
-    "upstream_response_time": rb"(?:[-\d.]++(?:(?:, | : )[-\d.]++)*+)?+",
-}
 _VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})")
 _DIRECTIVE = re.compile(r"\s*log_format\s+\S+\s+(.*?);?\s*", re.DOTALL)
 _ESCAPE = re.compile(r"\s*escape=(\w+)\s+")
 _STRINGS = re.compile(r"""'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"|(\S+)""")
-_MONTHS = {name.encode(): n for n, name in enumerate(calendar.month_abbr) if n}
-
-
-class FormatError(ValueError):
-    """A format cannot be read without guessing; says why, and where in it."""
-
-
-@dataclass(frozen=True, slots=True)
-class LogFormat:
-    """A compiled format."""
-
-    block: re.Pattern[bytes] | None
-    """None if *rows* does its work."""
-    line: re.Pattern[bytes] | None
-    """For a single line without its end, with the same groups but the last."""
-    order: tuple[int, ...] | None
-    """Where in a tuple each of FIELDS is; None if the tuple is NARROW as it comes."""
-    fields: frozenset[str]
-    """Which of FIELDS the format tells."""
-    stamp: re.Pattern[bytes] | None
-    """Finds an access line in a block, and its time; None for a format without one."""
-    time: Stamp
-    """Reads that time."""
-    strict: bool
-    """Whether a line that the block expression refuses may still be one, see `line`."""
-    rows: Callable[[bytes], list[tuple[bytes, ...]]] | None = None
-    """Makes the tuples of a block, in the order of FIELDS, one a line."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    """A literal, or a variable."""
-
-    text: str
-    variable: bool
-    place: int
-    """Where it begins in the format."""
 
 
 def compile_format(
@@ -141,19 +66,19 @@ def compile_format(
         FormatError: If lines of this format could only be guessed at.
     """
     body, escape = _plain(text)
-    pieces = _pieces(body)
+    pieces, paths = _pieces(body), sorted(ignore_paths, key=len, reverse=True)
     told = _tellers(pieces)
-    _check(pieces, told, body, escape=escape, host=host, paths=bool(tuple(ignore_paths)))
-    wanted = {"address", "status", "size", "seconds", "agent"} | {"host"}
+    _check(pieces, told, body, escape=escape, host=host, paths=bool(paths))
+    wanted = {"address", "status", "size", "seconds", "agent", "host"}
     wanted |= {"forwarded"} if forwarded else set()
-    wanted |= {"path"} if tuple(ignore_paths) else set()
+    wanted |= {"path"} if paths else set()
     wanted |= {"stamp"} if stamps else set()
     groups = {variable: name for name, variable in told.items() if name in wanted}
-    special = {
-        "agent": _either((PROBE, *ignore_user_agents)),
-        "path": _either(sorted(ignore_paths, key=len, reverse=True)),
-    }
-    made = _Maker(pieces, escape == "json", special)
+    special = {"agent": either((PROBE, *ignore_user_agents)), "path": either(paths)}
+    return _compiled(Maker(pieces, escape == "json", special), groups, told)
+
+
+def _compiled(made: Maker, groups: dict[str, str], told: dict[str, str]) -> LogFormat:
     fast, names = made.expression(groups, strict=False)
     slow, _ = made.expression(groups, strict=True)
     times = {told["stamp"]: "stamp"} if "stamp" in told else {}
@@ -172,47 +97,11 @@ def compile_format(
         order=order,
         fields=frozenset(told),
         stamp=re.compile(rb"^" + stamp + rb"$", re.MULTILINE) if times else None,
-        time=_TIMES.get(told.get("stamp", ""), parse_time),
+        time=TIMES.get(told.get("stamp", ""), parse_time),
         strict=fast != slow,
+        came=told.get("seconds") == "request_time",
+        shortest=made.shortest,
     )
-
-
-def parse_time(stamp: bytes) -> float | None:
-    """Return the unix seconds of nginx's $time_local, `07/Jul/2022:07:42:11 +0000`, or None."""
-    try:
-        day, month, year = int(stamp[:2]), _MONTHS[stamp[3:6]], int(stamp[7:11])
-        hour, minute, second = int(stamp[12:14]), int(stamp[15:17]), int(stamp[18:20])
-        zone = int(stamp[22:24]) * 3600 + int(stamp[24:26]) * 60
-        local = calendar.timegm((year, month, day, hour, minute, second))
-    except (ValueError, KeyError):
-        return None
-    return float(local + zone if stamp[21:22] == b"-" else local - zone)
-
-
-def _parse_iso(stamp: bytes) -> float | None:
-    try:
-        return datetime.fromisoformat(stamp.decode("ascii")).timestamp()
-    except ValueError:
-        return None
-
-
-def _parse_msec(stamp: bytes) -> float | None:
-    try:
-        return float(stamp)
-    except ValueError:
-        return None
-
-
-_TIMES: dict[str, Stamp] = {
-    "time_local": parse_time,
-    "time_iso8601": _parse_iso,
-    "msec": _parse_msec,
-}
-
-
-def parse_any_time(stamp: bytes) -> float | None:
-    """Return the unix seconds of any of nginx's times, or None."""
-    return next((at for at in (each(stamp) for each in _TIMES.values()) if at is not None), None)
 
 
 def _plain(text: str) -> tuple[str, str]:
@@ -239,19 +128,19 @@ def _unescape(text: str) -> str:
     return re.sub(r"\\([trn\\'\"])", lambda found: known[found[1]], text)
 
 
-def _pieces(text: str) -> list[_Piece]:
+def _pieces(text: str) -> list[Piece]:
     pieces, end = [], 0
     for found in _VARIABLE.finditer(text):
         if found.start() > end:
-            pieces.append(_Piece(text[end : found.start()], variable=False, place=end))
-        pieces.append(_Piece(found[1] or found[2], variable=True, place=found.start()))
+            pieces.append(Piece(text[end : found.start()], variable=False, place=end))
+        pieces.append(Piece(found[1] or found[2], variable=True, place=found.start()))
         end = found.end()
     if end < len(text):
-        pieces.append(_Piece(text[end:], variable=False, place=end))
+        pieces.append(Piece(text[end:], variable=False, place=end))
     return pieces
 
 
-def _tellers(pieces: Iterable[_Piece]) -> dict[str, str]:
+def _tellers(pieces: Iterable[Piece]) -> dict[str, str]:
     """Return the variable that tells each field."""
     present = {piece.text for piece in pieces if piece.variable}
     found = {
@@ -262,7 +151,7 @@ def _tellers(pieces: Iterable[_Piece]) -> dict[str, str]:
 
 
 def _check(
-    pieces: list[_Piece], told: dict[str, str], text: str, *, escape: str, host: bool, paths: bool
+    pieces: list[Piece], told: dict[str, str], text: str, *, escape: str, host: bool, paths: bool
 ) -> None:
     needed = {"address": "$remote_addr", "status": "$status"}
     needed |= {"host": "$host"} if host else {}
@@ -291,85 +180,15 @@ def _check(
             raise FormatError(msg)
 
 
-def _ends(piece: _Piece, after: _Piece | None, escape: str) -> bool:
+def _ends(piece: Piece, after: Piece | None, escape: str) -> bool:
     """Return whether it can be told where a variable's value ends."""
-    if after is None or piece.text in _EXACT:
+    if after is None or piece.text in EXACT:
         return True
     first = after.text[0]
-    if piece.text in _WORDS:
+    if piece.text in WORDS:
         return not (first.isalnum() or first in ".:-_")
     if escape == "none":
         # Nothing is escaped, so anybody's header may hold anything.
         return False
     # nginx escapes quotes and control characters; a user with a bracket makes an odd line.
     return first in '"\t' or (piece.text == "remote_user" and after.text.startswith(" ["))
-
-
-class _Maker:
-    """
-    Makes expressions of a format's pieces.
-
-    Args:
-        pieces: Of the format.
-        json: Whether values are escaped as in JSON.
-        special: What the values of agents and paths that matter begin with, as expressions.
-    """
-
-    def __init__(self, pieces: list[_Piece], json: bool, special: dict[str, bytes]) -> None:
-        self._pieces = pieces
-        self._json = json
-        self._special = special
-
-    def expression(self, groups: dict[str, str], *, strict: bool) -> tuple[bytes, tuple[str, ...]]:
-        """Return an expression with the variables in *groups* as groups, and their names."""
-        made, names, done = b"", [], set[str]()
-        skip = 0
-        for piece, after in zip(self._pieces, [*self._pieces[1:], None], strict=True):
-            if not piece.variable:
-                made += re.escape(piece.text[skip:].encode())
-                skip = 0
-                continue
-            name = groups.get(piece.text, "")
-            if name in done:
-                name = ""
-            if name:
-                names.append(name)
-                done.add(name)
-            made += self._value(piece.text, name, after, strict=strict)
-            if piece.text == "remote_user" and after and after.text.startswith(" ["):
-                skip = 1  # the space is taken by the value
-        return made, tuple(names)
-
-    def _value(self, variable: str, name: str, after: _Piece | None, *, strict: bool) -> bytes:
-        if variable in _EXACT:
-            return b"(" + _EXACT[variable] + b")" if name else _EXACT[variable]
-        end = after.text[0].encode() if after is not None else b"\n"
-        if variable == "remote_user" and after is not None and after.text.startswith(" ["):
-            return rb"[^[]*+"
-        any_ = b"[^" + re.escape(end) + b"]*+"
-        if variable in _WORDS and end != b" ":
-            any_ = b"[^ " + re.escape(end) + b"]*+"
-        if self._json and end == b'"':
-            any_ = rb'(?:[^"\\]|\\.)*+' if strict else rb'[^"\\]*+'
-            if not strict and after is not None and after.text.count('"') > 1:
-                # Faster. A quote inside the value is escaped, and so is any after it that somebody
-                # put there; the second one of what follows the value is not.
-                any_ = rb'[^"]*+'
-        if name in self._special:
-            return self._beginning(variable, name, any_, end)
-        if name == "address":
-            any_ = any_[:-2] + b"++"
-        return b"(" + any_ + b")" if name else any_
-
-    def _beginning(self, variable: str, name: str, any_: bytes, end: bytes) -> bytes:
-        """Return an expression whose group is empty unless the value begins as wanted."""
-        begins = self._special[name]
-        if name == "agent":
-            return b"((?:" + begins + b")" + any_ + b")?+" + any_
-        method = b"[A-Z]++ " if variable == "request" else b""
-        stop = re.escape(end)
-        return b"(?:" + method + b"(" + begins + b")(?=[? " + stop + b"]))?+" + any_
-
-
-def _either(words: Iterable[str]) -> bytes:
-    return b"|".join(re.escape(word.encode()) for word in words)

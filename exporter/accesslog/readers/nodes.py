@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 
 from exporter.accesslog.checkpoint import Parts
-from exporter.accesslog.formats.nginx import FormatError
+from exporter.accesslog.formats.log_format import FormatError
 from exporter.accesslog.line_reader import Lines
 from exporter.accesslog.pod_logs import PodLog, PodLogs, read_file_name
 from exporter.accesslog.readers.choose import Chosen

@@ -6,7 +6,7 @@ from contextlib import aclosing
 from functools import partial
 
 from exporter.accesslog.checkpoint import SAVE_EVERY, Checkpoint, CheckpointError, Saver
-from exporter.accesslog.formats.nginx import FormatError
+from exporter.accesslog.formats.log_format import FormatError
 from exporter.accesslog.line_reader import Lines
 from exporter.accesslog.pod_logs import PodLog, PodLogs
 from exporter.accesslog.readers.reader import Reader

@@ -10,7 +10,7 @@ from typing import Any
 
 from exporter.accesslog.counter import Counter
 from exporter.accesslog.formats.compile import compile_log
-from exporter.accesslog.formats.nginx import FormatError, LogFormat
+from exporter.accesslog.formats.log_format import FormatError, LogFormat
 from exporter.accesslog.line_reader import Lines
 from exporter.accesslog.readers.past import read_blocks
 from exporter.config.yaml_reader import SettingsError

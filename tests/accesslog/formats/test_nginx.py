@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from exporter.accesslog.counter import Counter
 from exporter.accesslog.formats.compile import compile_log
-from exporter.accesslog.formats.nginx import FormatError, compile_format
+from exporter.accesslog.formats.log_format import FormatError
+from exporter.accesslog.formats.nginx import compile_format
 from exporter.model.clusterset import ServiceName
 from exporter.model.probes import LATENCIES
 from exporter.model.traffic import Client, Hits

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from exporter.accesslog.counter import Counter
 from exporter.accesslog.formats.nginx import compile_format
 from exporter.accesslog.line_reader import Lines
-from exporter.accesslog.wrappers.wrap import MAX_LINE, Cri, Docker, wrapper
+from exporter.accesslog.wrappers.wrapper import MAX_LINE, Cri, Docker, wrapper
 from exporter.model.clusterset import ServiceName
 
 NGINX = ServiceName("nginx-test", "nginx")

@@ -1,0 +1,46 @@
+"""The time stamps that nginx writes."""
+
+import calendar
+from datetime import datetime
+
+from exporter.accesslog.formats.log_format import Stamp
+
+_MONTHS = {name.encode(): n for n, name in enumerate(calendar.month_abbr) if n}
+
+
+def parse_time(stamp: bytes) -> float | None:
+    """Return the unix seconds of nginx's $time_local, `07/Jul/2022:07:42:11 +0000`, or None."""
+    try:
+        day, month, year = int(stamp[:2]), _MONTHS[stamp[3:6]], int(stamp[7:11])
+        hour, minute, second = int(stamp[12:14]), int(stamp[15:17]), int(stamp[18:20])
+        zone = int(stamp[22:24]) * 3600 + int(stamp[24:26]) * 60
+        local = calendar.timegm((year, month, day, hour, minute, second))
+    except (ValueError, KeyError):
+        return None
+    return float(local + zone if stamp[21:22] == b"-" else local - zone)
+
+
+def _parse_iso(stamp: bytes) -> float | None:
+    try:
+        return datetime.fromisoformat(stamp.decode("ascii")).timestamp()
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _parse_msec(stamp: bytes) -> float | None:
+    try:
+        return float(stamp)
+    except ValueError:
+        return None
+
+
+TIMES: dict[str, Stamp] = {
+    "time_local": parse_time,
+    "time_iso8601": _parse_iso,
+    "msec": _parse_msec,
+}
+
+
+def parse_any_time(stamp: bytes) -> float | None:
+    """Return the unix seconds of any of nginx's times, or None."""
+    return next((at for at in (each(stamp) for each in TIMES.values()) if at is not None), None)
