@@ -30,23 +30,6 @@ LIBRARIES = {
 """Which rooms or modules know a library; the others do not."""
 
 
-NOT_YET = {
-    "long": {
-        "accesslog.counter",
-        "accesslog.formats.nginx",
-        "accesslog.nginx_conf",
-        "accesslog.readers.files",
-    }
-}
-"""What is not as it should be yet, by test: each name goes with the change that mends it."""
-
-
-def params(names, test):
-    marks = pytest.mark.xfail(strict=True)
-    late = NOT_YET.get(test, ())
-    return [pytest.param(name, marks=marks if name in late else ()) for name in names]
-
-
 def modules():
     for path in sorted(ROOT.rglob("*.py")):
         parts = path.relative_to(ROOT).with_suffix("").parts
@@ -74,7 +57,7 @@ def is_in(name, places):
     return any(name == place or name.startswith(f"{place}.") for place in places)
 
 
-@pytest.mark.parametrize("name", params(sorted(MODULES.keys() - {"__init__"}), "backward"))
+@pytest.mark.parametrize("name", sorted(MODULES.keys() - {"__init__"}))
 def test_no_import_runs_backward(name):
     room = name.split(".")[0]
     known = {each.split(".")[1] for each in imports(MODULES[name]) if each.startswith("exporter.")}
@@ -90,7 +73,7 @@ def test_nothing_lies_loose():
     }
 
 
-@pytest.mark.parametrize("name", params([n for n in MODULES if is_in(n, PURE)], "pure"))
+@pytest.mark.parametrize("name", [n for n in MODULES if is_in(n, PURE)])
 def test_pure_modules_import_only_each_other_and_the_standard_library(name):
     for imported in imports(MODULES[name]):
         top = imported.split(".")[0]
@@ -99,7 +82,7 @@ def test_pure_modules_import_only_each_other_and_the_standard_library(name):
         assert top not in IMPURE_MODULES, imported
 
 
-@pytest.mark.parametrize("library", params(LIBRARIES, "libraries"))
+@pytest.mark.parametrize("library", LIBRARIES)
 def test_a_library_is_known_in_its_rooms_only(library):
     known = {
         name
@@ -129,7 +112,7 @@ TABLES = {"metrics.families"}
 """Tables of data: they may be longer, because they hold no function and no class."""
 
 
-@pytest.mark.parametrize("name", params(sorted(MODULES), "long"))
+@pytest.mark.parametrize("name", sorted(MODULES))
 def test_nothing_is_longer_than_one_can_read(name):
     text = MODULES[name].read_text()
     assert text.count("\n") <= MAX_MODULE or name in TABLES

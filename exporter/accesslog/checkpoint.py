@@ -15,7 +15,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
 
-from exporter.accesslog.readers.files import Place
+from exporter.accesslog.readers.open_file import Place
 
 VERSION = 1
 SAVE_EVERY = 1.0

@@ -6,30 +6,21 @@ tuples. If there are as many tuples as line feeds, each tuple is one line. Else 
 joined with the next, and the block is read again line by line.
 """
 
-import re
-from bisect import bisect_left
 from collections.abc import Callable
 from operator import itemgetter
 
 from exporter.accesslog.formats.log_format import FIELDS, PROBE, LogFormat
+from exporter.accesslog.line_times import MAX_MEMO, Block, LineTimes, SpanOf
 from exporter.model.clusterset import ServiceName
 from exporter.model.probes import LATENCIES
 from exporter.model.traffic import Client, Hits, LogCounts, ProbeHit
 
-MAX_MEMO = 65_536
-"""Client addresses remembered with their source; times with their seconds."""
 MAX_USER_AGENT = 512
 _PROBE = PROBE.encode()
-_TAIL = 2048
-"""Where the last access line of a block is looked for first."""
 _STAMP = FIELDS.index("stamp")
-_NUMBER = re.compile(rb"\d+\.\d+")
-
-Block = bytes | bytearray | memoryview
 SourceOf = Callable[[str, str], str]
 Named = tuple[ServiceName, bool]
 ServiceOf = Callable[[str], Named | None]
-SpanOf = Callable[[float], float | None]
 Row = tuple[bytes, ...]
 # requests, failures, bytes, seconds, durations
 _Sums = list[float]
@@ -46,6 +37,7 @@ class Counter:
             host that is no service. Asked with an empty host for a format that logs none.
         span_of: Says in which span of time a moment lies, None outside of all; the format
             has to be compiled with stamps.
+        by_arrival: Whether a request counts at the moment at which it came.
     """
 
     def __init__(
@@ -54,16 +46,22 @@ class Counter:
         source_of: SourceOf,
         service_of: ServiceOf,
         span_of: SpanOf | None = None,
+        *,
+        by_arrival: bool = False,
     ) -> None:
         self._format = log_format
         self._source_of = source_of
         self._service_of = service_of
-        self._span_of = span_of
+        self._spanned = span_of is not None
+        self._times = LineTimes(log_format, span_of, by_arrival=by_arrival)
         self._sums: dict[Client, _Sums] = {}
         self._foreign: _Sums = _empty()
         self._memo: dict[object, _Sums] = {}
-        self._seconds: dict[bytes, tuple[int, float]] = {}
-        self._spans: dict[bytes, float | None] = {}
+
+    @property
+    def shortest(self) -> int:
+        """Return how many bytes an access line has at least, its line feed included."""
+        return self._format.shortest
 
     def forget(self) -> None:
         """Ask for every source and service anew from now on: the inventory changed."""
@@ -76,7 +74,7 @@ class Counter:
         counts.read += lines
         counts.access += lines - odd
         if odd < lines:
-            self._stamp(block, counts)
+            self._times.note(block, counts)
         self._settle(counts)
         return counts
 
@@ -85,9 +83,9 @@ class Counter:
         form = self._format
         if form.rows is not None:
             rows = form.rows(bytes(block))
-            for row in (rows[0], rows[-1]) if rows else ():
-                self._note(form.time(row[_STAMP]), counts)
-            return self._full(rows, counts), len(rows)
+            other = self._full(rows, counts)
+            self._times.note_all({row[_STAMP] for row in rows}, counts)
+            return other, len(rows)
         rows, lines = form.block.findall(block), _count_feeds(block)  # type: ignore[union-attr]
         if len(rows) != lines:
             counts.slow_blocks += 1
@@ -141,15 +139,14 @@ class Counter:
 
     def _full(self, rows: list[Row], counts: LogCounts) -> int:  # noqa: C901 - no calls a line
         """Count rows in the order of FIELDS; return how many are no access lines."""
-        memo, times, spans, other = self._memo, self._seconds, self._spans, 0
-        spanned = self._span_of is not None
-        span = None
+        memo, times, other, longest = self._memo, self._times, 0, 0.0
+        known, span = times.spent, None
         for address, forwarded, host, path, stamp, status, size, seconds, agent, line in rows:
             if line or not address:
                 other += 1
                 continue
-            if spanned:
-                span = spans[stamp] if stamp in spans else self._span(stamp)
+            if self._spanned:
+                span = times.span(stamp, seconds)
                 if span is None:
                     counts.foreign += 1
                     continue
@@ -167,10 +164,12 @@ class Counter:
             if status >= b"5":
                 sums[1] += 1
             if seconds:
-                bucket, spent = times.get(seconds) or self._time(seconds)
+                bucket, spent = known.get(seconds) or times.read_spent(seconds)
                 if bucket:
                     sums[bucket] += 1
                     sums[3] += spent
+                    longest = max(longest, spent)
+        times.longest = longest
         counts.other += other
         return other
 
@@ -208,39 +207,6 @@ class Counter:
             sums = self._sums.setdefault(client, _empty())
         self._memo[key] = sums
         return sums
-
-    def _time(self, text: bytes) -> tuple[int, float]:
-        """Return the place of a time in the sums, 0 for one that was not spent, and its seconds."""
-        if len(self._seconds) >= MAX_MEMO:
-            self._seconds.clear()
-        # One number a try; `-` where no server was asked.
-        numbers = [float(number) for number in _NUMBER.findall(text)]
-        spent = sum(numbers)
-        place = 4 + bisect_left(LATENCIES, spent) if numbers else 0
-        self._seconds[text] = found = place, spent
-        return found
-
-    def _span(self, stamp: bytes) -> float | None:
-        if len(self._spans) >= MAX_MEMO:
-            self._spans.clear()
-        at = self._format.time(stamp)
-        self._spans[stamp] = span = None if at is None or not self._span_of else self._span_of(at)
-        return span
-
-    def _stamp(self, block: Block, counts: LogCounts) -> None:
-        """Note the time of the first and the last access line; nginx writes in order of time."""
-        find = self._format.stamp
-        if find is None:
-            return
-        tail = list(find.finditer(block, max(0, len(block) - _TAIL)))
-        for matched in (find.search(block), *(tail or list(find.finditer(block)))[-1:]):
-            self._note(None if matched is None else self._format.time(matched[1]), counts)
-
-    @staticmethod
-    def _note(at: float | None, counts: LogCounts) -> None:
-        if at is not None:
-            counts.first = at if counts.first is None else min(counts.first, at)
-            counts.last = at if counts.last is None else max(counts.last, at)
 
 
 def _empty() -> _Sums:

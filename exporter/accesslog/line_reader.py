@@ -1,10 +1,37 @@
 """Blocks of whole lines, from whatever source, to counts: the seam between the two."""
 
+import re
 from collections.abc import Collection
+from functools import lru_cache
 
 from exporter.accesslog.counter import Counter
 from exporter.accesslog.wrappers.wrapper import Wrapper, wrapper
 from exporter.model.traffic import LogCounts
+
+WRAPPED = 12
+"""No wrapped line has fewer bytes: a time, a stream and a tag, or a JSON object with a log."""
+
+
+def drop_short(block: bytes, shortest: int, counts: LogCounts) -> bytes:
+    """
+    Count lines that are too short for an access line, if there are many; return the others.
+
+    A megabyte of line feeds is a million lines. Each of them by itself would hold the event loop
+    for seconds, so runs of them are passed over at once.
+    """
+    lines = block.count(b"\n")
+    if lines * shortest < len(block):
+        return block
+    kept = _short(shortest).sub(b"", block)
+    dropped = lines - kept.count(b"\n")
+    counts.read += dropped
+    counts.other += dropped
+    return kept
+
+
+@lru_cache(64)
+def _short(shortest: int) -> re.Pattern[bytes]:
+    return re.compile(rb"^(?:[^\n]{0,%d}\n)++" % max(0, shortest - 2), re.MULTILINE)
 
 
 class Lines:
@@ -23,10 +50,12 @@ class Lines:
         self._text = b""
         self._wrapping = wrapping
         self._wrappers: dict[str, Wrapper] = {}
+        self._shortest = counter.shortest if wrapping == "none" else WRAPPED
 
     def count(self, stream: str, block: bytes, into: LogCounts | None = None) -> LogCounts:
         """Count a block of whole lines of *stream*; return the counts, or add them to *into*."""
         counts = LogCounts() if into is None else into
+        block = drop_short(block, self._shortest, counts)
         self._text = self._unwrap(stream, block, counts)
         return self._counter.count(self._text, counts) if self._text else counts
 

@@ -33,24 +33,39 @@ def read_nginx_conf(path: Path, name: str | None) -> NginxLogs:
     Raises:
         NginxConfError: If it cannot be read, or has no such format.
     """
-    try:
-        parsed = crossplane.parse(str(path), comments=False)
-    except (OSError, crossplane.errors.NgxParserBaseException) as error:
-        told = getattr(error, "strerror", None) or str(error)
-        msg = f"{path}: {told}"
-        raise NginxConfError(msg) from error
-    for wrong in parsed["errors"]:
-        place = wrong["file"] if wrong["line"] is None else f"{wrong['file']}:{wrong['line']}"
-        told = _PREFIX.sub("", str(wrong["error"])).partition(" in /")[0].partition(": '/")[0]
-        msg = f"{place}: {told}"
-        raise NginxConfError(msg)
-    directives = [each for part in parsed["config"] for each in _all(part["parsed"])]
+    directives = list(_directives(path))
     formats = {
         each["args"][0]: _format(each["args"][1:])
         for each in directives
         if each["directive"] == "log_format"
     }
     formats.setdefault("combined", "combined")
+    name = _chosen(path, name, formats)
+    files = [
+        each["args"][0]
+        for each in directives
+        if each["directive"] == "access_log" and _is_file(each["args"], name)
+    ]
+    return NginxLogs(formats[name], tuple(dict.fromkeys(files)))
+
+
+def _directives(path: Path) -> Iterator[dict[str, Any]]:
+    try:
+        parsed = crossplane.parse(str(path), comments=False)
+    except (OSError, crossplane.errors.NgxParserBaseException) as error:
+        message = getattr(error, "strerror", None) or str(error)
+        msg = f"{path}: {message}"
+        raise NginxConfError(msg) from error
+    for wrong in parsed["errors"]:
+        place = wrong["file"] if wrong["line"] is None else f"{wrong['file']}:{wrong['line']}"
+        found = _PREFIX.sub("", str(wrong["error"])).partition(" in /")[0].partition(": '/")[0]
+        msg = f"{place}: {found}"
+        raise NginxConfError(msg)
+    for part in parsed["config"]:
+        yield from _all(part["parsed"])
+
+
+def _chosen(path: Path, name: str | None, formats: dict[str, str]) -> str:
     if name is None:
         own = [each for each in formats if each != "combined"]
         if len(own) > 1:
@@ -60,12 +75,7 @@ def read_nginx_conf(path: Path, name: str | None) -> NginxLogs:
     if name not in formats:
         msg = f"{path}: has no log_format {name}; formats there are {', '.join(formats)}"
         raise NginxConfError(msg)
-    files = [
-        each["args"][0]
-        for each in directives
-        if each["directive"] == "access_log" and _is_file(each["args"], name)
-    ]
-    return NginxLogs(formats[name], tuple(dict.fromkeys(files)))
+    return name
 
 
 def _all(directives: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Hashable
 from typing import Protocol
 
-from exporter.accesslog.readers.files import Poll
+from exporter.accesslog.readers.open_file import Poll
 from exporter.model.clusterset import ServiceName
 from exporter.model.traffic import LogCounts
 

@@ -7,7 +7,8 @@ import os
 import pytest
 
 from exporter.accesslog.checkpoint import Checkpoint, CheckpointError, FilePlaces, Saver
-from exporter.accesslog.readers.files import Follower, Place
+from exporter.accesslog.readers.files import Follower
+from exporter.accesslog.readers.open_file import Place
 
 
 def place(**changes):

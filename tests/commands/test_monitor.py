@@ -6,7 +6,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as plain
 from structlog.testing import capture_logs
 
-from exporter.accesslog.readers.files import Poll
+from exporter.accesslog.readers.open_file import Poll
 from exporter.commands.load import read_settings
 from exporter.judge.failover import UNEXPLAINED
 from exporter.model.clusterset import ServiceName

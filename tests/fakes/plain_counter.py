@@ -47,8 +47,10 @@ def parse(line, name):
     try:
         address = cursor.until(b" ", empty=False)
         cursor.literal(b" - ")
-        cursor.until(b"[")
-        cursor.literal(b"[")
+        # A user may hold brackets and no quote: it ends where a time and a quote follow.
+        while not (line[cursor.at :][:2] == b" [" and line[cursor.at :][28:31] == b'] "'):
+            _wants(cursor.take(1) not in {b'"', b"\n"})
+        cursor.literal(b" [")
         _wants(b"\n" not in cursor.take(26))
         cursor.literal(b'] "')
         cursor.until(b'"')

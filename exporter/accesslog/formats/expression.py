@@ -65,8 +65,17 @@ class Maker:
         lengths = (exact.get(p.text, 0) if p.variable else len(p.text) for p in self._pieces)
         return sum(lengths) + 1
 
-    def expression(self, groups: dict[str, str], *, strict: bool) -> tuple[bytes, tuple[str, ...]]:
-        """Return an expression with the variables in *groups* as groups, and their names."""
+    def expression(
+        self, groups: dict[str, str], *, strict: bool, until: str = ""
+    ) -> tuple[bytes, tuple[str, ...]]:
+        """
+        Return an expression with the variables in *groups* as groups, and their names.
+
+        Args:
+            groups: Names by variable.
+            strict: Whether it reads each line that the format can write, if slower.
+            until: The variable that it ends with; empty for the whole line.
+        """
         made, names, before, skip = b"", list[str](), "", 0
         for place, piece in enumerate(self._pieces):
             after = next(iter(self._pieces[place + 1 :]), None)
@@ -82,8 +91,23 @@ class Maker:
             names += [name] if name else []
             made += self._value(piece.text, name, after, before=before, strict=strict)
             # The space is taken by such a user.
+            if piece.text == until:
+                break
             skip = int(piece.text == "remote_user" and after is not None and after.text[:2] == " [")
         return made, tuple(names)
+
+    def stamps(self, variable: str) -> bytes:
+        """Return an expression whose group is the time *variable* of a line."""
+        place = next(n for n, p in enumerate(self._pieces) if p.variable and p.text == variable)
+        around = [p.text for p in self._pieces[place - 1 : place + 2] if not p.variable]
+        if place == 0 or not any('"' in text for text in around):
+            made, _ = self.expression({variable: "stamp"}, strict=False, until=variable)
+            return rb"^" + made
+        # Fast: a quote beside the time is no part of any value, because nginx escapes those.
+        before, after = (around[0], around[1] if around[1:] else "\n")
+        return (
+            re.escape(before.encode()) + b"(" + EXACT[variable] + b")" + re.escape(after.encode())
+        )
 
     def _is_user_before_time(self, place: int) -> bool:
         """Return whether ` [<time>] "` follows a user at *place*: a quote ends it for sure."""

@@ -42,7 +42,7 @@ class LogFormat:
     fields: frozenset[str]
     """Which of FIELDS the format tells."""
     stamp: re.Pattern[bytes] | None
-    """Finds an access line in a block, and its time; None for a format without one."""
+    """Finds the times of lines in a block; None for a format without one."""
     time: Stamp
     """Reads that time."""
     strict: bool

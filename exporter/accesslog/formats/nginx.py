@@ -81,8 +81,8 @@ def compile_format(
 def _compiled(made: Maker, groups: dict[str, str], told: dict[str, str]) -> LogFormat:
     fast, names = made.expression(groups, strict=False)
     slow, _ = made.expression(groups, strict=True)
-    times = {told["stamp"]: "stamp"} if "stamp" in told else {}
-    stamp, _ = made.expression(times, strict=False)
+    times = "stamp" in told
+    stamp = made.stamps(told["stamp"]) if times else b""
     names = (*names, "line")
     if names == NARROW:
         order = None
@@ -96,7 +96,7 @@ def _compiled(made: Maker, groups: dict[str, str], told: dict[str, str]) -> LogF
         line=re.compile(slow),
         order=order,
         fields=frozenset(told),
-        stamp=re.compile(rb"^" + stamp + rb"$", re.MULTILINE) if times else None,
+        stamp=re.compile(stamp, re.MULTILINE) if times else None,
         time=TIMES.get(told.get("stamp", ""), parse_time),
         strict=fast != slow,
         came=told.get("seconds") == "request_time",

@@ -14,7 +14,9 @@ from exporter.accesslog.checkpoint import Checkpoint, CheckpointError, FilePlace
 from exporter.accesslog.counter import Counter
 from exporter.accesslog.line_reader import Lines
 from exporter.accesslog.readers.choose import Chosen
-from exporter.accesslog.readers.files import Follower, Poll, follow
+from exporter.accesslog.readers.files import Follower
+from exporter.accesslog.readers.follow import follow
+from exporter.accesslog.readers.open_file import Poll
 from exporter.accesslog.readers.stdin import read_pipe
 from exporter.accesslog.readers.syslog import Inbox, receive
 from exporter.accesslog.sink import Sink
@@ -92,8 +94,9 @@ class Reader:
         timed = None
         if "stamp" in log_format.fields:
             by_second = compile_source(source, stamps=True)
-            timed = Counter(by_second, source_of, service_of, floor)
-        lines = Lines(Counter(log_format, source_of, service_of), source.wrapper, timed)
+            timed = Counter(by_second, source_of, service_of, floor, by_arrival=True)
+        counter = Counter(log_format, source_of, service_of, by_arrival=True)
+        lines = Lines(counter, source.wrapper, timed)
         self._lines.add(lines)
         try:
             yield lines

@@ -105,7 +105,7 @@ class Docker(Wrapper):
         try:
             told = json.loads(line)
             text, stream = told["log"].encode(), str(told.get("stream", ""))
-        except (ValueError, TypeError, KeyError, AttributeError):
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             yield "", b"", True
             return
         last = text.endswith(b"\n")

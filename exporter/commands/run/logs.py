@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 
 import structlog
 
-from exporter.accesslog.readers.files import Poll
+from exporter.accesslog.readers.open_file import Poll
 from exporter.commands.run.clients import Clients
 from exporter.commands.run.leaks import ClientHits, Leaks
 from exporter.commands.run.problems import ProblemGroup, Problems

@@ -6,8 +6,10 @@ import tracemalloc
 
 import pytest
 
-from exporter.accesslog.readers import files as module
-from exporter.accesslog.readers.files import BLOCK, IDLE_AFTER, LINGER, MAX_LINE, Follower, follow
+from exporter.accesslog.readers import files, open_file
+from exporter.accesslog.readers.files import IDLE_AFTER, LINGER, Follower
+from exporter.accesslog.readers.follow import follow
+from exporter.accesslog.readers.open_file import BLOCK, MAX_LINE
 from tests.fakes.servers import open_files
 
 
@@ -265,7 +267,7 @@ def test_a_line_that_is_too_long_costs_no_memory(log, reader):
     append(log, "x\nb\n")
     assert reader.look() == ["b"]
     assert reader.truncated == 1
-    assert all(len(file.held) <= MAX_LINE for file in reader.follower._files.values())
+    assert all(len(file.held) <= MAX_LINE for file in reader.follower._set.files.values())
 
 
 def test_a_line_of_50_megabytes(log, reader):
@@ -329,7 +331,7 @@ def test_a_file_system_that_fails_for_a_while(log, reader, monkeypatch):
 
     append(log, "f\n")
     with monkeypatch.context() as broken:
-        broken.setattr(module.os, "pread", fail)
+        broken.setattr(open_file.os, "pread", fail)
         for _ in range(3):
             assert reader.look() == []
     assert reader.errors == [f"{log}: Input/output error"]
@@ -359,8 +361,8 @@ def test_nuls_and_other_bytes_pass(log, reader):
 
 
 def test_one_that_is_far_behind_does_not_starve_the_others(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "MAX_FILE", BLOCK)
-    monkeypatch.setattr(module, "MAX_POLL", 2 * BLOCK)
+    monkeypatch.setattr(files, "MAX_FILE", BLOCK)
+    monkeypatch.setattr(files, "MAX_POLL", 2 * BLOCK)
     reader = Reader(tmp_path / "*.log")
     reader.look()
     (tmp_path / "a.log").write_text("a\n" * 5 * BLOCK)

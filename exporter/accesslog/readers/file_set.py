@@ -1,0 +1,156 @@
+"""Which files the paths show: opened, found again after a rotation, and let go."""
+
+import os
+import stat
+from collections.abc import Sequence
+
+from exporter.accesslog.readers.choose import Chosen
+from exporter.accesslog.readers.open_file import OpenFile, Place, Poll, last_line_end
+from exporter.accesslog.readers.paths import Id, expand, id_of, near
+
+
+class FileSet:
+    """
+    The open files of some paths and globs.
+
+    Args:
+        patterns: Paths and globs.
+        places: How far files had been read when reading stopped, or None if it never began.
+        chosen: Says which of them are read; None: all.
+    """
+
+    def __init__(
+        self, patterns: Sequence[str], places: Sequence[Place] | None, chosen: Chosen | None
+    ) -> None:
+        self._patterns, self._resume, self._chosen = patterns, places, chosen
+        self._first = True
+        self._paths: dict[str, Id] = {}
+        self.files: dict[Id, OpenFile] = {}
+        self.dropped: frozenset[str] = frozenset()
+        """Paths that are there and not, or no longer, chosen."""
+        self.troubled: dict[str, str] = {}
+        self.lost: dict[Id, Place] = {}
+        """Where files were that could not be read any more."""
+
+    def look(self, now: float, poll: Poll) -> None:
+        """Look at all paths at the moment *now*."""
+        if self._chosen is not None:
+            self._chosen.freeze()
+        self._resume_all(now, poll)
+        self._look_at_paths(now, poll)
+        self._first = False
+
+    def close(self) -> None:
+        """Let go of all files."""
+        for file in self.files.values():
+            os.close(file.descriptor)
+        self.files.clear()
+
+    def _look_at_paths(self, now: float, poll: Poll) -> None:
+        """Find which file each path shows."""
+        shown: dict[str, Id] = {}
+        paths = self._paths_now()
+        self.troubled = {path: self.troubled[path] for path in paths if path in self.troubled}
+        for path in paths:
+            try:
+                seen = os.stat(path)  # noqa: PTH116 - called often
+                id_ = (seen.st_dev, seen.st_ino)
+                if id_ not in self.files:
+                    self._open(path, id_, now)
+            except FileNotFoundError:
+                self.troubled.pop(path, None)
+                continue
+            except OSError as error:
+                self.trouble(path, error, poll)
+                if path in self._paths:
+                    shown[path] = self._paths[path]
+                continue
+            shown[path] = id_
+            poll.rotations += path in self._paths and self._paths[path] != id_
+        self._paths = shown
+        self._settle(shown, now)
+
+    def _settle(self, shown: dict[str, Id], now: float) -> None:
+        """Take note of which files have a path still."""
+        for path, id_ in shown.items():
+            # Renamed within a glob.
+            if id_ in self.files and shown.get(self.files[id_].path) != id_:
+                self.files[id_].path = path
+        visible = set(shown.values())
+        self.lost = {id_: place for id_, place in self.lost.items() if id_ in visible}
+        for id_, file in self.files.items():
+            if id_ in visible:
+                file.gone = None
+            elif file.gone is None:
+                file.gone = now
+
+    def _resume_all(self, now: float, poll: Poll) -> None:
+        """At the first look, go on where reading stopped."""
+        for place in self._resume if self._first and self._resume else ():
+            if self._chosen is None or self._chosen.is_open(place.path):
+                self._go_on(place, now, poll)
+
+    def _go_on(self, place: Place, now: float, poll: Poll) -> None:
+        """Open the file of *place* wherever in its folder it is now."""
+        wanted = (place.device, place.inode)
+        try:
+            for path in [place.path, *near(place.path, place.inode)]:
+                if id_of(path) == wanted:
+                    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+                    break
+            else:
+                raise FileNotFoundError
+        except OSError:
+            poll.errors.append(
+                f"{place.path}: what was written after it was read last is gone; not counted"
+            )
+            return
+        self._resume_at(place, descriptor, now)
+
+    def _resume_at(self, place: Place, descriptor: int, now: float) -> None:
+        file = OpenFile(place.path, descriptor, place.offset, place.held, place.tail, active=now)
+        file.skipping = place.skipping
+        # Another file may have its number by now, or it was written anew; _read finds out.
+        self.files[place.device, place.inode] = file
+
+    def _paths_now(self) -> list[str]:
+        """Return the paths to read."""
+        paths = expand(self._patterns)
+        if self._chosen is None:
+            return paths
+        picked = self._chosen.pick(paths, from_end=self._first and self._resume is None)
+        self.dropped = frozenset(paths).difference(picked)
+        return picked
+
+    def _open(self, path: str, id_: Id, now: float) -> None:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        seen = os.fstat(descriptor)
+        if not stat.S_ISREG(seen.st_mode):
+            os.close(descriptor)
+            msg = "is not a regular file"
+            raise OSError(msg)
+        if (seen.st_dev, seen.st_ino) != id_:
+            # It was rotated between the two looks; the next one finds it.
+            os.close(descriptor)
+            raise FileNotFoundError
+        if id_ in self.lost:
+            self._resume_at(self.lost.pop(id_), descriptor, now)
+            return
+        begin = seen.st_size if self._first and self._resume is None else 0
+        if self._chosen is not None:
+            begin = min(self._chosen.begin(path, id_), seen.st_size)
+        offset = last_line_end(descriptor, begin) if begin else 0
+        self.files[id_] = OpenFile(path, descriptor, offset, active=now)
+
+    def trouble(self, path: str, error: OSError, poll: Poll) -> None:
+        """Report what hinders the reading of *path*, once."""
+        message = f"{path}: {error.strerror or error}"
+        if self.troubled.get(path) != message:
+            self.troubled[path] = message
+            poll.errors.append(message)
+
+    def let_go(self, id_: Id, poll: Poll) -> None:
+        """Close a file that is done with."""
+        file = self.files.pop(id_)
+        poll.partial += bool(file.held)
+        os.close(file.descriptor)
