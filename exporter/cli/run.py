@@ -56,6 +56,23 @@ from exporter.probe.drivers import choose
     help="File with TLS, client certificates and passwords, in exporter-toolkit's format.",
 )
 @click.option(
+    "--web.enable-lifecycle",
+    "lifecycle",
+    is_flag=True,
+    envvar="CLUSTERSET_EXPORTER_WEB_ENABLE_LIFECYCLE",
+    show_envvar=True,
+    help="Let POST /-/reload read the configuration again, as SIGHUP does.",
+)
+@click.option(
+    "--web.allowed-host",
+    "hosts",
+    metavar="NAME",
+    multiple=True,
+    envvar="CLUSTERSET_EXPORTER_WEB_ALLOWED_HOST",
+    show_envvar=True,
+    help="Further host name that /probe and /-/reload answer to; may be given more than once.",
+)
+@click.option(
     "--log.level",
     "log_level",
     type=click.Choice(["debug", "info", "warn", "error"]),
@@ -84,14 +101,13 @@ def command(
     listen: Sequence[str],
     telemetry_path: str,
     web_config: Path | None,
+    hosts: Sequence[str],
     log_level: str,
     log_format: str,
+    *,
+    lifecycle: bool,
 ) -> None:
-    """
-    Run the exporter until SIGTERM or SIGINT.
-
-    SIGHUP and POST /-/reload read the configuration again.
-    """
+    """Run the exporter until SIGTERM or SIGINT. SIGHUP reads the configuration again."""
     log_to_stderr(log_level, log_format)
     given = process.Options(
         config_file=config_file,
@@ -99,6 +115,8 @@ def command(
         listen=tuple(words.host_port("--web.listen-address", each) for each in listen),
         telemetry_path=telemetry_path,
         web_config=web_config,
+        lifecycle=lifecycle,
+        hosts=tuple(hosts),
         kubeconfig=kubeconfig,
         context=context,
         shard=words.shard("--shard", shard),

@@ -7,20 +7,21 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequen
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass
 from math import inf
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from aiohttp import web
-from aiohttp.typedefs import Middleware
 
 from exporter.metrics import negotiate
 from exporter.model.clusterset import ServiceName
 from exporter.model.probes import Probe
-from exporter.web.auth import TooManyLoginsError, WebAuth
-from exporter.web.connection import Handler
+from exporter.web.entry import OPEN, RELOAD, Entry, methods_of, refusing, text
 from exporter.web.limits import Limits
 from exporter.web.listen import listening
 from exporter.web.probes import as_blackbox
+
+if TYPE_CHECKING:
+    from exporter.web.connection import Handler
 
 MAX_SCRAPES = 8
 """Scrapes served at once; one more is asked to come back."""
@@ -28,8 +29,7 @@ MAX_BODY = 16 << 10
 """Bytes of a request's body."""
 KEPT_SECONDS = 1.0
 """The page and the status are made at most once in this time."""
-_RELOAD = "/-/reload"
-_OPEN = frozenset({"/-/healthy", "/-/ready"})
+EVERYBODY = Entry()
 _GZIP = 16 + zlib.MAX_WBITS
 _CSP = (
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
@@ -73,7 +73,7 @@ def serve(
     listen: Sequence[tuple[str, int]],
     *,
     telemetry_path: str,
-    auth: WebAuth | None = None,
+    entry: Entry = EVERYBODY,
     limits: Limits | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> AbstractAsyncContextManager[list[tuple[str, int]]]:
@@ -84,20 +84,21 @@ def serve(
         pages: Where the answers come from.
         listen: Hosts and ports; an empty host is all addresses, port 0 any free one.
         telemetry_path: The path of the metrics.
-        auth: Who may come in; None for everybody, without TLS.
+        entry: Which requests are let in, and the TLS they have to use.
         limits: The limits of connections, if other than the usual ones.
         clock: Returns seconds; the page and the status are kept by it.
 
     Raises:
         OSError: If an address cannot be listened on.
     """
-    app = make_app(pages, telemetry_path=telemetry_path, auth=auth, clock=clock)
+    app = make_app(pages, telemetry_path=telemetry_path, entry=entry, clock=clock)
+    auth = entry.auth
     context = (lambda: None) if auth is None else (lambda: auth.context)
-    return listening(app, listen, tls=context, limits=limits, health=_OPEN)
+    return listening(app, listen, tls=context, limits=limits, health=OPEN)
 
 
 def make_app(
-    pages: Pages, *, telemetry_path: str, auth: WebAuth | None, clock: Callable[[], float]
+    pages: Pages, *, telemetry_path: str, entry: Entry, clock: Callable[[], float]
 ) -> web.Application:
     """Return the application that answers with *pages*."""
     answers = _Answers(pages, clock)
@@ -109,42 +110,13 @@ def make_app(
         "/probe": answers.probe,
         "/-/healthy": answers.healthy,
         "/-/ready": answers.ready,
-        _RELOAD: answers.reload,
+        RELOAD: answers.reload,
     }
-    app = web.Application(middlewares=[_refusing(paths, auth)], client_max_size=MAX_BODY)
+    app = web.Application(middlewares=[refusing(paths, entry)], client_max_size=MAX_BODY)
     for path, handler in paths.items():
-        for method in _methods(path):
+        for method in methods_of(path):
             app.router.add_route(method, path, handler)
     return app
-
-
-def _methods(path: str) -> tuple[str, ...]:
-    return ("POST", "PUT") if path == _RELOAD else ("GET", "HEAD")
-
-
-def _refusing(paths: Mapping[str, Handler], auth: WebAuth | None) -> Middleware:
-    """Return what refuses a request without a password, and unknown paths and methods."""
-
-    @web.middleware
-    async def refuse(request: web.Request, handler: Handler) -> web.StreamResponse:
-        # A kubelet that asks for health has no password.
-        if auth is not None and request.path not in _OPEN:
-            try:
-                allowed = await auth.allows(request.headers.get("Authorization", ""))
-            except TooManyLoginsError:
-                return text("Too many logins at once.\n", 429, Retry_After="1")
-            if not allowed:
-                return text("Unauthorized\n", 401, WWW_Authenticate="Basic")
-        try:
-            return await handler(request)
-        except web.HTTPNotFound:
-            return text(f"Not found. There are: {', '.join(paths)}\n", 404)
-        except web.HTTPMethodNotAllowed:
-            methods = _methods(request.path)
-            told = f"Method not allowed, only {' and '.join(methods)}.\n"
-            return text(told, 405, Allow=", ".join(methods))
-
-    return refuse
 
 
 class _Kept:
@@ -251,27 +223,11 @@ class _Answers:
             return text(f"Not ready: {why}.\n", 503)
         return text("clusterset-exporter is ready.\n")
 
-    async def reload(self, request: web.Request) -> web.Response:
-        # A page of some other site must not make a browser do this.
-        origin = request.headers.get("Origin")
-        site = request.headers.get("Sec-Fetch-Site", "none")
-        if site not in {"none", "same-origin"} or origin not in {None, origin_of(request)}:
-            return text("Reload is not for other sites.\n", 403)
+    async def reload(self, _: web.Request) -> web.Response:
         failure = await self._pages.reload()
         if failure is not None:
             return text(f"Not reloaded, the old configuration stays: {failure}\n", 500)
         return text("Reloaded.\n")
-
-
-def origin_of(request: web.BaseRequest) -> str:
-    """Return the Origin that a browser sends with requests of this server's own pages."""
-    return f"{request.scheme}://{request.headers.get('Host', '')}"
-
-
-def text(body: str, status: int = 200, **headers: str) -> web.Response:
-    """Return a plain text; `_` in the names of *headers* is written as `-`."""
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return web.Response(status=status, text=body, headers=named)
 
 
 def _json(body: bytes) -> web.Response:

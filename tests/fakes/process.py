@@ -83,6 +83,7 @@ async def exporter(config, *arguments, stdin=asyncio.subprocess.DEVNULL, scheme=
         *command,
         "--web.listen-address",
         "127.0.0.1:0",
+        "--web.enable-lifecycle",
         *arguments,
         stderr=asyncio.subprocess.PIPE,
         stdin=stdin,

@@ -11,9 +11,12 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from exporter.web.app import MAX_SCRAPES, Pages, TooOftenError, serve
+from exporter.web.entry import Entry, is_ours
 from tests.fakes import scenes
 from tests.fakes.nouns import NGINX
 from tests.fakes.nouns import probe as fakes_probe
+
+LIFECYCLE = Entry(lifecycle=True)
 
 
 async def well():
@@ -21,7 +24,7 @@ async def well():
 
 
 @asynccontextmanager
-async def running(*, clock=time.monotonic, **changes):
+async def running(*, clock=time.monotonic, entry=LIFECYCLE, **changes):
     scene = scenes.steady()
     pages = {
         "metrics": scene.render,
@@ -32,7 +35,9 @@ async def running(*, clock=time.monotonic, **changes):
     } | changes
     listen = [("127.0.0.1", 0)]
     async with (
-        serve(Pages(**pages), listen, telemetry_path="/metrics", clock=clock) as addresses,
+        serve(
+            Pages(**pages), listen, telemetry_path="/metrics", entry=entry, clock=clock
+        ) as addresses,
         aiohttp.ClientSession("http://{}:{}".format(*addresses[0]), auto_decompress=False) as asked,
     ):
         yield asked
@@ -184,14 +189,80 @@ async def test_a_failed_reload_says_why():
         assert "the old configuration stays: config.yaml:3: nothing" in await reply.text()
 
 
+async def test_without_lifecycle_nobody_reloads_and_another_method_is_still_another_method():
+    async with running(entry=Entry(), reload=None) as asked:
+        for method, status in (("POST", 403), ("PUT", 403), ("GET", 405)):
+            async with asked.request(method, "/-/reload") as reply:
+                assert reply.status == status
+        async with asked.post("/-/reload") as reply:
+            assert (await reply.text()).startswith("Lifecycle API is not enabled.")
+
+
 @pytest.mark.parametrize(
     "headers",
-    [{"Origin": "http://elsewhere.example"}, {"Sec-Fetch-Site": "cross-site"}],
-    ids=["origin", "site"],
+    [
+        {"Origin": "http://elsewhere.example"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Host": "rebound.example:9877", "Origin": "http://rebound.example:9877"},
+        {"Host": "rebound.example"},
+    ],
+    ids=["origin", "site", "rebound", "host"],
 )
-async def test_another_sites_page_cannot_reload(headers):
-    async with running() as asked, asked.post("/-/reload", headers=headers) as reply:
-        assert reply.status == 403
+async def test_another_sites_page_can_neither_reload_nor_probe(headers):
+    probed = []
+
+    async def probe(service):
+        probed.append(service)
+
+    async def reload():
+        probed.append("reload")
+
+    async with running(probe=probe, reload=reload) as asked:
+        for method, path in (("POST", "/-/reload"), ("GET", "/probe?target=a/b")):
+            async with asked.request(method, path, headers=headers) as reply:
+                assert reply.status == 403
+        # What is only read is answered, because Prometheus may know us by any name.
+        async with asked.get("/metrics", headers=headers) as reply:
+            assert reply.status == 200
+    assert probed == []
+
+
+async def test_a_name_that_is_allowed_may_reload():
+    entry = Entry(lifecycle=True, hosts=frozenset({"exporter.example"}))
+    async with running(entry=entry) as asked:
+        for host in ("exporter.example", "Exporter.Example:9877", "exporter.example."):
+            async with asked.post("/-/reload", headers={"Host": host}) as reply:
+                assert reply.status == 200
+        async with asked.post("/-/reload", headers={"Host": "x.exporter.example"}) as reply:
+            assert reply.status == 403
+
+
+@pytest.mark.parametrize(
+    ("host", "ours"),
+    [
+        ("127.0.0.1:9877", True),
+        ("10.0.0.7", True),
+        ("[::1]:9877", True),
+        ("[fd00::7]", True),
+        ("localhost:9877", True),
+        ("grafana.localhost", True),
+        ("clusterset-exporter:9877", True),
+        ("exporter.monitoring.svc", True),
+        ("exporter.monitoring.svc.cluster.local.:9877", True),
+        ("node1.example.internal", True),
+        ("evil.example", False),
+        ("127.0.0.1.evil.example", False),
+        ("svc.evil.example:80", False),
+        ("localhost.evil.example", False),
+        ("127.0.0.1@evil.example", False),
+        ("[evil.example]", False),
+        ("evil.example]:1", False),
+        ("evil.example:80:80", False),
+        ("evil.example:x", False),
+    ],
+)
+def test_whose_name_a_host_is(host, ours):
+    assert is_ours(host, frozenset()) is ours
 
 
 async def test_one_scrape_too_many_is_asked_to_come_back():

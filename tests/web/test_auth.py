@@ -13,6 +13,7 @@ import trustme
 from exporter.config.yaml_reader import SettingsError
 from exporter.web.app import Pages, serve
 from exporter.web.auth import MAX_WAITING, TooManyLoginsError, WebAuth
+from exporter.web.entry import Entry
 from exporter.web.limits import Limits
 from tests.fakes import scenes
 
@@ -54,15 +55,16 @@ async def guarded(path, **limits):
     )
     auth = await asyncio.to_thread(WebAuth, path)
     listen = [("127.0.0.1", 0)]
-    options = {"telemetry_path": "/metrics", "auth": auth, "limits": Limits(**limits)}
+    entry = Entry(auth=auth, lifecycle=True)
+    options = {"telemetry_path": "/metrics", "entry": entry, "limits": Limits(**limits)}
     async with serve(pages, listen, **options) as ((host, port),):
         yield f"{host}:{port}", auth
 
 
-async def status(url, **options):
+async def status(url, method="GET", **options):
     async with (
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as session,
-        session.get(url, **options) as reply,
+        session.request(method, url, **options) as reply,
     ):
         return reply.status
 
@@ -86,6 +88,9 @@ async def test_a_password_is_asked_for_but_for_health(tmp_path):
         assert await status(f"http://{where}/-/healthy") == 200
         assert await status(f"http://{where}/-/ready") == 200
         assert await status(f"http://{where}/api/v1/status") == 401
+        reload = {"url": f"http://{where}/-/reload", "method": "POST"}
+        assert await status(**reload) == 401
+        assert await status(**reload, **login("alice", "secret")) == 200
 
 
 async def test_users_are_read_again_and_a_broken_file_opens_no_door(tmp_path):

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from exporter.web.app import MAX_BODY, origin_of, text
+from exporter.web.app import MAX_BODY
+from exporter.web.entry import origin_of, text
 from exporter.web.limits import Limits
 from exporter.web.listen import listening
 from tests.fakes.depth import examples

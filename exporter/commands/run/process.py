@@ -23,6 +23,7 @@ from exporter.discover.identity import IdentityError
 from exporter.probe.drivers.driver import Driver
 from exporter.web.app import serve
 from exporter.web.auth import WebAuth
+from exporter.web.entry import Entry
 
 if TYPE_CHECKING:
     from exporter.apiserver.client import ApiClient
@@ -49,6 +50,10 @@ class Options:
     """Hosts and ports."""
     telemetry_path: str
     web_config: Path | None = None
+    lifecycle: bool = False
+    """True if a request may reload the configuration."""
+    hosts: tuple[str, ...] = ()
+    """Further names of this server, for requests that make it do something."""
     kubeconfig: str | None = None
     context: str | None = None
     shard: Shard | None = ALL
@@ -153,7 +158,9 @@ async def _serve(
     hangup: asyncio.Event,
     auth: WebAuth | None,
 ) -> None:
-    served = serve(daemon.pages, options.listen, telemetry_path=options.telemetry_path, auth=auth)
+    hosts = frozenset(host.lower() for host in options.hosts)
+    entry = Entry(auth=auth, lifecycle=options.lifecycle, hosts=hosts)
+    served = serve(daemon.pages, options.listen, telemetry_path=options.telemetry_path, entry=entry)
     try:
         async with served as addresses, asyncio.TaskGroup() as group:
             await daemon.start(group)
