@@ -5,6 +5,7 @@ import signal
 import sys
 import time
 from contextlib import AsyncExitStack
+from functools import partial
 from ipaddress import ip_address
 
 import pytest
@@ -166,6 +167,11 @@ async def test_a_leader_that_lost_its_lease_ends(member, api):
         assert "lost the lease to lead" in exporter.lines[-1]
 
 
+async def names_problem(exporter, what, message):
+    problems = (await exporter.status())["problems"]
+    return (what, message) in [(each["what"], each["message"]) for each in problems]
+
+
 async def test_what_only_a_restart_can_change_is_refused_at_a_reload(member):
     async with member.exporter(kubernetes="lease: one") as exporter:
         path = member.folder / "config.yaml"
@@ -184,10 +190,8 @@ async def test_what_only_a_restart_can_change_is_refused_at_a_reload(member):
             path.write_text(other)
             status, text = await exporter.get("/-/reload", "POST")
             assert (status, text.partition(": ")[2].strip()) == (500, told)
-            problems = {
-                each["what"]: each["message"] for each in (await exporter.status())["problems"]
-            }
-            assert problems["configuration"] == told
+            # The status is made at most once a second.
+            await exporter.until(partial(names_problem, exporter, "configuration", told))
         # What was discovered may be written down.
         path.write_text(f"cluster: cluster1\n{before}")
         assert (await exporter.get("/-/reload", "POST"))[0] == 200
