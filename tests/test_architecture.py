@@ -1,8 +1,10 @@
 """The contract of docs/architecture.md: layers, purity, sizes, and who knows which library."""
 
 import ast
+import re
 import subprocess
 import sys
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -145,3 +147,26 @@ def test_only_the_bridge_knows_grafanalib():
     for path in BOARDS.glob("*.py"):
         knows = any(name.startswith("grafanalib") for name in imports(path))
         assert knows == (path.stem == "bridge"), path
+
+
+CAMEL_CASE = re.compile("[A-Z][a-z0-9]+[A-Za-z0-9]*")
+"""Classes and aliases. Constants are in capitals, type variables are one letter."""
+
+
+def public_types(path):
+    """Yield the public classes and type aliases that a file defines at its top level."""
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            yield from (target.id for target in targets if isinstance(target, ast.Name))
+
+
+def test_a_class_or_an_alias_has_a_name_of_its_own():
+    places = defaultdict(list)
+    for module, path in MODULES.items():
+        for name in public_types(path):
+            if CAMEL_CASE.fullmatch(name):
+                places[name].append(module)
+    assert {name: where for name, where in places.items() if len(where) > 1} == {}

@@ -15,7 +15,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
 
-from exporter.accesslog.readers.open_file import Place
+from exporter.accesslog.readers.open_file import FilePlace
 
 VERSION = 1
 SAVE_EVERY = 1.0
@@ -23,7 +23,7 @@ SAVE_EVERY = 1.0
 _MAX_BYTES = 64 << 20
 
 
-Parts = dict[str, dict[str, bytes]]
+LineParts = dict[str, dict[str, bytes]]
 """Of each path, by stream: parts of lines that wait for their rest."""
 T = TypeVar("T")
 
@@ -31,8 +31,8 @@ T = TypeVar("T")
 class FilePlaces(NamedTuple):
     """How far each file of a source was read."""
 
-    places: tuple[Place, ...]
-    parts: Parts
+    places: tuple[FilePlace, ...]
+    parts: LineParts
 
 
 class CheckpointError(Exception):

@@ -40,7 +40,7 @@ class Lines:
 
     Args:
         counter: Of their format.
-        wrapping: What is around each line, one of `exporter.accesslog.wrappers.wrapper.WRAPPERS`.
+        wrapping: What is around each line, none, cri or docker.
         timed: Of the same format, with a second as span of time; None if it logs no time.
     """
 

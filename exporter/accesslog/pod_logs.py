@@ -22,7 +22,7 @@ class LogFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PodLog:
+class WantedLog:
     """A container whose log is wanted."""
 
     namespace: str
@@ -36,11 +36,12 @@ class PodLog:
     """What is wrong with an annotation, for people."""
 
 
-PodLogs = Mapping[tuple[str, str, str], PodLog]
-"""By namespace, pod and container."""
+LogKey = tuple[str, str, str]
+"""Namespace, pod and container."""
+WantedLogs = Mapping[LogKey, WantedLog]
 
 
-def pod_logs(workloads: Iterable[Workload], pods: Mapping[tuple[str, str], Pod]) -> PodLogs:
+def pod_logs(workloads: Iterable[Workload], pods: Mapping[tuple[str, str], Pod]) -> WantedLogs:
     """
     Return the logs to follow.
 
@@ -51,7 +52,7 @@ def pod_logs(workloads: Iterable[Workload], pods: Mapping[tuple[str, str], Pod])
         workloads: What stands behind the services that the local cluster exports.
         pods: Those that are known, by namespace and name; others are left for later.
     """
-    found: dict[tuple[str, str, str], PodLog] = {}
+    found: dict[LogKey, WantedLog] = {}
     for workload in workloads:
         for name in workload.pods:
             pod = pods.get((workload.service.namespace, name))
@@ -72,15 +73,9 @@ def read_file_name(path: str) -> LogFile | None:
     return LogFile(namespace=namespace, pod=pod, container=container, container_id=container_id)
 
 
-def log_of_file(path: str, logs: PodLogs) -> PodLog | None:
-    """Return which of *logs* the file at *path* is, or None if it is not wanted."""
-    file = read_file_name(path)
-    return None if file is None else logs.get((file.namespace, file.pod, file.container))
-
-
-def _log_of(pod: Pod, workload: Workload) -> PodLog:
+def _log_of(pod: Pod, workload: Workload) -> WantedLog:
     container, problem = _choose(pod, workload)
-    return PodLog(
+    return WantedLog(
         namespace=pod.namespace,
         pod=pod.name,
         container=container,
@@ -100,8 +95,8 @@ def _choose(pod: Pod, workload: Workload) -> tuple[str, str]:
     return next(by_port, names[0]), problem
 
 
-def _merged(one: PodLog, other: PodLog) -> PodLog:
-    return PodLog(
+def _merged(one: WantedLog, other: WantedLog) -> WantedLog:
+    return WantedLog(
         namespace=one.namespace,
         pod=one.pod,
         container=one.container,

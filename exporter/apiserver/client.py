@@ -13,7 +13,7 @@ from exporter.apiserver.credentials import Credentials, Source
 from exporter.apiserver.errors import CredentialsError
 from exporter.apiserver.recovery import Recovery
 from exporter.apiserver.replies import Chunks, check, decoded, whole
-from exporter.apiserver.transport import Tls, keep_alive, once, ssl_context
+from exporter.apiserver.transport import TlsOption, keep_alive, once, ssl_context
 
 CONNECT_LIMIT = 5.0
 REQUEST_LIMIT = 30.0
@@ -23,7 +23,7 @@ RELOAD_EVERY = 10.0
 """Seconds until credentials that were refused, or could not be loaded, are loaded again."""
 
 Params = Mapping[str, str]
-Json = dict[str, Any]
+JsonDict = dict[str, Any]
 _UNAUTHORIZED = 401
 _ACCESS_REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 _HEADERS = {
@@ -41,7 +41,7 @@ class _Request:
     method: str
     path: str
     params: Params | None = None
-    body: Json | None = None
+    body: JsonDict | None = None
     within: float = REQUEST_LIMIT
     """Seconds within which the reply must begin, and that of a document must end."""
     silence: float | None = None
@@ -67,7 +67,7 @@ class ApiClient:
         self._loading = asyncio.Lock()
         self._credentials: Credentials
         self._session: aiohttp.ClientSession
-        self._ssl: Tls = True
+        self._ssl: TlsOption = True
         self._tls: tuple[object, ...] | None = None
         self._stale_at = self._renew_at = 0.0
         self.problem = ""
@@ -112,15 +112,15 @@ class ApiClient:
 
     async def read(
         self, path: str, params: Params | None = None, *, within: float = REQUEST_LIMIT
-    ) -> Json:
+    ) -> JsonDict:
         """Return the object at *path*."""
         return decoded(await self.get(path, params, within=within), f"GET {path}")
 
-    async def create(self, path: str, body: Json, *, within: float = REQUEST_LIMIT) -> Json:
+    async def create(self, path: str, body: JsonDict, *, within: float = REQUEST_LIMIT) -> JsonDict:
         """POST *body* to the collection at *path*; return what the server made of it."""
         return await self._write("POST", path, body, within)
 
-    async def update(self, path: str, body: Json, *, within: float = REQUEST_LIMIT) -> Json:
+    async def update(self, path: str, body: JsonDict, *, within: float = REQUEST_LIMIT) -> JsonDict:
         """PUT *body*, which contains its resourceVersion; a CONFLICT if that is out of date."""
         return await self._write("PUT", path, body, within)
 
@@ -170,7 +170,7 @@ class ApiClient:
                 await check(reply, request.what, json=json)
             yield Chunks(reply, request.what)
 
-    async def _write(self, method: str, path: str, body: Json, within: float) -> Json:
+    async def _write(self, method: str, path: str, body: JsonDict, within: float) -> JsonDict:
         request = _Request(method=method, path=path, body=body, within=within)
         return decoded(await self._document(request), request.what)
 

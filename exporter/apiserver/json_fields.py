@@ -15,7 +15,7 @@ from typing import Any
 from exporter.model.clusterset import NOT_CLUSTERS, Address, Network, Port, ServiceName
 
 Json = Mapping[str, Any]
-Labels = tuple[tuple[str, str], ...]
+LabelPairs = tuple[tuple[str, str], ...]
 
 NOTHING: Json = {}
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -130,7 +130,7 @@ def cluster_id(key: str, value: str) -> str:
     return dns_label(key, value)
 
 
-def labels(parent: Json, key: str) -> Labels:
+def labels(parent: Json, key: str) -> LabelPairs:
     """Return labels in order; equal labels are one tuple, which saves memory."""
     found = mapping(parent, key)
     return _shared(tuple(sorted((sys.intern(name), text(found, name)) for name in found)))
@@ -138,7 +138,7 @@ def labels(parent: Json, key: str) -> Labels:
 
 # Objects of one service repeat these, and a copy in each would take most of the memory.
 @lru_cache(maxsize=4096)
-def _shared(pairs: Labels) -> Labels:
+def _shared(pairs: LabelPairs) -> LabelPairs:
     return pairs
 
 

@@ -9,7 +9,7 @@ _FIXED = len("2006-01-02T15:04:05.000000000")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class LogPlace:
     """How far a log has been read: the last time stamp, and which of its lines were read."""
 
     stamp: bytes = b""
@@ -18,20 +18,20 @@ class Place:
     """Checksums of the lines with exactly that time stamp."""
 
 
-BEGINNING = Place()
+BEGINNING = LogPlace()
 
 
-def since(unix: float) -> Place:
+def since(unix: float) -> LogPlace:
     """Return the place after everything that was written before *unix*, in seconds."""
-    return Place(stamp=f"{datetime.fromtimestamp(unix, UTC):%Y-%m-%dT%H:%M:%S.%f}Z".encode())
+    return LogPlace(stamp=f"{datetime.fromtimestamp(unix, UTC):%Y-%m-%dT%H:%M:%S.%f}Z".encode())
 
 
-def is_place(place: Place) -> bool:
+def is_place(place: LogPlace) -> bool:
     """Return whether reading can continue from *place*."""
     return not place.stamp or _moment(place.stamp)[0] > float("-inf")
 
 
-def latest(one: Place, other: Place) -> Place:
+def latest(one: LogPlace, other: LogPlace) -> LogPlace:
     """Return the later of two places in one log."""
     return other if is_later(other.stamp, one.stamp) else one
 

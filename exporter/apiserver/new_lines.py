@@ -3,7 +3,7 @@
 from collections import Counter
 from zlib import crc32
 
-from exporter.apiserver.log_place import BEGINNING, Place, is_later, is_stamp
+from exporter.apiserver.log_place import BEGINNING, LogPlace, is_later, is_stamp
 from exporter.apiserver.splitter import Splitter
 
 MAX_SAME = 1000
@@ -21,14 +21,14 @@ class NewLines:
         unstamped: Lines left out because they have no time stamp.
     """
 
-    def __init__(self, place: Place | None) -> None:
+    def __init__(self, place: LogPlace | None) -> None:
         self.place = place
         self.repeated = self.truncated = self.unstamped = 0
         self._had: Counter[int] = Counter()
         """Lines with the time stamp of our place that this reply has not brought again yet."""
         self._catching_up = self._had_many = False
 
-    def expect(self, place: Place) -> None:
+    def expect(self, place: LogPlace) -> None:
         """Prepare for a reply that begins at *place*, or somewhat before."""
         self._had, self._catching_up = Counter(place.lines), True
         self._had_many = len(place.lines) >= MAX_SAME
@@ -53,7 +53,7 @@ class NewLines:
                 same.append(crc32(text))
             block.append(text)
         self.truncated += splitter.too_long - before
-        self.place = Place(stamp=stamp, lines=tuple(same))
+        self.place = LogPlace(stamp=stamp, lines=tuple(same))
         return b"\n".join((*block, b"")) if block else b""
 
     def _was_had(self, at: bytes, text: bytes, stamp: bytes) -> bool:

@@ -18,7 +18,7 @@ from zlib import crc32
 
 from exporter.apiserver.client import REQUEST_LIMIT, ApiClient
 from exporter.apiserver.errors import ApiError, ErrorKind
-from exporter.apiserver.log_place import BEGINNING, Place, is_stamp
+from exporter.apiserver.log_place import BEGINNING, LogPlace, is_stamp
 from exporter.apiserver.new_lines import NewLines
 from exporter.apiserver.rate_limiter import Backoff, RateLimiter, Uniform
 from exporter.apiserver.replies import Chunks
@@ -36,7 +36,7 @@ REFUSED_FIRST, REFUSED_LONGEST = 30.0, 300.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Container:
+class ContainerRef:
     """The container whose log is read."""
 
     namespace: str
@@ -85,9 +85,9 @@ class PodLog:
     def __init__(
         self,
         client: ApiClient,
-        container: Container,
+        container: ContainerRef,
         *,
-        place: Place | None = BEGINNING,
+        place: LogPlace | None = BEGINNING,
         restarts: int = 0,
         silence: float = SILENCE,
         uniform: Uniform = random.uniform,
@@ -105,12 +105,12 @@ class PodLog:
         """The server ended a connection after the restarts were last counted."""
 
     @property
-    def place(self) -> Place | None:
+    def place(self) -> LogPlace | None:
         """The place after the last block; None as long as the end of the log is not known."""
         return self._lines.place
 
     @place.setter
-    def place(self, place: Place | None) -> None:
+    def place(self, place: LogPlace | None) -> None:
         self._lines.place = place
 
     @property
@@ -217,13 +217,13 @@ class PodLog:
             return self._restarts
         return max(restarts(pod, self._container.container), self._restarts)
 
-    def _from(self, place: Place) -> dict[str, str]:
+    def _from(self, place: LogPlace) -> dict[str, str]:
         """Return the query for what comes after *place*, and prepare for the reply."""
         self._lines.expect(place)
         stamp = {"sinceTime": place.stamp.decode()} if place.stamp else {}
         return self._query | stamp | {"limitBytes": str(MAX_CONNECTION)}
 
-    async def _end(self) -> Place:
+    async def _end(self) -> LogPlace:
         """Return the place after the last line that is there now."""
         await self._limiter.wait()
         query = self._query | {"tailLines": "1", "limitBytes": str(2 * MAX_LINE)}
@@ -234,7 +234,7 @@ class PodLog:
             async for chunk in chunks:
                 last = (splitter.feed(chunk) or [last])[-1]
         stamp, _, text = last.partition(b" ")
-        return Place(stamp=stamp, lines=(crc32(text),)) if is_stamp(stamp) else BEGINNING
+        return LogPlace(stamp=stamp, lines=(crc32(text),)) if is_stamp(stamp) else BEGINNING
 
     @property
     def _query(self) -> dict[str, str]:

@@ -18,7 +18,7 @@ from exporter.apiserver.client import REQUEST_LIMIT, ApiClient
 from exporter.apiserver.errors import ApiError, ErrorKind, kind_of, one_line
 from exporter.apiserver.freshness import Freshness
 from exporter.apiserver.rate_limiter import Uniform
-from exporter.apiserver.resource import PAGE, Event, Page, Resource, read_event, read_page
+from exporter.apiserver.resource import PAGE, Page, Resource, WatchEvent, read_event, read_page
 from exporter.apiserver.splitter import Splitter
 from exporter.apiserver.store import OutOfOrderError, Store, T, Trim
 from exporter.apiserver.waits import Wait, Waits
@@ -256,7 +256,7 @@ def _version_of(page: Page, title: str) -> str:
     return page.metadata.resource_version
 
 
-def _error_in(event: Event, title: str) -> ApiError:
+def _error_in(event: WatchEvent, title: str) -> ApiError:
     """Return the error that an ERROR event contains as a Status."""
     status = msgspec.json.decode(event.object)
     status = status if isinstance(status, dict) else {}

@@ -76,7 +76,7 @@ class Page(msgspec.Struct):
     items: list[msgspec.Raw] | None = None
 
 
-class Event(msgspec.Struct):
+class WatchEvent(msgspec.Struct):
     """One line of a watch."""
 
     type: str
@@ -84,7 +84,7 @@ class Event(msgspec.Struct):
 
 
 read_page = msgspec.json.Decoder(Page).decode
-read_event = msgspec.json.Decoder(Event).decode
+read_event = msgspec.json.Decoder(WatchEvent).decode
 
 
 def name_of(found: dict[str, Any]) -> str:

@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from exporter.apiserver.errors import one_line
-from exporter.apiserver.resource import Event, ListMeta, name_of, version_of
+from exporter.apiserver.resource import ListMeta, WatchEvent, name_of, version_of
 
 T = TypeVar("T")
 Trim = Callable[[dict[str, Any]], T | None]
@@ -75,7 +75,7 @@ class Store(Generic[T]):
         self.objects, self.broken = objects, broken
         return differs
 
-    def take(self, event: Event, place: str) -> str:
+    def take(self, event: WatchEvent, place: str) -> str:
         """
         Apply an event; return its resourceVersion, or nothing.
 

@@ -14,7 +14,7 @@ from exporter.apiserver.errors import CredentialsError
 _KEEP_ALIVE = ((socket.TCP_KEEPIDLE, 30), (socket.TCP_KEEPINTVL, 10), (socket.TCP_KEEPCNT, 3))
 """A peer that vanishes silently is noticed after a minute, also in a quiet watch."""
 
-Tls = ssl.SSLContext | bool
+TlsOption = ssl.SSLContext | bool
 """The type of aiohttp's argument `ssl`; True means the default context."""
 AddressInfo = tuple[
     int | socket.AddressFamily,

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from exporter.apiserver.json_fields import Labels
+from exporter.apiserver.json_fields import LabelPairs
 from exporter.model.clusterset import Address, Condition, Network, Port, ServiceName, Version
 
 
@@ -11,7 +11,7 @@ class ServiceExport:
     """The wish to export a service of the local cluster."""
 
     service: ServiceName
-    labels: Labels
+    labels: LabelPairs
     probed: bool
     karmada_cluster: str
     """Karmada's name of the local cluster, if Karmada sent this object."""
@@ -27,7 +27,7 @@ class ServiceImport:
     service: ServiceName
     cluster: str | None
     """The cluster whose share this is; None where the import is for all clusters."""
-    labels: Labels
+    labels: LabelPairs
     probed: bool
     headless: bool
     ips: tuple[Address, ...]
@@ -47,7 +47,7 @@ class ImportedSlice:
     old: bool
     """Its name is one of Lighthouse before 0.15. It counts only if there is no newer slice."""
     manager: str
-    labels: Labels
+    labels: LabelPairs
     headless: bool | None
     """None before Lighthouse 0.15, which always lists pods."""
     publish: bool
@@ -81,7 +81,7 @@ class LocalService:
     """A Service of the local cluster."""
 
     service: ServiceName
-    labels: Labels
+    labels: LabelPairs
     probed: bool
     headless: bool
     ips: tuple[Address, ...]

@@ -9,7 +9,7 @@ import re
 
 from exporter.apiserver.json_fields import (
     Json,
-    Labels,
+    LabelPairs,
     addresses,
     cluster_id,
     labels,
@@ -123,7 +123,7 @@ def _member_of(name: str) -> str:
     return cluster_id("cluster", matched[1] if matched else name)
 
 
-def _selectable(meta: Json) -> Labels:
+def _selectable(meta: Json) -> LabelPairs:
     found = mapping(meta, "labels")
     return labels(
         {"of": {k: found[k] for k in found if not k.startswith(_CONTROLLER_LABELS)}}, "of"

@@ -22,7 +22,7 @@ UNEXPLAINED = 30
 gives every second answer: by chance alone that many come in a row once in 10^9 probes."""
 
 
-Moment = tuple[float, float]
+SeenAt = tuple[float, float]
 """When something was seen, and seconds before that in which it may have been so already."""
 
 
@@ -259,7 +259,7 @@ class FailoverJudge:
 
 
 def _durations(
-    cause: Cause | None, outage: Began, answered: Moment, served: Moment
+    cause: Cause | None, outage: Began, answered: SeenAt, served: SeenAt
 ) -> tuple[dict[FailoverStage, float], dict[FailoverStage, float]]:
     """Return how long each stage took, and by how much each may be off."""
     answered_at, answered_gap = answered

@@ -22,7 +22,7 @@ class Graces:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class ExportState:
     """Whether a source cluster exports a service and is ready, and since when."""
 
     exported: bool
@@ -34,15 +34,15 @@ class Standing:
     """It exported the service until *since*, or until a short time before that."""
 
 
-def first_standing(*, exported: bool, ready: bool, now: float) -> Standing:
+def first_export_state(*, exported: bool, ready: bool, now: float) -> ExportState:
     """Return the first standing of a cluster. Nothing is known of the time before."""
     before = Locality.UNKNOWN if exported else Locality.REMOTE
-    return Standing(exported=exported, ready=ready, since=now, before=before)
+    return ExportState(exported=exported, ready=ready, since=now, before=before)
 
 
 def move(
-    standing: Standing, *, exported: bool, ready: bool, now: float, graces: Graces
-) -> Standing:
+    standing: ExportState, *, exported: bool, ready: bool, now: float, graces: Graces
+) -> ExportState:
     """Return the standing after an inventory that came at the moment *now*."""
     if (standing.exported, standing.ready) == (exported, ready):
         return standing
@@ -50,12 +50,12 @@ def move(
     was_exported = standing.exported or (
         standing.was_exported and now - standing.since < graces.export
     )
-    return Standing(
+    return ExportState(
         exported=exported, ready=ready, since=now, before=before, was_exported=was_exported
     )
 
 
-def crossing(standing: Standing, *, now: float, graces: Graces) -> Locality:
+def crossing(standing: ExportState, *, now: float, graces: Graces) -> Locality:
     """Judge a hit on another cluster from the cluster with this *standing*."""
     age = now - standing.since
     if not standing.exported:
@@ -79,12 +79,12 @@ class Standings:
 
     __slots__ = ("_past",)
 
-    def __init__(self, first: Standing) -> None:
+    def __init__(self, first: ExportState) -> None:
         # There is nearly always only one. A deque would take 600 bytes, thousands of times.
-        self._past: tuple[Standing, ...] = (first,)
+        self._past: tuple[ExportState, ...] = (first,)
 
     @property
-    def now(self) -> Standing:
+    def now(self) -> ExportState:
         """Return the newest standing."""
         return self._past[-1]
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from exporter.judge.expect import Outcome, check, expect
 from exporter.judge.failover import FailoverJudge, ProbeObservation
-from exporter.judge.locality import Graces, Standings, crossing, first_standing
+from exporter.judge.locality import Graces, Standings, crossing, first_export_state
 from exporter.judge.mode import ModeJudge, Serving
 from exporter.judge.owners import Owners
 from exporter.judge.spread import Spread
@@ -140,7 +140,7 @@ class ServiceTrack:
             # A cluster that joins a service known already is known not to have exported it before.
             if cluster not in self.standings:
                 self.standings[cluster] = Standings(
-                    first_standing(exported=first and exported, ready=first and ready, now=now)
+                    first_export_state(exported=first and exported, ready=first and ready, now=now)
                 )
             self.standings[cluster].move(exported=exported, ready=ready, now=now, graces=graces)
         for gone in self.pinned.keys() - exports.keys():

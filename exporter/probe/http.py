@@ -13,7 +13,7 @@ from exporter.model.clusterset import Address
 from exporter.model.probes import Failure, Phase, Reply
 from exporter.probe.drivers.waits import READ, Socket
 from exporter.probe.http_reply import HttpReply, TooLargeError, read_reply
-from exporter.probe.tcp import OUR_ERRORS, Connection, connect, connect_failure, tcp_socket
+from exporter.probe.tcp import OUR_ERRORS, OpenedConnection, connect, connect_failure, tcp_socket
 from exporter.probe.tls import Tls, TlsStream, blind_context, tls_failure
 
 _MOVED = frozenset({301, 302, 303, 307, 308})
@@ -59,7 +59,7 @@ class _Exchange:
         self._request, self._host = request, host
         self._phase = Phase.CONNECT
         self.seen = HttpReply(head_only=request.method == "HEAD", keep=request.body is not None)
-        self.opened: Connection | None = None
+        self.opened: OpenedConnection | None = None
         self.tls: float | None = None
         self.expires: float | None = None
         self.took: float | None = None

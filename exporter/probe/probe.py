@@ -19,7 +19,7 @@ MAX_ADDRESSES = 16
 CHANCE = Random()  # noqa: S311 - nothing secret depends on it
 
 
-Key = tuple[Question, Lookup, Server | None]
+TargetKey = tuple[Question, Lookup, Server | None]
 """What makes a target the same in another configuration."""
 
 
@@ -44,7 +44,7 @@ class Target:
     """The one name server to ask; None for those of the system."""
 
     @property
-    def key(self) -> Key:
+    def key(self) -> TargetKey:
         """Return what makes it the same target in another configuration."""
         return self.question, self.lookup, self.server
 

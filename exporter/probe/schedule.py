@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from exporter.model.clusterset import ServiceName
 from exporter.model.probes import Probe, Skip
 from exporter.probe.drivers.runner import Runner
-from exporter.probe.probe import CHANCE, MAX_ADDRESSES, Get, Key, Resolve, Target, probe_once
+from exporter.probe.probe import CHANCE, MAX_ADDRESSES, Get, Resolve, Target, TargetKey, probe_once
 
 if TYPE_CHECKING:
     from exporter.probe.drivers.driver import Alarm
@@ -101,7 +101,7 @@ class Schedule:
         self._emit, self._skipped, self._delayed = emit, skipped, delayed
         self._runner, self._chance = runner, chance
         self.configure(pace, resolve=resolve, get=get)
-        self._slots: dict[Key, _Slot] = {}
+        self._slots: dict[TargetKey, _Slot] = {}
         self._heap: list[tuple[float, int, _Slot]] = []
         self._accelerated: dict[ServiceName, float] = {}
         self._places: dict[ServiceName, float] = {}

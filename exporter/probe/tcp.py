@@ -25,7 +25,7 @@ class TcpRequest:
     """A probe by TCP: sends nothing, and is good if the connection opens."""
 
 
-class Connection(NamedTuple):
+class OpenedConnection(NamedTuple):
     """A connection that opened."""
 
     took: float
@@ -51,11 +51,11 @@ def tcp_socket(address: Address, source: Address | None, deadline: float) -> Soc
     return open_socket(socket.SOCK_STREAM, address.version, source, deadline)
 
 
-async def connect(sock: Socket, address: Address, port: int) -> Connection:
+async def connect(sock: Socket, address: Address, port: int) -> OpenedConnection:
     """Open a connection; OSError if that fails."""
     began = time.monotonic()
     await sock.open((str(address), port))
-    return Connection(time.monotonic() - began, _rtt(sock))
+    return OpenedConnection(time.monotonic() - began, _rtt(sock))
 
 
 def _rtt(sock: Socket) -> float | None:

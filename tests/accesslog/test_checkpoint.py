@@ -8,7 +8,7 @@ import pytest
 
 from exporter.accesslog.checkpoint import Checkpoint, CheckpointError, FilePlaces, Saver
 from exporter.accesslog.readers.files import Follower
-from exporter.accesslog.readers.open_file import Place
+from exporter.accesslog.readers.open_file import FilePlace
 
 
 def place(**changes):
@@ -21,7 +21,7 @@ def place(**changes):
         "held": b"half",
         "skipping": False,
     }
-    return Place(**words | changes)
+    return FilePlace(**words | changes)
 
 
 def append(path, text):

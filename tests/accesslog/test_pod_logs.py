@@ -3,7 +3,7 @@
 import pytest
 
 from exporter.accesslog.parse_pod import parse_pod
-from exporter.accesslog.pod_logs import LogFile, PodLog, log_of_file, pod_logs, read_file_name
+from exporter.accesslog.pod_logs import LogFile, WantedLog, pod_logs, read_file_name
 from exporter.model.clusterset import Container, Pod, ServiceName, Workload
 
 NGINX = ServiceName("shop", "nginx")
@@ -63,7 +63,7 @@ def test_a_pod_behind_two_services_has_one_log_for_both():
     admin = ServiceName("shop", "admin")
     found = logs(workload(), workload(service=admin, log_format="json"))
     assert found == {
-        ("shop", "nginx-1", "web"): PodLog(
+        ("shop", "nginx-1", "web"): WantedLog(
             namespace="shop", pod="nginx-1", container="web", services=(NGINX, admin), format="json"
         )
     }
@@ -92,14 +92,6 @@ def test_a_pod_of_another_namespace_is_another_one():
 def test_the_names_of_log_files_on_a_node(path, file):
     wanted = file and LogFile(namespace=file[0], pod=file[1], container=file[2], container_id=ID)
     assert read_file_name(path) == wanted
-
-
-def test_of_the_files_on_a_node_only_those_wanted_are_followed():
-    wanted = logs(workload())
-    assert log_of_file(f"/x/nginx-1_shop_web-{ID}.log", wanted).services == (NGINX,)
-    assert log_of_file(f"/x/nginx-1_shop_app-{ID}.log", wanted) is None
-    assert log_of_file(f"/x/nginx-2_shop_web-{ID}.log", wanted) is None
-    assert log_of_file("/var/log/syslog", wanted) is None
 
 
 def test_a_pod_as_the_api_server_has_it():

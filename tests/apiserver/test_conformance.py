@@ -13,8 +13,8 @@ import pytest
 
 from exporter.apiserver.errors import ApiError, ErrorKind
 from exporter.apiserver.lease import Election
-from exporter.apiserver.log_place import BEGINNING, Place
-from exporter.apiserver.pod_log import Container, PodLog, restarts
+from exporter.apiserver.log_place import BEGINNING, LogPlace
+from exporter.apiserver.pod_log import ContainerRef, PodLog, restarts
 from exporter.apiserver.reflector import Reflector, Resource, WatchState
 from tests.fakes.apiaccess import ADMIN, EXPORTER, USERS
 from tests.fakes.virtual import until
@@ -342,8 +342,8 @@ async def test_the_log_of_a_containers_life_before(api, maps):
     asked = {"container": "app", "previous": "true", "sinceTime": stamp(2)}
     assert await api.call("GET", f"{pod}/log", **asked) == (200, "two\n")
     async with api.client() as client:
-        container = Container(namespace=namespace, pod="web", container="app")
-        followed = PodLog(client, container, place=Place(stamp=stamp(1).encode()), restarts=1)
+        container = ContainerRef(namespace=namespace, pod="web", container="app")
+        followed = PodLog(client, container, place=LogPlace(stamp=stamp(1).encode()), restarts=1)
         async with aclosing(followed.blocks()) as blocks:
             found = b""
             while b"three" not in found:
@@ -365,10 +365,10 @@ async def test_logs_that_cannot_be_had(api, maps):
     status, _ = await api.call("GET", f"{path}/web/log", token=EXPORTER, container="app")
     assert status == 403
     async with api.client() as client:
-        other = PodLog(client, Container(namespace=namespace, pod="web", container="other"))
+        other = PodLog(client, ContainerRef(namespace=namespace, pod="web", container="other"))
         with pytest.raises(ApiError, match="container other is not valid"):
             await anext(other.blocks())
-        gone = PodLog(client, Container(namespace=namespace, pod="nothing", container="app"))
+        gone = PodLog(client, ContainerRef(namespace=namespace, pod="nothing", container="app"))
         assert [block async for block in gone.blocks()] == []
 
 
@@ -377,7 +377,7 @@ async def test_a_log_is_followed(api, maps):
     log = await api.pod(namespace, "web")
     log.write(b"old", stamp(1))
     async with api.client() as client:
-        whose = Container(namespace=namespace, pod="web", container="app")
+        whose = ContainerRef(namespace=namespace, pod="web", container="app")
         followed = PodLog(client, whose, place=None)
         lines = b""
         async with asyncio.timeout(LIMIT), aclosing(followed.blocks()) as blocks:

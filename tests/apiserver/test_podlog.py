@@ -9,9 +9,9 @@ import pytest
 
 from exporter.apiserver.client import ApiClient
 from exporter.apiserver.errors import ApiError
-from exporter.apiserver.log_place import BEGINNING, Place, since
+from exporter.apiserver.log_place import BEGINNING, LogPlace, since
 from exporter.apiserver.new_lines import NewLines
-from exporter.apiserver.pod_log import MAX_LINE, Container, PodLog
+from exporter.apiserver.pod_log import MAX_LINE, ContainerRef, PodLog
 from exporter.apiserver.splitter import Splitter
 from tests.fakes import apifaults as faults
 from tests.fakes.apiaccess import Fixed
@@ -19,7 +19,7 @@ from tests.fakes.apifaults import Fault
 from tests.fakes.apiserver import ApiServer, running
 from tests.fakes.virtual import until
 
-WEB = Container(namespace="shop", pod="web", container="app")
+WEB = ContainerRef(namespace="shop", pod="web", container="app")
 BEGIN = 1_700_000_000
 
 
@@ -232,7 +232,7 @@ async def test_the_tail_of_a_container_that_was_started_anew_is_read_first(serve
 @pytest.mark.parametrize(
     ("place", "lines"),
     [
-        pytest.param(Place(), [b"one", b"two", b"three"], id="from the beginning"),
+        pytest.param(LogPlace(), [b"one", b"two", b"three"], id="from the beginning"),
         pytest.param(since(BEGIN + 0.5), [b"two", b"three"], id="from a place"),
         pytest.param(None, [b"three"], id="from the end"),
     ],
@@ -353,7 +353,7 @@ async def test_over_all_faults_at_once_each_line_comes_once(server, seed):
         faults.ok(b"", content_type="text/plain"),
     ]
     stamp, written = BEGIN, []
-    async with reading(server, place=Place(), silence=30) as reader:
+    async with reading(server, place=LogPlace(), silence=30) as reader:
         for number in range(400):
             stamp += chance.choice([0, 0, 0.000001, 0.4, 2])
             written.append(b"line %d" % (number // 3))

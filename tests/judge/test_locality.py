@@ -1,6 +1,6 @@
 import pytest
 
-from exporter.judge.locality import MAX_PAST, Graces, Standings, first_standing, locality
+from exporter.judge.locality import MAX_PAST, Graces, Standings, first_export_state, locality
 from exporter.model.clusterset import EXTERNAL, UNKNOWN, VTEP
 from exporter.model.verdicts import Locality
 
@@ -13,7 +13,7 @@ def told(story):
     standings = None
     for at, (exported, ready) in story:
         if standings is None:
-            standings = Standings(first_standing(exported=exported, ready=ready, now=at))
+            standings = Standings(first_export_state(exported=exported, ready=ready, now=at))
         standings.move(exported=exported, ready=ready, now=at, graces=GRACES)
     return standings
 

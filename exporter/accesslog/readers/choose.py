@@ -8,7 +8,7 @@ read from there on, and not from long before.
 import os
 from collections.abc import Collection, Mapping, Sequence
 
-from exporter.accesslog.pod_logs import PodLogs, read_file_name
+from exporter.accesslog.pod_logs import WantedLogs, read_file_name
 from exporter.accesslog.readers.paths import Id
 
 
@@ -25,7 +25,7 @@ class Chosen:
 
     def __init__(self) -> None:
         self.names: Collection[tuple[str, str]] = frozenset()
-        self.logs: PodLogs = {}
+        self.logs: WantedLogs = {}
         self.known: Collection[tuple[str, str]] = frozenset()
         self.present: frozenset[tuple[str, str]] = frozenset()
         self._sizes: Mapping[str, tuple[Id, int]] = {}

@@ -5,7 +5,7 @@ import stat
 from collections.abc import Sequence
 
 from exporter.accesslog.readers.choose import Chosen
-from exporter.accesslog.readers.open_file import OpenFile, Place, Poll, last_line_end
+from exporter.accesslog.readers.open_file import FilePlace, OpenFile, Poll, last_line_end
 from exporter.accesslog.readers.paths import Id, expand, id_of, near
 
 
@@ -20,7 +20,7 @@ class FileSet:
     """
 
     def __init__(
-        self, patterns: Sequence[str], places: Sequence[Place] | None, chosen: Chosen | None
+        self, patterns: Sequence[str], places: Sequence[FilePlace] | None, chosen: Chosen | None
     ) -> None:
         self._patterns, self._resume, self._chosen = patterns, places, chosen
         self._first = True
@@ -29,7 +29,7 @@ class FileSet:
         self.dropped: frozenset[str] = frozenset()
         """Paths that are there and not, or no longer, chosen."""
         self.troubled: dict[str, str] = {}
-        self.lost: dict[Id, Place] = {}
+        self.lost: dict[Id, FilePlace] = {}
         """Where files were that could not be read any more."""
 
     def look(self, now: float, poll: Poll) -> None:
@@ -90,7 +90,7 @@ class FileSet:
             if self._chosen is None or self._chosen.is_open(place.path):
                 self._go_on(place, now, poll)
 
-    def _go_on(self, place: Place, now: float, poll: Poll) -> None:
+    def _go_on(self, place: FilePlace, now: float, poll: Poll) -> None:
         """Open the file of *place* wherever in its folder it is now."""
         wanted = (place.device, place.inode)
         try:
@@ -107,7 +107,7 @@ class FileSet:
             return
         self._resume_at(place, descriptor, now)
 
-    def _resume_at(self, place: Place, descriptor: int, now: float) -> None:
+    def _resume_at(self, place: FilePlace, descriptor: int, now: float) -> None:
         file = OpenFile(place.path, descriptor, place.offset, place.held, place.tail, active=now)
         file.skipping = place.skipping
         # Another file may have its number by now, or it was written anew; _read finds out.

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from exporter.accesslog.readers.choose import Chosen
 from exporter.accesslog.readers.file_set import FileSet
-from exporter.accesslog.readers.open_file import MAX_FILE, MAX_POLL, OpenFile, Place, Poll
+from exporter.accesslog.readers.open_file import MAX_FILE, MAX_POLL, FilePlace, OpenFile, Poll
 from exporter.accesslog.readers.paths import id_of
 
 LINGER = 5.0
@@ -46,7 +46,7 @@ class Follower:
     def __init__(
         self,
         patterns: Sequence[str],
-        places: Sequence[Place] | None = None,
+        places: Sequence[FilePlace] | None = None,
         chosen: Chosen | None = None,
     ) -> None:
         self._chosen, self._set = chosen, FileSet(patterns, places, chosen)
@@ -118,7 +118,7 @@ class Follower:
         """Return whether there is nothing to do at the moment *now*."""
         return self._busy_until < now < self._look_at
 
-    def places(self) -> list[Place]:
+    def places(self) -> list[FilePlace]:
         """Return how far each file has been read; only between two polls."""
         open_ = [file.place(id_) for id_, file in self._set.files.items()]
         return [*open_, *self._set.lost.values()]

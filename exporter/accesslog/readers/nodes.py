@@ -5,10 +5,10 @@ from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 
-from exporter.accesslog.checkpoint import Parts
+from exporter.accesslog.checkpoint import LineParts
 from exporter.accesslog.formats.log_format import FormatError
 from exporter.accesslog.line_reader import Lines
-from exporter.accesslog.pod_logs import PodLog, PodLogs, read_file_name
+from exporter.accesslog.pod_logs import LogKey, WantedLog, WantedLogs, read_file_name
 from exporter.accesslog.readers.choose import Chosen
 from exporter.accesslog.readers.paths import expand
 from exporter.accesslog.readers.reader import Reader
@@ -19,8 +19,6 @@ from exporter.model.traffic import LogCounts
 
 CHOOSE_EVERY = 1.0
 """Seconds between two looks for pods that came to this node."""
-
-Key = tuple[str, str, str]
 
 
 class NodeReader:
@@ -74,7 +72,7 @@ class NodeReader:
 class _Held(NamedTuple):
     """What counts the lines of one container."""
 
-    log: PodLog
+    log: WantedLog
     lines: Lines
     stack: ExitStack
 
@@ -84,15 +82,15 @@ class _NodeLines:
 
     def __init__(self, reader: Reader, source: LogSource) -> None:
         self._reader, self._source = reader, source
-        self._held: dict[Key, _Held] = {}
-        self._wanted: PodLogs = {}
-        self._kept: Parts = {}
+        self._held: dict[LogKey, _Held] = {}
+        self._wanted: WantedLogs = {}
+        self._kept: LineParts = {}
         """Parts of lines of files whose pods are not known yet."""
         self._last: Lines | None = None
 
-    def use(self, wanted: PodLogs) -> dict[Key, str]:
+    def use(self, wanted: WantedLogs) -> dict[LogKey, str]:
         """Count the lines of these from now on; return what is wrong with some of them."""
-        problems: dict[Key, str] = {}
+        problems: dict[LogKey, str] = {}
         self._wanted = wanted
         for key, each in wanted.items():
             held = self._held.get(key)
@@ -109,13 +107,13 @@ class _NodeLines:
                 held.stack.close()
         return problems
 
-    def _made(self, log: PodLog) -> _Held:
+    def _made(self, log: WantedLog) -> _Held:
         with ExitStack() as stack:
             one = source_of(log, self._source)
             lines = stack.enter_context(self._reader.counting(one))
             return _Held(log, lines, stack.pop_all())
 
-    def _kept_of(self, key: Key) -> Parts:
+    def _kept_of(self, key: LogKey) -> LineParts:
         return {each: self._kept.pop(each) for each in list(self._kept) if _key(each) == key}
 
     def count(self, stream: str, block: bytes) -> LogCounts:
@@ -140,7 +138,7 @@ class _NodeLines:
         for held in self._held.values():
             held.lines.keep(streams)
 
-    def all_parts(self) -> Parts:
+    def all_parts(self) -> LineParts:
         """Return what is held of lines that are not whole yet."""
         parts = dict(self._kept)
         for held in self._held.values():
@@ -170,6 +168,6 @@ def _counting(reader: Reader, source: LogSource) -> Iterator[_NodeLines]:
         lines.close()
 
 
-def _key(stream: str) -> Key | None:
+def _key(stream: str) -> LogKey | None:
     file = read_file_name(stream)
     return None if file is None else (file.namespace, file.pod, file.container)

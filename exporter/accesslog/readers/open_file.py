@@ -16,7 +16,7 @@ BOM = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class FilePlace:
     """How far a file has been read: enough to go on there after a restart."""
 
     path: str
@@ -101,10 +101,10 @@ class OpenFile:
             self.active = now
         return got
 
-    def place(self, id_: Id) -> Place:
+    def place(self, id_: Id) -> FilePlace:
         """Return how far the file *id_* has been read."""
         device, inode = id_
-        return Place(
+        return FilePlace(
             path=self.path,
             device=device,
             inode=inode,

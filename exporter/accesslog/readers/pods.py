@@ -8,7 +8,7 @@ from functools import partial
 from exporter.accesslog.checkpoint import SAVE_EVERY, Checkpoint, CheckpointError, Saver
 from exporter.accesslog.formats.log_format import FormatError
 from exporter.accesslog.line_reader import Lines
-from exporter.accesslog.pod_logs import PodLog, PodLogs
+from exporter.accesslog.pod_logs import LogKey, WantedLog, WantedLogs
 from exporter.accesslog.readers.reader import Reader
 from exporter.accesslog.readers.workloads import LOOK_EVERY, Name, Workloads, source_of
 from exporter.accesslog.sink import Sink
@@ -24,8 +24,7 @@ HANDOVER = 60.0
 MAX_PLACES = 2000
 """Logs that are read on from where we had come to, should their pods come back."""
 
-Key = tuple[str, str, str]
-Places = dict[str, log_place.Place]
+LogPlaces = dict[str, log_place.LogPlace]
 
 
 class PodReader:
@@ -60,14 +59,14 @@ class PodReader:
         self._client, self._workloads, self._unix = client, workloads, unix
         self._sink, self._reader, self._taken_over = sink, reader, taken_over
         self._problem_group = sink.problem_group("pod logs")
-        self._places: dict[Key, log_place.Place] = {}
-        self._followed: dict[Key, podlog.PodLog] = {}
-        self._tasks: dict[Key, asyncio.Task[None]] = {}
+        self._places: dict[LogKey, log_place.LogPlace] = {}
+        self._followed: dict[LogKey, podlog.PodLog] = {}
+        self._tasks: dict[LogKey, asyncio.Task[None]] = {}
 
     async def read(self, source: LogSource) -> None:
         """Follow until cancelled."""
         directory = source.state_directory
-        keeper = None if directory is None else Checkpoint(directory, source.title, Places)
+        keeper = None if directory is None else Checkpoint(directory, source.title, LogPlaces)
         saver = Saver(keeper, partial(self._sink.checkpoint_failed, source.title))
         await self._load(source.title, keeper)
         try:
@@ -87,7 +86,7 @@ class PodReader:
             self._problem_group.keep(())
             self._sink.log_gone(source.title)
 
-    async def _load(self, title: str, keeper: Checkpoint[Places] | None) -> None:
+    async def _load(self, title: str, keeper: Checkpoint[LogPlaces] | None) -> None:
         """Take up the places that the process before left, but for what others read meanwhile."""
         if keeper is None or self._places:
             return
@@ -102,17 +101,17 @@ class PodReader:
                 case [namespace, pod, container] if log_place.is_place(place):
                     self._places[namespace, pod, container] = place
 
-    async def _save(self, saver: Saver[Places]) -> None:
+    async def _save(self, saver: Saver[LogPlaces]) -> None:
         while True:
             await asyncio.sleep(SAVE_EVERY)
             saver.note(self._all_places())
             await saver.save()
 
-    def _all_places(self) -> Places:
+    def _all_places(self) -> LogPlaces:
         held = {key: each.place for key, each in self._followed.items()}
         return {"/".join(k): p for k, p in (self._places | held).items() if p is not None}
 
-    async def _wanted(self, source: LogSource) -> PodLogs:
+    async def _wanted(self, source: LogSource) -> WantedLogs:
         """Return the logs to follow."""
         found = await self._workloads.logs(self._workloads.names)
         limit = source.pods or 0
@@ -124,7 +123,7 @@ class PodReader:
         return found
 
     def _arrange(
-        self, group: asyncio.TaskGroup, wanted: PodLogs, source: LogSource, *, first: bool
+        self, group: asyncio.TaskGroup, wanted: WantedLogs, source: LogSource, *, first: bool
     ) -> None:
         """Follow the logs that are *wanted*, and no others."""
         for key in self._tasks.keys() - wanted.keys():
@@ -140,7 +139,7 @@ class PodReader:
                 self._show(each, self._followed[key].problem)
         self._sink.pods_followed(len(self._tasks))
 
-    def _place(self, key: Key, wanted: PodLog, *, first: bool) -> log_place.Place | None:
+    def _place(self, key: LogKey, wanted: WantedLog, *, first: bool) -> log_place.LogPlace | None:
         """Return where to begin with a log; None: at its end."""
         begin = self._taken_over()
         if (place := self._places.get(key)) is not None:
@@ -152,10 +151,10 @@ class PodReader:
         return log_place.BEGINNING if since is None else log_place.since(since)
 
     async def _follow(
-        self, wanted: PodLog, place: log_place.Place | None, source: LogSource
+        self, wanted: WantedLog, place: log_place.LogPlace | None, source: LogSource
     ) -> None:
         key, name = _key(wanted), _name(wanted)
-        container = podlog.Container(namespace=key[0], pod=key[1], container=key[2])
+        container = podlog.ContainerRef(namespace=key[0], pod=key[1], container=key[2])
         followed = self._followed[key] = podlog.PodLog(
             self._client,
             container,
@@ -181,7 +180,7 @@ class PodReader:
                 self._keep_place(key)
                 del self._followed[key]
 
-    def _keep_place(self, key: Key) -> None:
+    def _keep_place(self, key: LogKey) -> None:
         """Remember how far a log was read, for when it is wanted again."""
         if key in self._followed and (place := self._followed[key].place) is not None:
             self._places.pop(key, None)
@@ -189,7 +188,7 @@ class PodReader:
             if len(self._places) > MAX_PLACES:
                 del self._places[next(iter(self._places))]
 
-    def _show(self, wanted: PodLog, problem: str) -> None:
+    def _show(self, wanted: WantedLog, problem: str) -> None:
         message = problem or wanted.problem
         where = f"{wanted.namespace}/{wanted.pod}"
         self._problem_group.set_message(_key(wanted), message and f"{where}: {message}")
@@ -217,11 +216,11 @@ class PodReader:
         return counts
 
 
-def _key(log: PodLog) -> Key:
+def _key(log: WantedLog) -> LogKey:
     return (log.namespace, log.pod, log.container)
 
 
-def _name(log: PodLog) -> Name:
+def _name(log: WantedLog) -> Name:
     return (log.namespace, log.pod)
 
 

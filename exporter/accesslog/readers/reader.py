@@ -10,7 +10,7 @@ from typing import Protocol
 
 import structlog
 
-from exporter.accesslog.checkpoint import Checkpoint, CheckpointError, FilePlaces, Parts, Saver
+from exporter.accesslog.checkpoint import Checkpoint, CheckpointError, FilePlaces, LineParts, Saver
 from exporter.accesslog.counter import Counter
 from exporter.accesslog.line_reader import Lines
 from exporter.accesslog.readers.choose import Chosen
@@ -41,7 +41,7 @@ class Streams(Protocol):
     def keep(self, streams: Collection[str]) -> None:
         """Let go of all streams but these."""
 
-    def all_parts(self) -> Parts:
+    def all_parts(self) -> LineParts:
         """Return what is held of lines that are not whole yet."""
 
     def restore(self, stream: str, parts: dict[str, bytes]) -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import structlog
 
 from exporter.accesslog.parse_pod import parse_pod
-from exporter.accesslog.pod_logs import PodLog, PodLogs, pod_logs
+from exporter.accesslog.pod_logs import WantedLog, WantedLogs, pod_logs
 from exporter.accesslog.sink import Sink
 from exporter.accesslog.source import LogSource
 from exporter.apiserver.client import ApiClient
@@ -73,7 +73,7 @@ class Workloads:
         self.due, before = asyncio.Event(), self.due
         before.set()
 
-    def since(self, log: PodLog) -> float | None:
+    def since(self, log: WantedLog) -> float | None:
         """
         Return since when, in unix time, lines of *log* count; None if all do.
 
@@ -85,7 +85,7 @@ class Workloads:
         known = (self._since[each] for each in log.services if each in self._since)
         return min(known, default=None)
 
-    async def logs(self, names: Collection[Name]) -> PodLogs:
+    async def logs(self, names: Collection[Name]) -> WantedLogs:
         """Return the logs of those of the pods *names* that are known, after asking for others."""
         await self._ask(names)
         pods = {name: self._pods[name] for name in names if name in self._pods}
@@ -169,7 +169,7 @@ def _name(workload: Workload, pod: str) -> Name:
     return (workload.service.namespace, pod)
 
 
-def source_of(log: PodLog, source: LogSource) -> LogSource:
+def source_of(log: WantedLog, source: LogSource) -> LogSource:
     """Return *source* as it is for one log that it leads to."""
     return replace(
         source,

@@ -14,7 +14,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
 MAX_LINE = 64 << 10
-WRAPPERS = ("none", "cri", "docker")
 
 _CRI_WHOLE = re.compile(rb"^[^ \n]++ std(?:out|err) F(?::[^ \n]*+)? ([^\n]*+)\n", re.MULTILINE)
 _CRI = re.compile(rb"[^ ]++ (std(?:out|err)) ([FP])(?::[^ ]*+)? (.*+)", re.DOTALL)

@@ -13,7 +13,7 @@ READ, WRITE = 1, 4
 _NONBLOCK: int = getattr(socket, "SOCK_NONBLOCK", 0)
 
 
-class Wait:
+class Suspension:
     """
     A wait for something other than a socket.
 
@@ -32,7 +32,7 @@ class Wait:
 
 async def together(runs: Sequence[Run[T]]) -> list[T]:
     """Run all of *runs* at once, at least one; return their results in the same order."""
-    return cast("list[T]", await Wait(tuple(runs)))
+    return cast("list[T]", await Suspension(tuple(runs)))
 
 
 class Socket(socket.SocketType):
@@ -77,7 +77,7 @@ class Socket(socket.SocketType):
         """
         if time.monotonic() >= self.deadline:
             raise TimeoutError
-        await Wait(None)
+        await Suspension(None)
 
     async def open(self, address: tuple[str, int]) -> None:
         """Connect; OSError if that fails."""

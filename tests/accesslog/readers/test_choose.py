@@ -2,7 +2,7 @@
 
 import pytest
 
-from exporter.accesslog.pod_logs import PodLog
+from exporter.accesslog.pod_logs import WantedLog
 from exporter.accesslog.readers.choose import Chosen
 from exporter.accesslog.readers.files import LINGER, PARKED, Follower
 from exporter.model.clusterset import ServiceName
@@ -24,7 +24,7 @@ class Life:
         self.chosen.known = frozenset(key[:2] for key in keys)
         self.chosen.names = frozenset(key[:2] for key in (*keys, *waiting))
         self.chosen.logs = {
-            key: PodLog(namespace=key[0], pod=key[1], container=key[2], services=(SERVICE,))
+            key: WantedLog(namespace=key[0], pod=key[1], container=key[2], services=(SERVICE,))
             for key in keys
         }
 
