@@ -1,10 +1,13 @@
 """
 Elects the one of several replicas that works: the one that holds a Lease.
 
-This works as Kubernetes' own leader election, with one stricter rule. A timer ends the leadership
-at the renew deadline, even if a request is still running. The deadline counts from the moment at
-which the last renewal was sent. A rival waits for the whole lease from when it last saw it
-renewed. No wall clock is compared.
+This works as Kubernetes' own leader election, with one difference. A leader that cannot reach the
+API server goes on leading, because it measures what clients get, and nobody else may be able to.
+It stops when it sees that another replica holds the Lease. From the renew deadline on it is not
+`certain` that it is the only leader; what must not happen twice waits then. The deadline counts
+from the moment at which the last renewal was sent, and a timer keeps it even if a request is still
+running. A rival waits for the whole lease from when it last saw it renewed. No wall clock is
+compared.
 """
 
 import asyncio
@@ -38,15 +41,16 @@ class Election:
         namespace, name: The namespace and the name of the Lease.
         identity: Our name, for people; it is made unique, because a pod's name may come again.
         lease_duration: Seconds for which others respect a lease that is not renewed.
-        renew_deadline: Seconds after which a leader that could not renew stops.
+        renew_deadline: Seconds after which a leader that could not renew is not certain any more.
         retry_period: Seconds between two renewals.
 
     Attributes:
-        leading: Whether we are the leader.
+        leading: Whether we are the leader, as far as we know.
+        certain: Whether nobody else can be the leader.
         holder: Who holds the lease, as far as we know.
         problem: Why we cannot take or renew it, in one line; empty if we can.
-        free_since: When the previous leader stopped leading at the latest, in unix seconds by its
-            own clock; None if that is not known.
+        free_since: When the previous leader stopped being certain at the latest, in unix seconds
+            by its own clock; None if that is not known.
     """
 
     def __init__(
@@ -62,7 +66,7 @@ class Election:
         uniform: Uniform = random.uniform,
     ) -> None:
         self.identity = f"{identity}_{secrets.token_hex(4)}"
-        self.leading, self.holder, self.problem = False, "", ""
+        self.leading, self.certain, self.holder, self.problem = False, False, "", ""
         self.free_since: float | None = None
         self._client, self._uniform = client, uniform
         self._path = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
@@ -73,15 +77,20 @@ class Election:
         self._respected: tuple[Lease | None, float] = (None, float("-inf"))
         """The spec that a rival last wrote, and until when it is respected."""
         self._watchdog: asyncio.TimerHandle | None = None
-        self._renewed = float("-inf")
 
-    async def run(self, started: Callable[[], None], stopped: Callable[[], None]) -> None:
+    async def run(
+        self,
+        started: Callable[[], None],
+        stopped: Callable[[], None],
+        doubted: Callable[[], None] = lambda: None,
+    ) -> None:
         """
         Call *started* and *stopped* whenever we start and stop leading, until cancelled.
 
-        Both are called from the event loop and must not block. At the end the lease is released.
+        *doubted* is called when a leader becomes certain again or ceases to be. All are called from
+        the event loop and must not block. At the end the lease is released.
         """
-        self._started, self._stopped = started, stopped
+        self._started, self._stopped, self._doubted = started, stopped, doubted
         try:
             while True:
                 await self._attempt()
@@ -95,9 +104,8 @@ class Election:
     async def _attempt(self) -> None:
         """Take or renew the lease, if we may take it."""
         sent = asyncio.get_running_loop().time()
-        left = self._renewed + self._deadline - sent if self.leading else CALL_LIMIT
         try:
-            async with asyncio.timeout(min(CALL_LIMIT, left)):
+            async with asyncio.timeout(CALL_LIMIT):
                 if not await self._write():
                     self._stop()
                     return
@@ -111,24 +119,31 @@ class Election:
         self._hold(sent)
 
     def _hold(self, sent: float) -> None:
-        """Lead until the deadline of the renewal that was sent at *sent*."""
-        end = sent + self._deadline
-        loop = asyncio.get_running_loop()
+        """Lead, and be certain until the deadline of the renewal that was sent at *sent*."""
+        end, loop = sent + self._deadline, asyncio.get_running_loop()
         if loop.time() >= end:
             return
-        self._renewed = sent
         if self._watchdog is not None:
             self._watchdog.cancel()
-        self._watchdog = loop.call_at(end, self._stop)
+        self._watchdog = loop.call_at(end, self._doubt)
+        before, self.certain = self.certain, True
         if not self.leading:
             self.leading = True
             self._started()
+        elif not before:
+            self._doubted()
+
+    def _doubt(self) -> None:
+        """Go on leading, although another replica may lead by now."""
+        self.certain = False
+        self._doubted()
 
     def _stop(self) -> None:
         """Stop leading, if we lead."""
         if self._watchdog is not None:
             self._watchdog.cancel()
             self._watchdog = None
+        self.certain = False
         if self.leading:
             self.leading = False
             self._stopped()
@@ -173,7 +188,7 @@ class Election:
         spec = _spec_of(self._lease)
         holder = spec.get("holderIdentity")
         self.holder = holder if isinstance(holder, str) else "somebody"
-        if holder == self.identity or (holder == "" and not self.leading):
+        if self.holder in {self.identity, ""} or (self.leading and holder is None):
             return True
         given = spec.get("leaseDurationSeconds")
         length = max(min(given, LONGEST) if isinstance(given, int) else 0, self._duration)

@@ -305,7 +305,8 @@ FINDINGS = gauge(
 )
 LEADER = gauge(
     "clusterset_exporter_leader",
-    "1 if this replica holds the Lease and works, 0 if it stands by; absent without a Lease.",
+    "1 if this replica works, 0 if it stands by; absent without a Lease. It is 1 on two replicas "
+    "while one cannot reach the API server and does not see that the other holds the Lease.",
 )
 PODS_FOLLOWED = gauge("clusterset_exporter_pod_logs", "Pod logs that are followed now.")
 POD_LOG_REQUESTS = counter(

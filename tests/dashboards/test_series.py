@@ -37,6 +37,7 @@ DIAGNOSTIC = {
     "clusterset_exporter_pod_log_requests_total": "what pod logs cost the API server",
     "clusterset_exporter_watch_bad_lines_total": "what a proxy between may have damaged",
     "clusterset_exporter_watch_bad_objects_total": "how often, beside how many there are now",
+    "clusterset_exporter_inventory_stale_since_timestamp_seconds": "the watches are on the board",
     "clusterset_exporter_watch_events_total": "how much changes in the cluster",
     "clusterset_exporter_watch_failures_total": "the state of the watch says whether it matters",
     "clusterset_exporter_watch_relists_total": "how a watch goes on after it was cut off",

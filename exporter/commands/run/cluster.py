@@ -128,6 +128,10 @@ class LocalCluster:
             yield ("lease", wanted.lease), self._elect
         yield ("discovery", wanted, setting), lambda: self._discover(wanted, setting)
 
+    def may_read(self, source: LogSource) -> bool:
+        """Return whether no other replica reads *source* now."""
+        return source.pods is None or self._election is None or self._election.certain
+
     async def read(self, source: LogSource) -> None:
         """Read the logs of pods, through the API server or from files of this node."""
         await (self._pods if source.pods is not None else self._nodes).read(source)
@@ -138,7 +142,7 @@ class LocalCluster:
 
     async def _elect(self) -> None:
         if self._election is not None:
-            await self._election.run(self._started, self._stopped)
+            await self._election.run(self._started, self._stopped, self._arrange)
 
     def _started(self) -> None:
         log.info("this replica became the leader", pod=self._pod)
@@ -147,7 +151,8 @@ class LocalCluster:
     def _stopped(self) -> None:
         # As every controller does: what was under way ends with the process, and a new one begins
         # with nothing to take back.
-        self._end(ConnectionError("lost the lease to lead"))
+        holder = self._election.holder if self._election is not None else ""
+        self._end(ConnectionError(f"another replica leads: {holder or 'somebody'}"))
 
     def _taken_over(self) -> float | None:
         return None if self._election is None else self._election.free_since

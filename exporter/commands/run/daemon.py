@@ -178,7 +178,8 @@ class Daemon:
         yield "probes", self._probing.run
         yield "name servers", partial(self._probing.follow_name_servers, every(RESOLV_CONF_CHECK))
         for source in loaded.logs:
-            yield ("log", source), partial(self._read_log, source)
+            if self._cluster is None or self._cluster.may_read(source):
+                yield ("log", source), partial(self._read_log, source)
 
     async def _read_log(self, source: LogSource) -> None:
         if self._cluster is not None and (source.pods is not None or source.by_pod):
