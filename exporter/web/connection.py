@@ -8,7 +8,7 @@ from typing import NoReturn
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from exporter.web.limits import Limits, Place
+from exporter.web.limits import Limits, Place, Waits
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -41,7 +41,7 @@ class Connection(web.RequestHandler):
         self._wire: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._received = 0
-        self._reads_body = self._busy = self._ended = False
+        self._reads_body = self._busy = self._ended = self._answered = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start: the first request has to follow soon."""
@@ -104,7 +104,7 @@ class Connection(web.RequestHandler):
         try:
             return await super().finish_response(request, resp, start_time)
         finally:
-            self._busy = False
+            self._busy, self._answered = False, True
             self._abort_in(None)
             self._close_if_done()
 
@@ -132,6 +132,14 @@ class Connection(web.RequestHandler):
             told = {"message": "a request was not answered because of a bug", "exception": exc}
             asyncio.get_running_loop().call_exception_handler(told)
         raise ConnectionResetError
+
+    def waits(self) -> Waits | None:
+        """Return what the connection waits for; None while a request is or will be answered."""
+        if self._busy or self._messages or self._current_request is not None:
+            return None
+        if self._wire is not None and self._wire.get_write_buffer_size():
+            return None
+        return Waits.NEXT_REQUEST if self._answered else Waits.NO_REQUEST
 
     def abort(self) -> None:
         """Close the connection at once."""

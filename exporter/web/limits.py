@@ -1,8 +1,10 @@
 """How many connections may be open, and how long each step of one may take."""
 
-from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, IntEnum
+from operator import itemgetter
+from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,28 +47,76 @@ class Place(Enum):
     HEALTH = 2
 
 
+class Waits(IntEnum):
+    """How little a connection loses if it is closed to make room; the least comes first."""
+
+    NO_REQUEST = 1
+    """It has not sent the whole head of a request yet."""
+    NEXT_REQUEST = 2
+    """It was answered, and the next request has not come yet."""
+
+
+class Guest(Protocol):
+    """An open connection."""
+
+    address: str
+    """The address of the client."""
+
+    def waits(self) -> Waits | None:
+        """Return what it waits for; None if it is being answered."""
+
+    def leave(self) -> None:
+        """Close the connection at once."""
+
+
 class Places:
-    """Counts open connections, in all and by client address."""
+    """
+    Counts open connections, in all and by client address.
+
+    If all places are taken, a connection that only waits leaves for a new one. So whoever holds
+    silent connections open keeps nobody out, not even other clients at the same address.
+    """
 
     def __init__(self, limits: Limits) -> None:
         self._most = {
             Place.ANY: (limits.connections, limits.connections_by_address),
             Place.HEALTH: (limits.health_connections, limits.health_connections_by_address),
         }
-        self._taken: dict[Place, Counter[str]] = {place: Counter() for place in Place}
+        self._taken: dict[Place, dict[str, dict[Guest, None]]] = {place: {} for place in Place}
 
-    def take(self, address: str) -> Place | None:
-        """Count a connection from *address* and return its place; None if no place is free."""
+    def take(self, guest: Guest) -> Place | None:
+        """Count *guest* and return its place; None if no place is free or can be made free."""
         for place, (in_all, by_address) in self._most.items():
             taken = self._taken[place]
-            if taken.total() < in_all and taken[address] < by_address:
-                taken[address] += 1
+            own = taken.get(guest.address, {})
+            if len(own) >= by_address:
+                free = self._leaves(own, place)
+            elif sum(map(len, taken.values())) >= in_all:
+                free = any(self._leaves(each, place) for each in sorted(taken.values(), key=_few))
+            else:
+                free = True
+            if free and in_all and by_address:
+                taken.setdefault(guest.address, {})[guest] = None
                 return place
         return None
 
-    def release(self, address: str, place: Place) -> None:
-        """Count a connection from *address* no longer."""
-        taken = self._taken[place]
-        taken[address] -= 1
-        if not taken[address]:
-            del taken[address]
+    def _leaves(self, guests: Mapping[Guest, None], place: Place) -> bool:
+        """Let the one of *guests* leave that loses least, the oldest first; False if none can."""
+        waiting = ((waits, guest) for guest in guests if (waits := guest.waits()) is not None)
+        _, chosen = min(waiting, key=itemgetter(0), default=(None, None))
+        if chosen is None:
+            return False
+        self.release(chosen, place)
+        chosen.leave()
+        return True
+
+    def release(self, guest: Guest, place: Place) -> None:
+        """Count *guest* no longer, if it is counted."""
+        own = self._taken[place].get(guest.address, {})
+        own.pop(guest, None)
+        if not own:
+            self._taken[place].pop(guest.address, None)
+
+
+def _few(guests: Mapping[Guest, None]) -> int:
+    return -len(guests)

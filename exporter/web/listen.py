@@ -17,7 +17,7 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from exporter.web.connection import Connection, Handler
-from exporter.web.limits import Limits, Place, Places
+from exporter.web.limits import Limits, Place, Places, Waits
 
 BACKLOG = 256
 """Connections that wait in the kernel to be accepted."""
@@ -102,23 +102,24 @@ class _Acceptor:
                     log.error("connections not accepted", error=str(error))  # noqa: TRY400
                 await asyncio.sleep(self._limits.backoff_seconds)
                 continue
-            place = self._places.take(peer[0])
+            guest = _Guest(sock, peer[0])
+            place = self._places.take(guest)
             if place is None:
                 sock.close()
             else:
-                task = loop.create_task(self._serve(sock, peer[0], place))
+                task = guest.task = loop.create_task(self._serve(guest, place))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
             # Without this, connections that come fast would leave no turn to anybody else.
             await asyncio.sleep(0)
 
-    async def _serve(self, sock: socket.socket, client: str, place: Place) -> None:
+    async def _serve(self, guest: "_Guest", place: Place) -> None:
         server = self._runner.server
         try:
             if server is None:
-                sock.close()
+                guest.sock.close()
                 return
-            connection = Connection(server, self._limits, place)
+            connection = guest.connection = Connection(server, self._limits, place)
             tls = self._tls()
             times = {}
             if tls is not None:
@@ -126,7 +127,7 @@ class _Acceptor:
                 times["ssl_shutdown_timeout"] = self._limits.linger_seconds
             try:
                 await asyncio.get_running_loop().connect_accepted_socket(
-                    lambda: connection, sock, ssl=tls, **times
+                    lambda: connection, guest.sock, ssl=tls, **times
                 )
                 await connection.lost.wait()
             except OSError:
@@ -135,7 +136,26 @@ class _Acceptor:
             finally:
                 connection.abort()
         finally:
-            self._places.release(client, place)
+            self._places.release(guest, place)
+
+
+class _Guest:
+    """A connection that was accepted."""
+
+    def __init__(self, sock: socket.socket, address: str) -> None:
+        self.sock, self.address = sock, address
+        self.connection: Connection | None = None
+        self.task: asyncio.Task[None] | None = None
+
+    def waits(self) -> Waits | None:
+        return Waits.NO_REQUEST if self.connection is None else self.connection.waits()
+
+    def leave(self) -> None:
+        if self.connection is None:
+            # It was accepted in this turn of the event loop: its task has not begun.
+            self.sock.close()
+        if self.task is not None:
+            self.task.cancel()
 
 
 def _within_limits(health: frozenset[str]) -> Middleware:

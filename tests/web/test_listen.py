@@ -19,6 +19,7 @@ from tests.fakes.depth import examples
 
 LIMIT = 10.0
 HELLO = b"GET /hello HTTP/1.1\r\nHost: here\r\n\r\n"
+WAIT = HELLO.replace(b"hello", b"wait")
 
 
 class Page:
@@ -28,6 +29,12 @@ class Page:
         self.asked = []
         self.here, self.go_on, self.gone = (asyncio.Event() for _ in range(3))
         self.closed = 0
+
+    async def asked_for(self, number):
+        """Wait until there were so many requests."""
+        async with asyncio.timeout(LIMIT):
+            while len(self.asked) < number:  # noqa: ASYNC110 - asked is a plain list
+                await asyncio.sleep(0.01)
 
     async def answer(self, request):
         self.asked.append(request)
@@ -207,14 +214,9 @@ async def test_a_bug_ends_its_own_connection_and_is_told(page):
 
 
 async def test_one_connection_too_many_is_closed(page):
-    async with open_to(page, connections=2, health_connections=0) as where:
-        held = [await asyncio.open_connection(*where) for _ in range(2)]
-        for reader, writer in held:
-            writer.write(HELLO)
-            await reader.readuntil(b"/hello\n")
+    async with open_to(page, connections=2, health_connections=0) as where, silent(where, 2, WAIT):
+        await page.asked_for(2)
         assert await say(where, b"", ends=False) == b""
-        for _, writer in held:
-            writer.close()
 
 
 async def test_at_the_end_answers_under_way_are_given_and_idle_connections_closed(page):
@@ -283,9 +285,9 @@ async def asks(where, path, *, source="127.0.0.2"):
 
 
 @asynccontextmanager
-async def silent(where, number, sent=b""):
+async def silent(where, number, sent=b"", source="127.0.0.1"):
     """Hold *number* connections open, each of which sends only *sent*."""
-    held = [await asyncio.open_connection(*where) for _ in range(number)]
+    held = [await asyncio.open_connection(*where, local_addr=(source, 0)) for _ in range(number)]
     for _, writer in held:
         writer.write(sent)
     yield held
@@ -301,12 +303,61 @@ async def test_one_address_cannot_take_all_places(page):
 
 async def test_when_all_places_are_taken_health_is_answered_and_nothing_else(page):
     limits = {"connections": 4, "connections_by_address": 4, "health_connections_by_address": 1}
-    async with open_to(page, **limits) as where, silent(where, 300):
-        assert await asks(where, b"/-/healthy") == 200
-        assert await asks(where, b"/hello") == 503
-        # The place for health is free again after each answer.
-        assert await asks(where, b"/-/healthy") == 200
-    assert [asked.path for asked in page.asked] == ["/-/healthy"] * 2
+    async with open_to(page, **limits) as where, silent(where, 4, WAIT):
+        await page.asked_for(4)
+        async with silent(where, 296):
+            assert await asks(where, b"/-/healthy") == 200
+            assert await asks(where, b"/hello") == 503
+            # The place for health is free again after each answer.
+            assert await asks(where, b"/-/healthy") == 200
+    assert [asked.path for asked in page.asked[4:]] == ["/-/healthy"] * 2
+
+
+@pytest.mark.parametrize("sent", [b"", HELLO[:-1]], ids=["silent", "slow"])
+@pytest.mark.parametrize("source", ["127.0.0.1", "127.0.0.2"], ids=["same", "other"])
+async def test_whoever_sends_no_request_keeps_nobody_out(page, source, sent):
+    limits = {"connections": 4, "connections_by_address": 4, "health_connections": 0}
+    async with open_to(page, **limits) as where, silent(where, 60, sent) as held:
+        for _ in range(3):
+            assert await asks(where, b"/hello", source=source) == 200
+            assert await asks(where, b"/-/healthy", source=source) == 200
+        # The oldest left; the newest are still here.
+        assert await held[0][0].read() == b""
+        assert not held[-1][0].at_eof()
+        held[-1][1].write(HELLO[len(sent) :])
+        assert b"200 OK" in await held[-1][0].readline()
+
+
+async def test_idle_connections_leave_after_those_that_never_asked(page):
+    limits = {"connections_by_address": 3, "health_connections": 0}
+    async with (
+        open_to(page, **limits) as where,
+        silent(where, 2, HELLO) as idle,
+        silent(where, 1) as never,
+    ):
+        for reader, _ in idle:
+            await reader.readuntil(b"/hello\n")
+        async with silent(where, 1, WAIT):
+            await page.asked_for(3)
+            assert await never[0][0].read() == b""
+            async with silent(where, 1, WAIT):
+                await page.asked_for(4)
+                assert await idle[0][0].read() == b""
+                idle[1][1].write(HELLO)
+                assert b"200 OK" in await idle[1][0].readline()
+
+
+async def test_the_address_with_the_most_connections_makes_room(page):
+    limits = {"connections": 5, "connections_by_address": 4, "health_connections": 0}
+    async with (
+        open_to(page, **limits) as where,
+        silent(where, 1, source="127.0.0.3") as one,
+        silent(where, 4) as many,
+    ):
+        assert await asks(where, b"/hello") == 200
+        assert await many[0][0].read() == b""
+        one[0][1].write(HELLO)
+        assert b"200 OK" in await one[0][0].readline()
 
 
 async def test_the_places_of_closed_connections_are_free_again(page):
