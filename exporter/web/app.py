@@ -50,7 +50,7 @@ class Pages:
 
     metrics: Callable[[bool], AsyncGenerator[bytes, None]]
     """Given whether OpenMetrics is wanted, yields the text in pieces."""
-    status: Callable[[], Mapping[str, Any]]
+    status: Callable[[], Awaitable[Mapping[str, Any]]]
     page: Callable[[Mapping[str, Any]], str]
     not_ready: Callable[[], str | None]
     """Why there is nothing to scrape yet, or None."""
@@ -176,7 +176,7 @@ class _Answers:
         return _json(await self._status.get())
 
     async def _make_status(self) -> bytes:
-        return await asyncio.to_thread(msgspec.json.encode, self._pages.status())
+        return await asyncio.to_thread(msgspec.json.encode, await self._pages.status())
 
     async def probes(self, request: web.Request) -> web.Response:
         asked = request.query.get("service")
@@ -212,7 +212,8 @@ class _Answers:
 
     async def _make_page(self) -> bytes:
         # In a thread, because a hundred services take tens of milliseconds.
-        return (await asyncio.to_thread(self._pages.page, self._pages.status())).encode()
+        status = await self._pages.status()
+        return (await asyncio.to_thread(self._pages.page, status)).encode()
 
     async def healthy(self, _: web.Request) -> web.Response:
         return text("clusterset-exporter is healthy.\n")

@@ -10,6 +10,7 @@ from tests.fakes import apifaults as faults
 from tests.fakes.apifaults import Fault
 from tests.fakes.localscene import UNIX, local
 from tests.fakes.members import Member
+from tests.fakes.turns import whole
 from tests.fakes.virtual import until
 
 
@@ -35,7 +36,9 @@ def stale_since(here):
 
 
 def problems(here):
-    return [each for each in here.page_data.status()["problems"] if "pods" not in each["what"]]
+    return [
+        each for each in whole(here.page_data.status())["problems"] if "pods" not in each["what"]
+    ]
 
 
 async def test_one_problem_one_series_and_two_log_lines(member, api, tmp_path):

@@ -17,6 +17,7 @@ from exporter.probe.identity import user_agent
 from tests.fakes import scenes
 from tests.fakes.files import CONFIG, write
 from tests.fakes.nouns import NGINX, inventory, probe
+from tests.fakes.turns import whole
 
 RULE = 'probe: {services: [{match: "*/nginx", leak_grace: 2m}], '
 
@@ -147,7 +148,7 @@ async def test_a_log_of_an_unknown_service_is_a_problem_and_no_series():
     cart = ServiceName("shop", "cart")
     counts = LogCounts(read=1, access=1, clients={Client(cart, "a"): Hits(requests=1)})
     scene.logs.logged("cart.log", counts)
-    (problem,) = scene.page_data.status()["problems"]
+    (problem,) = whole(scene.page_data.status())["problems"]
     assert problem["message"].startswith("shop/cart has an access log here and is not in the")
     assert "shop" not in await text(scene)
 
@@ -196,12 +197,14 @@ async def test_troubled_logs_are_a_problem_until_they_are_not():
     scene = scenes.steady()
     scene.logs.polled("x.log", Poll(errors=["x.log: denied"], troubled=["x.log: denied"]))
     scene.logs.polled("x.log", Poll(behind=7, troubled=["x.log: denied"]))
-    assert [each["message"] for each in scene.page_data.status()["problems"]] == ["x.log: denied"]
+    assert [each["message"] for each in whole(scene.page_data.status())["problems"]] == [
+        "x.log: denied"
+    ]
     assert await samples(scene, "clusterset_exporter_log_errors_total") == {("x.log",): 1}
     assert await samples(scene, "clusterset_exporter_log_bytes_behind") == {("x.log",): 7}
     scene.logs.polled("x.log", Poll(behind=1, truncated=2))
-    assert scene.page_data.status()["problems"] == []
-    assert scene.page_data.status()["logs"]["lines"]["truncated"] == 2
+    assert whole(scene.page_data.status())["problems"] == []
+    assert whole(scene.page_data.status())["logs"]["lines"]["truncated"] == 2
     scene.logs.log_gone("x.log")
 
 
@@ -210,15 +213,15 @@ async def test_a_gone_service_leaves_nothing_behind():
     gone = inventory()
     scene.monitor.inventory_changed(type(gone)(local="a", clusters=gone.clusters))
     assert "nginx" not in await text(scene)
-    status = scene.page_data.status()
+    status = whole(scene.page_data.status())
     assert (status["services"], status["failovers"], status["failed_probes"]) == ([], [], [])
 
 
 async def test_it_is_not_ready_before_an_inventory():
     data = scenes.Scene().page_data
     assert data.not_ready() == "the inventory has not been read yet"
-    assert data.status()["ready"] is False
-    assert data.status()["services"] == []
+    assert whole(data.status())["ready"] is False
+    assert whole(data.status())["services"] == []
 
 
 async def test_a_problem_keeps_its_beginning():
@@ -227,7 +230,7 @@ async def test_a_problem_keeps_its_beginning():
     since = scene.now
     scene.wait(50)
     scene.parts.problems.problem("x", "then")
-    (problem,) = scene.page_data.status()["problems"]
+    (problem,) = whole(scene.page_data.status())["problems"]
     assert problem == {"what": "x", "message": "then", "since": scenes.START + since}
 
 
@@ -412,7 +415,7 @@ async def test_a_prefix_that_two_clusters_claim_is_a_problem_until_it_is_mended(
     with capture_logs() as logs:
         for _ in range(2):
             scene.monitor.inventory_changed(replace(inventory(), clusters=shared))
-    (problem,) = scene.page_data.status()["problems"]
+    (problem,) = whole(scene.page_data.status())["problems"]
     told = "10.3.0.0/16 is claimed by b and c, so its addresses belong to none"
     assert (problem["what"], problem["message"]) == ("address ranges", told)
     assert [each["error"] for each in logs if each["event"] == "address range claimed twice"] == [
@@ -421,15 +424,15 @@ async def test_a_prefix_that_two_clusters_claim_is_a_problem_until_it_is_mended(
     hazards = await samples(scene, "clusterset_service_hazard")
     assert hazards == {("a", *NGINX, "overlapping_cidrs"): 1}
     scene.inventory()
-    assert scene.page_data.status()["problems"] == []
+    assert whole(scene.page_data.status())["problems"] == []
 
 
 async def test_a_move_without_a_cause_is_told_once_none_will_come():
     scene = scenes.steady()
     scene.probes("b", "b")
-    assert scene.page_data.status()["failovers"] == []
+    assert whole(scene.page_data.status())["failovers"] == []
     scene.probes(*"b" * UNEXPLAINED)
-    (moved,) = scene.page_data.status()["failovers"]
+    (moved,) = whole(scene.page_data.status())["failovers"]
     assert (moved["reason"], moved["to_cluster"]) == ("unknown", "b")
     assert moved["accuracy_seconds"]["served"] == pytest.approx(6.15, abs=0.1)
 
@@ -461,7 +464,7 @@ async def test_look_ups_for_comparison_are_counted_and_decide_nothing():
     answers = await samples(scene, "clusterset_dns_answers_total")
     assert answers == {("a", "a", *NGINX, "resolver"): 2, ("a", "b", *NGINX, "lighthouse"): 1}
     assert sum((await samples(scene, "clusterset_probes_total")).values()) == 8
-    assert scene.page_data.status()["failed_probes"] == []
+    assert whole(scene.page_data.status())["failed_probes"] == []
 
 
 async def test_an_old_answer_counts_for_the_cluster_that_it_led_to():

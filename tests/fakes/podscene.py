@@ -16,6 +16,7 @@ from tests.fakes import scenes
 from tests.fakes.apiaccess import Fixed
 from tests.fakes.files import line
 from tests.fakes.nouns import NGINX
+from tests.fakes.turns import whole
 from tests.fakes.virtual import until
 
 LINE = line("10.1.0.9", end="")
@@ -51,7 +52,9 @@ class PodScene:
 
     @property
     def problems(self):
-        return {each["what"]: each["message"] for each in self.page_data.status()["problems"]}
+        return {
+            each["what"]: each["message"] for each in whole(self.page_data.status())["problems"]
+        }
 
     def counted(self, outcome="access"):
         return self.store.series[series.LOG_LINES].get((self.source.title, outcome))

@@ -160,7 +160,7 @@ async def test_head_of_the_metrics_makes_none():
 async def test_the_page_and_the_status_are_made_at_most_once_a_second():
     now, made = [100.0], []
 
-    def status():
+    async def status():
         made.append(now[0])
         return {"cluster": len(made)}
 
@@ -305,7 +305,7 @@ async def test_a_scraper_that_hangs_up_leaves_nothing_behind():
 async def test_an_address_in_use_is_an_oserror():
     async with running() as asked:
         taken = ("127.0.0.1", asked._base_url.port)
-        pages = Pages(metrics=None, status=dict, page=str, not_ready=str, reload=well)
+        pages = Pages(metrics=None, status=well, page=str, not_ready=str, reload=well)
         with pytest.raises(OSError, match="address already in use"):
             async with serve(pages, [taken], telemetry_path="/metrics"):
                 pass

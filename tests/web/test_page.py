@@ -17,6 +17,7 @@ from exporter.web.page.render import (
 )
 from tests.fakes import scenes
 from tests.fakes.nouns import probe
+from tests.fakes.turns import whole
 
 
 @pytest.mark.parametrize(
@@ -60,12 +61,12 @@ def told(status):
 
 
 def test_headline_before_anything_is_known():
-    assert told(scenes.Scene().page_data.status()).text == (
+    assert told(whole(scenes.Scene().page_data.status())).text == (
         "Not ready: the inventory has not been read yet."
     )
     scene = scenes.Scene()
     scene.inventory()
-    assert told(scene.page_data.status()) == (
+    assert told(whole(scene.page_data.status())) == (
         "unknown",
         "nginx-test/nginx has too few fresh probes, or an address that does not tell.",
     )
@@ -75,7 +76,7 @@ def test_headline_without_a_standby():
     scene = scenes.Scene()
     scene.inventory()
     scene.probes("a", "a", {"by": "b", "pinned": "b", "reply": Failure.CONNECT_TIMEOUT})
-    assert told(scene.page_data.status()) == (
+    assert told(whole(scene.page_data.status())) == (
         "mixed",
         "All well: 1 service is served in this cluster, but 1 service has no standby.",
     )
@@ -87,7 +88,7 @@ def test_look_ups_as_clients_make_them_have_a_failure_ratio_of_their_own():
         lost = {"answer": Failure.NODATA} if n % 25 == 0 else {"by": "a"}
         made = replace(probe(60.0 + n, **lost), reply=None, lookup=Lookup.CLIENT)
         scene.monitor.probed(made)
-    status = scene.page_data.status()
+    status = whole(scene.page_data.status())
     (service,) = status["services"]
     assert service["lookups"] == [
         {"vantage": "resolver", "lookup": "a", "lookups": 2, "failures": 0},
@@ -100,14 +101,14 @@ def test_look_ups_as_clients_make_them_have_a_failure_ratio_of_their_own():
 
 
 def test_headline_without_services():
-    status = scenes.steady().page_data.status() | {"services": []}
+    status = whole(scenes.steady().page_data.status()) | {"services": []}
     assert told(status) == ("unknown", "The inventory has no services.")
 
 
 def test_the_worst_come_first_and_a_thousand_are_bounded():
-    status = scenes.steady().page_data.status()
+    status = whole(scenes.steady().page_data.status())
     (well,) = status["services"]
-    (dark,) = scenes.blackout().page_data.status()["services"]
+    (dark,) = whole(scenes.blackout().page_data.status())["services"]
     many = [well | {"name": f"well-{n}"} for n in range(1000)] + [dark | {"name": "dark"}]
     text = page(status | {"services": many})
     assert text.index("nginx-test/dark") < text.index("nginx-test/well-0")
@@ -123,7 +124,7 @@ def test_services_link_to_the_board_with_the_service_chosen(url):
     scene = scenes.Scene(dashboard_url=url)
     scene.inventory()
     scene.probes("a", "a")
-    status = scene.page_data.status()
+    status = whole(scene.page_data.status())
     chosen = "var-namespace=nginx-test&var-service=nginx&var-source_cluster=a"
     link = board(status, status["services"][0])
     assert link == f"{url}{'&' if '?' in url else '?'}{chosen}"
@@ -133,11 +134,11 @@ def test_services_link_to_the_board_with_the_service_chosen(url):
 def test_without_a_board_there_is_no_link():
     scene = scenes.Scene()
     scene.inventory()
-    assert "Dashboard" not in page(scene.page_data.status())
+    assert "Dashboard" not in page(whole(scene.page_data.status()))
 
 
 @pytest.mark.parametrize("mode", Mode)
 def test_every_mode_has_a_place_on_the_page(mode):
-    status = scenes.steady().page_data.status()
+    status = whole(scenes.steady().page_data.status())
     service = status["services"][0] | {"mode": mode}
     assert f'class="pill {mode}"' in page(status | {"services": [service]})

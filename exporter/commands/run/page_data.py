@@ -63,8 +63,8 @@ class PageData:
             return f"logs have not been looked at yet: {', '.join(sorted(self._logs.unread))}"
         return None
 
-    def status(self) -> Mapping[str, Any]:
-        """Return what the page and `/api/v1/status` show."""
+    async def status(self) -> Mapping[str, Any]:
+        """Return what the page and `/api/v1/status` show; other work runs in between."""
         now, not_ready = self._moment(), self.not_ready()
         leads, leader = self._standing.leadership() or (True, None)
         settings = self._current.settings
@@ -79,7 +79,7 @@ class PageData:
             "leader": leader,
             "leading": leads,
             "problems": list(self._problems.shown(self._standing.watches())),
-            **status.status(
+            **await status.status(
                 inventory=self._verdicts.inventory,
                 views=self._verdicts.views(now.at),
                 requests=self._metrics.requests(),
