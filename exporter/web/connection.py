@@ -8,7 +8,7 @@ from typing import NoReturn
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from exporter.web.limits import Limits, Place, Waits
+from exporter.web.limits import Limits, Place, WaitsFor
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -133,13 +133,13 @@ class Connection(web.RequestHandler):
             asyncio.get_running_loop().call_exception_handler(told)
         raise ConnectionResetError
 
-    def waits(self) -> Waits | None:
+    def waits(self) -> WaitsFor | None:
         """Return what the connection waits for; None while a request is or will be answered."""
         if self._busy or self._messages or self._current_request is not None:
             return None
         if self._wire is not None and self._wire.get_write_buffer_size():
             return None
-        return Waits.NEXT_REQUEST if self._answered else Waits.NO_REQUEST
+        return WaitsFor.NEXT_REQUEST if self._answered else WaitsFor.NO_REQUEST
 
     def abort(self) -> None:
         """Close the connection at once."""

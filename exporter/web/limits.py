@@ -47,7 +47,7 @@ class Place(Enum):
     HEALTH = 2
 
 
-class Waits(IntEnum):
+class WaitsFor(IntEnum):
     """How little a connection loses if it is closed to make room; the least comes first."""
 
     NO_REQUEST = 1
@@ -62,7 +62,7 @@ class Guest(Protocol):
     address: str
     """The address of the client."""
 
-    def waits(self) -> Waits | None:
+    def waits(self) -> WaitsFor | None:
         """Return what it waits for; None if it is being answered."""
 
     def leave(self) -> None:

@@ -17,7 +17,7 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from exporter.web.connection import Connection, Handler
-from exporter.web.limits import Limits, Place, Places, Waits
+from exporter.web.limits import Limits, Place, Places, WaitsFor
 
 BACKLOG = 256
 """Connections that wait in the kernel to be accepted."""
@@ -147,8 +147,8 @@ class _Guest:
         self.connection: Connection | None = None
         self.task: asyncio.Task[None] | None = None
 
-    def waits(self) -> Waits | None:
-        return Waits.NO_REQUEST if self.connection is None else self.connection.waits()
+    def waits(self) -> WaitsFor | None:
+        return WaitsFor.NO_REQUEST if self.connection is None else self.connection.waits()
 
     def leave(self) -> None:
         if self.connection is None:
