@@ -97,16 +97,18 @@ class FailoverJudge:
         """Return the seconds without service in all, up to the newest probe."""
         return self._outage.total
 
-    def changed(self, cause: Cause) -> None:
-        """Take in a change of who should answer."""
+    def changed(self, cause: Cause, *, mixed: bool = False) -> None:
+        """Take in a change of who should answer; *mixed* if replicas have disagreed for long."""
         self._stable_right = None
+        due = cause.right - (self.causes.right or frozenset())
+        early, least = cause.at - cause.late - SETTLES, UNEXPLAINED if mixed else self.confirm
+        self._others = kept = _without_strays(self._others, due, early, least)
         self.causes.changed(cause)
         self.group &= cause.right
-        early, kept = cause.at - SETTLES, self._others
         self._answered_at = {
             c: at for c, at in self._answered_at.items() if at[0] >= early or c in kept
         }
-        if self.state is State.MOVING:
+        if self.state is State.MOVING and kept:
             if self.serving in cause.right and cause.right & self._others.keys():
                 self._do(Event.TURNS, None)
             elif self._is_enough(cause.at):
@@ -186,6 +188,7 @@ class FailoverJudge:
             self.group = (self.group & right) | {cluster} | ({self.serving or cluster} & right)
         self.serving = cluster
         self._outage.served(seen.ended)
+        self._outage.served_as_before(seen.at)
         self._others.clear()
         self._unmeasured = False
         # What the name server said of a cluster that should serve stays, also if an old answer
@@ -240,7 +243,7 @@ class FailoverJudge:
         served_at = replies.served_at
         answered_at, answered_gap = self._answered_at.get(to, (served_at, replies.gap))
         cause = self.causes.of(from_cluster, to)
-        if cause is not None and cause.at - served_at > SETTLES:
+        if cause is not None and cause.at - cause.late - served_at > SETTLES:
             # It came too late to be the cause of what was seen before it.
             cause = None
         outage = self._outage.of_move(served_at)
@@ -256,6 +259,21 @@ class FailoverJudge:
             durations=durations if measured else {},
             accuracy=accuracy if measured else {},
         )
+
+
+def _without_strays(
+    replies: dict[str, _Replies], due: frozenset[str], early: float, least: int
+) -> dict[str, _Replies]:
+    """
+    Leave out what is not the beginning of a move to one of *due*, which have become right.
+
+    Fewer than *least* replies from before *early* are strays, such as those of a stuck replica.
+    """
+    return {
+        cluster: each
+        for cluster, each in replies.items()
+        if cluster not in due or each.served_at >= early or each.count >= least
+    }
 
 
 def _durations(

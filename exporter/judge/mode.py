@@ -55,6 +55,8 @@ class ModeJudge:
     """The newest probes, the newest last."""
     failing: dict[str, int] = field(default_factory=dict)
     """For each answered cluster, its failures in a row, counted over its own answers."""
+    _before: tuple[Mode, float | None] = (Mode.UNKNOWN, None)
+    """The mode before this one, and since when it held."""
     _stable_right: bool = False
     """All of the newest probes were served by the local cluster."""
 
@@ -102,6 +104,15 @@ class ModeJudge:
             and all(each.cluster == self.local and not each.also for each in self.seen)
         )
 
+    def explained(self, since: float) -> None:
+        """
+        Take in that other clusters should answer, as a name server may have known *since* then.
+
+        Answers that alternate since then are this change on its way to each replica.
+        """
+        if self.mode is Mode.MIXED and self.since is not None and self.since >= since:
+            self.mode, self.since = self._before
+
     def observation_gap(self) -> None:
         """Forget what was seen before nobody looked for long."""
         self.seen, self._stable_right = (), False
@@ -115,6 +126,7 @@ class ModeJudge:
 
     def _change(self, mode: Mode, at: float) -> None:
         if mode is not self.mode:
+            self._before = self.mode, self.since
             self.mode, self.since = mode, at
 
     def _count_failures(self, serving: Serving, right: frozenset[str]) -> None:
@@ -149,7 +161,9 @@ class ModeJudge:
         return Mode.FAILOVER if exported else Mode.REMOTE
 
     def _agrees(self, right: frozenset[str], exported: bool) -> bool:
-        kinds = {self._kind(each, right, exported) for each in self.seen}
+        # A probe without an answer, such as a lost packet, does not tell who is answered.
+        named = [each for each in self.seen if each.named is not None]
+        kinds = {self._kind(each, right, exported) for each in named or self.seen}
         return len(self.seen) == UNMIXED and len(kinds) == 1
 
     def _began(self, right: frozenset[str], exported: bool) -> float:

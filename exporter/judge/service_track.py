@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from exporter.judge.expect import Outcome, check, expect
-from exporter.judge.failover import FailoverJudge, ProbeObservation
+from exporter.judge.failover import SETTLES, FailoverJudge, ProbeObservation
 from exporter.judge.locality import Graces, Standings, crossing, first_export_state
 from exporter.judge.mode import ModeJudge, Serving
 from exporter.judge.owners import Owners
@@ -114,7 +114,7 @@ class ServiceTrack:
             Serving(probe.at, served, destination, alive, shown.also),
             right=right,
             exported=exported,
-            changing=now - self.settled <= self.leak_grace,
+            changing=self.is_changing(now),
         )
         unstable = self._is_unstable(served, now)
         self.plain, self.served = probe, served
@@ -154,6 +154,14 @@ class ServiceTrack:
         standing = standings.now
         evicted = crossing(standing, now=now, graces=graces) is Locality.FAILOVER
         return standing.exported or evicted
+
+    def is_changing(self, now: float) -> bool:
+        """
+        Return whether an old answer may still be right after a change.
+
+        A name server may hear of the change a little later, and caches keep its old answer.
+        """
+        return now - self.settled <= SETTLES + self.leak_grace
 
     def is_stale(self, probe: Probe | None, now: float) -> bool:
         """Return whether *probe* says nothing any more."""

@@ -1,21 +1,33 @@
 """Which services there are, and what changes about each from one inventory to the next."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from exporter.judge.causes import Cause
 from exporter.judge.changes import reach, reason
 from exporter.judge.expect import expect
-from exporter.judge.failover import FailoverJudge
+from exporter.judge.failover import SETTLES, FailoverJudge
 from exporter.judge.locality import Graces
 from exporter.judge.mode import ModeJudge
 from exporter.judge.service_track import ServiceTrack
 from exporter.judge.unseen import Unseen
 from exporter.model.clusterset import Inventory, Service, ServiceName
 from exporter.model.probes import Question, Record
-from exporter.model.verdicts import Policy, Reason
+from exporter.model.verdicts import Mode, Policy, Reason
 
 MAX_GONE = 1000
 """Services that are remembered after they went."""
+
+
+class _Gone(NamedTuple):
+    """A service that went, and may come back."""
+
+    track: ServiceTrack
+    service: Service
+    """As it was before."""
+    since: float
+    until: float
+    """When it counts as another service of the same name."""
 
 
 class Tracks:
@@ -38,8 +50,8 @@ class Tracks:
         self._graces_of, self._policy_of, self._unseen = graces_of, policy_of, unseen
         self.inventory: Inventory | None = None
         self.by_name: dict[ServiceName, ServiceTrack] = {}
-        self._gone: dict[ServiceName, tuple[ServiceTrack, Service, float]] = {}
-        """Services that went, and until when they may come back as themselves."""
+        self._gone: dict[ServiceName, _Gone] = {}
+        """Services that may come back as themselves."""
         self._explained: list[ServiceTrack] = []
 
     def configure(self, *, confirm: int, stale_after: float, record: Record) -> None:
@@ -70,8 +82,10 @@ class Tracks:
         right = expect(new, Question(service.name, None, self._record), policy).clusters
         track = self.by_name.get(service.name)
         before = None if old is None else old.services.get(service.name)
-        if track is None:
-            track, before = self._return(service.name, now)
+        late = self._unseen.late(now)
+        if track is None and (gone := self._return(service.name, now)) is not None:
+            # Nobody saw when it changed, while it was away.
+            track, before, late = gone.track, gone.service, max(late, now - gone.since)
         if track is None or before is None or old is None:
             self.by_name[service.name] = track = self._begin(service.name, policy, right, now)
             track.place(service, self._graces_of(service.name), now, first=True)
@@ -84,7 +98,7 @@ class Tracks:
         track.place(service, graces, now, first=False)
         if right != track.right:
             why = reason(track.right ^ right, before, service, old, new)
-            self._turn(track, right, why, now)
+            self._turn(track, right, why, now, late)
         track.mode.reclassify(
             exported=track.exported_here(self._graces_of(track.name), now), now=now
         )
@@ -104,8 +118,12 @@ class Tracks:
             stale_after=self._stale_after,
         )
 
-    def _turn(self, track: ServiceTrack, right: frozenset[str], why: Reason, now: float) -> None:
-        track.failover.changed(Cause(now, why, right, self._unseen.late(now)))
+    def _turn(
+        self, track: ServiceTrack, right: frozenset[str], why: Reason, now: float, late: float
+    ) -> None:
+        track.mode.explained(now - late - SETTLES)
+        mixed = track.mode.mode is Mode.MIXED
+        track.failover.changed(Cause(now, why, right, late), mixed=mixed)
         self._explained.append(track)
         track.right, track.settled = right, now
         track.spread.clear()
@@ -122,12 +140,10 @@ class Tracks:
         track.owners.changed(before, None, now=now, keep=graces.export)
         track.shown.clear()
         track.pinned.clear()
-        self._turn(track, frozenset(), Reason.UNEXPORT, now)
-        self._gone = {n: gone for n, gone in self._gone.items() if gone[2] > now}
+        self._gone = {n: gone for n, gone in self._gone.items() if gone.until > now}
         if len(self._gone) < MAX_GONE:
-            bare = Service(name=name, headless=before.headless)
-            self._gone[name] = (track, bare, now + graces.export)
+            self._gone[name] = _Gone(track, before, now, now + graces.export)
 
-    def _return(self, name: ServiceName, now: float) -> tuple[ServiceTrack | None, Service | None]:
-        track, before, until = self._gone.pop(name, (None, None, 0.0))
-        return (track, before) if until > now else (None, None)
+    def _return(self, name: ServiceName, now: float) -> _Gone | None:
+        gone = self._gone.pop(name, None)
+        return None if gone is None or gone.until <= now else gone

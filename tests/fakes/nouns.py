@@ -7,7 +7,7 @@ from exporter.model.clusterset import Cluster, Export, Inventory, Port, Service,
 from exporter.model.probes import Answer, Failure, Probe, Protocol, Question, Reply
 
 NGINX = ServiceName("nginx-test", "nginx")
-ADDRESSES = {"a": "100.1.0.10", "b": "100.2.0.10", "c": "100.3.0.10", "d": "100.4.0.10"}
+ADDRESSES = {letter: f"100.{n}.0.10" for n, letter in enumerate("abcdef", 1)}
 
 
 def inventory(
@@ -16,14 +16,15 @@ def inventory(
     ready: str = "ab",
     backed: str | None = None,
     exported: str = "",
-    connected: str = "abcd",
+    clusters: str = "abcd",
+    connected: str = "abcdef",
     answered: str | None = None,
     headless: bool = False,
     clusterset_ips: tuple[str, ...] = (),
     **more: Any,
 ) -> Inventory:
-    """Return clusters a to d with nginx; each letter of a word names a cluster."""
-    clusters = {
+    """Return *clusters* with nginx; each letter of a word names a cluster."""
+    made = {
         id_: Cluster(
             id=id_,
             pod_cidrs=(ip_network(f"10.{n}.0.0/16"),),
@@ -31,7 +32,7 @@ def inventory(
             connected=id_ in connected,
             answered=None if answered is None else id_ in answered,
         )
-        for n, id_ in enumerate("abcd", 1)
+        for n, id_ in enumerate(clusters, 1)
     }
     exports = tuple(
         Export(
@@ -49,7 +50,7 @@ def inventory(
         headless=headless,
         clusterset_ips=tuple(map(ip_address, clusterset_ips)),
     )
-    return Inventory(local=local, clusters=clusters, services={NGINX: service}, **more)
+    return Inventory(local=local, clusters=made, services={NGINX: service}, **more)
 
 
 def probe(

@@ -222,3 +222,36 @@ def test_a_restart_of_a_third_of_a_second_is_not_mixed():
     day.becomes().see("ab" + "a" * 30)
     assert Mode.MIXED not in day.modes
     assert day.view.mode is Mode.LOCAL
+
+
+def test_a_service_that_was_gone_for_moments_moves_because_its_export_went():
+    empty = replace(inventory(), services={})
+    day = Day(every=5.0).see("aaaa").becomes(empty)
+    day.now += 3
+    day.becomes(inventory(exported="b", ready="b")).see("bb")
+    assert day.told == [("ab", Reason.UNEXPORT)]
+    # Nobody saw in which of these seconds the export went.
+    assert day.moves[0].accuracy["served"] >= 3
+
+
+def test_mixed_ends_though_a_fifth_of_the_packets_are_lost():
+    day = Day(every=15.0).see("aaaaaaaabababab")
+    assert day.view.mode is Mode.MIXED
+    day.see("aaaa." * 5)
+    assert day.view.mode is Mode.LOCAL
+
+
+def test_a_name_server_that_knows_of_a_change_first_is_not_mixed():
+    day = Day(every=0.2).see("a" * 200).see("babab")
+    assert day.view.mode is Mode.MIXED
+    day.becomes(ready="b", exported="ab")
+    assert day.view.mode is Mode.LOCAL
+    assert day.see("abbb").view.mode is Mode.FAILOVER
+
+
+def test_an_answer_of_a_stuck_replica_is_not_the_beginning_of_a_later_move():
+    day = Day(every=15.0).see("a" * 8).see("abab" * 5).see("bb")
+    assert day.view.mode is Mode.MIXED
+    day.becomes(ready="b", exported="ab").see("bb")
+    assert day.told == [("ab", Reason.READINESS)]
+    assert day.moves[0].durations["served"] < 16
