@@ -4,7 +4,7 @@ from collections import Counter
 from zlib import crc32
 
 from exporter.apiserver.log_place import BEGINNING, LogPlace, is_later, is_stamp
-from exporter.apiserver.splitter import Splitter
+from exporter.model.lines import LineSplitter
 
 MAX_SAME = 1000
 """Lines with one time stamp that are told apart. If there are more, all count as read."""
@@ -33,12 +33,12 @@ class NewLines:
         self._had, self._catching_up = Counter(place.lines), True
         self._had_many = len(place.lines) >= MAX_SAME
 
-    def take(self, splitter: Splitter, chunk: bytes) -> bytes:
+    def take(self, splitter: LineSplitter, chunk: bytes) -> bytes:
         """Return the new lines that a chunk completes, and move the place past them."""
         place = self.place or BEGINNING
         stamp, same, block = place.stamp, list(place.lines), []
         before = splitter.too_long
-        for line in splitter.feed(chunk):
+        for line in splitter.split(chunk):
             at, _, text = line.partition(b" ")
             if not is_stamp(at):
                 self.unstamped += 1

@@ -22,7 +22,7 @@ from exporter.apiserver.log_place import BEGINNING, LogPlace, is_stamp
 from exporter.apiserver.new_lines import NewLines
 from exporter.apiserver.rate_limiter import Backoff, RateLimiter, Uniform
 from exporter.apiserver.replies import Chunks
-from exporter.apiserver.splitter import Splitter
+from exporter.model.lines import LineSplitter
 
 MAX_LINE = 64 << 10
 MAX_CONNECTION = 64 << 20
@@ -136,7 +136,7 @@ class PodLog:
                 async with AsyncExitStack() as stack:
                     chunks = await self._open(stack)
                     self._ended = True
-                    splitter = Splitter(MAX_LINE)
+                    splitter = LineSplitter(MAX_LINE)
                     end = asyncio.get_running_loop().time() + ASK_ANEW
                     while chunk := await self._next(chunks, end):
                         if block := self._lines.take(splitter, chunk):
@@ -193,7 +193,7 @@ class PodLog:
             return
         await self._limiter.wait()
         query = self._from(self.place) | {"previous": "true"}
-        splitter = Splitter(MAX_LINE)
+        splitter = LineSplitter(MAX_LINE)
         try:
             async with self._client.stream(
                 self._container.path, query, within=REQUEST_LIMIT, silence=REQUEST_LIMIT, json=False
@@ -227,12 +227,12 @@ class PodLog:
         """Return the place after the last line that is there now."""
         await self._limiter.wait()
         query = self._query | {"tailLines": "1", "limitBytes": str(2 * MAX_LINE)}
-        splitter, last = Splitter(MAX_LINE), b""
+        splitter, last = LineSplitter(MAX_LINE), b""
         async with self._client.stream(
             self._container.path, query, within=REQUEST_LIMIT, silence=REQUEST_LIMIT, json=False
         ) as chunks:
             async for chunk in chunks:
-                last = (splitter.feed(chunk) or [last])[-1]
+                last = (splitter.split(chunk) or [last])[-1]
         stamp, _, text = last.partition(b" ")
         return LogPlace(stamp=stamp, lines=(crc32(text),)) if is_stamp(stamp) else BEGINNING
 

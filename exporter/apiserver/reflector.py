@@ -19,9 +19,9 @@ from exporter.apiserver.errors import ApiError, ErrorKind, kind_of, one_line
 from exporter.apiserver.freshness import Freshness
 from exporter.apiserver.rate_limiter import Uniform
 from exporter.apiserver.resource import PAGE, Page, Resource, WatchEvent, read_event, read_page
-from exporter.apiserver.splitter import Splitter
 from exporter.apiserver.store import OutOfOrderError, Store, T, Trim
 from exporter.apiserver.waits import Wait, Waits
+from exporter.model.lines import LineSplitter
 from exporter.model.watches import WatchState
 
 MAX_LINE = 16 << 20
@@ -167,7 +167,7 @@ class Reflector(Generic[T]):
             async with asyncio.timeout(silence + SLACK), stream as chunks:
                 self._waits.succeeded()
                 self._stand(WatchState.SYNCED, "")
-                lines = Splitter(MAX_LINE)
+                lines = LineSplitter(MAX_LINE)
                 with self.freshness.watching():
                     async for chunk in chunks:
                         self.last_alive = asyncio.get_running_loop().time()
@@ -177,11 +177,11 @@ class Reflector(Generic[T]):
             msg = f"watch of {self.resource.title}: continues past the requested end"
             raise ApiError(ErrorKind.UNREACHABLE, msg) from error
 
-    def _read(self, lines: Splitter, chunk: bytes) -> None:
+    def _read(self, lines: LineSplitter, chunk: bytes) -> None:
         """Use the lines of a chunk. The last line is complete only once its end has come."""
         changes, too_long = self.store.changes, lines.too_long
         try:
-            for line in lines.feed(chunk):
+            for line in lines.split(chunk):
                 self._take(line)
             if lines.too_long > too_long:
                 self._stumble()

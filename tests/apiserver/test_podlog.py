@@ -12,7 +12,7 @@ from exporter.apiserver.errors import ApiError
 from exporter.apiserver.log_place import BEGINNING, LogPlace, since
 from exporter.apiserver.new_lines import NewLines
 from exporter.apiserver.pod_log import MAX_LINE, ContainerRef, PodLog
-from exporter.apiserver.splitter import Splitter
+from exporter.model.lines import LineSplitter
 from tests.fakes import apifaults as faults
 from tests.fakes.apiaccess import Fixed
 from tests.fakes.apifaults import Fault
@@ -374,5 +374,5 @@ async def test_over_all_faults_at_once_each_line_comes_once(server, seed):
 def test_the_place_of_a_log_takes_little_memory():
     new = NewLines(BEGINNING)
     lines = b"".join(b"2026-01-02T03:04:05.000000000Z %d\n" % number for number in range(50_000))
-    new.take(Splitter(MAX_LINE), lines)
+    new.take(LineSplitter(MAX_LINE), lines)
     assert len(new.place.lines) == 1000

@@ -5,8 +5,9 @@ import stat
 from collections.abc import Sequence
 
 from exporter.accesslog.readers.choose import Chosen
-from exporter.accesslog.readers.open_file import FilePlace, OpenFile, Poll, last_line_end
+from exporter.accesslog.readers.open_file import MAX_LINE, FilePlace, OpenFile, Poll, last_line_end
 from exporter.accesslog.readers.paths import Id, expand, id_of, near
+from exporter.model.lines import LineSplitter
 
 
 class FileSet:
@@ -108,8 +109,8 @@ class FileSet:
         self._resume_at(place, descriptor, now)
 
     def _resume_at(self, place: FilePlace, descriptor: int, now: float) -> None:
-        file = OpenFile(place.path, descriptor, place.offset, place.held, place.tail, active=now)
-        file.skipping = place.skipping
+        file = OpenFile(place.path, descriptor, place.offset, tail=place.tail, active=now)
+        file.lines = LineSplitter(MAX_LINE, held=place.held, skipping=place.skipping)
         # Another file may have its number by now, or it was written anew; _read finds out.
         self.files[place.device, place.inode] = file
 
@@ -152,5 +153,5 @@ class FileSet:
     def let_go(self, id_: Id, poll: Poll) -> None:
         """Close a file that is done with."""
         file = self.files.pop(id_)
-        poll.partial += bool(file.held)
+        poll.partial += bool(file.lines.held)
         os.close(file.descriptor)

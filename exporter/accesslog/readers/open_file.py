@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass, field
 
 from exporter.accesslog.readers.paths import Id
+from exporter.model.lines import LineSplitter
 
 BLOCK = 64 << 10
 """Read and counted between two turns of the event loop: 1 to 3 ms of work."""
@@ -60,14 +61,12 @@ class OpenFile:
     """Under which it was found first."""
     descriptor: int
     offset: int
-    held: bytes = b""
-    """The beginning of a line that is not whole yet."""
+    lines: LineSplitter = field(default_factory=lambda: LineSplitter(MAX_LINE))
+    """Holds the beginning of a line that is not whole yet."""
     tail: bytes = b""
     """What was read last, up to FINGERPRINT bytes before *offset*."""
     changed: int = 0
     """Its mtime when it was last looked at, nanoseconds."""
-    skipping: bool = False
-    """Inside a line that was too long."""
     gone: float | None = None
     """When no path showed it any more."""
     active: float = float("-inf")
@@ -80,7 +79,7 @@ class OpenFile:
             seen.st_mtime_ns != self.changed and not self._is_as_read()
         ):
             poll.truncations += 1
-            self.offset, self.held, self.tail, self.skipping = 0, b"", b"", False
+            self.offset, self.tail, self.lines = 0, b"", LineSplitter(MAX_LINE)
         self.changed = seen.st_mtime_ns
         wanted, got = min(room, seen.st_size - self.offset), 0
         while got < wanted:
@@ -110,26 +109,16 @@ class OpenFile:
             inode=inode,
             offset=self.offset,
             tail=self.tail,
-            held=self.held,
-            skipping=self.skipping,
+            held=self.lines.held,
+            skipping=self.lines.skipping,
         )
 
     def _split(self, part: bytes, poll: Poll) -> None:
         """Add the whole lines of *part* to the blocks and hold the rest."""
-        if self.skipping:
-            feed = part.find(b"\n")
-            if feed < 0:
-                return
-            part, self.skipping = part[feed + 1 :], False
-        end = part.rfind(b"\n") + 1
-        if end:
-            poll.blocks.append((self.path, self.held + part[:end]))
-            self.held = part[end:]
-        else:
-            self.held += part
-        if len(self.held) > MAX_LINE:
-            poll.truncated += 1
-            self.held, self.skipping = b"", True
+        before = self.lines.too_long
+        if block := self.lines.feed(part):
+            poll.blocks.append((self.path, block))
+        poll.truncated += self.lines.too_long - before
 
     def _is_as_read(self) -> bool:
         length = len(self.tail)

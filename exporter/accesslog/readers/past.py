@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
+from exporter.model.lines import LineSplitter
+
 BLOCK = 128 << 10
 """Fits the processor's cache with all that is made of it."""
 MAX_LINE = 64 << 10
@@ -76,23 +78,13 @@ def _blocks(
     cut: Callable[[], None],
     held: bytes = b"",
 ) -> Iterator[bytes]:
-    skipping = False
+    lines, told = LineSplitter(MAX_LINE, held=held), 0
     while part := file.read(BLOCK):
         read(len(part))
-        end = part.rfind(b"\n") + 1
-        if skipping and end:
-            # The rest of a line that was too long.
-            part, skipping = part[part.find(b"\n") + 1 :], False
-            end = part.rfind(b"\n") + 1
-        if skipping:
-            continue
-        if end:
-            yield held + part[:end]
-            held = part[end:]
-        else:
-            held += part
-        if len(held) > MAX_LINE:
+        if whole := lines.feed(part):
+            yield whole
+        for _ in range(told, lines.too_long):
             cut()
-            held, skipping = b"", True
-    if held:
-        yield held + b"\n"
+        told = lines.too_long
+    if last := lines.finish():
+        yield last

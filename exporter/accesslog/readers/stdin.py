@@ -6,6 +6,8 @@ import stat
 from collections.abc import AsyncIterator, Callable
 from typing import IO
 
+from exporter.model.lines import LineSplitter
+
 BLOCK = 128 << 10
 MAX_LINE = 64 << 10
 
@@ -21,25 +23,16 @@ async def read_pipe(
         block: Called with whole lines; a last one without its end gets one.
         truncated: Called for each line longer than MAX_LINE, of which nothing is kept.
     """
-    held, skipping = b"", False
+    lines, told = LineSplitter(MAX_LINE), 0
     async for part in _parts(pipe):
-        end = part.rfind(b"\n") + 1
-        if skipping and end:
-            part = part[part.find(b"\n") + 1 :]  # noqa: PLW2901 - the rest of it
-            end, skipping = part.rfind(b"\n") + 1, False
-        if skipping:
-            continue
-        if end:
-            block(held + part[:end])
-            held = part[end:]
-        else:
-            held += part
-        if len(held) > MAX_LINE:
+        if whole := lines.feed(part):
+            block(whole)
+        for _ in range(told, lines.too_long):
             truncated()
-            held, skipping = b"", True
+        told = lines.too_long
         await asyncio.sleep(0)
-    if held:
-        block(held + b"\n")
+    if last := lines.finish():
+        block(last)
 
 
 async def _parts(pipe: IO[bytes]) -> AsyncIterator[bytes]:

@@ -267,7 +267,7 @@ def test_a_line_that_is_too_long_costs_no_memory(log, reader):
     append(log, "x\nb\n")
     assert reader.look() == ["b"]
     assert reader.truncated == 1
-    assert all(len(file.held) <= MAX_LINE for file in reader.follower._set.files.values())
+    assert all(len(file.lines.held) <= MAX_LINE for file in reader.follower._set.files.values())
 
 
 def test_a_line_of_50_megabytes(log, reader):
