@@ -14,9 +14,15 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from exporter.accesslog.readers.syslog_stream import MessageSplitter
+
 BLOCK = 128 << 10
+PART = 8 << 10
+"""Bytes read of a stream between two turns of the event loop: they may be as many messages."""
 MAX_QUEUED = 8 << 20
 """Bytes that wait to be counted; what comes beyond them is dropped and counted as such."""
+LINE_COST = 64
+"""Bytes of memory that a waiting line takes besides its text."""
 MAX_LINE = 64 << 10
 MAX_STREAMS = 100
 KINDS = ("udp", "tcp", "unix", "unix-stream")
@@ -29,7 +35,6 @@ _NEW = re.compile(
     rb"<\d{1,3}>1 [^ ]+ [^ ]+ [^ ]+ [^ ]+ [^ ]+ "
     rb'(?:-|(?:\[[^ \]]+(?: [^ =]+="(?:[^"\\\]]|\\.)*")*\])+)(?: (?:\xef\xbb\xbf)?|$)'
 )
-_COUNTED = re.compile(rb"(\d{1,6}) (?=<)")
 
 
 class Endpoint(NamedTuple):
@@ -85,11 +90,11 @@ class Inbox:
         text = text_of(message)
         if len(text) > MAX_LINE:
             self.truncated += 1
-        elif self._size + len(text) > MAX_QUEUED:
+        elif self._size + len(text) + LINE_COST > MAX_QUEUED:
             self.dropped += 1
         else:
             self._lines.append(text + b"\n")
-            self._size += len(text) + 1
+            self._size += len(text) + LINE_COST
         self._came.set()
 
     async def drain(self, block: Callable[[bytes], None], told: Callable[[int, int], None]) -> None:
@@ -205,29 +210,13 @@ async def _receive_streams(
 
 
 async def _read(reader: asyncio.StreamReader, inbox: Inbox) -> None:
-    """Read messages until the stream ends."""
-    held, skipping = b"", False
-    while part := await reader.read(BLOCK):
-        held += part
-        while held:
-            message, rest = _next(held)
-            if message is None:
-                break
-            if not skipping:
-                inbox.put(message)
-            held, skipping = rest, False
-        if len(held) > 2 * MAX_LINE:
-            inbox.truncated += 1
-            held, skipping = b"", True
-    if held and not skipping:
-        inbox.put(held)
-
-
-def _next(held: bytes) -> tuple[bytes | None, bytes]:
-    """Return the first whole message of *held* and the rest, or None."""
-    counted = _COUNTED.match(held)
-    if counted:
-        end = counted.end() + int(counted[1])
-        return (held[counted.end() : end], held[end:]) if len(held) >= end else (None, held)
-    feed = held.find(b"\n")
-    return (None, held) if feed < 0 else (held[:feed], held[feed + 1 :])
+    """Read messages until the stream ends, with a turn for others after each part."""
+    messages, told = MessageSplitter(2 * MAX_LINE), 0
+    while part := await reader.read(PART):
+        for message in messages.feed(part):
+            inbox.put(message)
+        inbox.truncated += messages.too_long - told
+        told = messages.too_long
+        await asyncio.sleep(0)
+    if last := messages.finish():
+        inbox.put(last)

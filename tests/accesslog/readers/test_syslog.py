@@ -168,3 +168,11 @@ async def test_large_queues_are_handed_over_in_blocks():
     draining.cancel()
     assert len(blocks) > 2
     assert b"".join(blocks) == (LINE + b"\n") * 5_000
+
+
+async def test_short_lines_are_not_more_in_memory_than_the_limit(monkeypatch):
+    monkeypatch.setattr(syslog, "MAX_QUEUED", 10 * syslog.LINE_COST)
+    inbox = Inbox()
+    for _ in range(100):
+        inbox.put(b"")
+    assert inbox.dropped == 90
