@@ -10,7 +10,7 @@ from collections.abc import Callable
 from operator import itemgetter
 
 from exporter.accesslog.formats.log_format import FIELDS, PROBE, LogFormat
-from exporter.accesslog.line_times import MAX_MEMO, Block, LineTimes, SpanOf
+from exporter.accesslog.line_times import MAX_KEY, MAX_MEMO, Block, LineTimes, SpanOf
 from exporter.model.clusterset import ServiceName
 from exporter.model.probes import LATENCIES
 from exporter.model.traffic import Client, Hits, LogCounts, ProbeHit
@@ -205,7 +205,8 @@ class Counter:
             source = self._source_of(_text(address), _text(forwarded))
             client = Client(named[0], source, named[1], span)
             sums = self._sums.setdefault(client, _empty())
-        self._memo[key] = sums
+        if len(address) + len(forwarded) + len(host) <= MAX_KEY:
+            self._memo[key] = sums
         return sums
 
 

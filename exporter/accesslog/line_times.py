@@ -10,6 +10,8 @@ from exporter.model.traffic import LogCounts
 
 MAX_MEMO = 65_536
 """Times that are remembered with what they mean."""
+MAX_KEY = 512
+"""Bytes of the longest key that is remembered: lines from outside cannot fill the memory."""
 MAX_SPENT = 86_400.0
 """Seconds that a request may take at most; what is longer is no time."""
 _TAIL = 2048
@@ -49,7 +51,9 @@ class LineTimes:
         spent = sum(numbers)
         known = numbers and spent <= MAX_SPENT
         place = 4 + bisect_left(LATENCIES, spent) if known else 0
-        self.spent[text] = found = place, spent if known else 0.0
+        found = place, spent if known else 0.0
+        if len(text) <= MAX_KEY:
+            self.spent[text] = found
         return found
 
     def span(self, stamp: bytes, seconds: bytes) -> float | None:
@@ -65,7 +69,8 @@ class LineTimes:
         if at is not None and key[1]:
             at -= (self.spent.get(seconds) or self.read_spent(seconds))[1]
         span = None if at is None or self._span_of is None else self._span_of(at)
-        self._spans[key] = span
+        if len(stamp) + len(seconds) <= MAX_KEY:
+            self._spans[key] = span
         return span
 
     def note(self, block: Block, counts: LogCounts) -> None:
@@ -102,5 +107,7 @@ class LineTimes:
             pass
         if len(self._stamps) >= MAX_MEMO:
             self._stamps.clear()
-        self._stamps[stamp] = at = self._format.time(stamp)
+        at = self._format.time(stamp)
+        if len(stamp) <= MAX_KEY:
+            self._stamps[stamp] = at
         return at

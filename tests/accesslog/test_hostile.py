@@ -1,5 +1,6 @@
 """Any line is data: it is counted as what it is, and never ends or stalls a reader."""
 
+import math
 import time
 
 import pytest
@@ -162,3 +163,31 @@ def test_lines_of_several_workers_have_the_true_first_and_last_time():
     block = timed(30, "0.001") + timed(5, "0.001") + timed(50, "0.001") + timed(40, "0.001")
     _, counts = spans(TIMED.removesuffix(" $request_time"), block.replace(b" 0.001", b""))
     assert counts.last - counts.first == 45
+
+
+OBJECT = b'{"remote_addr":"10.1.0.1","status":200}'
+
+
+@pytest.mark.parametrize("msec", ['"nan"', '"inf"', '"-inf"', '"1e999"', '"1e300"', "-1e300"])
+def test_a_time_that_is_no_moment_is_none(msec):
+    counter = Counter(compile_log("json"), lambda *_: "east", lambda _: (NGINX, False), math.floor)
+    line = OBJECT[:-1] + f',"msec":{msec}}}\n'.encode()
+    counts = counter.count(line)
+    assert (counts.access, counts.foreign, counts.first) == (1, 1, None)
+
+
+@pytest.mark.parametrize(
+    "block", [OBJECT + OBJECT + b"\n\n", OBJECT * 2 + b"\n" + OBJECT[:-1] + b"\n}\n{\n"]
+)
+def test_two_objects_on_one_line_are_other(block):
+    counts = reader("json").count("", block)
+    assert (counts.access, counts.other) == (0, block.count(b"\n"))
+
+
+def test_long_hosts_do_not_fill_the_memory():
+    form = '$remote_addr $status "$host"'
+    counter = Counter(compile_log(form), lambda *_: "east", lambda _: None)
+    for number in range(100):
+        counts = counter.count(b'10.1.0.1 200 "%d%s"\n' % (number, b"h" * 8000))
+        assert counts.foreign == 1
+    assert counter._memo == {}

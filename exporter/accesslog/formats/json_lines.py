@@ -86,16 +86,8 @@ def compile_objects(
 
 
 def _lines(block: bytes) -> list[_Line | None]:
-    try:
-        found: list[_Line | None] = list(_DECODER.decode_lines(block))
-        # An object over several lines, or an empty line, is told apart by the slower way.
-        return found if len(found) == block.count(b"\n") else [_line(e) for e in _split(block)]
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError):
-        return [_line(line) for line in _split(block)]
-
-
-def _split(block: bytes) -> list[bytes]:
-    return block.split(b"\n")[:-1]
+    # msgspec's decode_lines takes two objects on one line, and one object on two lines.
+    return [_line(line) for line in block.split(b"\n")[:-1]]
 
 
 def _line(line: bytes) -> _Line | None:

@@ -5,6 +5,8 @@ from datetime import datetime
 
 from exporter.accesslog.formats.log_format import Stamp
 
+_MAX_UNIX = 253402300800.0
+"""The year 10000. No later moment is a date, and "inf" is none at all."""
 _MONTHS = {name.encode(): n for n, name in enumerate(calendar.month_abbr) if n}
 
 
@@ -29,9 +31,11 @@ def _parse_iso(stamp: bytes) -> float | None:
 
 def _parse_msec(stamp: bytes) -> float | None:
     try:
-        return float(stamp)
+        at = float(stamp)
     except ValueError:
         return None
+    # The comparison also refuses "nan".
+    return at if 0 <= at < _MAX_UNIX else None
 
 
 TIMES: dict[str, Stamp] = {
