@@ -1,4 +1,4 @@
-"""A client as people use to check by hand: ask the name server, then the address, as curl does."""
+"""A client that does what curl does: it looks the name up and then asks the address."""
 
 import asyncio
 import secrets

@@ -1,4 +1,4 @@
-"""A whole clusterset on this machine: what can be done to it, and what its exporters say."""
+"""A clusterset on this machine: changes of it, clients in it, and the reports of its exporters."""
 
 import asyncio
 import time
@@ -19,7 +19,7 @@ from exporter.model.verdicts import Locality
 DNS_DELAY = 1.0
 """Seconds from a change of the inventory until the name servers follow."""
 PATIENCE = 20.0
-"""Seconds to wait for what should happen in two or three."""
+"""Seconds to wait for a state that usually comes within three."""
 POLL_EVERY = 0.05
 _LIMIT = aiohttp.ClientTimeout(total=5)
 
@@ -43,7 +43,7 @@ class Clusterset:
     ) -> None:
         self.sites = list(sites)
         self.requests: Counter[RequestKey] = Counter()
-        """What clients got, that is, what the logs should say."""
+        """What clients received, and so what the logs should contain."""
         self._backends = backends
         self._session = session
         self._situation = Situation(self.sites)
@@ -54,7 +54,7 @@ class Clusterset:
         self._situation.write()
 
     async def stop_backend(self, site: Site) -> float:
-        """Stop a site's nginx; return when."""
+        """Stop a site's nginx; return the time in unix seconds."""
         await self._backends[site.id].stop()
         return time.time()
 
@@ -73,14 +73,14 @@ class Clusterset:
         await until(answers, f"nginx of {site.id} listens")
 
     def set_ready(self, site: Site, *, ready: bool) -> float:
-        """Say in all inventories whether a site's service is ready; return when."""
+        """Write to all inventories if a site's service is ready; return the unix time."""
         self._situation.unready -= {site.id}
         self._situation.unready |= set() if ready else {site.id}
         self.write()
         return time.time()
 
     def set_links(self, site: Site, *, up: bool) -> float:
-        """Let a site's links to all others drop or come back; return when."""
+        """Cut or restore a site's links to all others; return the time in unix seconds."""
         self._situation.cut_off = set() if up else {site.id}
         self.write()
         return time.time()
@@ -93,7 +93,17 @@ class Clusterset:
     async def request(
         self, site: Site, crossing: Locality, address: str | None = None
     ) -> str | None:
-        """Let a client in *site* make a request; return who served it. *crossing*: if not local."""
+        """
+        Make a request as a client in *site*.
+
+        Args:
+            site: The cluster of the client.
+            crossing: The locality that the request has if another cluster serves it.
+            address: The address to ask; None for the answer of the name server.
+
+        Returns:
+            The cluster that served the request; None if nobody did.
+        """
         address = address or await self.ask(site)
         if address is None:
             return None
@@ -108,13 +118,13 @@ class Clusterset:
         return served
 
     async def status(self, site: Site) -> Mapping[str, Any]:
-        """Return what the exporter of *site* shows."""
+        """Return the status of the exporter of *site*."""
         async with self._session.get(f"{site.url}api/v1/status") as reply:
             shown: Mapping[str, Any] = await reply.json()
         return shown
 
     async def service(self, site: Site) -> Mapping[str, Any]:
-        """Return what the exporter of *site* shows of the service."""
+        """Return the service in the status of the exporter of *site*."""
         service: Mapping[str, Any] = (await self.status(site))["services"][0]
         return service
 

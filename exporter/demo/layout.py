@@ -1,4 +1,4 @@
-"""Which addresses and files a clusterset on one machine has."""
+"""The addresses and files of a clusterset on one machine."""
 
 import random
 import socket
@@ -24,7 +24,7 @@ _TRIES = 100
 
 
 class NoRoomError(Exception):
-    """There are no loopback addresses to spare on this machine."""
+    """The machine has no free loopback addresses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +90,10 @@ def claim(ids: list[str], folder: Path) -> Iterator[list[Site]]:
         NoRoomError: If there are none, as on systems whose only loopback address is 127.0.0.1.
     """
     for _ in range(_TRIES):
-        net = random.randrange(16, 250)  # noqa: S311 - any one will do
+        net = random.randrange(16, 250)  # noqa: S311 - no secret
         with socket.socket() as held:
             try:
-                # Who listens here has this network and the next ones.
+                # The process that listens here owns this network and the next ones.
                 held.bind((f"127.{net - net % 4}.255.254", _CLAIM_PORT))
             except OSError as error:
                 failure = error

@@ -72,7 +72,7 @@ class Lighthouse:
     ) -> tuple[int, tuple[Address, ...]]:
         inventory = self._inventory
         if not query.name.endswith(f".{self._domain}") or inventory is None:
-            # CoreDNS has no server block for it.
+            # CoreDNS has no server block for other names.
             return dns.Rcode.REFUSED, ()
         if query.type not in {Type.A, Type.AAAA, _SRV}:
             return dns.Rcode.NOTIMP, ()
@@ -120,7 +120,7 @@ class _Udp(asyncio.DatagramProtocol):
 
 @asynccontextmanager
 async def serve_dns(server: Lighthouse, host: str, port: int) -> AsyncIterator[None]:
-    """Let *server* answer over UDP and TCP, and follow its file, for as long as this is open."""
+    """Answer with *server* over UDP and TCP, and follow its file, until the context ends."""
 
     async def stream(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

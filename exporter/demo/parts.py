@@ -26,9 +26,9 @@ from exporter.demo.layout import (
 )
 
 STOP_LIMIT = 5.0
-"""Seconds in which a process may end by itself."""
+"""Seconds that a process has to end after SIGTERM."""
 INTERVAL, FAST, CONFIRM, LEAK_GRACE = 1.0, 0.2, 2, 2.0
-"""How the demo's exporters are set, in seconds and probes."""
+"""Settings of the demo's exporters, in seconds and in probes."""
 _PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None)
 
@@ -71,7 +71,7 @@ def find_nginx() -> str:
 
 
 class Part:
-    """A process that dies with this one, and whose output goes to a file."""
+    """A process that ends with this one, and whose output goes to a file."""
 
     def __init__(self, name: str, command: Sequence[str], output: Path) -> None:
         self.name = name
@@ -82,7 +82,7 @@ class Part:
     async def start(self) -> None:
         """Start it."""
         with self._output.open("ab") as output:
-            # A session of its own: Ctrl-C on the terminal is for the demo, which then stops all.
+            # In a session of its own, so that Ctrl-C reaches only the demo, which then stops all.
             self._process = await asyncio.create_subprocess_exec(
                 *self._command,
                 stdin=subprocess.DEVNULL,
@@ -93,7 +93,7 @@ class Part:
             )
 
     def check(self) -> None:
-        """Raise a MissingError with the process's last words if it has ended by itself."""
+        """Raise a MissingError with its last lines of output if it has ended by itself."""
         if self._process is None or self._process.returncode is None:
             return
         words = self._output.read_text(errors="replace").strip().splitlines()[-3:]
@@ -101,7 +101,7 @@ class Part:
         raise MissingError(msg)
 
     async def stop(self) -> None:
-        """End it, at last by force."""
+        """End it with SIGTERM, and after STOP_LIMIT with SIGKILL."""
         process, self._process = self._process, None
         if process is None:
             return
@@ -192,6 +192,6 @@ async def running(parts: Sequence[Part]) -> AsyncIterator[None]:
 
 def _die_with(parent: int) -> None:
     _LIBC.prctl(_PDEATHSIG, signal.SIGKILL)
-    # The parent may have gone before that took effect.
+    # The parent may have ended before prctl took effect.
     if os.getppid() != parent:
         os._exit(1)

@@ -1,4 +1,4 @@
-"""Access logs of the past: who was served from where, and when that changed."""
+"""Access logs of the past: which cluster served whose clients, and when that changed."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,13 +27,13 @@ DOMAIN = "clusterset.local"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnalyzeRequest:
-    """What is to be found out."""
+    """The logs, and what is counted of them."""
 
     inventory_file: Path
     logs: Mapping[str, Sequence[str]]
-    """Files by the cluster that wrote them; gzip is seen by its first bytes, `-` is stdin."""
+    """Files by the cluster that wrote them; `-` is standard input, and files may be gzip."""
     service: str | None = None
-    """As namespace/name; None if the logged host tells, or the inventory has just one."""
+    """As namespace/name; None if each line has a host, or the inventory has only one service."""
     form: str = "main"
     """combined, main, json, or a log_format string."""
     wrapper: str = "none"
@@ -41,12 +41,12 @@ class AnalyzeRequest:
     """Unix seconds."""
     until: float | None = None
     every: float | None = None
-    """Length of the spans of time that are told apart, seconds."""
+    """Seconds of each step in time; None for no steps."""
 
 
 @dataclass(slots=True)
 class _Found:
-    """What the logs of all clusters hold."""
+    """The counts of the logs of all clusters."""
 
     counts: dict[str, LogCounts] = field(default_factory=dict)
     """By the cluster that wrote them."""
@@ -54,7 +54,7 @@ class _Found:
     """The clusters that export each service, by the inventory."""
 
     def hits(self) -> Iterator[tuple[str, Client, Hits]]:
-        """Yield who served whom how often."""
+        """Yield each serving cluster, client and number of hits."""
         for destination, counts in self.counts.items():
             for client, hits in counts.clients.items():
                 yield destination, client, hits
@@ -95,13 +95,13 @@ def analyze(
 
 def _compile(request: AnalyzeRequest, *, timed: bool) -> LogFormat:
     try:
-        # Health checks of kubelets are no client traffic, as in the daemon.
+        # Health checks of kubelets do not count as client traffic, as in `run`.
         log = compile_log(request.form, ignore_user_agents=("kube-probe/",), stamps=timed)
     except FormatError as error:
         msg = f"--format: {error}"
         raise SettingsError(msg) from error
     if timed and "stamp" not in log.fields:
-        msg = "--format: has no $time_local, which several clusters and spans of time need"
+        msg = "--format: has no $time_local; logs of several clusters and times need it"
         raise SettingsError(msg)
     return log
 
@@ -142,7 +142,7 @@ def _count(
 
 
 def _service(inventory: Inventory, request: AnalyzeRequest, log: LogFormat) -> ServiceName | None:
-    """Return the service that the logs belong to, None if the host tells."""
+    """Return the service of all lines; None if each line has a host."""
     if request.service is not None:
         name = ServiceName.parse(request.service)
         if name is None:
@@ -216,7 +216,7 @@ def _services(found: _Found, request: AnalyzeRequest) -> Iterator[dict[str, Any]
 
 
 def _spans(found: _Found) -> Iterator[dict[str, Any]]:
-    """Yield who served whom how often in each span of time."""
+    """Yield each serving cluster, client and number of hits, for each step in time."""
     rows = [(client.at, client, destination, hits) for destination, client, hits in found.hits()]
     for at, client, destination, hits in sorted(
         rows, key=lambda row: (row[0] or 0, row[1], row[2])
@@ -240,7 +240,7 @@ def _failovers(found: _Found) -> Iterator[dict[str, Any]]:
             spans = served.setdefault((client.service, client.source), {})
             spans.setdefault(client.at, defaultdict(int))[destination] += hits.requests
     for (service, source), spans in sorted(served.items()):
-        # Without a majority they take turns, which is no move.
+        # Without a majority the clusters take turns, and that is not a move.
         most = [(at, max(by, key=lambda each: by[each])) for at, by in sorted(spans.items())]
         most = [(at, to) for at, to in most if 2 * spans[at][to] > sum(spans[at].values())]
         for (_, before), (at, after) in pairwise(most):
@@ -253,7 +253,7 @@ def _failovers(found: _Found) -> Iterator[dict[str, Any]]:
                     "source_cluster": source,
                     "from_cluster": before,
                     "to_cluster": after,
-                    # A log that only begins then may have had them before, too.
+                    # If the log begins only then, the same requests may have come earlier.
                     "sure": first is not None and first < at,
                 }
 

@@ -1,4 +1,4 @@
-"""`check` by what the local cluster's API server knows, and what may be wrong with the cluster."""
+"""`check` with the inventory of the local cluster's API server, and a diagnosis of the cluster."""
 
 import asyncio
 import time
@@ -24,14 +24,14 @@ from exporter.model.clusterset import Inventory, ServiceName
 
 T = TypeVar("T")
 FIRST_WITHIN = 30.0
-"""Seconds until the first inventory has to be there."""
+"""Seconds within which the first inventory must arrive."""
 DIAGNOSE_EVERY = 60.0
-"""Seconds between two diagnoses of the cluster while somebody watches: about 40 requests each."""
+"""Seconds between two diagnoses with --watch; each takes about 40 requests."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reach:
-    """How the API server is reached; both None: as a pod, else as kubectl."""
+    """The kubeconfig and its context; both None for the account of the pod, else kubectl's file."""
 
     kubeconfig: str | None
     context: str | None
@@ -94,7 +94,7 @@ async def watch_in_cluster(
             shown(watched)
 
         async def diagnosing() -> None:
-            # The service comes first.
+            # The result for the service is printed first.
             await looked.wait()
             await _keep_diagnosing(client, loaded, newest, told)
 
@@ -132,7 +132,7 @@ async def _diagnosed(
 async def _following(
     client: ApiClient, loaded: RuntimeConfig, use: Callable[[_Newest], Awaitable[T]]
 ) -> T:
-    """Follow the API server while *use* makes use of what it says."""
+    """Follow the API server while *use* runs with the newest inventory."""
     newest = _Newest()
     discovery = _discovery(client, loaded, newest)
     failed: BaseException | None = None

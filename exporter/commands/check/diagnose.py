@@ -1,4 +1,4 @@
-"""The local cluster's own objects, read once to say why clusterset names may not work here."""
+"""Objects of the local cluster, read once for a diagnosis of why clusterset names fail here."""
 
 import asyncio
 from collections.abc import Iterator
@@ -16,11 +16,11 @@ from exporter.model.clusterset import Inventory, Profile
 WITHIN = 10.0
 """Seconds for one request."""
 REQUESTS_AT_ONCE = 8
-"""Requests that are asked side by side."""
+"""Requests that run at the same time."""
 
 
 class Right(NamedTuple):
-    """Something that has to be allowed."""
+    """A right that `run` needs."""
 
     verb: str
     group: str
@@ -28,13 +28,13 @@ class Right(NamedTuple):
     sub: str = ""
     namespace: str = ""
     name: str = ""
-    """Of the one object that it is needed for; empty for all."""
+    """The one object that it is needed for; empty for all objects."""
 
 
 async def read_cluster(
     client: ApiClient, loaded: RuntimeConfig, inventory: Inventory, noticed: frozenset[Noticed]
 ) -> ClusterRead:
-    """Read what `exporter.judge.diagnosis` judges; what may not be read is told, never raised."""
+    """Read the objects for `exporter.judge.diagnosis`; an object that is refused is no error."""
     served, unread = await _served(client)
     rights_unread, missing = "", None
     try:
@@ -52,7 +52,7 @@ async def read_cluster(
 
 
 async def _served(client: ApiClient) -> tuple[dict[str, tuple[str, ...]], str]:
-    """Return the versions in which each resource is served, and why that cannot be told."""
+    """Return the served versions of each resource, and why they are unknown if they are."""
     groups = dict.fromkeys((each.group, v) for each in RESOURCES for v in each.versions)
     found: dict[str, tuple[str, ...]] = {}
     for group, version in groups:
@@ -67,7 +67,7 @@ async def _served(client: ApiClient) -> tuple[dict[str, tuple[str, ...]], str]:
 
 
 def _needed(client: ApiClient, loaded: RuntimeConfig, served: set[str]) -> Iterator[Right]:
-    """Yield the rights that `run` needs for what there is."""
+    """Yield the rights that `run` needs for the resources in this cluster."""
     wanted = dict.fromkeys((each.group, each.plural) for each in RESOURCES)
     for group, plural in wanted:
         if not served or (f"{plural}.{group}" if group else plural) in served:
@@ -79,7 +79,7 @@ def _needed(client: ApiClient, loaded: RuntimeConfig, served: set[str]) -> Itera
     kubernetes = loaded.settings.inventory.kubernetes
     if kubernetes is not None and kubernetes.lease is not None:
         lease = Right("create", "coordination.k8s.io", "leases", "", client.namespace)
-        # What is made has no name yet that a rule could go by.
+        # A rule cannot name an object that does not exist yet.
         yield lease
         for verb in ("get", "update"):
             yield lease._replace(verb=verb, name=kubernetes.lease)

@@ -19,7 +19,7 @@ WATCH_EVERY = 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watched:
-    """The newest look, and what the looks so far amount to."""
+    """The newest look, with the mode and the outage of all looks so far."""
 
     look: Look
     mode: Mode
@@ -88,5 +88,5 @@ def _moved(failover: Failover) -> str:
     took = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in failover.durations.items())
     return (
         f"move {failover.service} moved from {failover.from_cluster} to {failover.to_cluster} "
-        f"({failover.reason}): {took or 'nobody looked'}"
+        f"({failover.reason}): {took or 'durations unknown'}"
     )
