@@ -8,7 +8,7 @@ DEMO_ARGS ?=
 DIST ?= dist
 LOCK = $(DEV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links
 # Debian packages that the system tests use; installed where that is possible, else those tests are skipped and say so.
-TEST_PACKAGES := prometheus prometheus-alertmanager chromium logrotate knot
+TEST_PACKAGES := prometheus prometheus-node-exporter prometheus-alertmanager chromium logrotate knot
 BENCH_PACKAGES := mtail
 PROBE_BENCH_PACKAGES := prometheus-blackbox-exporter knot wrk
 E2E_PACKAGES := etcd=etcd-server

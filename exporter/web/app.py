@@ -6,6 +6,7 @@ import zlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass
+from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Any
 
@@ -113,10 +114,17 @@ def make_app(
         RELOAD: answers.reload,
     }
     app = web.Application(middlewares=[refusing(paths, entry)], client_max_size=MAX_BODY)
+    app.on_response_prepare.append(partial(_add_headers, entry))
     for path, handler in paths.items():
         for method in methods_of(path):
             app.router.add_route(method, path, handler)
     return app
+
+
+async def _add_headers(entry: Entry, _: web.BaseRequest, response: web.StreamResponse) -> None:
+    """Add the headers of the web configuration, unless the answer has its own, often stricter."""
+    for name, value in ({} if entry.auth is None else entry.auth.headers).items():
+        response.headers.setdefault(name, value)
 
 
 class _Kept:

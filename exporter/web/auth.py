@@ -13,16 +13,19 @@ import base64
 import binascii
 import hashlib
 import hmac
-import ssl
+import time
 from collections import OrderedDict
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import structlog
-from msgspec import Struct
 
+from exporter.config.scalars import Duration
 from exporter.config.yaml_reader import SettingsError
 from exporter.files.small_file import read_struct
 from exporter.files.stamp import FileStamp
+from exporter.web.tls import ServerContext, tls_context
+from exporter.web.web_settings import RateLimit, TlsServerSettings, WebSettings
 
 CHECKS_AT_ONCE = 2
 """Passwords that are hashed at once: each takes a core for 50 ms or more."""
@@ -33,53 +36,7 @@ REMEMBERED = 100
 """Successful logins that are remembered, as hashes."""
 # What the password of an unknown user is compared with, so that it takes as long.
 _NOBODY = b"$2b$10$QOauhQNbBCuQDKes6eFzPeMqBSjb7Mr5DUmpZ/VcEd00UAV/LDeSi"
-_CLIENT_AUTH = {
-    "NoClientCert": ssl.CERT_NONE,
-    "RequestClientCert": ssl.CERT_OPTIONAL,
-    "VerifyClientCertIfGiven": ssl.CERT_OPTIONAL,
-    "RequireAndVerifyClientCert": ssl.CERT_REQUIRED,
-}
-_VERSIONS = {"TLS12": ssl.TLSVersion.TLSv1_2, "TLS13": ssl.TLSVersion.TLSv1_3}
 log = structlog.get_logger()
-
-
-class TlsServerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`tls_server_config`."""
-
-    cert_file: str
-    key_file: str
-    client_auth_type: str = "NoClientCert"
-    client_ca_file: str | None = None
-    min_version: str = "TLS12"
-
-    def __post_init__(self) -> None:
-        """Refuse what does not go together."""
-        for key, value, known in (
-            ("client_auth_type", self.client_auth_type, _CLIENT_AUTH),
-            ("min_version", self.min_version, _VERSIONS),
-        ):
-            if value not in known:
-                msg = f"{key} {value} should be one of {', '.join(known)}"
-                raise SettingsError(msg)
-        if (self.client_ca_file is None) is not (self.client_auth_type == "NoClientCert"):
-            msg = "client_ca_file and a client_auth_type that verifies go together"
-            raise SettingsError(msg)
-
-
-class WebSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The whole file."""
-
-    tls_server_config: TlsServerSettings | None = None
-    basic_auth_users: dict[str, str] = {}
-
-    def __post_init__(self) -> None:
-        """Refuse what is no hash: a password in the clear, most likely."""
-        for user, hashed in self.basic_auth_users.items():
-            if not hashed.startswith(("$2a$", "$2b$", "$2y$")) or len(hashed) != len(_NOBODY):
-                msg = (
-                    f"basic_auth_users.{user} is no bcrypt hash; make one with htpasswd -nBC 10 ''"
-                )
-                raise SettingsError(msg)
 
 
 class TooManyLoginsError(Exception):
@@ -92,21 +49,32 @@ class WebAuth:
 
     Args:
         path: The web configuration file.
+        clock: Returns seconds, for the rate limit.
 
     Raises:
         SettingsError: If it cannot be used.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
+        self._path, self._clock = path, clock
         self._room = asyncio.Semaphore(CHECKS_AT_ONCE)
         self._waiting = 0
         self._known: OrderedDict[bytes, None] = OrderedDict()
         self._seen = self._version(None)
-        self._settings = read_struct(path, WebSettings)
+        self._settings = _read(path)
         self._seen = self._version(self._settings)
         self.context = self._tls(self._settings)
         """The TLS context for the next connection; None for plain HTTP."""
+        self._limiter = _Limiter(self._settings.rate_limit, clock)
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Headers of each answer that does not set them itself."""
+        return self._settings.http_server_config.headers
+
+    def within_rate(self) -> bool:
+        """Count a request; return False if there are more than the rate limit allows."""
+        return self._limiter.take()
 
     async def allows(self, authorization: str) -> bool:
         """
@@ -158,7 +126,7 @@ class WebAuth:
             return
         self._seen = version
         try:
-            settings = read_struct(self._path, WebSettings)
+            settings = _read(self._path)
             context = self._tls(settings)
         except SettingsError as error:
             log.error("web configuration not taken", error=str(error))  # noqa: TRY400 - one line
@@ -166,33 +134,51 @@ class WebAuth:
         if (context is None) is not (self.context is None):
             log.error("web configuration not taken", error="TLS on or off needs a restart")
             return
+        if settings.rate_limit != self._settings.rate_limit:
+            self._limiter = _Limiter(settings.rate_limit, self._clock)
         self._settings, self.context = settings, context
         self._seen = self._version(settings)
         self._known.clear()
 
-    def _tls(self, settings: WebSettings) -> ssl.SSLContext | None:
-        wanted = settings.tls_server_config
-        if wanted is None:
-            return None
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.minimum_version = _VERSIONS[wanted.min_version]
-        context.verify_mode = _CLIENT_AUTH[wanted.client_auth_type]
-        folder = self._path.parent
+    def _tls(self, settings: WebSettings) -> ServerContext | None:
         try:
-            context.load_cert_chain(folder / wanted.cert_file, folder / wanted.key_file)
-            if wanted.client_ca_file is not None:
-                context.load_verify_locations(folder / wanted.client_ca_file)
-        except (OSError, ValueError) as error:
-            told = f"{wanted.cert_file}, {wanted.key_file}, {wanted.client_ca_file or 'no CA'}"
-            msg = f"{self._path}: tls_server_config: {told}: {error}"
+            return tls_context(settings.tls_server_config, self._path.parent)
+        except SettingsError as error:
+            msg = f"{self._path}: tls_server_config: {error}"
             raise SettingsError(msg) from error
-        return context
 
     def _version(self, settings: WebSettings | None) -> tuple[object, ...]:
-        tls = None if settings is None else settings.tls_server_config
-        named = () if tls is None else (tls.cert_file, tls.key_file, tls.client_ca_file or "")
-        paths = (self._path, *(self._path.parent / name for name in named))
+        tls = TlsServerSettings() if settings is None else settings.tls_server_config
+        named = (tls.cert_file, tls.key_file, tls.client_ca_file)
+        paths = (self._path, *(self._path.parent / name for name in named if name))
         return tuple(map(FileStamp.take, paths))
+
+
+def _read(path: Path) -> WebSettings:
+    return read_struct(path, WebSettings, dec_hook=_decode)
+
+
+def _decode(kind: type, value: object) -> object:
+    return Duration.parse(value) if kind is Duration else value
+
+
+class _Limiter:
+    """Lets a burst of requests in, and one more after each interval."""
+
+    def __init__(self, limit: RateLimit, clock: Callable[[], float]) -> None:
+        self._limit, self._clock = limit, clock
+        self._left, self._at = float(limit.burst), clock()
+
+    def take(self) -> bool:
+        if not self._limit.interval:
+            return True
+        now = self._clock()
+        come = (now - self._at) / self._limit.interval
+        self._left, self._at = min(self._left + come, float(self._limit.burst)), now
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
 
 
 def _credentials(header: str) -> tuple[str, bytes]:

@@ -9,6 +9,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from exporter.web.limits import Limits, Place, WaitsFor
+from exporter.web.tls import ServerContext
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -48,6 +49,11 @@ class Connection(web.RequestHandler):
         if isinstance(transport, asyncio.Transport):
             self._wire = transport
         super().connection_made(transport)
+        context = transport.get_extra_info("sslcontext")
+        if isinstance(context, ServerContext) and not context.admits(
+            transport.get_extra_info("ssl_object").getpeercert()
+        ):
+            self.abort()
         is_health = self.place is Place.HEALTH
         self._abort_in(self.limits.health_head_seconds if is_health else self.limits.head_seconds)
 

@@ -58,6 +58,8 @@ def methods_of(path: str) -> tuple[str, ...]:
 async def _login(request: web.Request, auth: WebAuth | None) -> web.Response | None:
     if auth is None or request.path in OPEN:
         return None
+    if not auth.within_rate():
+        return text("Too Many Requests\n", 429)
     try:
         allowed = await auth.allows(request.headers.get("Authorization", ""))
     except TooManyLoginsError:

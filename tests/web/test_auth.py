@@ -12,7 +12,7 @@ import trustme
 
 from exporter.config.yaml_reader import SettingsError
 from exporter.web.app import Pages, serve
-from exporter.web.auth import MAX_WAITING, TooManyLoginsError, WebAuth
+from exporter.web.auth import CHECKS_AT_ONCE, MAX_WAITING, TooManyLoginsError, WebAuth
 from exporter.web.entry import Entry
 from exporter.web.limits import Limits
 from tests.fakes import scenes
@@ -216,20 +216,82 @@ async def test_only_successes_are_remembered_and_few_passwords_are_checked_at_on
     assert checked.count(b"wrong") == MAX_WAITING + 2
 
 
+async def test_a_rate_limit_and_headers_that_are_renewed_hold_for_the_next_request(tmp_path):
+    path = write(tmp_path, USERS)
+    async with guarded(path) as (where, auth):
+        url = f"http://{where}/metrics"
+        assert [await status(url, **login("alice", "secret")) for _ in range(3)] == [200] * 3
+        limit = "rate_limit: {interval: 1h, burst: 2}\n"
+        path.write_text(USERS + limit + "http_server_config: {headers: {X-XSS-Protection: '0'}}\n")
+        await asyncio.to_thread(auth.refresh)
+        # Wrong passwords are counted too. Beyond the limit no password is looked at.
+        answers = [await status(url, **login("alice", each)) for each in ("x", "secret", "secret")]
+        assert answers == [401, 200, 429]
+        assert await status(f"http://{where}/-/healthy") == 200
+        async with aiohttp.ClientSession() as session, session.get(url) as reply:
+            assert reply.headers["X-XSS-Protection"] == "0"
+
+
+def test_a_rate_limit_lets_one_more_in_after_each_interval(tmp_path):
+    times = [0.0, 0.0, 0.0, 0.0, 1.9, 2.0, 2.1, 100.0, 100.0, 100.0, 100.0]
+    path = write(tmp_path, "rate_limit: {interval: 2s, burst: 3}\n")
+    auth = WebAuth(path, clock=iter([0.0, *times]).__next__)
+    let_in = [auth.within_rate() for _ in times]
+    assert let_in == [True] * 3 + [False] * 2 + [True, False] + [True] * 3 + [False]
+
+
+async def test_wrong_passwords_do_not_keep_a_known_one_out(tmp_path, monkeypatch):
+    go_on, at_once, most = threading.Event(), [], []
+
+    def check(password, _):
+        at_once.append(password)
+        most.append(len(at_once))
+        if password != b"secret":
+            go_on.wait(10)
+        at_once.remove(password)
+        return password == b"secret"
+
+    monkeypatch.setattr("exporter.web.auth._matches", check)
+    async with guarded(write(tmp_path, USERS)) as (where, _):
+        url = f"http://{where}/metrics"
+        assert await status(url, **login("alice", "secret")) == 200
+        flood = [
+            asyncio.create_task(status(url, **login("alice", f"wrong{n}")))
+            for n in range(MAX_WAITING + 10)
+        ]
+        # Ten are asked to come back; the others wait for a check.
+        done, _ = await asyncio.wait(flood, return_when=asyncio.FIRST_COMPLETED)
+        assert {task.result() for task in done} == {429}
+        assert [await status(url, **login("alice", "secret")) for _ in range(5)] == [200] * 5
+        go_on.set()
+        answers = await asyncio.gather(*flood)
+    assert sorted(answers) == [401] * MAX_WAITING + [429] * 10
+    assert max(most) <= CHECKS_AT_ONCE
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("basic_auth_users: {alice: secret}", "alice is no bcrypt hash; make one with htpasswd"),
-        ("tls_server_config: {cert_file: a.pem}", "the key key_file is missing"),
-        (TLS % ", min_version: TLS10", "min_version TLS10 should be one of TLS12, TLS13"),
-        (TLS % ", client_ca_file: ca.pem", "client_ca_file and a client_auth_type that verifies"),
-        (TLS % "", "server.pem, server.key, no CA: "),
-        ("users: {}", "unknown key 'users'; allowed here: tls_server_config, basic_auth_users"),
+        ("basic_auth_users: {alice: secret}", "alice is not a bcrypt hash; make one with htpasswd"),
+        ("tls_server_config: {cert_file: a.pem}", "one of the keys key_file and key is missing"),
+        (
+            TLS % ", min_version: TLS10",
+            "min_version TLS10 is refused because RFC 8996 forbids it; TLS12 works",
+        ),
+        (
+            TLS % ", client_ca_file: ca.pem",
+            "client_ca_file or client_ca and a client_auth_type that verifies",
+        ),
+        (TLS % "", "tls_server_config: {folder}/server.pem: there is no such file"),
+        (
+            "users: {}",
+            "unknown key 'users'; allowed here: tls_server_config, http_server_config, rate_limit",
+        ),
     ],
 )
 def test_mistakes(tmp_path, text, told):
     path = write(tmp_path, text)
     with pytest.raises(SettingsError) as caught:
         WebAuth(path)
-    assert told in str(caught.value)
+    assert told.format(folder=tmp_path) in str(caught.value)
     assert str(caught.value).startswith(str(path))

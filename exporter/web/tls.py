@@ -1,0 +1,101 @@
+"""The TLS context of the HTTP server, as a web configuration says."""
+
+import os
+import ssl
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from ipaddress import ip_address
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import Any
+
+from exporter.config.yaml_reader import SettingsError
+from exporter.files.small_file import read_text
+from exporter.web.web_settings import CLIENT_AUTH, CURVES, VERSIONS, TlsServerSettings
+
+
+class ServerContext(ssl.SSLContext):
+    """A TLS context that also knows which names a client certificate may have."""
+
+    allowed_sans: frozenset[str] | None = None
+    """None: any name."""
+
+    def admits(self, certificate: Mapping[str, Any] | None) -> bool:
+        """
+        Return whether a client with this verified *certificate* may come in.
+
+        Args:
+            certificate: As `SSLObject.getpeercert` returns it.
+        """
+        if self.allowed_sans is None:
+            return True
+        names = (certificate or {}).get("subjectAltName", ())
+        return any(_canonical(kind, name) in self.allowed_sans for kind, name in names)
+
+
+def _canonical(kind: str, name: str) -> str:
+    """Return a name as Go writes it. OpenSSL writes IPv6 addresses in full."""
+    return str(ip_address(name.strip())) if kind == "IP Address" else name
+
+
+def tls_context(settings: TlsServerSettings, folder: Path) -> ServerContext | None:
+    """
+    Return the TLS context for new connections; None for plain HTTP.
+
+    Args:
+        settings: The settings.
+        folder: Where the names of files in them start.
+
+    Raises:
+        SettingsError: If a certificate or key cannot be used.
+    """
+    if not settings.enabled:
+        return None
+    context = ServerContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = VERSIONS[settings.min_version]
+    context.maximum_version = VERSIONS[settings.max_version]
+    context.verify_mode = CLIENT_AUTH[settings.client_auth_type]
+    if settings.client_allowed_sans is not None:
+        context.allowed_sans = frozenset(settings.client_allowed_sans)
+    if not settings.prefer_server_cipher_suites:
+        context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE
+    if settings.ciphers:
+        context.set_ciphers(":".join(settings.ciphers))
+    elif settings.cipher_suites:
+        # Only suites of TLS 1.3 are named, so no other version is possible.
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+    for curve in settings.curve_preferences:
+        context.set_ecdh_curve(CURVES[curve])
+    _load(context, settings, folder)
+    return context
+
+
+def _load(context: ssl.SSLContext, settings: TlsServerSettings, folder: Path) -> None:
+    chain = settings.cert or read_text(folder / settings.cert_file)
+    key = settings.key or read_text(folder / settings.key_file)
+    named = settings.cert_file or "cert", settings.key_file or "key"
+    try:
+        with _readable(chain) as chain_file, _readable(key) as key_file:
+            # Without a password, OpenSSL would ask for that of an encrypted key on the terminal.
+            context.load_cert_chain(chain_file, key_file, password="")
+    except (OSError, ValueError) as error:
+        msg = f"{', '.join(named)}: {error}"
+        raise SettingsError(msg) from error
+    if context.verify_mode is ssl.CERT_NONE:
+        return
+    authorities = settings.client_ca or read_text(folder / settings.client_ca_file)
+    try:
+        context.load_verify_locations(cadata=authorities)
+    except (OSError, ValueError) as error:
+        msg = f"{settings.client_ca_file or 'client_ca'}: {error}"
+        raise SettingsError(msg) from error
+
+
+@contextmanager
+def _readable(text: str) -> Iterator[str]:
+    """Yield the path of a file with *text*, which stays in memory: OpenSSL reads only files."""
+    memory = hasattr(os, "memfd_create")
+    with os.fdopen(os.memfd_create("pem"), "w+") if memory else TemporaryFile("w+") as file:
+        file.write(text)
+        file.seek(0)
+        yield f"/dev/fd/{file.fileno()}"
