@@ -19,6 +19,7 @@ from typing import Any
 
 from exporter.apiserver.client import ApiClient
 from exporter.apiserver.errors import ApiError, ErrorKind
+from exporter.apiserver.lease_note import note_of, renewed_at, with_note
 from exporter.apiserver.rate_limiter import Uniform
 
 CALL_LIMIT = 5.0
@@ -27,6 +28,8 @@ CANDIDATE = (0.5, 0.8)
 """Range of a candidate's wait, as parts of the retry period: it takes a released lease soon."""
 LONGEST = 600
 """Largest number of seconds for which a rival's lease is respected."""
+_KIND = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease"}
+_REFUSED = frozenset({ErrorKind.REFUSED, ErrorKind.TOO_LARGE})
 _LOST = frozenset({ErrorKind.CONFLICT, ErrorKind.NOT_FOUND})
 
 Lease = dict[str, Any]
@@ -43,6 +46,7 @@ class Election:
         lease_duration: Seconds for which others respect a lease that is not renewed.
         renew_deadline: Seconds after which a leader that could not renew is not certain any more.
         retry_period: Seconds between two renewals.
+        note: Returns what a leader leaves on the Lease for the next one.
 
     Attributes:
         leading: Whether we are the leader, as far as we know.
@@ -51,6 +55,7 @@ class Election:
         problem: Why we cannot take or renew it, in one line; empty if we can.
         free_since: When the previous leader stopped being certain at the latest, in unix seconds
             by its own clock; None if that is not known.
+        inherited: What the previous leader left, and when it renewed the Lease last.
     """
 
     def __init__(
@@ -63,11 +68,14 @@ class Election:
         lease_duration: float = 15.0,
         renew_deadline: float = 10.0,
         retry_period: float = 2.0,
+        note: Callable[[], str] = str,
         uniform: Uniform = random.uniform,
     ) -> None:
         self.identity = f"{identity}_{secrets.token_hex(4)}"
         self.leading, self.certain, self.holder, self.problem = False, False, "", ""
         self.free_since: float | None = None
+        self.inherited: tuple[str, float | None] = ("", None)
+        self._note = note
         self._client, self._uniform = client, uniform
         self._path = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
         self._about = {"namespace": namespace, "name": name}
@@ -152,16 +160,22 @@ class Election:
         """Write the lease as ours; return whether it is ours. Our copy of it may be outdated."""
         if self._lease is None and not await self._look():
             return False
-        before = _spec_of(self._lease or {})
+        old, before = self._lease or {}, _spec_of(self._lease or {})
         try:
             if self._lease is None:
-                made = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease"}
-                body = made | {"metadata": self._about, "spec": self._spec({})}
+                body = _KIND | {
+                    "metadata": self._about,
+                    "spec": _spec({}, self.identity, self._duration),
+                }
                 self._lease = await self._client.create(self._path, body)
             else:
-                body = self._lease | {"spec": self._spec(_spec_of(self._lease))}
+                noted = with_note(self._lease, self._note() if self.leading else "")
+                body = noted | {"spec": _spec(before, self.identity, self._duration)}
                 self._lease = await self._client.update(self._one, body)
         except ApiError as error:
+            if error.kind in _REFUSED:
+                # Leading matters more than what is left.
+                self._note = str
             if error.kind not in _LOST or not again:
                 raise
             self._lease = None
@@ -169,6 +183,7 @@ class Election:
         self.holder = self.identity
         if before.get("holderIdentity") != self.identity:
             self.free_since = _end_of(before, self._deadline)
+            self.inherited = note_of(old), renewed_at(before)
         return True
 
     @property
@@ -204,20 +219,6 @@ class Election:
             self._respected = spec, now + length
         return now >= self._respected[1]
 
-    def _spec(self, before: Lease) -> Lease:
-        """Return a spec that says that we hold the lease from now on."""
-        now = _micro_time()
-        spec = before | {
-            "holderIdentity": self.identity,
-            "leaseDurationSeconds": int(self._duration),
-            "renewTime": now,
-        }
-        if before.get("holderIdentity") != self.identity:
-            changes = before.get("leaseTransitions")
-            count = changes + 1 if isinstance(changes, int) else 0
-            spec |= {"acquireTime": now, "leaseTransitions": count}
-        return spec
-
     async def _release(self) -> None:
         """Release the lease, so that others need not wait; if that fails, they wait."""
         ended = _micro_time()
@@ -229,9 +230,25 @@ class Election:
                 if spec.get("holderIdentity") == self.identity:
                     given = spec | {"holderIdentity": "", "leaseDurationSeconds": 1}
                     given["renewTime"] = ended
-                    await self._client.update(self._one, lease | {"spec": given})
+                    noted = with_note(lease, self._note())
+                    await self._client.update(self._one, noted | {"spec": given})
         except (ApiError, TimeoutError) as error:
             self.problem = f"lease {self._about['name']}: not released: {error}"
+
+
+def _spec(before: Lease, identity: str, duration: float) -> Lease:
+    """Return a spec that says that *identity* holds the lease from now on."""
+    now = _micro_time()
+    spec = before | {
+        "holderIdentity": identity,
+        "leaseDurationSeconds": int(duration),
+        "renewTime": now,
+    }
+    if before.get("holderIdentity") != identity:
+        changes = before.get("leaseTransitions")
+        count = changes + 1 if isinstance(changes, int) else 0
+        spec |= {"acquireTime": now, "leaseTransitions": count}
+    return spec
 
 
 def _micro_time() -> str:
@@ -240,12 +257,11 @@ def _micro_time() -> str:
 
 def _end_of(spec: Lease, deadline: float) -> float | None:
     """Return when the writer of *spec* stopped leading at the latest, by its own clock."""
-    try:
-        renewed = datetime.fromisoformat(spec["renewTime"])
-        # One that released the lease says when; another may have led until its deadline.
-        return renewed.timestamp() + (deadline if spec.get("holderIdentity") else 0.0)
-    except (KeyError, TypeError, ValueError):
+    renewed = renewed_at(spec)
+    if renewed is None:
         return None
+    # One that released the lease says when; another may have been certain until its deadline.
+    return renewed + (deadline if spec.get("holderIdentity") else 0.0)
 
 
 def _spec_of(lease: Lease) -> Lease:

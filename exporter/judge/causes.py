@@ -28,20 +28,20 @@ class Causes:
 
     right: frozenset[str] | None = None
     """Who should answer; None before the first is known."""
-    _joined: dict[str, Cause] = field(default_factory=dict)
-    _left: dict[str, Cause] = field(default_factory=dict)
+    joined: dict[str, Cause] = field(default_factory=dict)
+    left: dict[str, Cause] = field(default_factory=dict)
 
     def changed(self, cause: Cause) -> None:
         """Take in who should answer from now on, and why."""
         before = self.right
         for cluster in cause.right - (before or frozenset()):
-            self._left.pop(cluster, None)
+            self.left.pop(cluster, None)
             # Before the first is known nothing says since when it is right.
             if before is not None:
-                self._joined[cluster] = cause
+                self.joined[cluster] = cause
         for cluster in (before or frozenset()) - cause.right:
-            self._joined.pop(cluster, None)
-            self._left[cluster] = cause
+            self.joined.pop(cluster, None)
+            self.left[cluster] = cause
         self.right = cause.right
 
     def of(self, from_cluster: str, to_cluster: str) -> Cause | None:
@@ -49,6 +49,6 @@ class Causes:
         right = self.right or frozenset()
         if to_cluster not in right or from_cluster in right:
             return None
-        found = (self._joined.get(to_cluster), self._left.get(from_cluster))
+        found = (self.joined.get(to_cluster), self.left.get(from_cluster))
         known = [each for each in found if each is not None]
         return max(known, key=lambda each: each.at, default=None)

@@ -76,12 +76,12 @@ class FailoverJudge:
     causes: Causes = field(default_factory=Causes)
     group: frozenset[str] = frozenset()
     """Clusters that take turns."""
-    _outage: OutageClock = field(init=False)
+    clock: OutageClock = field(init=False)
     _others: dict[str, _Replies] = field(default_factory=dict)
     """Who has replied since the cluster that serves did, in this order."""
     _answered_at: dict[str, tuple[float, float]] = field(default_factory=dict)
     """When each was answered first, and seconds before that in which it may have been."""
-    _before: float | None = None
+    looked_at: float | None = None
     """When the newest probe started that showed who serves, or that nobody does."""
     _unmeasured: bool = False
     _ready: list[Failover] = field(default_factory=list)
@@ -90,12 +90,12 @@ class FailoverJudge:
 
     def __post_init__(self) -> None:
         """Make the clock of outages."""
-        self._outage = OutageClock(self.confirm)
+        self.clock = OutageClock(self.confirm)
 
     @property
     def outage(self) -> float:
         """Return the seconds without service in all, up to the newest probe."""
-        return self._outage.total
+        return self.clock.total
 
     def changed(self, cause: Cause, *, mixed: bool = False) -> None:
         """Take in a change of who should answer; *mixed* if replicas have disagreed for long."""
@@ -129,8 +129,8 @@ class FailoverJudge:
         """Take in a probe that started at *at* if it changes nothing; return whether it does."""
         if self._stable_right is not right or not served == answered == self.serving:
             return False
-        self._before = at
-        self._outage.served_as_before(at)
+        self.looked_at = at
+        self.clock.served_as_before(at)
         return True
 
     def probed(self, seen: ProbeObservation, right: frozenset[str]) -> None:
@@ -138,7 +138,7 @@ class FailoverJudge:
         self._stable_right = None
         if self.causes.right is None:
             self.causes.right = right
-        gap = 0.0 if self._before is None else seen.at - self._before
+        gap = 0.0 if self.looked_at is None else seen.at - self.looked_at
         if seen.answered is not None and seen.answered != self.serving:
             self._answered_at.setdefault(
                 seen.answered, (seen.answered_at, gap + seen.answered_at - seen.at)
@@ -146,8 +146,8 @@ class FailoverJudge:
         if not seen.partial:
             self._do(self._event(seen, gap), seen)
         if not seen.lost:
-            self._before = seen.at
-        quiet = self.state is State.STEADY and not self._outage.failing
+            self.looked_at = seen.at
+        quiet = self.state is State.STEADY and not self.clock.failing
         self._stable_right = right if quiet and self.serving in right else None
 
     def _event(self, seen: ProbeObservation, gap: float) -> Event:
@@ -187,8 +187,8 @@ class FailoverJudge:
         if cluster != self.serving:
             self.group = (self.group & right) | {cluster} | ({self.serving or cluster} & right)
         self.serving = cluster
-        self._outage.served(seen.ended)
-        self._outage.served_as_before(seen.at)
+        self.clock.served(seen.ended)
+        self.clock.served_as_before(seen.at)
         self._others.clear()
         self._unmeasured = False
         # What the name server said of a cluster that should serve stays, also if an old answer
@@ -200,14 +200,14 @@ class FailoverJudge:
         """Take the first cluster that is seen to serve: nothing moved, so it needs no proof."""
         self.serving = seen.served
         self.group = frozenset({seen.served or ""})
-        self._outage.served(seen.ended)
+        self.clock.served(seen.ended)
         self._rest()
 
     def _count(self, seen: ProbeObservation) -> None:
-        self._outage.served_by_another(seen.ended)
+        self.clock.served_by_another(seen.ended)
 
     def _fail(self, seen: ProbeObservation) -> None:
-        self._outage.failed(seen.at, seen.ended, lost=seen.lost)
+        self.clock.failed(seen.at, seen.ended, lost=seen.lost)
 
     def _fail_anew(self, seen: ProbeObservation) -> None:
         self._others.clear()
@@ -219,9 +219,9 @@ class FailoverJudge:
         self._rest()
 
     def _forget(self, _: None) -> None:
-        self._outage.forget()
+        self.clock.forget()
         self._rest()
-        self._before, self._unmeasured, self._stable_right = None, True, None
+        self.looked_at, self._unmeasured, self._stable_right = None, True, None
 
     def _move(self, seen: ProbeObservation | None) -> None:
         right = self.causes.right or frozenset()
@@ -229,7 +229,7 @@ class FailoverJudge:
         to, others = found[0], self._others
         if self.serving is not None:
             self._ready.append(self._failover(self.serving, to, others[to]))
-        self._outage.served(others[to].served_at if seen is None else seen.ended)
+        self.clock.served(others[to].served_at if seen is None else seen.ended)
         self.serving, self.group = to, frozenset(found)
         self._unmeasured = False
         self._rest()
@@ -237,7 +237,7 @@ class FailoverJudge:
     def _rest(self) -> None:
         self._others.clear()
         self._answered_at.clear()
-        self._outage.moved()
+        self.clock.moved()
 
     def _failover(self, from_cluster: str, to: str, replies: _Replies) -> Failover:
         served_at = replies.served_at
@@ -246,7 +246,7 @@ class FailoverJudge:
         if cause is not None and cause.at - cause.late - served_at > SETTLES:
             # It came too late to be the cause of what was seen before it.
             cause = None
-        outage = self._outage.of_move(served_at)
+        outage = self.clock.of_move(served_at)
         measured = not self._unmeasured
         answered = (answered_at, answered_gap)
         durations, accuracy = _durations(cause, outage, answered, (served_at, replies.gap))

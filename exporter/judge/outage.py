@@ -26,14 +26,14 @@ class OutageClock:
     total: float = 0.0
     failures: int = 0
     """Failed probes in a row."""
-    _counted_to: float = 0.0
-    _served_at: float | None = None
+    counted_to: float = 0.0
+    served_at: float | None = None
     """When the serving cluster was last seen to serve."""
-    _first: float | None = None
+    first: float | None = None
     """The first failed probe since the serving cluster replied last."""
-    _first_sure: float | None = None
+    first_sure: float | None = None
     """The first of them that a lost packet does not explain."""
-    _gap: float = 0.0
+    gap: float = 0.0
     """From the last good reply to the first failed probe."""
 
     @property
@@ -44,25 +44,25 @@ class OutageClock:
     def failed(self, at: float, ended: float, *, lost: bool) -> None:
         """Take in a failed probe; *lost* if nothing came back."""
         if self.failures == 0:
-            self._counted_to = at
+            self.counted_to = at
         self.failures += 1
-        if self._first is None:
-            self._first, self._first_sure = at, None
-            self._gap = 0.0 if self._served_at is None else max(0.0, at - self._served_at)
-        if self._first_sure is None and not lost:
-            self._first_sure = at
+        if self.first is None:
+            self.first, self.first_sure = at, None
+            self.gap = 0.0 if self.served_at is None else max(0.0, at - self.served_at)
+        if self.first_sure is None and not lost:
+            self.first_sure = at
         if self.failures >= self.confirm:
             self._count(ended)
 
     def served(self, at: float) -> None:
         """Take in a good reply of the cluster that serves, at the moment *at*."""
         self.served_by_another(at)
-        self._served_at = at
+        self.served_at = at
         self.moved()
 
     def served_as_before(self, at: float) -> None:
         """Take in a good reply while nothing failed."""
-        self._served_at = at
+        self.served_at = at
 
     def served_by_another(self, at: float) -> None:
         """Take in a good reply of another cluster: somebody serves, and no move is over yet."""
@@ -72,22 +72,22 @@ class OutageClock:
 
     def moved(self) -> None:
         """Begin anew: the outage of the move that is over belongs to that move."""
-        self._first = self._first_sure = None
+        self.first = self.first_sure = None
 
     def forget(self) -> None:
         """Forget what was under way: nobody looked."""
-        self.failures, self._served_at = 0, None
+        self.failures, self.served_at = 0, None
         self.moved()
 
     def of_move(self, served_at: float) -> Began:
         """Return when the outage began that ended at *served_at*."""
-        if self._first is None:
-            late = 0.0 if self._served_at is None else max(0.0, served_at - self._served_at)
+        if self.first is None:
+            late = 0.0 if self.served_at is None else max(0.0, served_at - self.served_at)
             return Began(served_at, late)
         # Lost packets at the beginning may be just that, and the outage may be shorter.
-        sure = served_at if self._first_sure is None else self._first_sure
-        return Began(self._first, max(self._gap, sure - self._first))
+        sure = served_at if self.first_sure is None else self.first_sure
+        return Began(self.first, max(self.gap, sure - self.first))
 
     def _count(self, until: float) -> None:
-        self.total += max(0.0, until - self._counted_to)
-        self._counted_to = max(self._counted_to, until)
+        self.total += max(0.0, until - self.counted_to)
+        self.counted_to = max(self.counted_to, until)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 
 from exporter.judge.claims import overlapping_clusters
 from exporter.judge.expect import prefers_nobody
+from exporter.judge.handover import MAX_BYTES, Timeline, read, snapshot
 from exporter.judge.locality import LEAKS, Graces, locality
 from exporter.judge.tracks import Tracks
 from exporter.judge.unseen import Unseen
@@ -41,6 +42,7 @@ class ServiceVerdicts:
         self._tracks = Tracks(graces_of=graces_of, policy_of=policy_of, unseen=self.unseen)
         self.configure(confirm=confirm, pinned=pinned, stale_after=stale_after, record=record)
         self._overlapping: frozenset[str] = frozenset()
+        self._active = False
 
     def configure(
         self, *, confirm: int, pinned: bool, stale_after: float, record: Record = Record.A
@@ -52,14 +54,50 @@ class ServiceVerdicts:
     @property
     def inventory(self) -> Inventory | None:
         """The inventory in use, or None before the first."""
-        return self._tracks.inventory
+        return self._tracks.inventory if self._active else None
+
+    def observe(self, inventory: Inventory, now: float) -> None:
+        """Follow when things change while another replica judges."""
+        if not self._active:
+            self._tracks.set_inventory(inventory, now)
+
+    def snapshot(self, now: float, unix: float, limit: int = MAX_BYTES) -> str:
+        """Return what a successor needs to know, as JSON of at most *limit* bytes."""
+        return snapshot(self._tracks.by_name.values(), now, unix, limit)
+
+    def restore(self, text: str, now: float, unix: float, alive: float) -> None:
+        """
+        Go on where a predecessor stopped. Call this before the first inventory is set.
+
+        Args:
+            text: Its snapshot. Anything else is ignored.
+            now: The monotonic clock.
+            unix: The same moment in unix seconds.
+            alive: Until when the predecessor worked, in unix seconds.
+        """
+        memories = read(text)
+        clock = Timeline(now, unix, now)
+        clock = Timeline(now, unix, clock.at(alive))
+        if memories and not self._tracks.by_name:
+            # Nobody saw when something changed since then.
+            self.unseen.gap(clock.alive, now)
+        self._tracks.inherit(memories, clock)
+
+    def unsettled(self) -> Iterator[ServiceName]:
+        """Yield the services of which the mode is not known or something is under way."""
+        for name, track in self._tracks.by_name.items():
+            judge = track.failover
+            known = track.mode.mode is not Mode.UNKNOWN and judge.serving in track.right
+            if not known or judge.clock.failing:
+                yield name
 
     def set_inventory(self, inventory: Inventory, now: float) -> frozenset[ServiceName]:
         """Take in a new inventory; return the services for which something changed."""
-        old = self.inventory
+        old, first, self._active = self.inventory, not self._active, True
         if old is None or old.clusters != inventory.clusters:
             self._overlapping = overlapping_clusters(inventory)
-        return self._tracks.set_inventory(inventory, now)
+        changed = self._tracks.set_inventory(inventory, now)
+        return frozenset(inventory.services) if first else changed
 
     def probed(self, probe: Probe, now: float) -> ProbeVerdict | None:
         """Judge one probe; None if its service is gone."""

@@ -1,12 +1,13 @@
 """Which services there are, and what changes about each from one inventory to the next."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from exporter.judge.causes import Cause
 from exporter.judge.changes import reach, reason
 from exporter.judge.expect import expect
 from exporter.judge.failover import SETTLES, FailoverJudge
+from exporter.judge.handover import Memory, Timeline, reason_of, resume
 from exporter.judge.locality import Graces
 from exporter.judge.mode import ModeJudge
 from exporter.judge.service_track import ServiceTrack
@@ -53,6 +54,16 @@ class Tracks:
         self._gone: dict[ServiceName, _Gone] = {}
         """Services that may come back as themselves."""
         self._explained: list[ServiceTrack] = []
+        self._memories: dict[ServiceName, Memory] = {}
+        """What a predecessor left, of services that are not known yet."""
+        self._clock = Timeline(0.0, 0.0, 0.0)
+
+    def inherit(self, memories: Mapping[ServiceName, Memory], clock: Timeline) -> None:
+        """Go on with what a predecessor left."""
+        self._clock, self._memories = clock, dict(memories)
+        for name, track in self.by_name.items():
+            if (memory := self._memories.pop(name, None)) is not None:
+                resume(track, memory, clock)
 
     def configure(self, *, confirm: int, stale_after: float, record: Record) -> None:
         """Use other settings from now on; *confirm* holds for services that come new."""
@@ -88,7 +99,11 @@ class Tracks:
             track, before, late = gone.track, gone.service, max(late, now - gone.since)
         if track is None or before is None or old is None:
             self.by_name[service.name] = track = self._begin(service.name, policy, right, now)
+            memory = self._memories.pop(service.name, None)
+            if memory is not None:
+                resume(track, memory, self._clock)
             track.place(service, self._graces_of(service.name), now, first=True)
+            self._catch_up(track, memory, service, now)
             return True
         self.by_name[service.name] = track
         graces = self._graces_of(service.name)
@@ -117,6 +132,18 @@ class Tracks:
             leak_grace=self._graces_of(name).leak,
             stale_after=self._stale_after,
         )
+
+    def _catch_up(
+        self, track: ServiceTrack, memory: Memory | None, service: Service, now: float
+    ) -> None:
+        """Take in what changed while nobody looked; without *memory*, begin with what is right."""
+        causes, right = track.failover.causes, track.right
+        if memory is not None and causes.right is not None and causes.right != right:
+            why = reason_of(memory, causes.right ^ right, service)
+            late = max(self._unseen.late(now), now - self._clock.alive)
+            track.failover.changed(Cause(now, why, right, late))
+            self._explained.append(track)
+        causes.right = right
 
     def _turn(
         self, track: ServiceTrack, right: frozenset[str], why: Reason, now: float, late: float

@@ -10,6 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families as families
 from exporter.accesslog.readers.reader import Reader
 from exporter.commands.load import load
 from exporter.commands.run.cluster import LocalCluster
+from exporter.commands.run.handover import Handover
 from exporter.commands.run.monitor_settings import monitor_settings
 from exporter.commands.run.parts import Parts
 from exporter.metrics import families as series
@@ -23,15 +24,22 @@ UNIX = 1_800_000_000.0
 class Local:
     """An exporter's knowledge of its cluster, and what it takes of the machine."""
 
-    def __init__(self, client, loaded, group):
+    def __init__(self, client, loaded, group, unix):
         self.loaded, self.group, self.ends = loaded, group, []
         loop = asyncio.get_running_loop()
+
+        def moment():
+            return Moment(at=loop.time(), unix=unix + loop.time())
+
+        self.accelerated = []
         parts = Parts(
             monitor_settings(loaded.settings, None),
             local="",
-            moment=lambda: Moment(at=loop.time(), unix=UNIX + loop.time()),
-            accelerate=lambda _: None,
+            moment=moment,
+            accelerate=self.accelerated.append,
         )
+        self.verdicts = parts.verdicts
+        self.handover = Handover(parts.verdicts, moment, self.accelerated.append, None)
         self.monitor, self.store = parts.monitor, parts.store
         self.unseen = parts.verdicts.unseen
         self.cluster = LocalCluster(
@@ -39,6 +47,7 @@ class Local:
             pod="exporter-1",
             learns=self.monitor,
             staleness=parts.staleness,
+            handover=self.handover,
             sink=parts.logs,
             reader=Reader(parts.logs),
             changed=self.monitor.inventory_changed,
@@ -78,12 +87,12 @@ class Local:
 
 
 @asynccontextmanager
-async def local(api, folder):
+async def local(api, folder, *, config=CONFIG, unix=UNIX):
     path = folder / "config.yaml"
-    path.write_text(CONFIG)
+    path.write_text(config)
     loaded = await asyncio.to_thread(load, path, None)
     async with api.client() as client, asyncio.TaskGroup() as group:
-        made = Local(client, loaded, group)
+        made = Local(client, loaded, group, unix)
         yield made
         for task in made.tasks:
             task.cancel()

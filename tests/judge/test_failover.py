@@ -292,7 +292,7 @@ def test_a_probe_that_changes_nothing_may_be_taken_in_as_such(events):
         play.moves += play.judge.moves()
     assert calm.moves == whole.moves
     told = [
-        (play.judge.outage, play.judge.serving, play.judge.group, play.judge._before)
+        (play.judge.outage, play.judge.serving, play.judge.group, play.judge.looked_at)
         for play in plays
     ]
     assert told[0] == told[1]

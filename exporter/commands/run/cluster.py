@@ -49,6 +49,25 @@ class Stale(Protocol):
         """Take in that what *resource* is now is in use."""
 
 
+class Successor(Protocol):
+    """What a leader leaves for the next one, and takes over from the one before."""
+
+    def observe(self, inventory: Inventory) -> None:
+        """Follow what changes while another replica works."""
+
+    def for_lease(self) -> str:
+        """Return what is left on the Lease."""
+
+    def offer(self, text: str, alive: float | None) -> None:
+        """Take in what a predecessor left that worked until *alive*, in unix seconds."""
+
+    def begin(self) -> None:
+        """Go on where the predecessor stopped."""
+
+    def look_closer(self) -> None:
+        """Accelerate what was under way and what is not known."""
+
+
 class LocalCluster:
     """
     What an exporter does with the API server of its own cluster.
@@ -58,6 +77,7 @@ class LocalCluster:
         pod: The name of our own pod.
         learns: Takes what discovery learns, beside the inventory.
         staleness: Takes which changes are not seen.
+        handover: Links this replica to the leaders before and after it.
         sink: Takes what readers of pod logs report.
         reader: Reads and counts lines.
         changed: Called with each new inventory, once this replica is the active one.
@@ -72,6 +92,7 @@ class LocalCluster:
         pod: str,
         learns: Learns,
         staleness: Stale,
+        handover: Successor,
         sink: Sink,
         reader: Reader,
         changed: Callable[[Inventory], None],
@@ -80,7 +101,7 @@ class LocalCluster:
     ) -> None:
         self._client, self._pod, self._learns = client, pod, learns
         self._changed, self._arrange, self._end = changed, arrange, end
-        self._staleness = staleness
+        self._staleness, self._handover, self._active = staleness, handover, False
         self._newest: Discovered | None = None
         self._identified = ""
         self._election: Election | None = None
@@ -138,7 +159,13 @@ class LocalCluster:
 
     def _candidate(self, name: str) -> Election:
         namespace = self._client.namespace
-        return Election(self._client, namespace=namespace, name=name, identity=self._pod)
+        return Election(
+            self._client,
+            namespace=namespace,
+            name=name,
+            identity=self._pod,
+            note=self._handover.for_lease,
+        )
 
     async def _elect(self) -> None:
         if self._election is not None:
@@ -146,6 +173,8 @@ class LocalCluster:
 
     def _started(self) -> None:
         log.info("this replica became the leader", pod=self._pod)
+        if self._election is not None:
+            self._handover.offer(*self._election.inherited)
         self._take()
 
     def _stopped(self) -> None:
@@ -194,9 +223,17 @@ class LocalCluster:
 
     def _take(self, *, first: bool = True) -> None:
         """Use what was discovered, if this replica is the active one."""
-        if self._newest is None or not self.works:
+        if self._newest is None:
             return
+        if not self.works:
+            self._handover.observe(self._newest.inventory)
+            return
+        begins, self._active = not self._active, True
+        if begins:
+            self._handover.begin()
         self._changed(self._newest.inventory)
+        if begins:
+            self._handover.look_closer()
         self._workloads.want(self._newest.workloads.values())
         if first:
             self._arrange()

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable, Hashable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
@@ -12,6 +13,7 @@ from exporter.accesslog.readers.reader import Reader
 from exporter.accesslog.source import LogSource
 from exporter.commands.load import RuntimeConfig
 from exporter.commands.refuse import refuse_change
+from exporter.commands.run.handover import Handover
 from exporter.commands.run.monitor_settings import monitor_settings
 from exporter.commands.run.parts import Parts
 from exporter.commands.run.shard import Shard
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
     from exporter.apiserver.client import ApiClient
     from exporter.commands.run.cluster import LocalCluster
 
+HANDOVER_EVERY = 2.0
+"""Seconds between two looks at what a successor should know."""
 SETTLE_EVERY = 0.5
 """Seconds between two looks at what waits to be settled."""
 INVENTORY_CHECK = 0.25
@@ -93,6 +97,10 @@ class Daemon:
             tells_clusters=shard.index == 0,
         )
         self.monitor, self.metrics, self._leaks = parts.monitor, parts.metrics, parts.leaks
+        directory = loaded.settings.state_directory
+        self._handover = Handover(
+            parts.verdicts, moment, self._accelerate, None if directory is None else Path(directory)
+        )
         self._probing = _probe_stage(loaded, driver, parts)
         self._reader = Reader(parts.logs)
         self._reader.configure(loaded.logs)
@@ -109,6 +117,7 @@ class Daemon:
             pod=pod,
             learns=parts.monitor,
             staleness=parts.staleness,
+            handover=self._handover,
             sink=parts.logs,
             reader=self._reader,
             changed=self._inventory_changed,
@@ -130,9 +139,18 @@ class Daemon:
             shown=data.probe,
         )
 
+    async def prepare(self) -> None:
+        """Take over what a process before left, and read the inventory file if there is one."""
+        await asyncio.to_thread(self._handover.load)
+        if self._cluster is None:
+            await self.read_inventory()
+
     async def read_inventory(self) -> None:
         """Read the inventory file; SettingsError if it is wrong."""
-        self._inventory_changed(await _read_inventory(self._loaded))
+        found = await _read_inventory(self._loaded)
+        self._handover.begin()
+        self._inventory_changed(found)
+        self._handover.look_closer()
 
     async def reload(self) -> str | None:
         """Use the newest configuration; return the mistake if it has one, else None."""
@@ -176,6 +194,7 @@ class Daemon:
             if not self._cluster.works:
                 return
         yield "probes", self._probing.run
+        yield "handover", partial(self._handover.run, every(HANDOVER_EVERY))
         yield "name servers", partial(self._probing.follow_name_servers, every(RESOLV_CONF_CHECK))
         for source in loaded.logs:
             if self._cluster is None or self._cluster.may_read(source):

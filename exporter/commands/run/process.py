@@ -117,8 +117,7 @@ async def run(options: Options, driver: Driver) -> None:
                 auth=auth,
                 end=ending.end,
             )
-            if client is None:
-                await daemon.read_inventory()
+            await daemon.prepare()
             _tune_garbage_collector()
             await _serve(daemon, options, ending.event, hangup, auth)
             ending.raise_error()

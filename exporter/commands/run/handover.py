@@ -1,0 +1,122 @@
+"""What this exporter leaves for the next one, and what it takes over from the one before."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterable, Callable
+from pathlib import Path
+
+import structlog
+
+from exporter.judge.handover import MAX_BYTES
+from exporter.judge.service_verdicts import ServiceVerdicts
+from exporter.model.clusterset import Inventory, ServiceName
+from exporter.model.moment import Moment
+
+FILE = "handover.json"
+LEASE_BYTES = 32 << 10
+"""Bytes that are left on the Lease. It is written every two seconds, so it stays small."""
+
+log = structlog.get_logger()
+
+
+class Handover:
+    """
+    Keeps what a successor needs, and takes over from a predecessor.
+
+    Args:
+        verdicts: Of all services.
+        moment: Returns the time on both clocks.
+        accelerate: Called with each service that should be probed more often for a while.
+        directory: Where a process that is started again finds it; None: nowhere.
+    """
+
+    def __init__(
+        self,
+        verdicts: ServiceVerdicts,
+        moment: Callable[[], Moment],
+        accelerate: Callable[[ServiceName], None],
+        directory: Path | None,
+    ) -> None:
+        self._verdicts, self._moment, self._accelerate = verdicts, moment, accelerate
+        self._path = None if directory is None else directory / FILE
+        self._best: tuple[float, str] | None = None
+        self._written, self._failed = "", False
+
+    def observe(self, inventory: Inventory) -> None:
+        """Follow what changes while another replica works."""
+        self._verdicts.observe(inventory, self._moment().at)
+
+    def for_lease(self) -> str:
+        """Return what is left on the Lease."""
+        now = self._moment()
+        return self._verdicts.snapshot(now.at, now.unix, limit=LEASE_BYTES)
+
+    def load(self) -> None:
+        """Read what a process before this one left in the directory. Blocks."""
+        if self._path is None:
+            return
+        try:
+            with self._path.open(encoding="utf-8", errors="replace") as file:
+                self.offer(file.read(2 * MAX_BYTES), os.fstat(file.fileno()).st_mtime)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            log.warning("handover file cannot be read", error=f"{self._path}: {error.strerror}")
+
+    def offer(self, text: str, alive: float | None) -> None:
+        """Take in what a predecessor left that worked until *alive*; the newest is used."""
+        if text and alive is not None and (self._best is None or alive > self._best[0]):
+            self._best = (alive, text)
+
+    def begin(self) -> None:
+        """Go on where the predecessor stopped. Call this before the first inventory is used."""
+        if self._best is not None:
+            now, (alive, text) = self._moment(), self._best
+            self._verdicts.restore(text, now.at, now.unix, alive)
+
+    def look_closer(self) -> None:
+        """
+        Accelerate what was under way and what is not known, if there was a predecessor.
+
+        Probes must have their targets.
+        """
+        if self._best is None:
+            return
+        for name in tuple(self._verdicts.unsettled()):
+            self._accelerate(name)
+
+    async def run(self, ticks: AsyncIterable[None]) -> None:
+        """Write the file at each of *ticks*, and at the end."""
+        try:
+            async for _ in ticks:
+                await self._save()
+        finally:
+            await self._save()
+
+    async def _save(self) -> None:
+        if self._path is None or self._verdicts.inventory is None:
+            return
+        now = self._moment()
+        text = self._verdicts.snapshot(now.at, now.unix)
+        try:
+            await asyncio.to_thread(_write, self._path, text, same=text == self._written)
+            self._written = text
+            self._failed = False
+        except OSError as error:
+            if not self._failed:
+                log.warning("handover file cannot be written", error=f"{self._path}: {error}")
+            self._failed = True
+
+
+def _write(path: Path, text: str, *, same: bool) -> None:
+    """Replace the file as a whole; if it says the *same*, only note that we still work."""
+    if same and path.exists():
+        os.utime(path)
+        return
+    path.parent.mkdir(exist_ok=True)
+    fresh = path.with_suffix(f".{os.getpid()}.new")
+    with fresh.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
