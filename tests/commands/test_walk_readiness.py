@@ -42,7 +42,7 @@ async def walk(folder):
             scrapes = [await text(here)]
             member.objects.not_ready("cluster1")
             await member.change(member.objects.slice_of("cluster1"))
-            await here.until_ready("cluster2", within=10)
+            await here.until_ready("cluster2", within=1)
             scrapes.append(await text(here))
             # The first probe that the other cluster serves confirms nothing yet.
             await probed(here, "b")

@@ -3,6 +3,7 @@
 import asyncio
 import re
 import ssl
+import time
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 
@@ -47,7 +48,7 @@ def trusting(ca_file=None, /, *, server_name=None, **words):
     return Tls(make_context(**given), server_name)
 
 
-async def ask(port, tls, *, within=2.0, **request):
+async def ask(port, tls, *, within=30.0, **request):
     return await run_alone(
         get(
             ip_address(HOST),
@@ -66,12 +67,12 @@ async def replied(side, tls, talk=None, **words):
 
 
 async def test_a_reply_and_when_the_certificate_ends(ca_file):
+    began = time.monotonic()
     reply = await replied(server_side(), trusting(ca_file))
     assert (reply.failure, reply.status) == (None, 200)
     assert reply.certificate_expires == END.timestamp()
-    assert 0 < reply.tls < 1
-    assert 0 < reply.connect < 1
-    assert 0 < reply.took < 1
+    assert min(reply.connect, reply.tls, reply.took) > 0
+    assert reply.connect + reply.tls + reply.took <= time.monotonic() - began
 
 
 async def test_the_name_of_the_certificate_may_be_another_than_the_host(ca_file):

