@@ -70,7 +70,10 @@ class Counter:
     def count(self, block: Block, into: LogCounts | None = None) -> LogCounts:
         """Count a *block* that ends with a line feed; return the counts, or add them to *into*."""
         counts = LogCounts() if into is None else into
+        known = len(counts.probes)
         odd, lines = self._block(block, counts)
+        for place, hit in enumerate(counts.probes[known:], known):
+            counts.probes[place] = hit._replace(at=self._times.of_text(block, hit.user_agent))
         counts.read += lines
         counts.access += lines - odd
         if odd < lines:

@@ -90,6 +90,16 @@ class LineTimes:
         ends = (find.search(block), *(tail or list(find.finditer(block)))[-1:])
         self.note_all({matched[1] for matched in ends if matched is not None}, counts)
 
+    def of_text(self, block: Block, text: str) -> float | None:
+        """Return the moment of the line in *block* that contains *text*, None for none."""
+        find, whole = self._format.stamp, bytes(block)
+        place = whole.find(text.encode())
+        if find is None or place < 0:
+            return None
+        end = whole.find(b"\n", place)
+        matched = find.search(whole, whole.rfind(b"\n", 0, place) + 1, end if end >= 0 else place)
+        return None if matched is None else self._time(matched[1])
+
     def note_all(self, stamps: set[bytes], counts: LogCounts) -> None:
         """Note the first and the last moment of lines with these time stamps."""
         longest, self.longest = self.longest, 0.0

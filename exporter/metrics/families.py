@@ -56,6 +56,12 @@ ATTRIBUTION_AGREEMENT = gauge(
     "source_cluster",
     "destination_cluster",
 )
+CLOCK_SKEW = gauge(
+    "clusterset_clock_skew_seconds",
+    "How far the clock of a cluster is ahead of the clock of the logs here, by verified probes.",
+    "source_cluster",
+    "destination_cluster",
+)
 LEAKS_WITHHELD = counter(
     "clusterset_leaks_withheld_total",
     "Requests counted as unknown instead of as a leak, because attribution is not reliable.",

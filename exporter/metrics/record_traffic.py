@@ -32,6 +32,11 @@ class TrafficRecorder(Recorder):
         if agreement is not None:
             self.set_gauge(families.ATTRIBUTION_AGREEMENT, agreement, (cluster, self._local))
 
+    def clock_is_off(self, cluster: str, seconds: float | None) -> None:
+        """Set by how much the clock of *cluster* is ahead."""
+        if seconds is not None:
+            self.set_gauge(families.CLOCK_SKEW, seconds, (cluster, self._local))
+
     def probe_hit(
         self, service: ServiceName, *, claimed: str, attributed: str, verified: bool
     ) -> None:

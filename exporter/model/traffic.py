@@ -49,6 +49,8 @@ class ProbeHit(NamedTuple):
     source: str
     """The cluster that the client address belongs to."""
     user_agent: str
+    at: float | None = None
+    """The time in its line, unix seconds; None if the format has none."""
 
 
 @dataclass(slots=True)

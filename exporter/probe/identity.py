@@ -8,7 +8,7 @@ import hmac
 import re
 from collections import OrderedDict
 from collections.abc import Container
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from exporter.model.clusterset import ServiceName
@@ -47,6 +47,8 @@ class ProbeIdentity:
     service: ServiceName
     verified: bool
     """True if its signature is valid; False if there is no signature, or no key to check it."""
+    made: float = field(default=0.0, compare=False)
+    """When it was made by the clock of its cluster, unix seconds."""
 
 
 def user_agent(
@@ -102,7 +104,7 @@ class IdentityChecker:
             return Forgery.BAD_SIGNATURE
         if self._replayed(f"{cluster} {id_}", made):
             return Forgery.REPLAYED
-        return ProbeIdentity(cluster, service, verified)
+        return ProbeIdentity(cluster, service, verified, made)
 
     def _replayed(self, id_: str, made: float) -> bool:
         # A probe that may have been dropped from memory counts as seen, so no replay is accepted.

@@ -71,9 +71,8 @@ def test_the_hard_lines():
         },
     )
     assert counts.access == 11
-    assert counts.probes == [
-        ProbeHit(NGINX, "10.1.0.8", "clusterset-exporter/0.1.0 (cluster=east; service=a/b; id=1-a)")
-    ]
+    agent = "clusterset-exporter/0.1.0 (cluster=east; service=a/b; id=1-a)"
+    assert counts.probes == [ProbeHit(NGINX, "10.1.0.8", agent, at=1657179740.0)]
 
 
 def test_a_torn_line_that_swallows_the_next_is_found_out():

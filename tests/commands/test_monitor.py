@@ -408,6 +408,46 @@ async def test_leaks_are_withheld_while_attribution_cannot_be_believed():
     assert agreement == {("b", "a"): 1.0}
 
 
+async def test_a_clock_that_is_off_is_shown_and_leaks_near_a_change_are_unknown():
+    scene = scenes.Scene()
+    scene.configure(b"secret")
+    scene.inventory(ready="a", exported="ab")
+    scene.wait(100)
+    scene.inventory()
+
+    def seen(skew, number=20):
+        for each in range(number):
+            unix = scenes.START + scene.now
+            ms = int((unix + skew) * 1000) + each
+            made = user_agent("b", NGINX, version="1", key=b"secret", unix_ms=ms, nonce="1")
+            hit = ProbeHit(NGINX, "b", made, at=unix)
+            scene.logs.logged(scenes.LOG, LogCounts(read=1, access=1, probes=[hit]))
+
+    async def skewed():
+        return (await samples(scene, "clusterset_exporter_findings")).get(("clock_skew",), 0)
+
+    seen(20.5)
+    assert await samples(scene, "clusterset_clock_skew_seconds") == {
+        ("b", "a"): pytest.approx(20.0, abs=0.1)
+    }
+    (problem,) = whole(scene.page_data.status())["problems"]
+    told = "the clock of b is 20.0 s ahead of that of the logs here"
+    assert (problem["what"], problem["message"]) == ("clock_skew cluster b", told)
+    assert await skewed() == 1
+    # The grace ended ten seconds ago, which is within the skew.
+    scene.wait(40)
+    scene.hits(b=3)
+    scene.settle()
+    assert await by_locality(scene, "b") == {"unknown": 3}
+    scene.wait(30)
+    scene.hits(b=2)
+    scene.settle()
+    assert await by_locality(scene, "b") == {"unknown": 3, "leak": 2}
+    seen(0.5)
+    assert await skewed() == 0
+    assert whole(scene.page_data.status())["problems"] == []
+
+
 async def test_a_prefix_that_two_clusters_claim_is_a_problem_until_it_is_mended():
     scene = scenes.Scene()
     clusters = inventory().clusters

@@ -28,6 +28,7 @@ DIAGNOSTIC = {
     "clusterset_exporter_dns_strangers_total": "somebody answers in the name server's place",
     "clusterset_exporter_probes_lagged_total": "probes that are in no histogram of times",
     "clusterset_attribution_agreement_ratio": "made of what Claimed and attributed shows",
+    "clusterset_clock_skew_seconds": "above two seconds it is a finding",
     "clusterset_exporter_broken_objects": "the status page names them",
     "clusterset_exporter_findings": "the status page says what they are",
     "clusterset_exporter_leader": "which replica works; the other one has no series of services",

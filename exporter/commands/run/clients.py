@@ -9,6 +9,7 @@ from exporter.commands.run.problems import Problems
 from exporter.judge.attribute import Attribution
 from exporter.judge.calibrate import Calibration
 from exporter.judge.service_verdicts import ServiceVerdicts
+from exporter.judge.skew import ClockSkew
 from exporter.metrics import families as series
 from exporter.metrics.record import Metrics
 from exporter.model.clusterset import Inventory, Network, ServiceName
@@ -17,6 +18,8 @@ from exporter.model.traffic import ProbeHit
 from exporter.probe.identity import Forgery, IdentityChecker
 
 ADDRESS_RANGES = "address ranges"
+CLOCK_SKEW = "clock_skew"
+"""The kind of the finding."""
 log = structlog.get_logger()
 
 
@@ -38,7 +41,9 @@ class Clients:
         self._metrics, self._problems = metrics, problems
         self._attribution: Attribution | None = None
         self._identities = IdentityChecker(current.settings.key)
-        self._calibration = Calibration()
+        self._calibration, self._skew = Calibration(), ClockSkew()
+        self._skewed: set[str] = set()
+        """Clusters whose clocks are shown as a finding."""
         for reason in Forgery:
             metrics.count(series.FORGERIES, (reason,), 0)
 
@@ -46,6 +51,9 @@ class Clients:
         """Attribute by the address ranges of this inventory from now on."""
         self._attribution = Attribution(inventory, self._current.settings.trusted_proxies)
         self._show_conflicts(self._attribution.conflicts)
+        for gone in self._skewed - inventory.clusters.keys():
+            self._skew.forget(gone)
+            self._show_skew(gone)
 
     def is_known(self, service: ServiceName) -> bool:
         """Return whether *service* is in the inventory; show a problem while it is not."""
@@ -86,6 +94,10 @@ class Clients:
         """Return whether verified probes confirm the attribution to *cluster*."""
         return self._calibration.trusts(cluster)
 
+    def clock_margin(self, cluster: str) -> float:
+        """Return for how many seconds around a change a leak of *cluster* is not certain."""
+        return self._skew.margin(cluster)
+
     def probe_hit(self, hit: ProbeHit, unix: float) -> None:
         """Count a probe that was seen in a log at the time *unix*, if it can be believed."""
         inventory = self._verdicts.inventory
@@ -100,9 +112,28 @@ class Clients:
             self._calibration.saw(origin.cluster, hit.source)
             for cluster in {origin.cluster, hit.source}:
                 self._metrics.agreed(cluster, self._calibration.agreement(cluster))
+            if hit.at is not None:
+                self._skew.saw(origin.cluster, origin.made, hit.at)
+                self._show_skew(origin.cluster)
         self._metrics.probe_hit(
             hit.service, claimed=origin.cluster, attributed=hit.source, verified=origin.verified
         )
+
+    def _show_skew(self, cluster: str) -> None:
+        seconds = self._skew.seconds(cluster)
+        self._metrics.clock_is_off(cluster, seconds)
+        what = f"{CLOCK_SKEW} cluster {cluster}"
+        if seconds is not None and self._skew.margin(cluster):
+            way = "ahead of" if seconds > 0 else "behind"
+            message = f"the clock of {cluster} is {abs(seconds):.1f} s {way} that of the logs here"
+            if cluster not in self._skewed:
+                log.warning("clock skew found", cluster=cluster, seconds=round(seconds, 1))
+            self._skewed.add(cluster)
+            self._problems.problem(what, message)
+        else:
+            self._skewed.discard(cluster)
+            self._problems.solved(what)
+        self._metrics.found({CLOCK_SKEW: len(self._skewed)})
 
     def _show_conflicts(self, conflicts: Mapping[Network, frozenset[str]]) -> None:
         message = "; ".join(

@@ -85,10 +85,18 @@ class Leaks:
                 self._count(hit, self._locality(hit, hit.end + LEAK_SETTLES))
 
     def _locality(self, hit: ClientHits, end: float) -> Locality:
-        client = hit.client
-        return self._verdicts.locality(
-            client.service, client.source, hit.start, end, pinned=client.pinned
-        )
+        client, margin = hit.client, self._clients.clock_margin(hit.client.source)
+
+        def judge(start: float, end: float) -> Locality:
+            return self._verdicts.locality(
+                client.service, client.source, start, end, pinned=client.pinned
+            )
+
+        found = judge(hit.start, end)
+        # Its cluster may have had another state when the request left, by its own clock.
+        if margin and found in LEAKS and judge(hit.start - margin, end + margin) not in LEAKS:
+            return Locality.UNKNOWN
+        return found
 
     def _count(self, hit: ClientHits, locality: Locality) -> None:
         service, source = hit.client.service, hit.client.source
