@@ -61,7 +61,7 @@ class ConsoleNarrator:
 )
 def command(*, clusters: int, keep: bool, prometheus: bool) -> None:
     """
-    Play a failover, a leak and a blackout on this machine, and check what is reported.
+    Play failovers, a leak, a stuck name server and a blackout here, and check what is reported.
 
     It needs no Kubernetes and no root. Each cluster is a real nginx, a DNS server that answers
     like Submariner's Lighthouse, and this exporter, on addresses of the loopback network.

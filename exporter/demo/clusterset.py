@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -39,12 +40,13 @@ class Clusterset:
         self,
         sites: Sequence[Site],
         backends: Mapping[str, parts.Part],
+        name_servers: Mapping[str, lighthouse.Lighthouse],
         session: aiohttp.ClientSession,
     ) -> None:
         self.sites = list(sites)
         self.requests: Counter[RequestKey] = Counter()
         """What clients received, and so what the logs should contain."""
-        self._backends = backends
+        self._backends, self._name_servers = backends, name_servers
         self._session = session
         self._situation = Situation(self.sites)
         self._of = {site.service: site for site in self.sites}
@@ -84,6 +86,14 @@ class Clusterset:
         self._situation.cut_off = set() if up else {site.id}
         self.write()
         return time.time()
+
+    def set_stuck_replica(self, site: Site, *, stuck: bool) -> None:
+        """Let a second replica of a site's name server miss the newest change, or recover."""
+        server = self._name_servers[site.id]
+        if stuck:
+            server.add_stuck_replica()
+        else:
+            server.mend_stuck_replica()
 
     async def ask(self, site: Site) -> str | None:
         """Return the address that a client in *site* gets for the name."""
@@ -140,6 +150,11 @@ class Clusterset:
             for name in {sample.name for sample in family.samples}
         }
 
+    async def failovers(self, site: Site) -> float:
+        """Return how many failovers the exporter of *site* has counted."""
+        samples = (await self.metrics(site)).get("clusterset_failovers_total", [])
+        return sum(value for _, value in samples)
+
     async def logged(self) -> Counter[RequestKey]:
         """Return the client requests that all exporters together have seen in the logs."""
         seen: Counter[RequestKey] = Counter()
@@ -167,28 +182,33 @@ async def clusterset(sites: Sequence[Site], folder: Path) -> AsyncIterator[Clust
         session = await stack.enter_async_context(aiohttp.ClientSession(timeout=_LIMIT))
         backends = {site.id: parts.nginx(site, binary) for site in sites}
         exporters = {site.id: parts.exporter(site, key) for site in sites}
-        made = Clusterset(sites, backends, session)
+        name_servers = {
+            site.id: lighthouse.Lighthouse(site.inventory, site.id, domain=DOMAIN, delay=DNS_DELAY)
+            for site in sites
+        }
+        made = Clusterset(sites, backends, name_servers, session)
         made.write()
         for site in sites:
-            server = lighthouse.Lighthouse(site.inventory, site.id, domain=DOMAIN, delay=DNS_DELAY)
-            await stack.enter_async_context(lighthouse.serve_dns(server, site.dns, DNS_PORT))
-        await stack.enter_async_context(parts.running([*backends.values(), *exporters.values()]))
-
-        def check() -> None:
-            for part in (*backends.values(), *exporters.values()):
-                part.check()
-
-        async def ready(site: Site) -> bool:
-            check()
-            try:
-                async with session.get(f"{site.url}-/ready") as reply:
-                    return reply.ok
-            except aiohttp.ClientConnectionError:
-                return False
-
+            serving = lighthouse.serve_dns(name_servers[site.id], site.dns, DNS_PORT)
+            await stack.enter_async_context(serving)
+        started = [*backends.values(), *exporters.values()]
+        await stack.enter_async_context(parts.running(started))
         for site in sites:
-            await until(lambda site=site: ready(site), f"the exporter of {site.id} is ready")  # type: ignore[misc]
+            await until(partial(_is_ready, session, site, started), f"{site.id} is ready")
         yield made
+
+
+async def _is_ready(
+    session: aiohttp.ClientSession, site: Site, started: Sequence[parts.Part]
+) -> bool:
+    """Return whether the exporter of *site* is ready; raise MissingError if a part has ended."""
+    for part in started:
+        part.check()
+    try:
+        async with session.get(f"{site.url}-/ready") as reply:
+            return reply.ok
+    except aiohttp.ClientConnectionError:
+        return False
 
 
 async def until(holds: Callable[[], Any], what: str) -> None:

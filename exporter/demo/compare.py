@@ -60,18 +60,34 @@ class Comparison:
         near = abs(reported - staged) <= slack
         self.rows.append(ComparedRow(site.id, what, shown, f"{reported:.2f} s", near))
 
-    def failover(self, site: Site, move: Move, reason: str, took: Mapping[str, float]) -> None:
+    def failover(
+        self, site: Site, move: Move, reason: str, took: Mapping[str, float], *, slack: float
+    ) -> None:
         """Compare the durations of a reported failover with the staged change."""
         self.note(site, f"{move.what}, reason", Reason.READINESS, reason)
         for stage in (FailoverStage.DNS, FailoverStage.SERVED):
-            self.near(site, f"{move.what}, {stage}", DNS_DELAY, took[stage], SLACK)
+            self.near(site, f"{move.what}, {stage}", DNS_DELAY, took[stage], slack)
         outage = 0.0 if move.broke is None else move.served - move.broke
         # The begin of an outage is known only as well as the probes were frequent then.
-        slack = 0.0 if move.broke is None else parts.INTERVAL + SLACK
-        self.near(site, f"{move.what}, outage", outage, took[FailoverStage.OUTAGE], slack)
+        late = 0.0 if move.broke is None else parts.INTERVAL + SLACK
+        self.near(site, f"{move.what}, outage", outage, took[FailoverStage.OUTAGE], late)
 
-    async def totals(self, clusterset: Clusterset, moves: Sequence[Move], here: Site) -> None:
-        """Compare the counters of all exporters with everything that was staged."""
+    async def totals(
+        self,
+        clusterset: Clusterset,
+        here: Site,
+        moves: Sequence[Move],
+        outages: Mapping[str, float],
+    ) -> None:
+        """
+        Compare the counters of all exporters with everything that was staged.
+
+        Args:
+            clusterset: Where.
+            here: The site whose exporter saw the moves.
+            moves: All moves.
+            outages: Seconds without service that no move ended, by cluster.
+        """
         logged = await clusterset.logged()
         by_id = {site.id: site for site in clusterset.sites}
         for key in sorted(logged.keys() | clusterset.requests.keys()):
@@ -81,15 +97,18 @@ class Comparison:
             self.note(by_id[destination], what, f"{staged} requests", f"{reported} requests")
         for site in clusterset.sites:
             samples = await clusterset.metrics(site)
-            self._failovers(site, samples, moves if site is here else ())
+            self._failovers(site, samples, moves if site is here else (), outages.get(site.id))
             self._attribution(site, samples)
 
-    def _failovers(self, site: Site, samples: Samples, moves: Sequence[Move]) -> None:
+    def _failovers(
+        self, site: Site, samples: Samples, moves: Sequence[Move], other: float | None
+    ) -> None:
         reported = sum(value for _, value in samples.get("clusterset_failovers_total", []))
         self.note(site, "failovers", str(len(moves)), f"{reported:.0f}")
         outages = [move.served - move.broke for move in moves if move.broke is not None]
+        outages += [] if other is None else [other]
         outage = sum(value for _, value in samples["clusterset_service_outage_seconds_total"])
-        if moves:
+        if outages:
             slack = len(outages) * (parts.INTERVAL + SLACK)
             self.near(site, "outage in all", sum(outages), outage, slack)
         else:

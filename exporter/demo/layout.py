@@ -76,6 +76,11 @@ class Site:
         return self.folder / "inventory.yaml"
 
     @property
+    def exporter_log(self) -> Path:
+        """Return what the exporter writes to standard error."""
+        return self.folder / "exporter.log"
+
+    @property
     def access_log(self) -> Path:
         """Return nginx's log."""
         return self.folder / "access.log"

@@ -8,6 +8,7 @@ Source: lighthouse 0.19, coredns/plugin/handler.go and coredns/resolver/resolver
 """
 
 import asyncio
+import random
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -29,6 +30,8 @@ class Lighthouse:
     """
     The name server of one cluster.
 
+    It can have a second replica behind the same address, which is stuck: see `add_stuck_replica`.
+
     Args:
         inventory: The cluster's inventory file.
         local: The cluster.
@@ -40,6 +43,10 @@ class Lighthouse:
         self._domain = domain
         self._delay = delay
         self._inventory: Inventory | None = None
+        self._previous: Inventory | None = None
+        """What it knew before the newest change."""
+        self._stuck: Inventory | None = None
+        """What the stuck replica knows; None without one."""
         self._watch = StaticInventory(inventory, local, changed=self._later, failed=self._fail)
         self._turns: Counter[ServiceName] = Counter()
 
@@ -61,8 +68,26 @@ class Lighthouse:
             self._inventory = inventory
         asyncio.get_running_loop().call_later(self._delay, self._take, inventory)
 
+    def add_stuck_replica(self) -> None:
+        """
+        Let a second replica answer every second query, chosen at random as by kube-proxy.
+
+        It missed the newest change of the inventory, and it follows no change.
+        """
+        self._stuck = self._previous
+
+    def mend_stuck_replica(self) -> None:
+        """Let the second replica follow the inventory, as the first does."""
+        self._stuck = None
+
     def _take(self, inventory: Inventory) -> None:
-        self._inventory = inventory
+        self._previous, self._inventory = self._inventory, inventory
+
+    def _known(self) -> Inventory | None:
+        """Return what the replica knows that answers the next query."""
+        if self._stuck is not None and random.random() < 1 / 2:  # noqa: S311 - no secret
+            return self._stuck
+        return self._inventory
 
     def _fail(self, message: str) -> None:
         raise RuntimeError(message)
@@ -70,7 +95,7 @@ class Lighthouse:
     def _resolve(  # noqa: PLR0911 - a return for each case of the source
         self, query: dns.Query
     ) -> tuple[int, tuple[Address, ...]]:
-        inventory = self._inventory
+        inventory = self._known()
         if not query.name.endswith(f".{self._domain}") or inventory is None:
             # CoreDNS has no server block for other names.
             return dns.Rcode.REFUSED, ()

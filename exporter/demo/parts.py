@@ -153,7 +153,7 @@ def exporter(site: Site, key: Path) -> Part:
     config.write_text(yaml.safe_dump(settings, sort_keys=False))
     command = [sys.executable, "-m", "exporter", "run", "--config.file", str(config)]
     listen = ["--web.listen-address", f"{site.exporter}:{EXPORTER_PORT}"]
-    return Part(f"exporter of {site.id}", [*command, *listen], site.folder / "exporter.log")
+    return Part(f"exporter of {site.id}", [*command, *listen], site.exporter_log)
 
 
 def prometheus(sites: Sequence[Site], folder: Path) -> tuple[Part, str]:

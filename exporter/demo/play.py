@@ -10,7 +10,8 @@ from pathlib import Path
 from exporter.demo import parts
 from exporter.demo.clusterset import clusterset
 from exporter.demo.layout import NoRoomError, claim, clusterset_name
-from exporter.demo.story import Narrator, Story
+from exporter.demo.observer import Narrator
+from exporter.demo.story import Story
 
 IDS = ("k8s-node4", "k8s-node5", "k8s-node6")
 FAILURE, INTERRUPTED = 1, 130

@@ -1,49 +1,17 @@
 """The acts that are played on the clusterset; each is compared with what exporters report."""
 
 import asyncio
-from collections import Counter
-from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+import time
 
 from exporter.demo import parts
-from exporter.demo.clusterset import DNS_DELAY, Clusterset, until
-from exporter.demo.compare import ComparedRow, Comparison, Move
+from exporter.demo.clusterset import DNS_DELAY
 from exporter.demo.layout import Site
+from exporter.demo.observer import BURST_SIZE, Observer
 from exporter.model.verdicts import Locality, Mode
 
-BURST_SIZE = 10
-"""Requests that the clients of each cluster make in each act."""
 
-
-class Narrator(Protocol):
-    """Tells a person what happens."""
-
-    def title(self, title: str, text: str = "") -> None:
-        """Tell that something new begins."""
-
-    def say(self, text: str) -> None:
-        """Tell one thing."""
-
-    def compare(self, rows: Sequence[ComparedRow]) -> None:
-        """Show what was staged and what was reported."""
-
-
-@dataclass(slots=True)
-class Story:
-    """
-    Plays the acts one after the other.
-
-    Args:
-        clusterset: Where.
-        narrator: Tells what happens.
-    """
-
-    clusterset: Clusterset
-    narrator: Narrator
-    comparison: Comparison = field(default_factory=Comparison)
-    moves: list[Move] = field(default_factory=list)
+class Story(Observer):
+    """Plays the acts one after the other."""
 
     async def play(self) -> None:
         """Play all acts and compare."""
@@ -52,20 +20,13 @@ class Story:
         await self._fails(here)
         await self._returns(here)
         await self._leaks(here)
+        await self._stuck_replica(here)
+        if len(self.clusterset.sites) > 2:  # noqa: PLR2004 - it takes two remote clusters
+            await self._one_of_two_is_dead(here, self.clusterset.sites[2])
         await self._fails(here)
         await self._cut_off(here)
         await self._all_local("All is well again.")
-        await self.comparison.totals(self.clusterset, self.moves, here)
-
-    @property
-    def equal(self) -> bool:
-        """Return True if everything was reported as it was staged."""
-        return self.comparison.equal
-
-    @property
-    def rows(self) -> list[ComparedRow]:
-        """Return what was staged and what was reported, so far."""
-        return self.comparison.rows
+        await self.comparison.totals(self.clusterset, here, self.moves, self.outages)
 
     async def _all_local(self, title: str) -> None:
         self._say(title, "Each cluster's clients should be served by their own.")
@@ -104,6 +65,40 @@ class Story:
         self._tell(f"{BURST_SIZE} requests of clients in {site.id}: {BURST_SIZE} by {other.id}")
         await self._logs_tell()
 
+    async def _stuck_replica(self, site: Site) -> None:
+        self._say(
+            f"The name server of {site.id} gets a second replica, which is stuck.",
+            f"It has not seen that {site.id} is ready again, so about half of all answers are old.",
+        )
+        self.clusterset.set_stuck_replica(site, stuck=True)
+        await self._see(site, Mode.MIXED)
+        await self._burst([site], Locality.LEAK)
+        self.clusterset.set_stuck_replica(site, stuck=False)
+        self._tell("the replica recovers")
+        await self._see(site, Mode.LOCAL)
+        counted = await self.clusterset.failovers(site)
+        what = "failovers, with a stuck replica"
+        self.comparison.note(site, what, "0", f"{counted - len(self.moves):.0f}")
+
+    async def _one_of_two_is_dead(self, site: Site, dead: Site) -> None:
+        self._say(
+            f"nginx of {dead.id} fails, and nobody notices. Then {site.id} is drained.",
+            "Two clusters should serve its clients, and one of them is dead.",
+        )
+        broke = await self.clusterset.stop_backend(dead)
+        await self._see(dead, Mode.BLACKOUT)
+        self._move("failover", self.clusterset.set_ready(site, ready=False))
+        await self._moved(site, Mode.DEGRADED, slack=parts.FAST)
+        await self._see_half_served(site)
+        await self._burst([site])
+        await self.clusterset.start_backend(dead)
+        self.outages[dead.id] = time.time() - broke
+        self._tell(f"nginx of {dead.id} returns")
+        await self._see(dead, Mode.LOCAL)
+        await self._see(site, Mode.FAILOVER)
+        self._move("failback", self.clusterset.set_ready(site, ready=True))
+        await self._moved(site, Mode.LOCAL)
+
     async def _cut_off(self, site: Site) -> None:
         self._say(f"The links of {site.id} drop while it is down.", "Nobody can serve its clients.")
         changed = self.clusterset.set_links(site, up=False)
@@ -115,78 +110,3 @@ class Story:
         self._move("recovery", back, changed + DNS_DELAY)
         await self._moved(site, Mode.LOCAL)
         self.clusterset.set_links(site, up=True)
-
-    async def _see(self, site: Site, mode: Mode, *, standbys: int | None = None) -> None:
-        """Wait until an exporter reports *mode*, and compare what it reports then."""
-        seen: dict[str, Any] = {}
-
-        async def holds() -> bool:
-            seen.update(await self.clusterset.service(site))
-            right = standbys is None or seen["standby_clusters"] == standbys
-            return bool(seen["mode"] == mode and right)
-
-        with suppress(TimeoutError):
-            await until(holds, f"{site.id} reports {mode}")
-        told, reported = str(mode), str(seen["mode"])
-        if standbys is not None:
-            told, reported = (
-                f"{told}, {standbys} standby",
-                f"{reported}, {seen['standby_clusters']} standby",
-            )
-        self.comparison.note(site, "mode", told, reported)
-
-    def _move(self, what: str, changed: float, broke: float | None = None) -> None:
-        self.moves.append(Move(f"{len(self.moves) + 1}. {what}", changed, broke))
-
-    async def _moved(self, site: Site, mode: Mode) -> None:
-        """Wait for a move to be reported; compare its durations with what was staged."""
-        await self._see(site, mode)
-        move = self.moves[-1]
-        total = len(self.moves)
-
-        async def counted() -> bool:
-            return len((await self.clusterset.status(site))["failovers"]) >= total
-
-        try:
-            await until(counted, f"{site.id} reports {total} failovers")
-        except TimeoutError:
-            self.comparison.note(site, move.what, "a failover", "none")
-            return
-        failover = (await self.clusterset.status(site))["failovers"][0]
-        took = failover["durations_seconds"]
-        self._tell(
-            f"{failover['from_cluster']} → {failover['to_cluster']} ({failover['reason']}): "
-            f"new answer after {took['dns']:.2f} s, served after {took['served']:.2f} s, "
-            f"outage {took['outage']:.2f} s"
-        )
-        self.comparison.failover(site, move, failover["reason"], took)
-
-    async def _failing(self, site: Site) -> int:
-        served = [await self.clusterset.request(site, Locality.FAILOVER) for _ in range(BURST_SIZE)]
-        return served.count(None)
-
-    async def _burst(self, sites: Sequence[Site]) -> None:
-        for site in sites:
-            by: Counter[str] = Counter()
-            for _ in range(BURST_SIZE):
-                by[await self.clusterset.request(site, Locality.FAILOVER) or "nobody"] += 1
-            served = ", ".join(f"{number} by {cluster}" for cluster, number in by.items())
-            self._tell(f"{BURST_SIZE} requests of clients in {site.id}: {served}")
-        await self._logs_tell()
-
-    async def _logs_tell(self) -> None:
-        """Wait until the exporters have read all that clients did."""
-
-        async def read() -> bool:
-            return (await self.clusterset.logged()).total() >= self.clusterset.requests.total()
-
-        try:
-            await until(read, "all requests are counted")
-        except TimeoutError:
-            self._tell("not all requests were counted")
-
-    def _say(self, title: str, text: str) -> None:
-        self.narrator.title(title, text)
-
-    def _tell(self, text: str) -> None:
-        self.narrator.say(f"  {text}")

@@ -82,6 +82,7 @@ def _service(
         "policy": view.policy,
         "mode": view.mode,
         "mode_since": now.to_unix(view.since),
+        "served_share": view.share,
         "serving": [] if view.serving is None else [view.serving],
         "expected": sorted(view.expected),
         "standby_clusters": len(view.standbys),

@@ -83,6 +83,16 @@ async def test_modes_are_logged_once_each():
     assert modes == [Mode.LOCAL, Mode.BLACKOUT, Mode.FAILOVER, Mode.BLACKOUT]
 
 
+async def test_the_status_has_the_share_of_probes_that_were_served():
+    with capture_logs():
+        scene = scenes.steady()
+        before = (await scene.page_data.status())["services"][0]["served_share"]
+        scene.probes({})
+        after = (await scene.page_data.status())["services"][0]["served_share"]
+    assert before == 1
+    assert 0 < after < 1
+
+
 async def test_a_blackout_is_a_warning_with_the_mode_before_and_after():
     with capture_logs() as logs:
         scenes.blackout()

@@ -86,6 +86,18 @@ def test_codes(server, name, type_, rcode):
     assert ask(server, name, type_) == (rcode, [])
 
 
+def test_a_stuck_replica_gives_a_part_of_the_answers_until_it_recovers(server):
+    server._take(inventory(ready="b", exported="ab", connected="ab"))
+    server._take(inventory(ready="ab", exported="ab", connected="ab"))
+    assert {ask(server, PLAIN)[1][0] for _ in range(100)} == {A}
+    server.add_stuck_replica()
+    assert {ask(server, PLAIN)[1][0] for _ in range(100)} == {A, B}
+    server._take(inventory(ready="ab", exported="ab", connected="a"))
+    assert {ask(server, PLAIN)[1][0] for _ in range(100)} == {A, B}
+    server.mend_stuck_replica()
+    assert {ask(server, PLAIN)[1][0] for _ in range(100)} == {A}
+
+
 async def test_over_udp_and_tcp_following_its_file(tmp_path):
     text = (
         "clusters: [{id: a}]\nservices:\n  - namespace: nginx-test\n    name: nginx\n"

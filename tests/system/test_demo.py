@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -116,6 +117,62 @@ async def test_prometheus_awk_and_the_story_agree_and_the_series_are_those_liste
     assert {each["metric"]["source_cluster"] for each in moves} == {a}
     (last,) = (float(each["value"][1]) for each in newest)
     assert last == pytest.approx(story.moves[-1].served, abs=SLACK)
+
+
+def modes(site):
+    """Return the modes of the service that the exporter of a site has logged, in their order."""
+    return re.findall(r'event="service mode changed".* mode=(\w+)', site.exporter_log.read_text())
+
+
+def rows_of(story, what):
+    return [(each.exporter, each.reported) for each in story.rows if each.what == what]
+
+
+async def test_a_stuck_replica_is_mixed_and_no_failover(tmp_path):
+    with claim(["k8s-node4", "k8s-node5"], tmp_path) as sites:
+        async with clusterset(sites, tmp_path) as made:
+            story = Story(made, Silent())
+            here, other = sites
+            await story._all_local("")
+            await story._fails(here)
+            await story._returns(here)
+            await story._stuck_replica(here)
+            counted = [await made.failovers(site) for site in sites]
+            seen = modes(here)
+    assert [row for row in story.rows if not row.equal] == []
+    assert counted == [2, 0]
+    assert rows_of(story, "failovers, with a stuck replica") == [(here.id, "0")]
+    # Before it counts as mixed, the first answers may agree by chance.
+    assert seen[-1] == "local"
+    assert seen[seen.index("mixed") :] == ["mixed", "local"]
+    local, leak = (
+        made.requests[here.id, each.id, locality]
+        for each, locality in ((here, "local"), (other, "leak"))
+    )
+    assert local + leak == 10 + 10
+
+
+async def test_one_of_two_remote_clusters_is_dead(tmp_path):
+    ids = ["k8s-node4", "k8s-node5", "k8s-node6"]
+    with claim(ids, tmp_path) as sites:
+        async with clusterset(sites, tmp_path) as made:
+            story = Story(made, Silent())
+            await story.play()
+            here = modes(sites[0])
+            failovers = [
+                (each["from_cluster"], each["to_cluster"])
+                for each in (await made.status(sites[0]))["failovers"]
+            ]
+    assert [row for row in story.rows if not row.equal] == []
+    share = "degraded, about half"
+    assert rows_of(story, "share that is served") == [(ids[0], share)]
+    assert rows_of(story, "3. failover, outage") == [(ids[0], "0.00 s")]
+    # The newest first: the third move leads to the cluster that lives, and the fourth home.
+    assert failovers[3] == (ids[0], ids[1])
+    assert failovers[2][1] == ids[0]
+    drained = here[here.index("degraded") :]
+    assert drained[: drained.index("local")] == ["degraded", "failover"]
+    assert "blackout" not in here[here.index("mixed") : here.index("degraded")]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
