@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections import defaultdict
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -41,14 +42,21 @@ def modules():
 MODULES = dict(modules())
 
 
+@cache
+def parsed(path):
+    return ast.parse(path.read_text())
+
+
+@cache
 def imports(path):
-    """Yield each module that a file imports, as far as the name tells."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    """Return each module that a file imports, as far as the name tells."""
+    names = []
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return tuple(names)
 
 
 def layer_of(room):
@@ -104,7 +112,7 @@ def test_the_official_client_is_not_loaded_by_what_speaks_to_an_api_server():
 
 def test_folders_say_what_they_are_and_hold_no_code():
     for path in ROOT.rglob("__init__.py"):
-        body = ast.parse(path.read_text()).body
+        body = parsed(path).body
         assert isinstance(body[0], ast.Expr), path
         assert path.parent == ROOT or len(body) == 1, path
 
@@ -118,7 +126,7 @@ TABLES = {"metrics.families"}
 def test_nothing_is_longer_than_one_can_read(name):
     text = MODULES[name].read_text()
     assert text.count("\n") <= MAX_MODULE or name in TABLES
-    for node in ast.walk(ast.parse(text)):
+    for node in ast.walk(parsed(MODULES[name])):
         if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             assert name not in TABLES, node.name
             most = MAX_CLASS if isinstance(node, ast.ClassDef) else MAX_FUNCTION
@@ -155,7 +163,7 @@ CAMEL_CASE = re.compile("[A-Z][a-z0-9]+[A-Za-z0-9]*")
 
 def public_types(path):
     """Yield the public classes and type aliases that a file defines at its top level."""
-    for node in ast.parse(path.read_text()).body:
+    for node in parsed(path).body:
         if isinstance(node, ast.ClassDef):
             yield node.name
         elif isinstance(node, ast.Assign | ast.AnnAssign):

@@ -43,6 +43,7 @@ def leads(here):
     return here.cluster.leadership()[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("orderly", [True, False], ids=["SIGTERM", "kill -9"])
 @pytest.mark.parametrize("begun", [True, False], ids=["cause before", "cause after"])
 async def test_a_failover_during_a_change_of_leader(member, api, tmp_path, orderly, begun):

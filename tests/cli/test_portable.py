@@ -7,6 +7,7 @@ import pytest
 
 from tests.fakes.files import line, write
 
+pytestmark = pytest.mark.slow
 WITHOUT_EPOLL = (
     "import select; "
     "[delattr(select, name) for name in dir(select) if name.lower().startswith('epoll')]; "

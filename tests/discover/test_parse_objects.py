@@ -171,6 +171,7 @@ def test_what_is_of_no_use_in_the_store_is_named():
     assert seen.inventory == Objects("scene").discover().inventory
 
 
+@pytest.mark.slow
 def test_five_thousand_slices_are_small():
     one = json.dumps(slice_with())
     texts = [
