@@ -55,6 +55,8 @@ class Run:
         self.caches = [((), -1.0)] * REPLICAS
         self.turn = [0] * REPLICAS
         self.modes, self.before = [], {}
+        self.answered_at = []
+        """When probes started that were not lost."""
         self.queue, self.order = [], 0
         settings = Settings(inventory=InventorySettings(static="none"), export_grace=7200.0)
         policy = Policy.SPREAD if family.spread else Policy.LOCAL
@@ -205,6 +207,8 @@ class Run:
 
     def _ended(self, probe):
         self.running = False
+        if probe.failure is not Failure.TIMEOUT:
+            self.answered_at.append(probe.at)
         self.monitor.probed(probe)
         self.modes.append((self.now, self.parts.verdicts.mode(NGINX)))
 
@@ -285,7 +289,7 @@ class Run:
         start, end = self.dark
         if start - 9 < at <= start or end - 9 < at < end + 3:
             return True
-        gone = [change.known for change in self.changes if change.gone_for]
+        gone = [self._known(change) for change in self.changes if change.gone_for]
         return any(known - 30 < at < known + LEAK_GRACE + 9 for known in gone)
 
     def _hit(self, cluster, at, locality, down=None):
