@@ -1,10 +1,17 @@
 """Reading goes on where it stopped."""
 
 import asyncio
+import errno
 import json
 import os
+import stat
+import tempfile
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from exporter.accesslog.checkpoint import Checkpoint, CheckpointError, FilePlaces, Saver
 from exporter.accesslog.readers.files import Follower
@@ -16,7 +23,7 @@ def place(**changes):
         "path": "/var/log/x.log",
         "device": 1,
         "inode": 2,
-        "offset": 3,
+        "offset": 30,
         "tail": b"\x00\xff",
         "held": b"half",
         "skipping": False,
@@ -101,10 +108,124 @@ def test_one_that_cannot_be_used_is_set_aside(tmp_path, raw):
     keeper.save(([], {}))
     (path,) = tmp_path.iterdir()
     path.write_bytes(raw)
-    with pytest.raises(CheckpointError, match=r"set aside as log-.*broken, reading begins at"):
+    with pytest.raises(CheckpointError, match=r"set aside as log-.*bad, reading begins at"):
         keeper.load()
     assert keeper.load() is None
-    assert path.with_suffix(".broken").read_bytes() == raw
+    assert path.with_suffix(".bad").read_bytes() == raw
+
+
+UNUSABLE = {
+    "a link": lambda path: path.symlink_to(path.with_suffix(".other")),
+    "a link to a device": lambda path: path.symlink_to("/dev/zero"),
+    "a pipe": os.mkfifo,
+    "a directory": lambda path: path.mkdir(),
+    "a socket": lambda path: os.mknod(path, 0o600 | stat.S_IFSOCK),
+}
+
+
+@pytest.mark.parametrize("make", UNUSABLE.values(), ids=UNUSABLE)
+def test_what_is_not_a_regular_file_is_set_aside_and_not_read(tmp_path, make):
+    keeper = Checkpoint(tmp_path, "x", FilePlaces)
+    keeper.save(([], {}))
+    (path,) = tmp_path.iterdir()
+    path.rename(path.with_suffix(".other"))
+    make(path)
+    with pytest.raises(CheckpointError, match=r"is not a regular file; set aside as log-.*bad"):
+        keeper.load()
+    assert keeper.load() is None
+    keeper.save(([place()], {}))
+    assert keeper.load() == ((place(),), {})
+
+
+def test_one_that_is_too_large_is_set_aside(tmp_path, monkeypatch):
+    monkeypatch.setattr("exporter.accesslog.checkpoint._MAX_BYTES", 100)
+    keeper = Checkpoint(tmp_path, "x", FilePlaces)
+    keeper.save(([place()], {}))
+    with pytest.raises(CheckpointError, match="is too large; set aside"):
+        keeper.load()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"offset": -1},
+        {"offset": 1 << 63},
+        {"offset": 10**400},
+        {"inode": -1},
+        {"device": -1},
+        {"path": "a\0b"},
+        {"tail": "QUFBQQ==", "offset": 3},
+        {"tail": "A" * 400},
+        {"held": "A" * 200_000, "offset": 1 << 40},
+    ],
+    ids=str,
+)
+def test_places_that_no_reader_saved_are_set_aside(tmp_path, changes):
+    keeper = Checkpoint(tmp_path, "x", FilePlaces)
+    keeper.save(([place()], {}))
+    (path,) = tmp_path.iterdir()
+    saved = json.loads(path.read_text())
+    saved["kept"][0][0] |= changes
+    path.write_text(json.dumps(saved))
+    with pytest.raises(CheckpointError, match="set aside"):
+        keeper.load()
+
+
+@given(st.binary(max_size=60), st.integers(0, 300))
+def test_whatever_is_in_it_loading_never_fails_otherwise(raw, at):
+    with tempfile.TemporaryDirectory() as name:
+        keeper = Checkpoint(Path(name), "x", FilePlaces)
+        keeper.save(([place()], {"a": {"stdout": b"half"}}))
+        (path,) = Path(name).iterdir()
+        whole = path.read_bytes()
+        path.write_bytes(whole[:at] + raw + whole[at + len(raw) :])
+        with suppress(CheckpointError):
+            keeper.load()
+
+
+def test_a_deep_one_is_set_aside(tmp_path):
+    keeper = Checkpoint(tmp_path, "x", FilePlaces)
+    keeper.save(([], {}))
+    (path,) = tmp_path.iterdir()
+    path.write_text(path.read_text().replace("[[],{}]", "[" * 100_000))
+    with pytest.raises(CheckpointError, match="set aside"):
+        keeper.load()
+
+
+def test_what_a_killed_process_left_is_no_hindrance_and_no_link_is_followed(tmp_path):
+    keeper = Checkpoint(tmp_path / "state", "x", FilePlaces)
+    keeper.save(([], {}))
+    (path,) = (tmp_path / "state").iterdir()
+    (tmp_path / "precious").write_text("precious")
+    path.with_suffix(f".{os.getpid()}.new").symlink_to(tmp_path / "precious")
+    keeper.save(([place()], {}))
+    assert (tmp_path / "precious").read_text() == "precious"
+    assert keeper.load() == ((place(),), {})
+
+
+def test_a_failed_saving_leaves_the_one_before_and_nothing_else(tmp_path, monkeypatch):
+    keeper = Checkpoint(tmp_path, "x", FilePlaces)
+    keeper.save(([place()], {}))
+
+    def full(_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(CheckpointError, match="cannot be written: No space left"):
+        keeper.save(([place(offset=90)], {}))
+    assert len(list(tmp_path.iterdir())) == 1
+    assert keeper.load() == ((place(),), {})
+
+
+def test_file_and_directory_are_written_to_the_disk_in_order(tmp_path, monkeypatch):
+    done = []
+    fsync, replace = os.fsync, Path.replace
+    monkeypatch.setattr(
+        os, "fsync", lambda d: (done.append(stat.S_ISDIR(os.fstat(d).st_mode)), fsync(d))
+    )
+    monkeypatch.setattr(Path, "replace", lambda a, b: (done.append("renamed"), replace(a, b)))
+    Checkpoint(tmp_path, "x", FilePlaces).save(([], {}))
+    assert done == [False, "renamed", True]
 
 
 def test_one_of_another_source_is_set_aside(tmp_path):
@@ -206,7 +327,7 @@ async def test_it_saves_once_in_a_while_and_tells_of_failures(tmp_path):
     assert saver.is_due()
     (tmp_path / "state").rename(tmp_path / "away")
     (tmp_path / "state").touch()
-    saver.note(([place(offset=9)], {}))
+    saver.note(([place(offset=90)], {}))
     await saver.save()
     assert "cannot be written" in failures[0]
     assert not Saver(None, failures.append).is_due()
@@ -214,6 +335,6 @@ async def test_it_saves_once_in_a_while_and_tells_of_failures(tmp_path):
 
 def test_a_saving_that_comes_late_does_not_undo_a_later_one(tmp_path):
     keeper = Checkpoint(tmp_path, "x", FilePlaces)
-    keeper.save(([place(offset=9)], {}), turn=2)
-    keeper.save(([place(offset=3)], {}), turn=1)
-    assert keeper.load() == ((place(offset=9),), {})
+    keeper.save(([place(offset=90)], {}), turn=2)
+    keeper.save(([place(offset=30)], {}), turn=1)
+    assert keeper.load() == ((place(offset=90),), {})

@@ -2,6 +2,9 @@
 
 import os
 from dataclasses import dataclass, field
+from typing import Annotated
+
+from msgspec import Meta
 
 from exporter.accesslog.readers.paths import Id
 from exporter.model.lines import LineSplitter
@@ -22,15 +25,21 @@ class FilePlace:
 
     path: str
     """Under which it was found; by now it may have another name."""
-    device: int
-    inode: int
-    offset: int
-    tail: bytes
+    device: Annotated[int, Meta(ge=0)]
+    inode: Annotated[int, Meta(ge=0)]
+    offset: Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
+    tail: Annotated[bytes, Meta(max_length=FINGERPRINT)]
     """The last bytes before *offset*."""
-    held: bytes
+    held: Annotated[bytes, Meta(max_length=MAX_LINE)]
     """The beginning of a line that is not whole yet."""
     skipping: bool
     """Inside a line that was too long."""
+
+    def __post_init__(self) -> None:
+        """Refuse what no reader saved: a checkpoint may hold anything."""
+        if "\0" in self.path or self.offset < max(len(self.tail), len(self.held)):
+            msg = "is not a place in a file"
+            raise ValueError(msg)
 
 
 @dataclass(slots=True)

@@ -14,6 +14,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
 MAX_LINE = 64 << 10
+_STREAMS = ("stdout", "stderr", "")
+"""The last one is of lines that name none of the others, so that parts cannot be many."""
 
 _CRI_WHOLE = re.compile(rb"^[^ \n]++ std(?:out|err) F(?::[^ \n]*+)? ([^\n]*+)\n", re.MULTILINE)
 _CRI = re.compile(rb"[^ ]++ (std(?:out|err)) ([FP])(?::[^ ]*+)? (.*+)", re.DOTALL)
@@ -48,7 +50,11 @@ class Wrapper(ABC):
 
     @parts.setter
     def parts(self, parts: dict[str, bytes]) -> None:
-        self._parts = dict(parts)
+        self._parts = {
+            stream: part
+            for stream, part in parts.items()
+            if stream in _STREAMS and len(part) <= MAX_LINE
+        }
 
     def _join(self, stream: str, text: bytes, last: bool) -> bytes | None:
         """Return the line that *text* completes, or None if it does not, or is too long."""
@@ -103,12 +109,13 @@ class Docker(Wrapper):
     def _rows(self, line: bytes) -> Iterator[tuple[str, bytes, bool]]:
         try:
             told = json.loads(line)
-            text, stream = told["log"].encode(), str(told.get("stream", ""))
+            text, stream = told["log"].encode(), told.get("stream", "")
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             yield "", b"", True
             return
         last = text.endswith(b"\n")
         # A line feed inside would be two lines.
+        stream = stream if stream in _STREAMS else ""
         yield stream, text.removesuffix(b"\n").replace(b"\n", b" "), last
 
 
