@@ -120,7 +120,7 @@ async def test_after_a_crash_nothing_is_lost(tmp_path):
         await running.until_value(5, REQUESTS)
 
         async def saved():
-            paths = list((tmp_path / "state").glob("*.json"))
+            paths = list((tmp_path / "state").glob("log-*.json"))
             return paths and f'"offset":{log.stat().st_size}' in paths[0].read_text()
 
         await running.until(saved)
@@ -137,13 +137,13 @@ async def test_a_broken_checkpoint_is_no_reason_not_to_run(tmp_path):
     async with exporter(config) as running:
         running.process.send_signal(signal.SIGTERM)
         assert await running.end() == 0
-    (path,) = (tmp_path / "state").glob("*.json")
+    (path,) = (tmp_path / "state").glob("log-*.json")
     path.write_text("{")
     async with exporter(config) as running:
         await running.until_value(1, "clusterset_exporter_checkpoint_failures_total")
         (problem,) = (await running.status())["problems"]
         assert "is broken" in problem["message"]
-        assert path.with_suffix(".broken").exists()
+        assert path.with_suffix(".bad").exists()
 
 
 async def test_a_reload_goes_on_where_reading_stopped(tmp_path):
