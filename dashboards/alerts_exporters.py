@@ -50,6 +50,16 @@ def _witnesses(to: Thresholds) -> list[Alert]:
             "{{ $labels.attributed_cluster }}: CIDRs are wrong, or something rewrites addresses.",
         ),
         Alert(
+            name="ClustersetNameServerStuck",
+            severity=Severity.WARNING,
+            board=Board.EXPORTER,
+            expr='clusterset_exporter_findings{kind="stuck_name_server"} > 0',
+            wait=to.stuck_for,
+            summary="A replica of the clusterset's name server goes on with old answers.",
+            description=f"{{{{ $value }}}} replicas of the clusterset's name server that {_ME} "
+            "asks name wrong clusters, though nothing changes.",
+        ),
+        Alert(
             name="ClustersetProbesForged",
             severity=Severity.WARNING,
             board=Board.EXPORTER,

@@ -76,6 +76,7 @@ class Thresholds:
     probes_window: str = _set("15m", "Time over which forged and skipped probes are counted.")
     forgeries: str = _set("5", "More forged probes than this are reported.")
     skipped: str = _set("10", "More skipped probes than this are reported.")
+    stuck_for: str = _set("5m", "How long a replica of the name server may be stuck.")
     attribution_for: str = _set("10m", "How long addresses and claims may disagree.")
     series_ratio: str = _set("0.9", "Share of limits.series that may be in use.")
     series_for: str = _set("15m", "How long that share may be exceeded.")

@@ -1,4 +1,4 @@
-"""Problems that discovery finds and people should know. Each is logged once and shown."""
+"""Problems that discovery and look-ups find. Each is logged once and shown."""
 
 from enum import StrEnum
 from typing import NamedTuple
@@ -14,6 +14,8 @@ class FindingKind(StrEnum):
     GATEWAY_WITHOUT_TIME = "gateway_without_time"
     IDENTITY_CONFLICT = "identity_conflict"
     UNKNOWN_LOCAL = "unknown_local"
+    STUCK_NAME_SERVER = "stuck_name_server"
+    RESOLVERS_DISAGREE = "resolvers_disagree"
 
 
 class Finding(NamedTuple):

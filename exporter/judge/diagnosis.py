@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from exporter.judge.corefile import forwarding
-from exporter.judge.explain import CheckLine, Level
+from exporter.judge.report import CheckLine, Level
 
 ApiObject = dict[str, Any]
 MCS = "multicluster.x-k8s.io"

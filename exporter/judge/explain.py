@@ -1,26 +1,16 @@
 """Explains one look at a service in words: what is right, what is wrong, and why."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
+from types import MappingProxyType
 
 from exporter.judge.claims import overlapping_clusters
 from exporter.judge.expect import check, expect
 from exporter.judge.hazards import hazards
-from exporter.model.clusterset import UNKNOWN, Inventory, Profile, Service, ServiceName
-from exporter.model.probes import Probe, Question, Record
+from exporter.judge.report import CheckLine, Level, Report
+from exporter.model.clusterset import UNKNOWN, Inventory, Profile, Service
+from exporter.model.probes import Failure, Probe, Question, Record
 from exporter.model.verdicts import HAZARD_MEANS, Policy, Rule
 
-
-class Level(StrEnum):
-    """How bad a line of a report is."""
-
-    OK = "ok"
-    WARN = "warn"
-    FAIL = "fail"
-
-
-_ORDER = tuple(Level)
 _BROKEN = {
     Rule.RESOLVES: "should have an answer",
     Rule.LOCAL_FIRST: "should stay in this cluster",
@@ -32,32 +22,6 @@ _BROKEN = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class CheckLine:
-    """One line of a report: what it is about, how bad it is, and the text."""
-
-    level: Level
-    about: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
-    """The result of one look at a service."""
-
-    service: ServiceName
-    findings: tuple[CheckLine, ...]
-    serving: str | None
-    """The cluster that served a client here; None if nobody did."""
-    standbys: frozenset[str]
-    verdict: str
-
-    @property
-    def level(self) -> Level:
-        """Return the worst of the findings."""
-        return max((each.level for each in self.findings), key=_ORDER.index, default=Level.OK)
-
-
 def explain(
     inventory: Inventory,
     service: Service,
@@ -67,30 +31,30 @@ def explain(
     pinned: Sequence[Probe],
     logs: Mapping[str, Mapping[str, int]],
     domain: str,
+    replicas: Mapping[str, Probe] = MappingProxyType({}),
 ) -> Report:
     """
-    Return a report in words about one look at a service.
+    Return a report in words about one look at *service*.
 
     Args:
         inventory: The clusterset as the local cluster sees it, with *service* in it.
         service: The service.
         policy: Whether its clients should stay in their cluster.
-        plain: A probe of the plain name by each vantage, which is a name server.
+        plain: A probe of the plain name by each name server.
         pinned: A probe of each pinned name; empty if they are not probed.
         logs: For each access log of the local cluster, the newest client requests by source.
         domain: The zone of the names.
+        replicas: A look-up of the plain name by each replica of the clusterset's name server.
     """
-    findings = list(_exports(inventory, service))
     right = _right(inventory, policy, plain)
+    findings = [*_exports(inventory, service)]
     findings += _vantages(inventory, service, policy, plain, domain)
-    served = [probe for probe in plain.values() if probe.failure is None]
-    serving = service.destination_of(served[0].answer.addresses) if served else None
+    findings += _stuck(service, right, replicas)
     findings += (_pinned(inventory, service, probe, _name(probe, domain)) for probe in pinned)
-    standbys = set(_standbys(inventory, service, pinned)) - {serving}
+    standbys = set(_standbys(inventory, service, pinned)) - {serving := _serving(service, plain)}
     findings += (_log(inventory, service, name, by) for name, by in logs.items())
     findings += _hazards(inventory, service, pinned=bool(pinned))
-    if serving is not None and pinned and not standbys and len(service.exports) > 1:
-        findings.append(CheckLine(Level.WARN, "standby", "nobody would take over"))
+    findings += _lone(service, serving, standbys, pinned)
     return Report(
         service=service.name,
         findings=tuple(findings),
@@ -144,6 +108,33 @@ def _vantages(
     # Where several clusters are right, each of them may answer.
     if len(answers) > 1 and len(_right(inventory, policy, plain)) <= 1:
         yield CheckLine(Level.WARN, "name servers", "do not agree")
+
+
+def _serving(service: Service, plain: Mapping[str, Probe]) -> str | None:
+    served = next((probe for probe in plain.values() if probe.failure is None), None)
+    return None if served is None else service.destination_of(served.answer.addresses)
+
+
+def _lone(
+    service: Service, serving: str | None, standbys: set[str], pinned: Sequence[Probe]
+) -> Iterator[CheckLine]:
+    if serving is not None and pinned and not standbys and len(service.exports) > 1:
+        yield CheckLine(Level.WARN, "standby", "nobody would take over")
+
+
+def _stuck(
+    service: Service, right: frozenset[str], replicas: Mapping[str, Probe]
+) -> Iterator[CheckLine]:
+    for replica, probe in replicas.items():
+        # A replica that does not reply may be out of reach of whoever checks.
+        told = probe.answer.failure in {None, Failure.NODATA, Failure.NXDOMAIN}
+        owner = service.destination_of(probe.answer.addresses)
+        if told and right and owner not in right:
+            text = (
+                f"answers {owner or 'nobody'} where {' or '.join(sorted(right))} is right; if this "
+                "lasts, the replica is stuck: restart it"
+            )
+            yield CheckLine(Level.FAIL, f"name server replica {replica}", text)
 
 
 def _standbys(inventory: Inventory, service: Service, pinned: Sequence[Probe]) -> Iterator[str]:

@@ -44,6 +44,14 @@ class ReplicaJudge:
             times, first = 0, StuckReplica(replica, service, cluster, at)
         self._wrong[key] = (times + 1, first)
 
+    def interrupt(self, service: ServiceName) -> None:
+        """Begin to count anew for *service*, because something changes; what is stuck stays."""
+        self._wrong = {
+            key: held
+            for key, held in self._wrong.items()
+            if key[1] != service or held[0] >= self.confirm
+        }
+
     def keep(self, replicas: frozenset[str], services: frozenset[ServiceName]) -> None:
         """Forget all replicas and services but these."""
         self._wrong = {

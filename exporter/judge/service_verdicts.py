@@ -129,6 +129,12 @@ class ServiceVerdicts:
         track = self._tracks.by_name.get(service)
         return frozenset() if track is None else track.right
 
+    def is_settled(self, service: ServiceName, at: float) -> bool:
+        """Return whether all is known of *service* at *at*, and what is right has held long."""
+        track = self._tracks.by_name.get(service)
+        known = track is not None and self.unseen.since is None
+        return known and track is not None and at - track.settled > track.leak_grace
+
     def observation_gap(self, start: float, end: float) -> None:
         """Remember that changes from *start* to *end* were not seen when they happened."""
         self.unseen.gap(start, end)

@@ -1,7 +1,7 @@
 """Every series, declared once, as a table: its name, type, help, labels and buckets."""
 
 from exporter.metrics.family import Family, counter, gauge, histogram
-from exporter.model.probes import LATENCIES, RTTS
+from exporter.model.probes import LATENCIES
 
 _SERVICE = ("destination_service_namespace", "destination_service_name")
 _SOURCE = ("source_cluster", *_SERVICE)
@@ -9,6 +9,7 @@ _DESTINATION = ("destination_cluster", *_SERVICE)
 _BOTH = ("source_cluster", "destination_cluster", *_SERVICE)
 _PROBE = (*_BOTH, "protocol", "name")
 _FAILOVER = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0)
+_RTTS = (0.00005, 0.0001, 0.00025, 0.0005, *LATENCIES[:9])
 _LAG = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
 
 # What the logs of this cluster contain: destination_cluster is always this cluster.
@@ -89,7 +90,7 @@ PROBE_DURATION = histogram(
 PROBE_RTT = histogram(
     "clusterset_probe_rtt_seconds",
     "Round trip time of the TCP handshake of probes, as measured by the kernel.",
-    RTTS,
+    _RTTS,
     "source_cluster",
     "destination_cluster",
 )
@@ -305,9 +306,7 @@ AUTHENTICATION_ERRORS = counter(
     "Requests for which the API server refused our credentials (401).",
 )
 FINDINGS = gauge(
-    "clusterset_exporter_findings",
-    "Findings of discovery that people should know, by kind.",
-    "kind",
+    "clusterset_exporter_findings", "Findings that people should know, by kind.", "kind"
 )
 LEADER = gauge(
     "clusterset_exporter_leader",

@@ -41,7 +41,10 @@ class Vantage(StrEnum):
     """The name server that is asked for a name."""
 
     RESOLVER = "resolver"
-    """The name servers of the system: what clients ask."""
+    """The name servers of the system, asked in turn until one answers, as clients ask them."""
+    RESOLVER_2 = "resolver_2"
+    """The second name server of the system alone, for comparison."""
+    RESOLVER_3 = "resolver_3"
     LIGHTHOUSE = "lighthouse"
     """A name server of the clusterset itself, without a cache or forwarder in front."""
 
@@ -294,7 +297,3 @@ class Probe:
 
 LATENCIES = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 """Upper bounds of the histograms of probes and requests, seconds."""
-
-
-RTTS = (0.00005, 0.0001, 0.00025, 0.0005, *LATENCIES[:9])
-"""Upper bounds of the histogram of round trips, seconds."""

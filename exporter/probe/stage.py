@@ -136,3 +136,6 @@ class ProbeStage:
     def _name_servers_changed(self, servers: tuple[Server, ...]) -> None:
         if self._plan.follow_resolv_conf:
             self._client.servers = servers
+            self._plan = replace(self._plan, resolvers=servers)
+            if self._inventory is not None:
+                self._schedule.set_targets(targets(self._inventory, self._plan))

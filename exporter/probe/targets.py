@@ -16,6 +16,9 @@ from exporter.probe.resolve import Server
 from exporter.probe.tcp import TcpRequest
 from exporter.probe.tls import Tls
 
+FURTHER_RESOLVERS = (Vantage.RESOLVER_2, Vantage.RESOLVER_3)
+"""The name servers of the system after the first. As glibc, the exporter uses three at most."""
+
 
 def targets(inventory: Inventory, plan: ProbePlan) -> Iterator[Target]:
     """
@@ -58,6 +61,11 @@ def _comparisons(
     name = Question(service.name).dns_name(plan.domain)
     others = [
         *((lookup, None, Vantage.RESOLVER) for lookup in plan.lookups),
+        # The first one answers the probes that decide.
+        *(
+            (Lookup.A, server, vantage)
+            for server, vantage in zip(plan.resolvers[1:], FURTHER_RESOLVERS, strict=False)
+        ),
         *((Lookup.A, server, Vantage.LIGHTHOUSE) for server in servers),
     ]
     for lookup, server, vantage in others:

@@ -30,7 +30,6 @@ DIAGNOSTIC = {
     "clusterset_attribution_agreement_ratio": "made of what Claimed and attributed shows",
     "clusterset_clock_skew_seconds": "above two seconds it is a finding",
     "clusterset_exporter_broken_objects": "the status page names them",
-    "clusterset_exporter_findings": "the status page says what they are",
     "clusterset_exporter_leader": "which replica works; the other one has no series of services",
     "clusterset_exporter_pod_logs": "beside the lines that they bring",
     "clusterset_exporter_api_authentication_errors_total": "the status page says what is refused",

@@ -306,6 +306,18 @@ EXPORTERS = [
         },
     ),
     Case(
+        alert="ClustersetNameServerStuck",
+        series=exporter("findings", "0 1x20", ',kind="stuck_name_server"'),
+        not_yet=5,
+        fires=7,
+        labels={**ME, "kind": "stuck_name_server"},
+        gone=NO_SERVICE,
+        says="1 replicas of the clusterset's name server that 10.1.0.9:9877 asks name wrong "
+        "clusters, though nothing changes.",
+        must_not=exporter("findings", "0x20", ',kind="stuck_name_server"')
+        | exporter("findings", "1x20", ',kind="stale_gateway"'),
+    ),
+    Case(
         alert="ClustersetProbesForged",
         series=exporter("probe_forgeries_total", "0 0 0 20x20", ',reason="bad_signature"'),
         not_yet=2,

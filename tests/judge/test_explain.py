@@ -5,7 +5,8 @@ from ipaddress import ip_address
 
 import pytest
 
-from exporter.judge.explain import Level, explain, why
+from exporter.judge.explain import explain, why
+from exporter.judge.report import Level
 from exporter.model.clusterset import Profile
 from exporter.model.probes import Failure, Record
 from exporter.model.verdicts import Policy
@@ -15,7 +16,7 @@ DOMAIN = "clusterset.local"
 NAME = "nginx.nginx-test.svc.clusterset.local"
 
 
-def report(plain, pinned=(), *, policy=Policy.LOCAL, logs=None, **words):
+def report(plain, pinned=(), *, policy=Policy.LOCAL, logs=None, replicas=None, **words):
     state = inventory(**words)
     looks = plain if isinstance(plain, dict) else {"10.96.0.10:53": plain}
     return explain(
@@ -26,6 +27,7 @@ def report(plain, pinned=(), *, policy=Policy.LOCAL, logs=None, **words):
         pinned=pinned,
         logs=logs or {},
         domain=DOMAIN,
+        replicas=replicas or {},
     )
 
 
@@ -41,6 +43,21 @@ def test_all_is_well():
     assert made.level is Level.OK
     assert (made.serving, made.standbys) == ("a", {"b"})
     assert made.verdict == ("nginx-test/nginx is served by a, as it should be; b would take over.")
+
+
+def test_a_replica_of_the_name_server_with_a_wrong_answer_is_named():
+    replicas = {
+        "10.0.0.1:53": probe(0, by="b"),
+        "10.0.0.2:53": probe(0, by="a"),
+        "10.0.0.3:53": probe(0, answer=Failure.TIMEOUT),
+        "10.0.0.4:53": probe(0),
+    }
+    made = report(probe(0, by="a"), WELL, replicas=replicas)
+    more = "is right; if this lasts, the replica is stuck: restart it"
+    assert texts(made, Level.FAIL) == [
+        f"name server replica 10.0.0.1:53: answers b where a {more}",
+        f"name server replica 10.0.0.4:53: answers nobody where a {more}",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,18 @@ def test_the_replicas_that_are_discovered_are_asked_unless_others_are_named(tmp_
     ]
 
 
+def test_the_second_and_the_third_resolver_are_asked_alone_too(tmp_path):
+    servers = [Server(f"10.0.0.{n}", 53) for n in range(1, 5)]
+    named = ", ".join(f'"{server.host}:53"' for server in servers)
+    text = CONFIG.replace("cluster: east", "cluster: a").replace('"127.0.0.1:1"', named)
+    plan = load(write(tmp_path, config=text), None).probes
+    assert [
+        (each.vantage, each.server, each.lookup)
+        for each in targets(inventory(), plan)
+        if each.server
+    ] == [(Vantage.RESOLVER_2, servers[1], Lookup.A), (Vantage.RESOLVER_3, servers[2], Lookup.A)]
+
+
 def test_ipv6_is_asked_for(tmp_path):
     records = {each.question.record for each in found(tmp_path, "record: AAAA, ")}
     assert records == {Record.AAAA}

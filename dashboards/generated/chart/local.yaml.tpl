@@ -174,6 +174,16 @@ groups:
       description: 'Probes from {{`{{ $labels.claimed_cluster }}`}} reach {{`{{ $labels.destination_cluster }}`}} with addresses that belong to {{`{{ $labels.attributed_cluster }}`}}: CIDRs are wrong, or something rewrites addresses.'
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetAttributionMismatch.md'
       dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-overview'
+  - alert: ClustersetNameServerStuck
+    expr: clusterset_exporter_findings{kind="stuck_name_server"} > 0
+    for: '{{ .Values.alerts.stuckFor }}'
+    labels:
+      severity: warning
+    annotations:
+      summary: A replica of the clusterset's name server goes on with old answers.
+      description: '{{`{{ $value }}`}} replicas of the clusterset''s name server that {{`{{ $labels.instance }}`}} asks name wrong clusters, though nothing changes.'
+      runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetNameServerStuck.md'
+      dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-exporter?var-instance={{`{{ $labels.instance }}`}}'
   - alert: ClustersetProbesForged
     expr: increase(clusterset_exporter_probe_forgeries_total[{{ .Values.alerts.probesWindow }}]) > {{ .Values.alerts.forgeries }}
     for: 0s

@@ -19,7 +19,7 @@ from exporter.discover.assemble import Discovered
 from exporter.discover.identity import IdentityError
 from exporter.discover.kubernetes import IdentityChangedError, KubernetesInventory
 from exporter.judge.diagnosis import diagnose as judged
-from exporter.judge.explain import CheckLine, Level
+from exporter.judge.report import CheckLine, Level
 from exporter.model.clusterset import Inventory, ServiceName
 
 T = TypeVar("T")

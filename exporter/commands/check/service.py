@@ -10,9 +10,10 @@ from exporter.commands.check.newest_logs import newest_requests
 from exporter.commands.load import RuntimeConfig, load
 from exporter.config.yaml_reader import SettingsError
 from exporter.discover.static import read_inventory
-from exporter.judge.explain import Report, explain
+from exporter.judge.explain import explain
+from exporter.judge.report import Report
 from exporter.model.clusterset import Inventory, ServiceName
-from exporter.model.probes import NameKind, Probe
+from exporter.model.probes import NameKind, Probe, Vantage
 from exporter.probe.client import ProbeClient
 from exporter.probe.drivers.driver import Clock
 from exporter.probe.drivers.runner import run_alone
@@ -55,7 +56,7 @@ async def look(loaded: RuntimeConfig, inventory: Inventory, service: ServiceName
     Raises:
         SettingsError: If the service is not in the inventory, or is not probed.
     """
-    plain, pinned = _targets(loaded, inventory, service)
+    plain, pinned, replicas = _targets(loaded, inventory, service)
     plan, local = loaded.probes, inventory.local
     logs = asyncio.to_thread(lambda: dict(newest_requests(loaded, inventory, service)))
     async with asyncio.TaskGroup() as group:
@@ -66,6 +67,10 @@ async def look(loaded: RuntimeConfig, inventory: Inventory, service: ServiceName
         by_cluster = [
             group.create_task(_ask(plan, ProbeClient(plan, local), target)) for target in pinned
         ]
+        by_replica = {
+            str(target.server): group.create_task(_ask(plan, ProbeClient(plan, local), target))
+            for target in replicas
+        }
         read_logs = group.create_task(logs)
     by_server = {vantage: task.result() for vantage, task in by_vantage.items()}
     pinned_probes = [task.result() for task in by_cluster]
@@ -77,6 +82,7 @@ async def look(loaded: RuntimeConfig, inventory: Inventory, service: ServiceName
         pinned=pinned_probes,
         logs=read_logs.result(),
         domain=plan.domain,
+        replicas={replica: task.result() for replica, task in by_replica.items()},
     )
     steps = (
         shown(each, _destination(inventory, each), plan.domain)
@@ -87,8 +93,8 @@ async def look(loaded: RuntimeConfig, inventory: Inventory, service: ServiceName
 
 def _targets(
     loaded: RuntimeConfig, inventory: Inventory, service: ServiceName
-) -> tuple[Target, list[Target]]:
-    """Return the target of the plain name, and those of the pinned names."""
+) -> tuple[Target, list[Target], list[Target]]:
+    """Return the target of the plain name, those of the pinned names, and those of replicas."""
     if service not in inventory.services:
         known = ", ".join(map(str, inventory.services)) or "none"
         static = loaded.settings.inventory.static is not None
@@ -96,14 +102,16 @@ def _targets(
         msg = f"{service} is not in {where}; known are {known}"
         raise SettingsError(msg)
     only = replace(inventory, services={service: inventory.services[service]})
-    wanted = [target for target in targets(only, loaded.probes) if target.decides]
+    every = list(targets(only, loaded.probes))
+    wanted = [target for target in every if target.decides]
     if not wanted:
         by_setting = not loaded.probes.for_service(service).enabled
         why = "probe.services says enabled: false" if by_setting else "an annotation says so"
         msg = f"{service} is not probed: {why}"
         raise SettingsError(msg)
     plain = next(each for each in wanted if each.question.kind is NameKind.PLAIN)
-    return plain, [target for target in wanted if target is not plain]
+    replicas = [target for target in every if target.vantage is Vantage.LIGHTHOUSE]
+    return plain, [target for target in wanted if target is not plain], replicas
 
 
 async def _ask(plan: ProbePlan, client: ProbeClient, target: Target) -> Probe:

@@ -4,7 +4,7 @@ from typing import Any
 
 from exporter.commands.check.service import Look
 from exporter.commands.check.watch import Watched
-from exporter.judge.explain import Report
+from exporter.judge.report import Report
 
 
 def as_text(report: Report) -> str:

@@ -14,7 +14,7 @@ from exporter.accesslog.source import LogSource
 from exporter.commands.load import RuntimeConfig
 from exporter.commands.refuse import refuse_change
 from exporter.commands.run.handover import Handover
-from exporter.commands.run.monitor_settings import monitor_settings
+from exporter.commands.run.monitor_settings import settings_of
 from exporter.commands.run.parts import Parts
 from exporter.commands.run.shard import Shard
 from exporter.commands.run.stages import Stage, Stages, every, measure_lag, on_event
@@ -89,7 +89,7 @@ class Daemon:
         self._stages = Stages(self._wanted)
         self.start, self.stop = self._stages.start, self._stages.stop
         parts = Parts(
-            monitor_settings(loaded.settings, loaded.probes.key),
+            settings_of(loaded),
             logs=[source.title for source in loaded.logs],
             local=loaded.local,
             moment=moment,
@@ -171,7 +171,7 @@ class Daemon:
         if self._cluster is None and loaded.inventory_file != self._loaded.inventory_file:
             inventory = await _read_inventory(loaded)
         self._loaded = loaded
-        self.monitor.configure(monitor_settings(loaded.settings, loaded.probes.key))
+        self.monitor.configure(settings_of(loaded))
         self._probing.configure(loaded.probes)
         self._reader.configure(loaded.logs)
         await self._stages.arrange()

@@ -9,6 +9,7 @@ from exporter import __version__
 from exporter.commands.run.clients import Clients
 from exporter.commands.run.history import ProbeHistory
 from exporter.commands.run.monitor_settings import Current, MonitorSettings
+from exporter.commands.run.name_servers import NameServers
 from exporter.commands.run.pauses import Pauses
 from exporter.commands.run.problems import Problems
 from exporter.judge.service_verdicts import ServiceVerdicts
@@ -36,6 +37,7 @@ class Monitor:
         problems: Shows what hinders.
         history: Keeps the newest probes and failovers.
         clients: Attributes logged requests by the inventory.
+        name_servers: Follows each single name server.
         moment: Returns the time on both clocks.
         accelerate: Called with each service that should be probed more often for a while.
     """
@@ -50,12 +52,14 @@ class Monitor:
         problems: Problems,
         history: ProbeHistory,
         clients: Clients,
+        name_servers: NameServers,
         moment: Callable[[], Moment],
         accelerate: Callable[[ServiceName], None],
     ) -> None:
         self._current, self._verdicts, self._metrics = current, verdicts, metrics
         self._budget, self._problems, self._history = budget, problems, history
         self._clients, self._moment, self._accelerate = clients, moment, accelerate
+        self._name_servers = name_servers
         self._pauses = Pauses(lambda: moment().at, self.observation_gap)
         self._modes: dict[ServiceName, Mode] = {}
         self.found = problems.found
@@ -139,6 +143,7 @@ class Monitor:
         for reply in probe.more:
             self._metrics.replied(probe, reply, self._owner(probe, reply.address))
         self._history.add(probe, verdict.destination)
+        self._name_servers.looked_up(probe, verdict.destination)
         self._log_mode(probe)
         for failover in verdict.failovers:
             self._moved(failover)
@@ -153,6 +158,7 @@ class Monitor:
     def settle(self) -> None:
         """Report the failovers that waited for a cause and will wait no longer."""
         self.look()
+        self._name_servers.settle()
         for failover in self._verdicts.settle():
             self._moved(failover)
 
@@ -170,6 +176,7 @@ class Monitor:
             failure = Failure.SRV_MISMATCH
         self._metrics.looked_up(probe, destination, failure)
         self._history.add(probe, destination)
+        self._name_servers.looked_up(probe, destination)
 
     def _owner(self, probe: Probe, address: Address) -> str:
         return self._verdicts.owner(probe.question.service, address, probe.ended) or UNKNOWN

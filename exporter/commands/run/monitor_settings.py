@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from exporter.commands.load import RuntimeConfig
 from exporter.config.settings import Settings
 from exporter.judge.locality import Graces
 from exporter.metrics.zeroes import Replies
 from exporter.model.clusterset import Network, ServiceName
 from exporter.model.probes import Lookup, Record, Vantage
 from exporter.model.verdicts import Policy
+from exporter.probe.targets import FURTHER_RESOLVERS
 
 STALE_INTERVALS = 3
 """Probe intervals without a probe after which the last probe of a service says nothing more."""
@@ -56,8 +58,23 @@ class Current:
         return self.settings.policy_of(service)
 
 
-def monitor_settings(settings: Settings, key: bytes | None) -> MonitorSettings:
-    """Take from the whole configuration what judging and counting need."""
+def settings_of(loaded: RuntimeConfig) -> MonitorSettings:
+    """Take what judging and counting need from a configuration and the files it names."""
+    probes = loaded.probes
+    return monitor_settings(loaded.settings, probes.key, resolvers=len(probes.resolvers))
+
+
+def monitor_settings(
+    settings: Settings, key: bytes | None, *, resolvers: int = 1
+) -> MonitorSettings:
+    """
+    Take from the whole configuration what judging and counting need.
+
+    Args:
+        settings: The configuration.
+        key: The key that probes are signed with.
+        resolvers: The number of name servers that clients use.
+    """
     probe = settings.probe
 
     def graces_of(service: ServiceName) -> Graces:
@@ -71,7 +88,10 @@ def monitor_settings(settings: Settings, key: bytes | None) -> MonitorSettings:
         pinned=probe.pinned,
         stale_after=STALE_INTERVALS * probe.longest_interval + probe.timeout,
         record=Record(probe.record),
-        lookups=settings.compared,
+        lookups=(
+            *settings.compared,
+            *((vantage, Lookup.A) for vantage in FURTHER_RESOLVERS[: resolvers - 1]),
+        ),
         replies_of=lambda service: probe.for_service(service).replies,
         policy_of=lambda service: probe.for_service(service).policy,
         graces_of=graces_of,

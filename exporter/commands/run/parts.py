@@ -8,6 +8,7 @@ from exporter.commands.run.leaks import Leaks
 from exporter.commands.run.logs import LogMonitor
 from exporter.commands.run.monitor import Monitor
 from exporter.commands.run.monitor_settings import Current, MonitorSettings
+from exporter.commands.run.name_servers import NameServers
 from exporter.commands.run.page_data import PageData
 from exporter.commands.run.problems import Problems
 from exporter.commands.run.scrape import Scrape
@@ -74,6 +75,7 @@ class Parts:
             problems=self.problems,
             history=self.history,
             clients=clients,
+            name_servers=NameServers(self._current, self.verdicts, self.problems, self._clock),
             moment=self._moment,
             accelerate=accelerate,
         )

@@ -10,6 +10,7 @@ import structlog
 from exporter.discover.findings import Finding
 from exporter.model.watches import Watch, WatchState
 
+DISCOVERY = "discovery"
 MAX_FINDINGS = 20
 """Findings that are shown."""
 MAX_MESSAGES = 3
@@ -36,7 +37,10 @@ class Problems:
         self._unix, self._count_findings = unix, count_findings
         self._started = unix()
         self._held: dict[str, tuple[str, float]] = {}
-        self._findings: frozenset[Finding] = frozenset()
+        self._findings: dict[str, frozenset[Finding]] = {}
+        """By who found them."""
+        self._found_at: dict[tuple[str, str], float] = {}
+        """When each finding began, by its kind and what it is about."""
 
     def problem(self, what: str, message: str) -> None:
         """Show a problem until it is solved; it keeps the time at which it began."""
@@ -54,11 +58,21 @@ class Problems:
     def found(self, findings: Iterable[Finding]) -> None:
         """Replace the findings of discovery, and log those that are new."""
         held = frozenset(findings)
-        for kind, about, text in sorted(held - self._findings):
+        for kind, about, text in sorted(held - self._findings.get(DISCOVERY, frozenset())):
             log.warning("discovery found a problem", kind=kind, about=about, text=text)
+        self.set_findings(DISCOVERY, held)
+
+    def set_findings(self, source: str, findings: Iterable[Finding]) -> None:
+        """Replace the findings of *source*. A finding keeps the time at which it began."""
+        before = self._all_findings()
+        self._findings[source] = frozenset(findings)
+        held = self._all_findings()
+        if held == before:
+            return
         counts = Counter(finding.kind for finding in held)
-        self._count_findings({each.kind: counts[each.kind] for each in held | self._findings})
-        self._findings = held
+        self._count_findings({each.kind: counts[each.kind] for each in held | before})
+        known, now = self._found_at, self._unix()
+        self._found_at = {each[:2]: known.get(each[:2], now) for each in held}
 
     def shown(self, watches: Iterable[Watch]) -> Iterator[Mapping[str, Any]]:
         """Yield all problems, those of failing *watches* included; `since` is in unix seconds."""
@@ -73,8 +87,12 @@ class Problems:
                 since = now - watch.age if isfinite(watch.age) else self._started
                 what = f"watch of {watch.resource}"
                 yield {"what": what, "message": watch.problem, "since": since}
-        for kind, about, text in sorted(self._findings)[:MAX_FINDINGS]:
-            yield {"what": f"{kind} {about}", "message": text, "since": now}
+        for kind, about, text in sorted(self._all_findings())[:MAX_FINDINGS]:
+            since = self._found_at[kind, about]
+            yield {"what": f"{kind} {about}", "message": text, "since": since}
+
+    def _all_findings(self) -> frozenset[Finding]:
+        return frozenset[Finding]().union(*self._findings.values())
 
 
 def _why(watches: Iterable[Watch]) -> str:
