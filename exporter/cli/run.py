@@ -12,6 +12,7 @@ from exporter.cli import options, words
 from exporter.cli.errors import CommandError, mistakes
 from exporter.commands.run import process
 from exporter.commands.run.log_output import log_to_stderr
+from exporter.commands.run.signals import STOP_SECONDS
 from exporter.probe.drivers import choose
 
 
@@ -121,6 +122,7 @@ def command(
         context=context,
         shard=words.shard("--shard", shard),
         pod=os.environ.get("POD_NAME") or platform.node(),
+        stop_seconds=STOP_SECONDS,
     )
     try:
         with mistakes():

@@ -76,9 +76,11 @@ class Exporter:
 
 
 @asynccontextmanager
-async def exporter(config, *arguments, stdin=asyncio.subprocess.DEVNULL, scheme="http"):
-    """Run the exporter on a free port of 127.0.0.1."""
-    command = [sys.executable, "-m", "exporter", "run", "--config.file", str(config)]
+async def exporter(config, *arguments, stdin=asyncio.subprocess.DEVNULL, scheme="http", before=""):
+    """Run the exporter on a free port of 127.0.0.1; first run the Python code *before*."""
+    code = f"{before}\nfrom exporter.cli.main import cli\ncli()"
+    program = ["-c", code] if before else ["-m", "exporter"]
+    command = [sys.executable, *program, "run", "--config.file", str(config)]
     process = await asyncio.create_subprocess_exec(
         *command,
         "--web.listen-address",

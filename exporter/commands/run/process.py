@@ -3,8 +3,7 @@
 import asyncio
 import gc
 import signal
-from collections.abc import Iterator, Mapping
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,6 +16,7 @@ from exporter.commands.load import RuntimeConfig, load
 from exporter.commands.refuse import refuse_reach
 from exporter.commands.run.daemon import Daemon
 from exporter.commands.run.shard import ALL, Shard, own_shard
+from exporter.commands.run.signals import handled
 from exporter.commands.run.stages import on_event
 from exporter.config.yaml_reader import SettingsError
 from exporter.discover.identity import IdentityError
@@ -60,6 +60,8 @@ class Options:
     """None: the name of the pod tells."""
     pod: str = ""
     """The name of the pod that this process runs in."""
+    stop_seconds: float | None = None
+    """Time for an orderly end, after which the process is ended; None for no limit."""
 
 
 class Ending:
@@ -99,7 +101,7 @@ async def run(options: Options, driver: Driver) -> None:
     ending, hangup = Ending(), asyncio.Event()
     read = partial(load, options.config_file, options.cluster)
     signals = {signal.SIGTERM: ending.event, signal.SIGINT: ending.event, signal.SIGHUP: hangup}
-    with _handled(signals):
+    with handled(signals, options.stop_seconds):
         loaded = await asyncio.to_thread(read)
         refuse_reach(loaded, kubeconfig=options.kubeconfig, context=options.context)
         async with AsyncExitStack() as stack:
@@ -179,16 +181,3 @@ async def _serve(
 
 def _url_host(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-@contextmanager
-def _handled(events: Mapping[signal.Signals, asyncio.Event]) -> Iterator[None]:
-    """Set the event of each signal that arrives."""
-    loop = asyncio.get_running_loop()
-    for number, event in events.items():
-        loop.add_signal_handler(number, event.set)
-    try:
-        yield
-    finally:
-        for number in events:
-            loop.remove_signal_handler(number)
