@@ -80,7 +80,11 @@ def test_the_recorded_demo_has_the_series_that_are_listed():
     listed = (DATA / "series-of-the-demo.txt").read_text().splitlines()
     listed = [line for line in listed if not line.startswith("process_")]
     assert set(shapes(DEMO)) <= set(listed)
-    newer = {"clusterset_exporter_api_authentication_errors_total"}
+    newer = {
+        "clusterset_clock_skew_seconds",
+        "clusterset_exporter_api_authentication_errors_total",
+        "clusterset_exporter_findings",
+    }
     recorded = {line.split()[0] for line in shapes(DEMO)}
     assert {line.split()[0] for line in listed} - recorded == newer
 
