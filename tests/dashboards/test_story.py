@@ -159,11 +159,11 @@ def test_the_matrix_has_the_requests_of_the_story(story):
         assert counted[pair] == pytest.approx(number, rel=0.15)  # increase() extrapolates
 
 
-def test_the_timeline_shows_home_in_failover_and_in_blackout(story):
+def test_the_timeline_shows_home_in_failover_mixed_and_in_blackout(story):
     (bars,) = shown(story, "clusterset-overview", "Failovers")
     (bar,) = bars
     assert bar["metric"]["source_cluster"] == HOME
-    assert {value for _, value in bar["values"]} == {"3", "5"}
+    assert {value for _, value in bar["values"]} == {"3", "4", "5"}
 
 
 def test_the_newest_move_has_its_durations(story):
@@ -195,9 +195,12 @@ def test_the_failover_is_seen_in_the_timeline_as_staged(story, drawn):
     bars = drawn("clusterset-overview", lambda tab: bars_of(tab, "Failovers"))
     assert {name for name, *_ in bars} == {f"nginx-test/nginx in {HOME}"}
     words = [word for _, word, *_ in bars]
-    assert words == ["blackout", "failover", "blackout", "failover", "blackout"]
+    # The first answers of a stuck replica may agree by chance: then a failover comes before mixed.
+    stuck = words.index("mixed")
+    assert words[:stuck] in (["blackout", "failover"], ["blackout", "failover", "failover"])
+    assert words[stuck + 1 :] == ["blackout", "failover", "blackout"]
     # Into failover and home, and again into failover and, over a blackout, home.
-    seen = [bars[1][2], bars[1][3], bars[3][2], bars[4][3]]
+    seen = [bars[1][2], bars[1][3], bars[-2][2], bars[-1][3]]
     for at, move in zip(seen, story.moves, strict=True):
         assert at == pytest.approx(move.served, abs=BLURRED)
 
