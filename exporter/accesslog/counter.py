@@ -72,8 +72,11 @@ class Counter:
         counts = LogCounts() if into is None else into
         known = len(counts.probes)
         odd, lines = self._block(block, counts)
-        for place, hit in enumerate(counts.probes[known:], known):
-            counts.probes[place] = hit._replace(at=self._times.of_text(block, hit.user_agent))
+        if new := counts.probes[known:]:
+            moments = self._times.of_texts(block, [hit.user_agent for hit in new])
+            counts.probes[known:] = [
+                hit._replace(at=at) for hit, at in zip(new, moments, strict=True)
+            ]
         counts.read += lines
         counts.access += lines - odd
         if odd < lines:
@@ -171,7 +174,8 @@ class Counter:
                 if bucket:
                     sums[bucket] += 1
                     sums[3] += spent
-                    longest = max(longest, spent)
+                    if spent > longest:  # noqa: PLR1730 - a call a line would take longer
+                        longest = spent
         times.longest = longest
         counts.other += other
         return other

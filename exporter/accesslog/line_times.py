@@ -2,7 +2,7 @@
 
 import re
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
 from exporter.accesslog.formats.log_format import LogFormat
 from exporter.model.probes import LATENCIES
@@ -90,15 +90,17 @@ class LineTimes:
         ends = (find.search(block), *(tail or list(find.finditer(block)))[-1:])
         self.note_all({matched[1] for matched in ends if matched is not None}, counts)
 
-    def of_text(self, block: Block, text: str) -> float | None:
-        """Return the moment of the line in *block* that contains *text*, None for none."""
-        find, whole = self._format.stamp, bytes(block)
-        place = whole.find(text.encode())
-        if find is None or place < 0:
-            return None
-        end = whole.find(b"\n", place)
-        matched = find.search(whole, whole.rfind(b"\n", 0, place) + 1, end if end >= 0 else place)
-        return None if matched is None else self._time(matched[1])
+    def of_texts(self, block: Block, texts: Iterable[str]) -> Iterator[float | None]:
+        """Yield the moments of the lines in *block* that contain *texts*, which come in order."""
+        find, whole, begin = self._format.stamp, bytes(block), 0
+        for text in texts:
+            place = whole.find(text.encode(), begin)
+            if find is None or place < 0 or not self._exact:
+                yield None
+                continue
+            begin = end = whole.find(b"\n", place) + 1
+            matched = find.search(whole, whole.rfind(b"\n", 0, place) + 1, end)
+            yield None if matched is None else self._time(matched[1])
 
     def note_all(self, stamps: set[bytes], counts: LogCounts) -> None:
         """Note the first and the last moment of lines with these time stamps."""

@@ -8,7 +8,8 @@ from tests.fakes.files import write
 from tests.fakes.process import exporter
 
 SERVICES = 1000
-MOST = 60.0
+MOST = 75.0
+"""Megabytes: the bar of docs/benchmarks.md. The HTTP server takes about 12 of them (decision 12)."""
 CONFIG = """\
 cluster: east
 inventory: {static: inventory.yaml}

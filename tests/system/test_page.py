@@ -125,7 +125,7 @@ async def test_what_a_name_server_or_backend_says_cannot_make_html(tmp_path):
         assert await tab.value("window.hacked") is None
 
 
-def test_without_script_it_refreshes_too():
-    text = page(scenes.steady().page_data.status())
+async def test_without_script_it_refreshes_too():
+    text = page(await scenes.steady().page_data.status())
     assert '<noscript><meta http-equiv="refresh" content="5"></noscript>' in text
     assert str(NGINX) in text
