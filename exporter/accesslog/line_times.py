@@ -95,7 +95,7 @@ class LineTimes:
         find, whole, begin = self._format.stamp, bytes(block), 0
         for text in texts:
             place = whole.find(text.encode(), begin)
-            if find is None or place < 0 or not self._exact:
+            if find is None or place < 0:
                 yield None
                 continue
             begin = end = whole.find(b"\n", place) + 1

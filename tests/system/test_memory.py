@@ -9,7 +9,7 @@ from tests.fakes.process import exporter
 
 SERVICES = 1000
 MOST = 75.0
-"""Megabytes: the bar of docs/benchmarks.md. The HTTP server takes about 12 of them (decision 12)."""
+"""Megabytes: the bar of docs/benchmarks.md. The HTTP server takes about 12 (decision 12)."""
 CONFIG = """\
 cluster: east
 inventory: {static: inventory.yaml}

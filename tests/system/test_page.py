@@ -1,5 +1,6 @@
 """The status page in a real browser: what it says, how it looks, how it changes."""
 
+import asyncio
 import os
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -126,6 +127,7 @@ async def test_what_a_name_server_or_backend_says_cannot_make_html(tmp_path):
 
 
 async def test_without_script_it_refreshes_too():
-    text = page(await scenes.steady().page_data.status())
+    status = await scenes.steady().page_data.status()
+    text = await asyncio.to_thread(page, status)
     assert '<noscript><meta http-equiv="refresh" content="5"></noscript>' in text
     assert str(NGINX) in text
