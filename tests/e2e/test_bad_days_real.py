@@ -8,6 +8,7 @@ from ipaddress import ip_address
 
 import pytest
 
+from exporter.apiserver.lease_note import ANNOTATION
 from exporter.model.probes import Question
 from exporter.probe.dns import message as dns
 from exporter.probe.dns.records import Type
@@ -40,6 +41,7 @@ CHECKS, VIOLATIONS = "clusterset_rule_checks_total", "clusterset_rule_violations
 FAILOVERS, LEADER = "clusterset_failovers_total", "clusterset_exporter_leader"
 READY = "clusterset_service_ready"
 CROSSING = {"source_cluster": "cluster2"}
+LEASE = "/apis/coordination.k8s.io/v1/namespaces/mon/leases/bad-days"
 
 
 class NameServer:
@@ -79,6 +81,15 @@ class Day:
         each = self.member.objects.slice_of(cluster)
         each["endpoints"][0]["conditions"]["ready"] = ready
         await self.member.change(each)
+
+    async def lease_says(self, text):
+        """Wait until the note for a successor contains *text*."""
+        async with asyncio.timeout(LIMIT):
+            while True:
+                lease = await self.member.api.done("GET", LEASE)
+                if text in lease["metadata"].get("annotations", {}).get(ANNOTATION, ""):
+                    return
+                await asyncio.sleep(0.1)
 
     @asynccontextmanager
     async def gateways_speak(self):
@@ -174,6 +185,8 @@ async def test_a_leader_change_is_not_a_hole(day):
     async with day.gateways_speak(), day.exporter(lease) as first, day.exporter(lease) as second:
         assert [await each.value(LEADER) for each in (first, second)] == [1, 0]
         await first.until_value(1, "clusterset_service_mode", mode="local", within=LIMIT)
+        # What a leader learns stands in the Lease after its next renewal; before, it is lost.
+        await day.lease_says('"serving":"cluster1"')
         await day.set_ready("cluster1", ready=False)
         here = {"destination_cluster": "cluster1"}
         await first.until_value(0, READY, within=LIMIT, **here)
