@@ -4,6 +4,8 @@ from enum import StrEnum
 
 MAX_RETRY_AFTER = 60.0
 MAX_MESSAGE = 300
+UNREADABLE = (ValueError, RecursionError)
+"""What decoding JSON raises. Errors of msgspec, and of text that is not UTF-8, are ValueErrors."""
 
 
 class ErrorKind(StrEnum):

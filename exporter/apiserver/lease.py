@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from exporter.apiserver.client import ApiClient
-from exporter.apiserver.errors import ApiError, ErrorKind
+from exporter.apiserver.errors import ApiError, ErrorKind, one_line
 from exporter.apiserver.lease_note import note_of, renewed_at, with_note
 from exporter.apiserver.rate_limiter import Uniform
 
@@ -26,6 +26,8 @@ CALL_LIMIT = 5.0
 RELEASE_LIMIT = 1.5
 CANDIDATE = (0.5, 0.8)
 """Range of a candidate's wait, as parts of the retry period: it takes a released lease soon."""
+MAX_COUNT = 1 << 31
+"""More changes of the holder than this cannot be; a Lease has 32 bits for them."""
 LONGEST = 600
 """Largest number of seconds for which a rival's lease is respected."""
 _KIND = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease"}
@@ -202,8 +204,8 @@ class Election:
             return self.leading or first or self._is_over({"deleted": True}, self._duration)
         spec = _spec_of(self._lease)
         holder = spec.get("holderIdentity")
-        self.holder = holder if isinstance(holder, str) else "somebody"
-        if self.holder in {self.identity, ""} or (self.leading and holder is None):
+        self.holder = one_line(holder) if isinstance(holder, str) else "somebody"
+        if holder in (self.identity, "") or (self.leading and holder is None):
             return True
         given = spec.get("leaseDurationSeconds")
         length = max(min(given, LONGEST) if isinstance(given, int) else 0, self._duration)
@@ -246,7 +248,7 @@ def _spec(before: Lease, identity: str, duration: float) -> Lease:
     }
     if before.get("holderIdentity") != identity:
         changes = before.get("leaseTransitions")
-        count = changes + 1 if isinstance(changes, int) else 0
+        count = changes + 1 if isinstance(changes, int) and 0 <= changes < MAX_COUNT - 1 else 0
         spec |= {"acquireTime": now, "leaseTransitions": count}
     return spec
 

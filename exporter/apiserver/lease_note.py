@@ -3,12 +3,14 @@
 from datetime import datetime
 from typing import Any
 
+from exporter.apiserver.annotations import annotations_of, as_object
+
 ANNOTATION = "clusterset-exporter.io/handover"
 
 
 def note_of(lease: dict[str, Any]) -> str:
     """Return the note on *lease*; empty if there is none."""
-    note = _annotations(lease).get(ANNOTATION)
+    note = annotations_of(lease).get(ANNOTATION)
     return note if isinstance(note, str) else ""
 
 
@@ -16,21 +18,13 @@ def with_note(lease: dict[str, Any], note: str) -> dict[str, Any]:
     """Return *lease* with another note; the same lease if *note* is empty."""
     if not note:
         return lease
-    annotations = _annotations(lease) | {ANNOTATION: note}
-    return lease | {"metadata": _object(lease.get("metadata")) | {"annotations": annotations}}
+    annotations = annotations_of(lease) | {ANNOTATION: note}
+    return lease | {"metadata": as_object(lease.get("metadata")) | {"annotations": annotations}}
 
 
 def renewed_at(spec: dict[str, Any]) -> float | None:
     """Return when a Lease was renewed last, in unix seconds; None if it does not say."""
     try:
         return datetime.fromisoformat(spec["renewTime"]).timestamp()
-    except (KeyError, TypeError, ValueError, OverflowError):
+    except (LookupError, TypeError, ValueError, OverflowError, OSError):
         return None
-
-
-def _annotations(lease: dict[str, Any]) -> dict[str, Any]:
-    return _object(_object(lease.get("metadata")).get("annotations"))
-
-
-def _object(value: object) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}

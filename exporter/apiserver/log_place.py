@@ -1,9 +1,12 @@
 """A place in a container's log: how far it was read, by its time stamps and lines."""
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-_STAMP = len("2006-01-02T15:04:05Z")
+_STAMP = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)")
+_LAST = 253402300799.0
+"""The last second of the year 9999, in unix seconds. Another clock may say anything."""
 _WHOLE = len("2006-01-02T15:04:05")
 _FIXED = len("2006-01-02T15:04:05.000000000")
 
@@ -23,12 +26,15 @@ BEGINNING = LogPlace()
 
 def since(unix: float) -> LogPlace:
     """Return the place after everything that was written before *unix*, in seconds."""
-    return LogPlace(stamp=f"{datetime.fromtimestamp(unix, UTC):%Y-%m-%dT%H:%M:%S.%f}Z".encode())
+    at = datetime.fromtimestamp(min(max(unix, 0.0), _LAST), UTC)
+    return LogPlace(stamp=f"{at:%Y-%m-%dT%H:%M:%S.%f}Z".encode())
 
 
 def is_place(place: LogPlace) -> bool:
     """Return whether reading can continue from *place*."""
-    return not place.stamp or _moment(place.stamp)[0] > float("-inf")
+    if not place.stamp:
+        return True
+    return is_stamp(place.stamp) and _moment(place.stamp)[0] > float("-inf")
 
 
 def latest(one: LogPlace, other: LogPlace) -> LogPlace:
@@ -38,7 +44,7 @@ def latest(one: LogPlace, other: LogPlace) -> LogPlace:
 
 def is_stamp(text: bytes) -> bool:
     """Return whether *text* looks like an RFC 3339 time; a kubelet's own messages do not."""
-    return len(text) >= _STAMP and text[4:5] == b"-" and text[10:11] == b"T"
+    return _STAMP.fullmatch(text) is not None
 
 
 def is_later(one: bytes, other: bytes) -> bool:

@@ -15,7 +15,7 @@ from typing import Generic
 import msgspec
 
 from exporter.apiserver.client import REQUEST_LIMIT, ApiClient
-from exporter.apiserver.errors import ApiError, ErrorKind, kind_of, one_line
+from exporter.apiserver.errors import UNREADABLE, ApiError, ErrorKind, kind_of, one_line
 from exporter.apiserver.freshness import Freshness
 from exporter.apiserver.rate_limiter import Uniform
 from exporter.apiserver.resource import PAGE, Page, Resource, WatchEvent, read_event, read_page
@@ -195,7 +195,7 @@ class Reflector(Generic[T]):
             place = self.store.take(event, self._place)
             if event.type == "ERROR":
                 raise _error_in(event, self.resource.title)
-        except (msgspec.DecodeError, RecursionError):
+        except UNREADABLE:
             if line.strip():
                 self._stumble()
             return
@@ -243,7 +243,7 @@ def _read_page(body: bytes, title: str) -> Page:
     """Decode one page of the list of *title*."""
     try:
         return read_page(body)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         msg = f"list of {title}: is not a list: {one_line(str(error))}"
         raise ApiError(ErrorKind.MALFORMED, msg) from error
 

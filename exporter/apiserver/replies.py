@@ -11,6 +11,7 @@ import msgspec
 
 from exporter.apiserver.errors import (
     MAX_RETRY_AFTER,
+    UNREADABLE,
     ApiError,
     ErrorKind,
     kind_of,
@@ -76,7 +77,7 @@ def decoded(body: bytes, what: str) -> dict[str, Any]:
     """Decode *body*, which must be a JSON object."""
     try:
         found = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         msg = f"{what}: the reply is not JSON: {one_line(str(error))}"
         raise ApiError(ErrorKind.MALFORMED, msg) from error
     if not isinstance(found, dict):

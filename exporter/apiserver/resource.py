@@ -1,12 +1,14 @@
 """A resource to watch, and the JSON of its lists and watches."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 PAGE = 500
 """Objects in one page of a list."""
+MAX_VERSION = 128
+"""Characters of a resourceVersion: each watch sends it in its URL. etcd's have at most 19."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +67,9 @@ class Resource:
 class ListMeta(msgspec.Struct):
     """The metadata of a list."""
 
-    resource_version: str = msgspec.field(name="resourceVersion", default="")
+    resource_version: Annotated[str, msgspec.Meta(max_length=MAX_VERSION)] = msgspec.field(
+        name="resourceVersion", default=""
+    )
     next_page: str = msgspec.field(name="continue", default="")
 
 
@@ -101,4 +105,4 @@ def version_of(found: object) -> str:
     """Return the resourceVersion of an object, or nothing: it is opaque, and may be missing."""
     meta = found.get("metadata") if isinstance(found, dict) else None
     version = meta.get("resourceVersion") if isinstance(meta, dict) else None
-    return version if isinstance(version, str) else ""
+    return version if isinstance(version, str) and len(version) <= MAX_VERSION else ""

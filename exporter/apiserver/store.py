@@ -6,14 +6,14 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from exporter.apiserver.errors import one_line
+from exporter.apiserver.errors import UNREADABLE, one_line
 from exporter.apiserver.resource import ListMeta, WatchEvent, name_of, version_of
 
 T = TypeVar("T")
 Trim = Callable[[dict[str, Any]], T | None]
 """Returns what to keep of an object, None for nothing. Raises one of BROKEN if it is invalid."""
 
-BROKEN = (ValueError, TypeError, LookupError, AttributeError, RecursionError, msgspec.DecodeError)
+BROKEN = (*UNREADABLE, TypeError, LookupError, AttributeError, ArithmeticError)
 MAX_NAMED = 100
 """Invalid objects that are named; all are counted."""
 NAMELESS = "an object without a name"
@@ -130,5 +130,5 @@ def _version(raw: msgspec.Raw) -> str:
     """Return the resourceVersion of an object that may be invalid otherwise."""
     try:
         return _read_version(raw).metadata.resource_version
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return ""

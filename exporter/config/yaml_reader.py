@@ -12,6 +12,12 @@ import yaml
 _LOADER: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]|\[\.\.\.\]")
 
+MAX_DIGITS = 40
+"""Characters of a number; Python refuses to read those of more than 4300."""
+MAX_KEY = 80
+"""Characters of a key that a message shows."""
+MAX_MESSAGE = 1000
+
 T = TypeVar("T")
 YamlPath = tuple[str | int, ...]
 
@@ -165,10 +171,20 @@ class _Reader:
         # YAML's dates and sexagesimal numbers are text to us.
         if tag not in {"null", "bool", "int", "float"} or ":" in event.value:
             return event.value
-        value = yaml.load(event.value, Loader=_LOADER)  # noqa: S506 - one of the safe ones
+        if len(event.value) > MAX_DIGITS:
+            raise self._odd(event, f"is a number of more than {MAX_DIGITS} characters")
+        node = yaml.ScalarNode(f"tag:yaml.org,2002:{tag}", event.value)
+        try:
+            # The text alone, because as YAML it could hold anything.
+            value = yaml.constructor.SafeConstructor().construct_object(node)
+        except (ValueError, LookupError) as error:
+            raise self._odd(event, f"{event.value!r} is not of the type {tag}") from error
         if isinstance(value, float) and not -1e300 < value < 1e300:  # noqa: PLR2004
-            raise self._wrong(event, f"{dotted(tuple(self._path))}: is not a finite number")
+            raise self._odd(event, "is not a finite number")
         return value
+
+    def _odd(self, event: yaml.Event, text: str) -> SettingsError:
+        return self._wrong(event, f"{dotted(tuple(self._path))}: {text}")
 
     def _tag(self, event: yaml.ScalarEvent) -> str:
         if event.tag is not None and event.tag != "!":
@@ -192,7 +208,7 @@ def _steps(place: str) -> Iterator[str | int]:
 
 def dotted(path: YamlPath) -> str:
     """Return a path inside a file as people write it: `logs[0].files`."""
-    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+    text = "".join(f"[{s}]" if isinstance(s, int) else f".{s[:MAX_KEY]}" for s in path)
     return text.removeprefix(".")
 
 
@@ -206,6 +222,8 @@ def _explain(
     line = lines[found]
     where = dotted(steps if unknown else found)
     told = _unknown_key(unknown[1], _keys(kind, steps)) if unknown else _in_words(message)
+    if len(told) > MAX_MESSAGE:
+        told = f"{told[:MAX_MESSAGE]}... (cut)"
     if not where and not unknown:
         return f"{source}: {told}"
     return f"{source}:{line}: {where}: {told}" if where else f"{source}:{line}: {told}"

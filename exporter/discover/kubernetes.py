@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from functools import partial
-from typing import Any
 
+from exporter.apiserver.annotations import annotations_of
 from exporter.apiserver.client import ApiClient
 from exporter.apiserver.errors import ApiError, ErrorKind
 from exporter.apiserver.reflector import Reflector
@@ -216,13 +216,13 @@ class KubernetesInventory:
         """Return the annotations of our own ConfigMap; none if we cannot see it."""
         path = f"/api/v1/namespaces/{self._client.namespace}/configmaps/{self._config_map}"
         try:
-            found: dict[str, Any] = await self._client.read(path)
+            found = await self._client.read(path)
         except ApiError as error:
             if error.kind in {ErrorKind.NOT_FOUND, ErrorKind.FORBIDDEN}:
                 return {}
             return self._own or {}
-        notes = (found.get("metadata") or {}).get("annotations") or {}
-        return {str(key): str(value) for key, value in notes.items()}
+        notes = annotations_of(found)
+        return {key: value for key, value in notes.items() if isinstance(value, str)}
 
 
 def _current(

@@ -80,6 +80,11 @@ async def test_a_drip_is_an_event_once_it_is_whole(server):
         b'{"type":"ADDED","object":{"a":NaN}}\n',
         b'{"type":"BOOKMARK","object":{"a":' + b"[" * 100_000 + b"\n",
         b"\xff\xfe\n",
+        b'{"type":"ADDED\xff","object":{}}\n',
+        b'{"type":"BOOKMARK","object":{"metadata":{"name":"\xff"}}}\n',
+        b'{"type":"ERROR","object":{"message":"\xff"}}\n',
+        b'{"type":"ERROR","object":{"code":' + b"9" * 5000 + b"}}\n",
+        b'{"type":"ADDED","object":' + b"[" * 100_000 + b"]" * 100_000 + b"}\n",
         b"x" * (17 << 20) + b"\n",
     ],
     ids=lambda line: repr(line[:24]),
@@ -129,6 +134,42 @@ async def test_an_object_that_makes_no_sense_is_left_out_and_named(server, found
         assert (watched.store.bad_objects, watched.failures) == (2, 0)
         (name,) = watched.store.broken
         assert name in {"shop/odd", "an object without a name"}
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        b'{"metadata":{"name":"\xff"}}',
+        b'{"metadata":{"name":"odd","resourceVersion":"\xff"}}',
+        b'{"metadata":{"name":"odd","resourceVersion":"' + b"9" * 5000 + b'"}}',
+        b'{"metadata":{"name":"odd"},"data":{"value":' + b"9" * 5000 + b"}}",
+        b'{"metadata":{"name":"odd"},"data":{"value":NaN}}',
+    ],
+    ids=lambda found: repr(found[:44]),
+)
+async def test_an_object_that_cannot_be_decoded_is_left_out_and_the_watch_goes_on(server, found):
+    line = b'{"type":"MODIFIED","object":' + found + b"}\n"
+    server.faults = [Fault(faults.before_each(line), verb="watch")]
+    async with watching(server) as watched:
+        await until(watched.settled.is_set)
+        put(server, "a", "2")
+        put(server, "b", "2")
+        await watched.until_true(within=10)
+        assert watched.store.bad_objects + watched.bad_lines >= 2
+
+
+async def test_a_version_that_no_url_can_hold_is_not_a_place(server):
+    huge = {"metadata": {"name": "huge", "namespace": "shop", "resourceVersion": "x" * 100_000}}
+    line = json.dumps({"type": "ADDED", "object": huge | {"data": {"value": "1"}}}).encode()
+    server.faults = [Fault(faults.before_each(line + b"\n"), verb="watch", times=1)]
+    async with watching(server) as watched:
+        await until(watched.settled.is_set)
+        put(server, "a", "2")
+        await until(lambda: watched.objects.get("shop/huge") == "1", within=1)
+        await asyncio.sleep(601)
+        put(server, "b", "2")
+        await until(lambda: watched.objects.get("shop/b") == "2", within=2)
+        assert watched.failures == 0
 
 
 async def test_an_object_that_ceases_to_make_sense_is_no_longer_there(server):

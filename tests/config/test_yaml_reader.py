@@ -8,9 +8,12 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from exporter.config.yaml_reader import SettingsError
+from exporter.config.settings import Settings, parse_settings
+from exporter.config.yaml_reader import SettingsError, parse_struct
+from exporter.discover.inventory_file import InventoryFile
 from exporter.discover.static import read_inventory
 from exporter.files.small_file import read_struct
+from exporter.web.web_settings import WebSettings
 
 TEXT = st.text("abc09 .:-#~'\"[]{}<>=!*&\n")
 PLAIN = st.recursive(
@@ -61,6 +64,14 @@ def test_dates_and_sexagesimal_numbers_are_text(tmp_path, text, value):
         ("a: [1\nb: 2\n", ":2: did not find expected ',' or ']'; check indentation and quotes"),
         ("--- 1\n", ":1: is not a mapping; write `key: value` lines"),
         ("\n", ": is empty; write at least one key"),
+        (f"a: {'9' * 5000}\n", ":1: a: is a number of more than 40 characters"),
+        (f"a:\n  b: 0x{'f' * 5000}\n", ":2: a.b: is a number of more than 40 characters"),
+        ("a: !!int x\n", ":1: a: 'x' is not of the type int"),
+        ("a: !!bool '[1]'\n", ":1: a: '[1]' is not of the type bool"),
+        (f"a: !!int '{'[' * 9}'\n", ":1: a: '[[[[[[[[[' is not of the type int"),
+        (f"a: !!float '{'[' * 50_000}'\n", ":1: a: is a number of more than 40 characters"),
+        (f"a: {'{b: ' * 5000}{'}' * 5000}\n", ":1: is nested too deeply"),
+        ("a: 1.0e+400\n", ":1: a: is not a finite number"),
     ],
 )
 def test_what_is_refused(tmp_path, text, told):
@@ -68,6 +79,73 @@ def test_what_is_refused(tmp_path, text, told):
     with pytest.raises(SettingsError) as caught:
         read(path, text)
     assert str(caught.value) == f"{path}{told}"
+
+
+PIECES = st.lists(
+    st.sampled_from(
+        [
+            "a",
+            ": ",
+            "\n",
+            "  ",
+            "- ",
+            "[",
+            "]",
+            "{",
+            "}",
+            ",",
+            "&x ",
+            "*x",
+            "!!int ",
+            "!!float ",
+            "<<",
+            "!!binary ",
+            "!a ",
+            "? ",
+            "| ",
+            "> ",
+            '"',
+            "'",
+            "\\ud800",
+            "%YAML 1.1\n",
+            "---\n",
+            "#",
+            "\t",
+            "\x00",
+            "\x85",
+            "\U0001f600",
+            "9" * 30,
+            "9" * 5000,
+            "1e999",
+            "0o7",
+            "0b",
+            "0x",
+            "~",
+        ]
+    ),
+    max_size=12,
+).map("".join)
+
+
+@given(PIECES | st.text(), st.sampled_from([InventoryFile, Settings, WebSettings, dict[str, Any]]))
+def test_any_text_is_read_or_refused_in_one_line(text, kind):
+    message = "x.yaml"
+    try:
+        if kind is Settings:
+            parse_settings(text, source="x.yaml")
+        else:
+            parse_struct(text, kind, source="x.yaml")
+    except SettingsError as error:
+        message = str(error)
+    assert message.startswith("x.yaml")
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize("text", ["{}s", "{}", "a" * 5000])
+def test_a_value_of_5000_characters_is_refused_in_a_short_message(text):
+    with pytest.raises(SettingsError) as caught:
+        parse_settings(f"leak_grace: {text.format('9' * 5000)}\n", source="x.yaml")
+    assert len(str(caught.value)) < 1200
 
 
 def test_a_large_inventory_is_never_held_as_a_tree(tmp_path):
