@@ -17,6 +17,7 @@ import msgspec
 from exporter.apiserver.client import REQUEST_LIMIT, ApiClient
 from exporter.apiserver.errors import UNREADABLE, ApiError, ErrorKind, kind_of, one_line
 from exporter.apiserver.freshness import Freshness
+from exporter.apiserver.installed import is_absent
 from exporter.apiserver.rate_limiter import Uniform
 from exporter.apiserver.resource import PAGE, Page, Resource, WatchEvent, read_event, read_page
 from exporter.apiserver.store import OutOfOrderError, Store, T, Trim
@@ -112,16 +113,16 @@ class Reflector(Generic[T]):
 
     async def _list(self) -> None:
         """List with the best version that is served."""
-        missing = ApiError(ErrorKind.NOT_FOUND, "no version is asked for")
         for version in self.resource.versions:
             try:
                 return await self._list_as(version)
             except ApiError as error:
-                if error.kind is not ErrorKind.NOT_FOUND:
+                if error.kind is ErrorKind.FORBIDDEN:
+                    await self._waits.before_request()
+                if not await is_absent(error, self._client, self.resource, version):
                     raise
-                missing = error
         self._place = ""
-        raise missing
+        raise ApiError(ErrorKind.NOT_FOUND, f"{self.resource.title} is not served")
 
     async def _list_as(self, version: str) -> None:
         fresh: dict[str, T] = {}

@@ -42,10 +42,14 @@ class Resource:
         group = self.group or '""'
         return f"grant list and watch on {self.plural} of API group {group}{where}"
 
+    def base(self, version: str) -> str:
+        """Return the path that lists the resources of the group."""
+        return f"/apis/{self.group}/{version}" if self.group else f"/api/{version}"
+
     def path(self, version: str) -> str:
         """Return the path of the collection."""
-        base = f"/apis/{self.group}/{version}" if self.group else f"/api/{version}"
-        return f"{base}{f'/namespaces/{self.namespace}' if self.namespace else ''}/{self.plural}"
+        where = f"/namespaces/{self.namespace}" if self.namespace else ""
+        return f"{self.base(version)}{where}/{self.plural}"
 
     def watch_params(self, place: str, seconds: float) -> dict[str, str]:
         """Return the query of a watch that begins at the resourceVersion *place*."""

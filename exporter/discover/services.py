@@ -23,6 +23,7 @@ from exporter.model.clusterset import (
     ServiceName,
     Version,
     Workload,
+    is_invalid,
 )
 
 
@@ -121,11 +122,16 @@ def build(parts: ServiceParts, rules: Rules) -> Service:
     portable = rules.profile is not Profile.SUBMARINER
     share = _portable_export if portable else _headless_export if headless else _export
     clusters = _exporters(parts, portable=portable)
-    exports = [share(parts, cluster, rules) for cluster in sorted(clusters)]
+    made = (share(parts, cluster, rules) for cluster in clusters)
+    exports = {each.cluster: each for each in made if each is not None}
+    if rules.local not in exports and _is_left(parts, portable=portable):
+        exports[rules.local] = Export(
+            cluster=rules.local, addresses=(), ready=False, backed=False, named=False
+        )
     return Service(
         name=parts.name,
         ports=_ports(parts, rules.local, headless=headless),
-        exports=tuple(export for export in exports if export is not None),
+        exports=tuple(exports[cluster] for cluster in sorted(exports)),
         headless=headless,
         clusterset_ips=() if headless or parts.whole is None else parts.whole.ips,
         karmada_endpoints=_karmada_endpoints(parts),
@@ -153,6 +159,15 @@ def _exporters(parts: ServiceParts, *, portable: bool) -> set[str]:
     # Lighthouse reads endpoint slices, not the status of the import.
     listed = parts.whole.clusters if portable and parts.whole is not None else ()
     return {*parts.slices, *parts.shares, *listed}
+
+
+def _is_left(parts: ServiceParts, *, portable: bool) -> bool:
+    """Return whether there is a ServiceExport, of which the name server knows nothing."""
+    if parts.export is None:
+        return False
+    # Lighthouse makes slices of each valid export. Other controllers may call the cluster by
+    # another name than we do, so nothing follows from what they do not list.
+    return not portable or is_invalid(parts.export.conditions)
 
 
 def _export(parts: ServiceParts, cluster: str, rules: Rules) -> Export | None:
@@ -228,7 +243,9 @@ def _ports(parts: ServiceParts, local: str, *, headless: bool) -> tuple[Port, ..
 
 
 def _karmada_endpoints(parts: ServiceParts) -> tuple[str, ...]:
-    return tuple(sorted({e.karmada_cluster for e in parts.local_slices if e.karmada_cluster}))
+    # Lighthouse counts endpoints that are ready. Others do not make the service look ready.
+    foreign = {each.karmada_cluster for each in parts.local_slices if each.ready}
+    return tuple(sorted(foreign - {""}))
 
 
 def _own(parts: ServiceParts) -> list[LocalSlice]:

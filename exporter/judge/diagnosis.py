@@ -47,6 +47,8 @@ class ClusterRead:
     """Why the versions could not be read; empty if they were read."""
     missing: tuple[str, ...] | None
     """Verb and resource of rights that `run` needs and does not have; None if not checked."""
+    unsure: tuple[str, ...] = ()
+    """Rights that `run` does not have, for resources that may not be installed."""
     rights_unread: str = ""
     """Why the rights were not checked; empty if they were checked."""
     noticed: tuple[tuple[str, str], ...]
@@ -95,6 +97,12 @@ def _rights(cluster: ClusterRead) -> Iterator[CheckLine]:
     elif cluster.missing:
         text = f"may not {', '.join(cluster.missing)}; grant them in a ClusterRole"
         yield CheckLine(Level.FAIL, "rights", text)
+    elif cluster.unsure:
+        text = (
+            f"may not {', '.join(cluster.unsure)}; it is not known whether the cluster has these "
+            f"resources: {cluster.unread}"
+        )
+        yield CheckLine(Level.OK, "rights", text)
     else:
         yield CheckLine(Level.OK, "rights", "all that run needs")
 

@@ -67,7 +67,7 @@ def expect(inventory: Inventory, question: Question, policy: Policy) -> Expectat
         return _merged(inventory, service, question)
     if question.pinned is not None:
         export = service.export_of(question.pinned)
-        if export is None:
+        if export is None or not export.named:
             return _no_name(inventory, question)
         answers = not service.headless or _answers_headless(export)
         return _answer(inventory, question, [export] if answers else [])

@@ -7,7 +7,7 @@ from exporter.judge.claims import overlapping_clusters
 from exporter.judge.expect import check, expect
 from exporter.judge.hazards import hazards
 from exporter.judge.report import CheckLine, Level, Report
-from exporter.model.clusterset import UNKNOWN, Inventory, Profile, Service
+from exporter.model.clusterset import UNKNOWN, Inventory, Profile, Service, is_invalid
 from exporter.model.probes import Failure, Probe, Question, Record
 from exporter.model.verdicts import HAZARD_MEANS, Policy, Rule
 
@@ -167,7 +167,22 @@ def _exports(inventory: Inventory, service: Service) -> Iterator[CheckLine]:
         tunnel = cluster in inventory.connected
         told = "exports it, " + ("ready" if export.ready else "not ready")
         told += "" if here else ", connected" if tunnel else ", not connected"
-        yield CheckLine(Level.OK if export.ready and tunnel else Level.WARN, about, told)
+        level = Level.OK if export.ready and tunnel else Level.WARN
+        if here and (refused := _refused(service)):
+            told += f"; {refused}"
+            level = Level.WARN if export.ready else Level.FAIL
+        elif not export.named:
+            told += "; the name server knows nothing of this export"
+        yield CheckLine(level, about, told)
+
+
+def _refused(service: Service) -> str:
+    """Return which conditions of the local ServiceExport say that it does not work."""
+    refusals = [each for each in service.conditions if is_invalid([each])]
+    why = ", ".join(
+        f"{each.type}=False" + (f" ({each.reason})" if each.reason else "") for each in refusals
+    )
+    return why and f"its ServiceExport is refused: {why}"
 
 
 def _plain(

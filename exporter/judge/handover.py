@@ -12,6 +12,7 @@ from math import isfinite
 import msgspec
 
 from exporter.judge.causes import Cause, Causes
+from exporter.judge.changes import named_export
 from exporter.judge.failover_states import State
 from exporter.judge.locality import ExportState, Standings
 from exporter.judge.service_track import ServiceTrack
@@ -148,7 +149,7 @@ def resume(track: ServiceTrack, memory: Memory, clock: Timeline) -> None:
 def reason_of(memory: Memory, moved: frozenset[str], service: Service) -> Reason:
     """Return why *moved* became right, or ceased to be so, while nobody looked."""
     for cluster in sorted(moved):
-        before, export = memory.standings.get(cluster), service.export_of(cluster)
+        before, export = memory.standings.get(cluster), named_export(service, cluster)
         was_right = cluster in memory.right
         if export is None and (was_right or (before is not None and before.exported)):
             return Reason.UNEXPORT

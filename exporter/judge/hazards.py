@@ -1,6 +1,7 @@
 """Finds in the inventory what would break the next failover of a service, or its verdict."""
 
 from exporter.judge.expect import is_silent
+from exporter.judge.versions import reads_endpoint_slices
 from exporter.model.clusterset import Inventory, Profile, Service
 from exporter.model.verdicts import Hazard
 
@@ -21,7 +22,10 @@ def hazards(
     here = inventory.local in exporters
     found = {
         # Lighthouse treats endpoints that Karmada copied from other clusters as local ones.
-        Hazard.KARMADA_ENDPOINTS: here and bool(service.karmada_endpoints),
+        Hazard.KARMADA_ENDPOINTS: here
+        and bool(service.karmada_endpoints)
+        and inventory.profile is Profile.SUBMARINER
+        and reads_endpoint_slices(inventory.version),
         Hazard.OVERLAPPING_CIDRS: bool(overlapping & (exporters | {inventory.local})),
         Hazard.STALE_GATEWAY: bool((inventory.answered - inventory.connected) & exporters),
         Hazard.HEADLESS_NO_LOCAL: service.headless and here and len(exporters) > 1,

@@ -45,6 +45,15 @@ def looks_for_submariner(version: Version | None) -> bool:
     return not _is_older(version, (0, 15, 0))
 
 
+def reads_endpoint_slices(version: Version | None) -> bool:
+    """
+    Return whether Lighthouse reads the EndpointSlices of a Service, not its Endpoints: from 0.16.
+
+    Karmada brings slices, but no Endpoints.
+    """
+    return not _is_older(version, (0, 16, 0))
+
+
 def answers_clusterset_ips(version: Version | None) -> bool:
     """Return whether Lighthouse answers the clusterset IPs of a service: 0.19 and later."""
     return not _is_older(version, (0, 19, 0))

@@ -1,6 +1,6 @@
 """Clusters, services, and who exports them, as the local cluster knows them at one moment."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -83,6 +83,8 @@ class Export:
     """At least one endpoint is ready."""
     backed: bool | None = None
     """There is at least one endpoint, ready or not; None if only *ready* is known."""
+    named: bool = True
+    """The name server knows it: there is more of it than a ServiceExport."""
 
 
 class Condition(NamedTuple):
@@ -92,6 +94,11 @@ class Condition(NamedTuple):
     holds: bool | None
     """None for the status Unknown."""
     reason: str = ""
+
+
+def is_invalid(conditions: Iterable[Condition]) -> bool:
+    """Return whether the controller refuses a ServiceExport with these conditions."""
+    return any(each.type == "Valid" and each.holds is False for each in conditions)
 
 
 class Endpoints(NamedTuple):
@@ -112,7 +119,7 @@ class Service:
     clusterset_ips: tuple[Address, ...] = ()
     """Addresses of the service in the whole clusterset. They do not show which cluster serves."""
     karmada_endpoints: tuple[str, ...] = ()
-    """Clusters whose endpoints Karmada's MultiClusterService added to the local Service."""
+    """Clusters whose ready endpoints Karmada's MultiClusterService added to the local Service."""
     probed: bool = True
     """No annotation excludes it from probing."""
     named: bool = True

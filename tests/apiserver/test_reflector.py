@@ -243,6 +243,57 @@ SETS = Resource(
 )
 
 
+NOTHING = {("list", "services")}
+
+
+async def test_what_is_not_installed_is_no_missing_right(server):
+    """Issue 14.21: an API server refuses also what it does not have, before it looks."""
+    server.store.uninstall(SETS.group, SETS.plural)
+    server.rules["admin"] = NOTHING
+    async with watching(server, SETS) as watched:
+        await until(watched.settled.is_set)
+        assert watched.state is WatchState.NOT_INSTALLED
+        assert watched.problem == f"{SETS.title} is not installed in this cluster"
+        await asyncio.sleep(10 * LOOK_AGAIN)
+        assert watched.state is WatchState.NOT_INSTALLED
+        # Each round asks for two versions, and what each of them has.
+        assert len(server.asked) <= 4 * 11
+        check_pace([asked.at for asked in server.asked])
+
+
+async def test_another_resource_of_the_group_does_not_make_it_installed(server):
+    server.store.uninstall(SETS.group, SETS.plural)
+    server.store.install(SETS.group, "serviceimports", "ServiceImport", "v1alpha1")
+    server.rules["admin"] = NOTHING
+    async with watching(server, SETS) as watched:
+        await watched.until_state(WatchState.NOT_INSTALLED)
+
+
+async def test_a_missing_right_for_what_is_installed_is_one(server):
+    server.rules["admin"] = NOTHING
+    async with watching(server, SETS) as watched:
+        await watched.until_state(WatchState.FORBIDDEN)
+        assert "grant list and watch on serviceexports of API group multi" in watched.problem
+
+
+async def test_a_right_that_is_missing_once_it_is_installed_is_one(server):
+    store, key = server.store, (SETS.group, SETS.plural)
+    store.uninstall(*key)
+    server.rules["admin"] = NOTHING
+    async with watching(server, SETS) as watched:
+        await watched.until_state(WatchState.NOT_INSTALLED)
+        store.install(*key, "ServiceExport", "v1alpha1")
+        await watched.until_state(WatchState.FORBIDDEN, within=LOOK_AGAIN + 5)
+
+
+async def test_where_a_server_does_not_say_what_it_has_the_right_is_missing(server):
+    server.store.uninstall(SETS.group, SETS.plural)
+    server.rules["admin"] = NOTHING
+    server.faults = [Fault(faults.status(403, reason="Forbidden"), plural="")]
+    async with watching(server, SETS) as watched:
+        await watched.until_state(WatchState.FORBIDDEN)
+
+
 async def test_an_older_version_does_where_the_newest_is_not_served(server):
     async with watching(server, SETS) as watched:
         await until(watched.settled.is_set)

@@ -89,6 +89,12 @@ def corefile(text):
             id="rights",
         ),
         pytest.param(
+            replace(WELL, unsure=("list serviceimports.net.gke.io",), unread="GET /apis: 403"),
+            "ok rights: may not list serviceimports.net.gke.io; it is not known whether the "
+            "cluster has these resources: GET /apis: 403",
+            id="a right for what may not be installed",
+        ),
+        pytest.param(
             replace(WELL, missing=None, rights_unread="403"),
             "ok rights: not looked at: 403",
             id="rights unread",

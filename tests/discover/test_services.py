@@ -14,6 +14,8 @@ from tests.fakes.objects import Objects
 
 MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
 NGINX = ServiceName("nginx-test", "nginx")
+LEFT = Export(cluster="cluster1", addresses=(), ready=False, backed=False, named=False)
+"""What is left of an export here whose Service is gone."""
 A1, A2 = ip_address("100.1.0.10"), ip_address("100.2.0.10")
 
 
@@ -270,7 +272,7 @@ def test_an_export_that_waits_is_a_service_without_a_name():
     condition = {"type": "Valid", "status": "False", "reason": "ServiceUnavailable"}
     objects.get("ServiceExport", "nginx")["status"] = {"conditions": [condition]}
     service = objects.discover().inventory.services[NGINX]
-    assert (service.exports, service.named) == ((), False)
+    assert (service.exports, service.named) == ((LEFT,), False)
     assert service.conditions == (Condition("Valid", False, "ServiceUnavailable"),)
     assert service.ports == (Port(name="http", port=80),)
 
@@ -317,6 +319,12 @@ class TestKarmadaEndpoints:
     def test_they_are_named(self, objects):
         service = objects.discover().inventory.services[NGINX]
         assert service.karmada_endpoints == ("member2",)
+
+    def test_those_that_are_not_ready_do_no_harm(self, objects):
+        brought = objects.get("EndpointSlice", "member2-nginx-k8s")
+        for endpoint in brought["endpoints"]:
+            endpoint["conditions"] = {"ready": False}
+        assert objects.discover().inventory.services[NGINX].karmada_endpoints == ()
 
     def test_they_count_neither_as_endpoints_nor_as_pods_of_this_cluster(self, objects):
         seen = objects.discover()

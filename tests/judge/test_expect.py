@@ -24,6 +24,15 @@ def asked(where, pinned=None, *, policy=Policy.LOCAL, record=Record.A, service=N
     return "".join(sorted(told.clusters)) + ("+" if told.whole else "")
 
 
+def test_an_export_of_which_the_name_server_knows_nothing_has_no_pinned_name():
+    where = inventory(ready="b")
+    (service,) = where.services.values()
+    left = Export(cluster="a", addresses=(), ready=False, backed=False, named=False)
+    service = replace(service, exports=(left, service.exports[1]))
+    where = replace(where, services={NGINX: service})
+    assert [asked(where, each) for each in (None, "a", "b")] == ["b", "nxdomain", "b"]
+
+
 # As cluster a sees it. The rows were measured on a real Lighthouse 0.19.
 @pytest.mark.parametrize(
     ("where", "plain", "pinned_a", "pinned_b"),

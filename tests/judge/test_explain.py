@@ -7,7 +7,7 @@ import pytest
 
 from exporter.judge.explain import explain, why
 from exporter.judge.report import Level
-from exporter.model.clusterset import Profile
+from exporter.model.clusterset import Condition, Profile
 from exporter.model.probes import Failure, Record
 from exporter.model.verdicts import Policy
 from tests.fakes.nouns import NGINX, inventory, probe
@@ -177,6 +177,43 @@ def test_a_clusterset_ip_is_served_by_who_knows_whom():
         "nginx-test/nginx is served; its address does not tell by which cluster; "
         "a and b would take over."
     )
+
+
+def left(*conditions, ready=False):
+    """Return a report of a service whose export in cluster a has these conditions."""
+    state = inventory(ready="b")
+    (service,) = state.services.values()
+    export = replace(service.exports[0], addresses=(), ready=ready, backed=ready, named=ready)
+    service = replace(service, exports=(export, service.exports[1]), conditions=conditions)
+    return explain(
+        replace(state, services={NGINX: service}),
+        service,
+        Policy.LOCAL,
+        plain={"10.96.0.10:53": probe(0, by="b")},
+        pinned=[probe(0, answer=Failure.NXDOMAIN, pinned="a"), WELL[1]],
+        logs={},
+        domain=DOMAIN,
+    )
+
+
+def test_an_export_that_is_refused_fails_with_condition_and_reason():
+    """Issue 14.19: the Service was deleted, and its ServiceExport is left."""
+    made = left(Condition("Valid", False, "ServiceUnavailable"), Condition("Ready", False, "x"))
+    refused = "its ServiceExport is refused: Valid=False (ServiceUnavailable)"
+    assert texts(made, Level.FAIL) == [f"a (here): exports it, not ready; {refused}"]
+    assert made.level is Level.FAIL
+    assert made.verdict.startswith("nginx-test/nginx is served by b, a failover;")
+
+
+def test_a_refused_export_that_is_served_all_the_same_is_a_warning():
+    made = left(Condition("Valid", False, "AwaitingSync"), ready=True)
+    told = "a (here): exports it, ready; its ServiceExport is refused: Valid=False (AwaitingSync)"
+    assert told in texts(made, Level.WARN)
+
+
+def test_an_export_that_the_name_server_does_not_know_is_a_warning():
+    told = "a (here): exports it, not ready; the name server knows nothing of this export"
+    assert told in texts(left(Condition("Valid", True)), Level.WARN)
 
 
 def test_hazards_are_warnings():

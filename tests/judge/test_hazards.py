@@ -36,6 +36,11 @@ def claiming(where, cluster, **networks):
             None,
             id="karmada, not exported here",
         ),
+        pytest.param(
+            with_karmada(inventory(version=(0, 15, 3))),
+            None,
+            id="karmada, and a Lighthouse that reads no slices",
+        ),
         pytest.param(inventory(connected="acd", answered="abcd"), Hazard.STALE_GATEWAY, id="stale"),
         pytest.param(
             inventory(connected="ab", answered="abcd"), None, id="stale, but exports nothing"
@@ -55,6 +60,11 @@ def claiming(where, cluster, **networks):
         pytest.param(inventory(version=(0, 13, 2)), None, id="0.13.2"),
         pytest.param(inventory(ready="a", exported="a"), Hazard.SINGLE_CLUSTER, id="only one"),
         pytest.param(inventory(profile=Profile.CILIUM), Hazard.NO_PINNED_NAMES, id="cilium"),
+        pytest.param(
+            with_karmada(inventory(profile=Profile.CILIUM)),
+            Hazard.NO_PINNED_NAMES,
+            id="karmada, and no Lighthouse",
+        ),
         pytest.param(
             claiming(inventory(), "b", pod_cidrs=["10.1.128.0/17"]),
             Hazard.OVERLAPPING_CIDRS,

@@ -11,8 +11,10 @@ import pytest
 
 from tests.apiserver.conftest import FakeAccess
 from tests.commands.test_diagnose import COREFILE, POD
+from tests.fakes import apifaults as faults
 from tests.fakes import certs
 from tests.fakes.apiaccess import EXPORTER
+from tests.fakes.apifaults import Fault
 from tests.fakes.apiserver import ApiServer, running
 from tests.fakes.members import CONFIG, RULES, Member
 
@@ -85,12 +87,64 @@ async def test_a_name_server_that_leads_elsewhere(member):
     } in findings
 
 
+async def test_an_export_whose_service_is_gone_fails_with_condition_and_reason(member):
+    """Issue 14.19."""
+    export = member.objects.get("ServiceExport", "nginx")
+    refused = {"type": "Valid", "status": "False", "reason": "ServiceUnavailable"}
+    export["status"] = {"conditions": [refused]}
+    await member.change(export)
+    await member.remove(member.objects.get("Service", "nginx"))
+    await member.remove(member.objects.slice_of("cluster1"))
+    code, text, _ = await check(member, "nginx-test/nginx", "--json")
+    assert {
+        "level": "fail",
+        "about": "cluster1 (here)",
+        "text": "exports it, not ready; its ServiceExport is refused: "
+        "Valid=False (ServiceUnavailable)",
+    } in json.loads(text)["findings"]
+    assert code == 1
+
+
 async def test_missing_rights_are_named_and_no_failure_of_what_is_only_looked_at(member):
     core = ("endpointslices", "services", "serviceexports", "serviceimports")
     kinds = (*core, "gateways", "clusters", "endpoints", "submariners")
     await member.api.grant(*((verb, kind) for kind in kinds for verb in ("list", "watch")))
     _, text, _ = await check(member, "nginx-test/nginx", token=EXPORTER)
     await asyncio.to_thread(golden, "rights", text)
+
+
+async def rights_line(member):
+    _, text, _ = await check(member, "nginx-test/nginx", token=EXPORTER)
+    (line,) = [each for each in text.splitlines() if " rights " in each]
+    return line
+
+
+async def test_a_right_for_an_api_group_that_is_not_installed_is_not_missed(member):
+    """Issue 14.21: RULES of the fake know no group, so Submariner stands for any of them."""
+    for kind in ("Gateway", "Cluster", "Endpoint"):
+        await member.uninstall(kind)
+    gone = {"gateways", "clusters", "endpoints"}
+    await member.api.grant(*(each for each in RULES if each[1] not in gone))
+    assert (await rights_line(member)).startswith("ok")
+
+
+async def test_a_right_for_a_group_of_which_nothing_can_be_read_is_no_failure(member):
+    member.api.server.faults = [Fault(hidden("submariner.io"))]
+    await member.api.grant(*(each for each in RULES if each[1] != "gateways"))
+    line = await rights_line(member)
+    assert line.startswith("ok")
+    assert "list gateways.submariner.io, watch gateways.submariner.io; it is not known" in line
+
+
+def hidden(group):
+    """Refuse to say which resources *group* has."""
+    refuse = faults.status(403, reason="Forbidden")
+
+    async def what(server, asked):
+        about = asked.group == group and not asked.plural
+        return await refuse(server, asked) if about else None
+
+    return what
 
 
 async def test_rights_on_the_lease_are_wanted_where_there_is_one(member):

@@ -17,6 +17,8 @@ WITHIN = 10.0
 """Seconds for one request."""
 REQUESTS_AT_ONCE = 8
 """Requests that run at the same time."""
+_BUILT_IN = frozenset({"", "discovery.k8s.io"})
+"""API groups that every API server has."""
 
 
 class Right(NamedTuple):
@@ -36,41 +38,48 @@ async def read_cluster(
 ) -> ClusterRead:
     """Read the objects for `exporter.judge.diagnosis`; an object that is refused is no error."""
     served, unread = await _served(client)
-    rights_unread, missing = "", None
+    rights_unread, missing, unsure = "", None, tuple[str, ...]()
     try:
-        missing = await _missing(client, list(_needed(client, loaded, set(served))))
+        lacking = await _missing(client, list(_needed(client, loaded, set(served), set(unread))))
+        doubtful = unread.keys() - _BUILT_IN
+        missing = tuple(_title(each) for each in lacking if each.group not in doubtful)
+        unsure = tuple(_title(each) for each in lacking if each.group in doubtful)
     except* ApiError as errors:
         rights_unread = next(str(each) for each in errors.exceptions)
     return ClusterRead(
         served=served,
-        unread=unread,
+        unread=next(iter(unread.values()), ""),
         missing=missing,
+        unsure=unsure,
         rights_unread=rights_unread,
         noticed=tuple(sorted((each.about, each.text) for each in noticed)),
         dns=await _dns(client) if inventory.profile is Profile.SUBMARINER else None,
     )
 
 
-async def _served(client: ApiClient) -> tuple[dict[str, tuple[str, ...]], str]:
-    """Return the served versions of each resource, and why they are unknown if they are."""
+async def _served(client: ApiClient) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
+    """Return the served versions of each resource, and why those of some groups are unknown."""
     groups = dict.fromkeys((each.group, v) for each in RESOURCES for v in each.versions)
     found: dict[str, tuple[str, ...]] = {}
+    unread: dict[str, str] = {}
     for group, version in groups:
         base = f"/apis/{group}/{version}" if group else f"/api/{version}"
         seen = await _read(client, base)
         if seen.unread:
-            return {}, seen.unread
+            unread[group] = seen.unread
         for each in (seen.found or {}).get("resources") or ():
             title = f"{each['name']}.{group}" if group else each["name"]
             found[title] = (*found.get(title, ()), version)
-    return found, ""
+    return found, unread
 
 
-def _needed(client: ApiClient, loaded: RuntimeConfig, served: set[str]) -> Iterator[Right]:
-    """Yield the rights that `run` needs for the resources in this cluster."""
+def _needed(
+    client: ApiClient, loaded: RuntimeConfig, served: set[str], unread: set[str]
+) -> Iterator[Right]:
+    """Yield the rights that `run` needs for the resources that this cluster has, or may have."""
     wanted = dict.fromkeys((each.group, each.plural) for each in RESOURCES)
     for group, plural in wanted:
-        if not served or (f"{plural}.{group}" if group else plural) in served:
+        if group in unread or (f"{plural}.{group}" if group else plural) in served:
             yield from (Right(verb, group, plural) for verb in ("list", "watch"))
     if any(source.pods is not None or source.by_pod for source in loaded.logs):
         yield Right("get", "", "pods")
@@ -85,7 +94,7 @@ def _needed(client: ApiClient, loaded: RuntimeConfig, served: set[str]) -> Itera
             yield lease._replace(verb=verb, name=kubernetes.lease)
 
 
-async def _missing(client: ApiClient, needed: list[Right]) -> tuple[str, ...]:
+async def _missing(client: ApiClient, needed: list[Right]) -> list[Right]:
     room = asyncio.Semaphore(REQUESTS_AT_ONCE)
 
     async def may(right: Right) -> bool:
@@ -101,7 +110,7 @@ async def _missing(client: ApiClient, needed: list[Right]) -> tuple[str, ...]:
 
     async with asyncio.TaskGroup() as group:
         allowed = [(each, group.create_task(may(each))) for each in needed]
-    return tuple(_title(each) for each, task in allowed if not task.result())
+    return [each for each, task in allowed if not task.result()]
 
 
 def _title(right: Right) -> str:
