@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 import crossplane
 
+_LEAST = {"log_format": 2, "access_log": 1}
+"""How many arguments each directive that is read here has at least."""
 _PREFIX = re.compile(r"^\[Errno \d+\] ")
 
 
@@ -34,6 +36,10 @@ def read_nginx_conf(path: Path, name: str | None) -> NginxLogs:
         NginxConfError: If it cannot be read, or has no such format.
     """
     directives = list(_directives(path))
+    for each in directives:
+        if len(each["args"]) < _LEAST.get(each["directive"], 0):
+            msg = f"{path}:{each['line']}: {each['directive']} has too few arguments"
+            raise NginxConfError(msg)
     formats = {
         each["args"][0]: _format(each["args"][1:])
         for each in directives

@@ -104,7 +104,8 @@ class HttpSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             _require_header(line)
         try:
             re.compile(self.expect_body or "")
-        except re.error as error:
+        except (re.error, OverflowError, RecursionError) as error:
+            # The last two are of numbers and of brackets without end.
             msg = f"expect_body {self.expect_body!r} is not a regular expression: {error}"
             raise SettingsError(msg) from error
         _require_port(self.port)

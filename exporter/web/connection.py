@@ -43,6 +43,7 @@ class Connection(web.RequestHandler):
         self._timer: asyncio.TimerHandle | None = None
         self._received = 0
         self._reads_body = self._busy = self._ended = self._answered = False
+        self._encrypted = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start: the first request has to follow soon."""
@@ -50,6 +51,7 @@ class Connection(web.RequestHandler):
             self._wire = transport
         super().connection_made(transport)
         context = transport.get_extra_info("sslcontext")
+        self._encrypted = context is not None
         if isinstance(context, ServerContext) and not context.admits(
             transport.get_extra_info("ssl_object").getpeercert()
         ):
@@ -80,8 +82,8 @@ class Connection(web.RequestHandler):
         """Answer what was asked before the client closed its side, then close."""
         self._ended = True
         self._close_if_done()
-        # A TLS connection always closes.
-        return self.ssl_context is None
+        # A TLS connection always closes. aiohttp forgets the transport of a refused one.
+        return not self._encrypted
 
     async def answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Read the body of *request*, then let *handler* answer, both within their limits."""

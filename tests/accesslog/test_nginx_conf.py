@@ -61,6 +61,8 @@ def test_the_only_format_need_not_be_named(tmp_path, conf):
         (CONF, None, "name is missing; formats there are main, js"),
         ("http {", "main", "nginx.conf:1: unexpected end of file"),
         ("}", "main", 'nginx.conf:1: unexpected "}"'),
+        ("some {\n log_format main;\n}", "main", "nginx.conf:2: log_format has too few arguments"),
+        ("some { access_log; }", None, "nginx.conf:1: access_log has too few arguments"),
     ],
 )
 def test_what_cannot_be_used_is_named(conf, text, name, told):

@@ -62,6 +62,13 @@ CONFIG_MISTAKES = {
             "missing ), unterminated subpattern at position 0"
         ),
     ),
+    "a pattern with a number that is too large": (
+        CONFIG.replace("timeout: 1s", 'timeout: 1s, http: {expect_body: "a{9999999999}"}'),
+        (
+            "config.yaml:3: probe.http: expect_body 'a{9999999999}' is not a regular expression: "
+            "the repetition number is too large"
+        ),
+    ),
     "no header": (
         CONFIG.replace("timeout: 1s", 'timeout: 1s, http: {headers: ["X-A"]}'),
         "config.yaml:3: probe.http: headers: 'X-A' should be Name: value",

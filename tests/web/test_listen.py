@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from exporter.web.app import MAX_BODY
+from exporter.web.connection import Connection
 from exporter.web.entry import origin_of, text
-from exporter.web.limits import Limits
+from exporter.web.limits import Limits, Place
 from exporter.web.listen import listening
 from tests.fakes.depth import examples
 
@@ -410,3 +411,29 @@ async def test_without_file_descriptors_it_waits_and_says_so_once(page, monkeypa
         async with open_to(page, backoff_seconds=0.01) as where:
             assert b"200 OK" in await say(where, HELLO)
     assert [each["event"] for each in logs] == ["connections not accepted"]
+
+
+class EncryptedWire(asyncio.Transport):
+    """The transport of a TLS connection."""
+
+    def get_extra_info(self, name, default=None):
+        return object() if name == "sslcontext" else default
+
+    def is_closing(self):
+        return False
+
+    def write(self, data):
+        """Send nothing."""
+
+    def close(self):
+        """Stay as it is."""
+
+
+async def test_a_refused_connection_knows_that_it_is_a_tls_connection(page):
+    # asyncio logs a line for each TLS connection that wants to stay half open.
+    connection = Connection(web.Server(page.answer), Limits(), Place.ANY)
+    connection.connection_made(EncryptedWire())
+    connection.data_received(b"x" * (Limits().request + 1))
+    assert connection.transport is None
+    assert connection.eof_received() is False
+    connection.connection_lost(None)
