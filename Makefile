@@ -6,6 +6,8 @@ DEMO := .venv-demo
 CLUSTERS ?= 2
 DEMO_ARGS ?=
 DIST ?= dist
+FUZZ_SECONDS ?= 60
+FUZZ ?=
 LOCK = $(DEV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links
 # Debian packages that the system tests use; installed where that is possible, else those tests are skipped and say so.
 TEST_PACKAGES := prometheus prometheus-node-exporter prometheus-alertmanager chromium logrotate knot
@@ -19,6 +21,7 @@ VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' exporter/__init__.py)
 REVISION = $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 
 .PHONY: help demo test test-fast test-dashboards test-image e2e dashboards dashboard-pictures check deploy format generate picture lock clean
+.PHONY: fuzz soak
 .PHONY: image sbom release packages bench bench-daemon bench-cluster bench-dashboards bench-logs bench-probes bench-scrape
 help:
 	@echo 'make demo   a whole clusterset on this machine, a failover and a leak caught on it (CLUSTERS=3, DEMO_ARGS=--keep)'
@@ -32,6 +35,8 @@ help:
 	@echo 'make image  the image alone, by docker, podman or buildah (IMAGE=registry.example.com/clusterset-exporter, IMAGE_OPTIONS=...)'
 	@echo 'make test-image  the container image, built and run; needs root'
 	@echo 'make release  wheel, sdist, chart, YAML, SBOM and image'
+	@echo 'make fuzz   hostile input for every parser, 60 s each (FUZZ_SECONDS=60, FUZZ="dns-response config")'
+	@echo 'make soak   30 minutes of mixed abuse of a running exporter: does anything grow (SOAK_MINUTES=30, SOAK_SEED=1)'
 	@echo 'make bench  the figures of docs/benchmarks.md, measured beside their peers'
 
 # A venv is as new as the lock file it was made from. The build back end is in the lock file too, so nothing unpinned is fetched.
@@ -133,6 +138,16 @@ lock: $(DEV)/.made
 	$(LOCK) pyproject.toml -o requirements/run.txt
 	$(LOCK) --extra demo pyproject.toml -o requirements/demo.txt
 	$(LOCK) --extra demo --group dev pyproject.toml -o requirements/dev.txt
+	$(LOCK) --group fuzz -o requirements/fuzz.txt
+
+# Half an hour for all targets. atheris is used where it can be installed, else Hypothesis.
+fuzz: $(DEV)/.made
+	@$(DEV)/bin/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements/fuzz.txt \
+		|| echo 'atheris cannot be installed here; Hypothesis is used' >&2
+	$(DEV)/bin/python -m tests.fuzz --seconds $(FUZZ_SECONDS) $(FUZZ)
+
+soak: $(DEV)/.made
+	PYTHONPATH=. $(DEV)/bin/python bench/soak.py
 
 # All of them, also after one that misses a bar; the exit code says if any did.
 bench:
