@@ -123,7 +123,9 @@ class Connection(web.RequestHandler):
         finally:
             # A client that reads nothing would keep a closing connection open for ever.
             if self._wire is not None:
-                self._wire.close()
+                # A TLS transport that is closed twice forgets its connection, and cannot abort it.
+                if not self._wire.is_closing():
+                    self._wire.close()
                 self._abort_in(self.limits.linger_seconds)
 
     def handle_error(  # the signature is aiohttp's
@@ -145,7 +147,10 @@ class Connection(web.RequestHandler):
         """Return what the connection waits for; None while a request is or will be answered."""
         if self._busy or self._messages or self._current_request is not None:
             return None
-        if self._wire is not None and self._wire.get_write_buffer_size():
+        # Its last bytes may be on their way. A closed TLS transport cannot say how many they are.
+        if self._wire is not None and (
+            self._wire.is_closing() or self._wire.get_write_buffer_size()
+        ):
             return None
         return WaitsFor.NEXT_REQUEST if self._answered else WaitsFor.NO_REQUEST
 

@@ -102,16 +102,25 @@ class _Acceptor:
                     log.error("connections not accepted", error=str(error))  # noqa: TRY400
                 await asyncio.sleep(self._limits.backoff_seconds)
                 continue
-            guest = _Guest(sock, peer[0])
-            place = self._places.take(guest)
-            if place is None:
+            try:
+                self._admit(sock, peer[0])
+            except Exception as bug:  # noqa: BLE001 - a bug must not end this loop unseen
                 sock.close()
-            else:
-                task = guest.task = loop.create_task(self._serve(guest, place))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+                told = {"message": "a connection was refused because of a bug", "exception": bug}
+                loop.call_exception_handler(told)
             # Without this, connections that come fast would leave no turn to anybody else.
             await asyncio.sleep(0)
+
+    def _admit(self, sock: socket.socket, address: str) -> None:
+        """Serve a connection in a task of its own, if there is a place for it."""
+        guest = _Guest(sock, address)
+        place = self._places.take(guest)
+        if place is None:
+            sock.close()
+            return
+        task = guest.task = asyncio.get_running_loop().create_task(self._serve(guest, place))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _serve(self, guest: "_Guest", place: Place) -> None:
         server = self._runner.server

@@ -1,10 +1,12 @@
 """The HTTP server itself, byte by byte over real sockets."""
 
 import asyncio
+import ssl
 from contextlib import aclosing, asynccontextmanager
 from errno import EMFILE, ENFILE
 
 import pytest
+import trustme
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 from hypothesis import given, settings
@@ -14,7 +16,7 @@ from structlog.testing import capture_logs
 from exporter.web.app import MAX_BODY
 from exporter.web.connection import Connection
 from exporter.web.entry import origin_of, text
-from exporter.web.limits import Limits, Place
+from exporter.web.limits import Limits, Place, Places
 from exporter.web.listen import listening
 from tests.fakes.depth import examples
 
@@ -91,6 +93,11 @@ async def say(where, sent, *, ends=True):
             return await reader.read()
     finally:
         writer.close()
+
+
+@pytest.fixture
+def authority():
+    return trustme.CA()
 
 
 @pytest.fixture
@@ -437,3 +444,56 @@ async def test_a_refused_connection_knows_that_it_is_a_tls_connection(page):
     assert connection.transport is None
     assert connection.eof_received() is False
     connection.connection_lost(None)
+
+
+async def test_a_bug_while_a_connection_is_accepted_is_told_and_the_next_one_is_served(
+    page, monkeypatch
+):
+    told = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+    take, bugs = Places.take, iter([ZeroDivisionError("a bug")])
+
+    def failing(self, guest):
+        for bug in bugs:
+            raise bug
+        return take(self, guest)
+
+    monkeypatch.setattr(Places, "take", failing)
+    async with open_to(page) as where:
+        assert await say(where, b"", ends=False) == b""
+        assert b"200 OK" in await say(where, HELLO)
+    assert [type(each["exception"]) for each in told] == [ZeroDivisionError]
+
+
+async def test_a_tls_connection_that_is_closing_keeps_nobody_out(page, authority):
+    server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
+    authority.issue_cert("localhost").configure_cert(server)
+    authority.configure_trust(client)
+    limits = {"connections": 1, "connections_by_address": 1, "health_connections": 0}
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", page.answer)
+    where = [("127.0.0.1", 0)]
+    async with listening(app, where, tls=lambda: server, limits=Limits(**limits)) as (address,):
+        _, writer = await asyncio.open_connection(*address, ssl=client, server_hostname="localhost")
+        # It reads nothing, so the closing connection stays for a while.
+        writer.transport.pause_reading()
+        writer.write(HELLO.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+        await page.asked_for(1)
+        assert (await ask_until_answered(address, client)).endswith(b"/hello\n")
+        writer.transport.abort()
+
+
+async def ask_until_answered(address, context):
+    """Ask over TLS again and again, until there is a place."""
+    async with asyncio.timeout(LIMIT):
+        while True:
+            try:
+                reader, writer = await asyncio.open_connection(
+                    *address, ssl=context, server_hostname="localhost"
+                )
+                writer.write(HELLO)
+                said = await reader.readuntil(b"/hello\n")
+            except (ConnectionError, EOFError):
+                continue
+            writer.close()
+            return said
