@@ -1,11 +1,12 @@
 """
-TLS, client certificates and passwords of the HTTP server, by Prometheus' web configuration file.
+TLS, client certificates, passwords and tokens of the HTTP server, by a web configuration file.
 
 The file and the certificates it names are looked at again every few seconds, so that a renewed
 certificate needs no restart. A new version that is broken is not taken: the one before holds, never
 an open door.
 
-Source: the "web configuration" of prometheus/exporter-toolkit, whose keys these are.
+Source: the "web configuration" of prometheus/exporter-toolkit, whose keys these are, but for
+`kubernetes`.
 """
 
 import asyncio
@@ -19,12 +20,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import structlog
+from msgspec import UNSET
 
 from exporter.config.scalars import Duration
 from exporter.config.yaml_reader import SettingsError
 from exporter.files.small_file import read_struct
 from exporter.files.stamp import FileStamp
 from exporter.web.tls import ServerContext, tls_context
+from exporter.web.token_auth import Access, AccessUnknownError, Review, TokenAuth
 from exporter.web.web_settings import RateLimit, TlsServerSettings, WebSettings
 
 CHECKS_AT_ONCE = 2
@@ -66,6 +69,23 @@ class WebAuth:
         self.context = self._tls(self._settings)
         """The TLS context for the next connection; None for plain HTTP."""
         self._limiter = _Limiter(self._settings.rate_limit, clock)
+        self._tokens: TokenAuth | None = None
+
+    @property
+    def asks_api_server(self) -> bool:
+        """Return whether the file wants tokens to be reviewed by the API server."""
+        return self._settings.kubernetes is not UNSET
+
+    def review_by(self, review: Review) -> None:
+        """Have *review* ask the API server about tokens."""
+        self._tokens = TokenAuth(review, self._clock)
+
+    @property
+    def schemes(self) -> str:
+        """Return how to log in, as WWW-Authenticate says it."""
+        users = self._settings.basic_auth_users or not self.asks_api_server
+        named = (("Basic", users), ("Bearer", self.asks_api_server))
+        return ", ".join(name for name, wanted in named if wanted)
 
     @property
     def headers(self) -> Mapping[str, str]:
@@ -76,9 +96,30 @@ class WebAuth:
         """Count a request; return False if there are more than the rate limit allows."""
         return self._limiter.take()
 
+    async def access(self, authorization: str, method: str, path: str) -> Access:
+        """
+        Return whether a client with this Authorization header may request this path.
+
+        Raises:
+            TooManyLoginsError: If too many passwords wait to be checked.
+            TooManyReviewsError: If too many tokens wait to be reviewed.
+            AccessUnknownError: If the API server does not say what a token allows.
+        """
+        scheme, _, token = authorization.partition(" ")
+        if not self.asks_api_server:
+            allowed = await self.allows(authorization)
+        elif scheme.lower() != "bearer":
+            allowed = bool(self._settings.basic_auth_users) and await self.allows(authorization)
+        elif self._tokens is None:
+            msg = "there is no client of an API server"
+            raise AccessUnknownError(msg)
+        else:
+            return await self._tokens.access(token.strip(), method, path)
+        return Access.ALLOWED if allowed else Access.UNKNOWN
+
     async def allows(self, authorization: str) -> bool:
         """
-        Return whether a client with this Authorization header may come in.
+        Return whether a client with this user and password may come in.
 
         Only successes are remembered, so that wrong passwords push no right one out.
 
@@ -133,6 +174,9 @@ class WebAuth:
             return
         if (context is None) is not (self.context is None):
             log.error("web configuration not taken", error="TLS on or off needs a restart")
+            return
+        if settings.kubernetes is not UNSET and self._tokens is None:
+            log.error("web configuration not taken", error="kubernetes: needs a restart")
             return
         if settings.rate_limit != self._settings.rate_limit:
             self._limiter = _Limiter(settings.rate_limit, self._clock)

@@ -1,4 +1,4 @@
-"""Which requests are answered: passwords, hosts, pages of other sites, paths and methods."""
+"""Which requests are answered: logins, hosts, pages of other sites, paths and methods."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from aiohttp.typedefs import Middleware
 
 from exporter.web.auth import TooManyLoginsError, WebAuth
 from exporter.web.connection import Handler
+from exporter.web.token_auth import Access, AccessUnknownError, TooManyReviewsError
 
 RELOAD = "/-/reload"
 OPEN = frozenset({"/-/healthy", "/-/ready"})
@@ -60,11 +61,23 @@ async def _login(request: web.Request, auth: WebAuth | None) -> web.Response | N
         return None
     if not auth.within_rate():
         return text("Too Many Requests\n", 429)
+    given = request.headers.get("Authorization", "")
     try:
-        allowed = await auth.allows(request.headers.get("Authorization", ""))
-    except TooManyLoginsError:
+        access = await auth.access(given, request.method, request.path)
+    except (TooManyLoginsError, TooManyReviewsError):
         return text("Too many logins at once.\n", 429, Retry_After="1")
-    return None if allowed else text("Unauthorized\n", 401, WWW_Authenticate="Basic")
+    except AccessUnknownError:
+        # The log says why. Who is not known yet learns nothing.
+        return text("The API server does not say who may come in.\n", 503, Retry_After="5")
+    return _refused(access, auth)
+
+
+def _refused(access: Access, auth: WebAuth) -> web.Response | None:
+    if access is Access.FORBIDDEN:
+        return text("Forbidden: the account of this token has no right to this path.\n", 403)
+    if access is Access.UNKNOWN:
+        return text("Unauthorized\n", 401, WWW_Authenticate=auth.schemes)
+    return None
 
 
 def _act(request: web.Request, entry: Entry) -> web.Response | None:

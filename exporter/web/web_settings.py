@@ -1,7 +1,8 @@
 """
 The keys of Prometheus' web configuration file, and which values of them work here.
 
-Each key of prometheus/exporter-toolkit is taken, or refused with what works instead.
+Each key of prometheus/exporter-toolkit is taken, or refused with what works instead. One key is
+ours: `kubernetes`.
 
 Source: `docs/web-configuration.md` and `web/tls_config.go` of prometheus/exporter-toolkit.
 """
@@ -9,7 +10,7 @@ Source: `docs/web-configuration.md` and `web/tls_config.go` of prometheus/export
 import ssl
 from collections.abc import Collection
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from exporter.config.scalars import Duration
 from exporter.config.yaml_reader import SettingsError
@@ -180,6 +181,10 @@ class RateLimit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             _refuse("burst should be at least 1, because no request is let in otherwise")
 
 
+class KubernetesAuth(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`kubernetes`: bearer tokens of the cluster are let in. The toolkit has no such key."""
+
+
 class WebSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The whole file."""
 
@@ -187,6 +192,8 @@ class WebSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     http_server_config: HttpServerSettings = HttpServerSettings()
     rate_limit: RateLimit = RateLimit()
     basic_auth_users: dict[str, str] = {}
+    kubernetes: KubernetesAuth | UnsetType = UNSET
+    """A key without a value is refused, because it would let everybody in."""
 
     def __post_init__(self) -> None:
         """Refuse what is no hash: a password in the clear, most likely."""

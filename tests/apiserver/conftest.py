@@ -26,6 +26,13 @@ class FakeAccess(Access):
         """Allow the exporter these (verb, resource) of any group, and nothing else."""
         self.server.rules[USERS[EXPORTER]] = set(rules)
 
+    async def account(self, name, *paths):
+        """Make an account that may get these paths; return a token of it."""
+        user = f"system:serviceaccount:mon:{name}"
+        self.server.tokens[f"token-of-{name}"] = user
+        self.server.urls[user] = {("get", path) for path in paths}
+        return f"token-of-{name}"
+
     async def install(self, group, plural, kind, *versions):
         self.server.store.install(group, plural, kind, *versions)
 

@@ -66,6 +66,24 @@ class RealAccess(Access):
         )
         await self._in_effect(set(rules))
 
+    async def account(self, name, *paths):
+        """Make an account that may get these paths; return a token of it."""
+        await self.call("POST", "/api/v1/namespaces", {"metadata": {"name": "mon"}})
+        accounts = "/api/v1/namespaces/mon/serviceaccounts"
+        await self.call("POST", accounts, {"metadata": {"name": name}})
+        if paths:
+            rules = [{"nonResourceURLs": paths, "verbs": ["get"]}]
+            await self._apply(f"{RBAC}/clusterroles", {"metadata": {"name": name}, "rules": rules})
+            group = "rbac.authorization.k8s.io"
+            binding = {
+                "metadata": {"name": name},
+                "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": name},
+                "subjects": [{"kind": "ServiceAccount", "namespace": "mon", "name": name}],
+            }
+            await self._apply(f"{RBAC}/clusterrolebindings", binding)
+        made = await self.done("POST", f"{accounts}/{name}/token", {"spec": {}})
+        return made["status"]["token"]
+
     async def _in_effect(self, rules):
         """Wait until the authorizer has heard of it."""
         known, self._granted = self._granted, rules

@@ -7,7 +7,7 @@ import random
 
 from aiohttp import web
 
-from tests.fakes import podlogs
+from tests.fakes import apireviews, podlogs
 from tests.fakes.apistore import CLUSTER_WIDE, RefusedError, Store, selector
 
 BOOKMARK_BEFORE_END = 2.0
@@ -50,13 +50,14 @@ class ApiServer:
         faults: See `tests.fakes.apifaults`; the first that matches a request is done to it.
         tokens: Who bears which; empty if anybody may come.
         rules: Per user, the (verb, resource) it may; None in place of the set: all.
+        urls: Per user, the (verb, path) without a resource that it may.
         bookmarks: Seconds between bookmarks; None for one before the end of a busy watch.
     """
 
     def __init__(self, store=None):
         self.store = store or Store()
         self.asked, self.faults = [], []
-        self.tokens, self.rules = {}, {}
+        self.tokens, self.rules, self.urls = {}, {}, {}
         self.logs = {}
         self.bookmarks = None
         self.url = ""
@@ -148,6 +149,8 @@ class ApiServer:
                 return web.json_response(listed | {"items": items})
             case "get":
                 found = store.get(*key, namespace, asked.name)
+            case "create" if asked.plural in apireviews.KINDS:
+                return apireviews.answer(self, asked.plural, await request.json())
             case "create":
                 found, status = store.create(*key, namespace, await request.json()), 201
             case "update":

@@ -17,8 +17,10 @@ KINDS = {
     ("discovery.k8s.io", "endpointslices"): ("EndpointSlice", ["v1"]),
     ("coordination.k8s.io", "leases"): ("Lease", ["v1"]),
     ("multicluster.x-k8s.io", "serviceexports"): ("ServiceExport", ["v1alpha1"]),
+    ("authentication.k8s.io", "tokenreviews"): ("TokenReview", ["v1"]),
+    ("authorization.k8s.io", "subjectaccessreviews"): ("SubjectAccessReview", ["v1"]),
 }
-CLUSTER_WIDE = {"namespaces", "nodes"}
+CLUSTER_WIDE = {"namespaces", "nodes", "tokenreviews", "subjectaccessreviews"}
 
 
 class RefusedError(Exception):

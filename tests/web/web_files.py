@@ -53,6 +53,7 @@ BEYOND = {"https": 200, "cert": 200}
 """What node_exporter does with a value that is refused here."""
 CASES = [
     case("empty settings", "basic_auth_users: {}\n", {"http": 200}),
+    case("tokens", "kubernetes: {}\n", {"http": 401, "alice": 401}, None),
     case("TLS", tls(), OPEN),
     case("no settings of TLS", "tls_server_config: {}\n", {"http": 200}),
     case("a version alone is no TLS", "tls_server_config: {min_version: TLS13}\n", {"http": 200}),

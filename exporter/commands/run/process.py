@@ -103,12 +103,12 @@ async def run(options: Options, driver: Driver) -> None:
     signals = {signal.SIGTERM: ending.event, signal.SIGINT: ending.event, signal.SIGHUP: hangup}
     with handled(signals, options.stop_seconds):
         loaded = await asyncio.to_thread(read)
-        refuse_reach(loaded, kubeconfig=options.kubeconfig, context=options.context)
+        auth = await _web_auth(options)
+        if auth is None or not auth.asks_api_server:
+            refuse_reach(loaded, kubeconfig=options.kubeconfig, context=options.context)
         async with AsyncExitStack() as stack:
             client = await _open_client(stack, options, loaded)
-            auth = None
-            if options.web_config is not None:
-                auth = await asyncio.to_thread(WebAuth, options.web_config)
+            await _review_tokens(stack, options, client, auth)
             daemon = Daemon(
                 loaded,
                 read=read,
@@ -133,6 +133,27 @@ async def _open_client(
     from exporter.apiserver.open_client import open_client  # noqa: PLC0415 - only in a cluster
 
     return await stack.enter_async_context(open_client(options.kubeconfig, options.context))
+
+
+async def _web_auth(options: Options) -> WebAuth | None:
+    if options.web_config is None:
+        return None
+    return await asyncio.to_thread(WebAuth, options.web_config)
+
+
+async def _review_tokens(
+    stack: AsyncExitStack, options: Options, client: "ApiClient | None", auth: WebAuth | None
+) -> None:
+    """Have the API server asked about tokens. A static inventory alone opens no client."""
+    if auth is None or (client is None and not auth.asks_api_server):
+        return
+    from exporter.apiserver.open_client import open_client  # noqa: PLC0415 - only in a cluster
+    from exporter.commands.run.token_review import reviewing  # noqa: PLC0415 - only in a cluster
+
+    if client is None:
+        opened = open_client(options.kubeconfig, options.context)
+        client = await stack.enter_async_context(opened)
+    auth.review_by(reviewing(client))
 
 
 async def _shard(client: "ApiClient | None", options: Options) -> Shard:
