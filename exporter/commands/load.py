@@ -13,8 +13,9 @@ from exporter.config.http_settings import TlsSettings
 from exporter.config.log_settings import LogSettings
 from exporter.config.paths import STDIN, resolve_paths
 from exporter.config.scalars import HostPort
-from exporter.config.settings import DISCOVERED, Settings, parse_settings
+from exporter.config.settings import DISCOVERED, KubernetesSettings, Settings, parse_settings
 from exporter.config.yaml_reader import SettingsError
+from exporter.discover.resources import Scope
 from exporter.discover.static import read_inventory
 from exporter.files.small_file import read_text
 from exporter.model.probes import Record
@@ -39,6 +40,11 @@ class RuntimeConfig:
     def inventory_file(self) -> Path:
         """Return the path of the inventory file."""
         return Path(self.settings.inventory.static or "")
+
+
+def scope_of(kubernetes: KubernetesSettings) -> Scope:
+    """Return the namespaces that discovery reads."""
+    return Scope(namespaces=kubernetes.watch_namespaces, submariner=kubernetes.submariner_namespace)
 
 
 def read_settings(path: Path) -> Settings:

@@ -15,6 +15,7 @@ from exporter.config.scalars import SCHEMAS, Duration
 from exporter.config.yaml_reader import SettingsError, parse_struct
 from exporter.model.probes import Lookup, Vantage
 
+_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _URL = re.compile(r"https?://[!-~]+")
 
 
@@ -24,6 +25,21 @@ class KubernetesSettings(Struct, frozen=True, kw_only=True, forbid_unknown_field
     namespaces: Annotated[
         tuple[str, ...], Meta(description="Globs of the namespaces whose services are used.")
     ] = ("*",)
+    watch_namespaces: Annotated[
+        tuple[str, ...],
+        Meta(
+            max_length=100,
+            description="Namespaces whose objects are listed and watched, so that Roles in them "
+            "are enough; empty: all namespaces, which needs a ClusterRole.",
+        ),
+    ] = ()
+    submariner_namespace: Annotated[
+        str | None,
+        Meta(
+            description="Namespace of Submariner, read beside watch_namespaces; null: Submariner "
+            "is not installed."
+        ),
+    ] = "submariner-operator"
     selector: Annotated[
         str, Meta(description="Label selector of the services used, such as team=shop.")
     ] = ""
@@ -35,8 +51,12 @@ class KubernetesSettings(Struct, frozen=True, kw_only=True, forbid_unknown_field
     ] = None
 
     def __post_init__(self) -> None:
-        """Refuse a selector that cannot be read."""
+        """Refuse what is no namespace, and a selector that cannot be read."""
         require(self.namespaces, 'namespaces is empty; write for example ["*"]')
+        for each in (*self.watch_namespaces, *filter(None, (self.submariner_namespace,))):
+            told = f"{each!r} should be the name of a namespace, such as shop, not a pattern"
+            require(re.fullmatch(_LABEL, each), told)
+        require(self.submariner_namespace != "", "submariner_namespace is empty; write null")
         self.requirements()
 
     def requirements(self) -> tuple[Requirement, ...]:
@@ -107,14 +127,13 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         """Refuse names that DNS would refuse, and settings that contradict each other."""
-        label = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
         told = f"cluster {self.cluster!r} should be a DNS label, such as east-1"
-        require(self.cluster is None or re.fullmatch(label, self.cluster), told)
+        require(self.cluster is None or re.fullmatch(_LABEL, self.cluster), told)
         url_ok = self.dashboard_url is None or _URL.fullmatch(self.dashboard_url)
         told = f"dashboard_url {self.dashboard_url!r} should begin with http:// or https://"
         require(url_ok, told)
         told = f"clusterset_domain {self.clusterset_domain!r} should be a DNS name"
-        require(re.fullmatch(rf"{label}(\.{label})*", self.clusterset_domain), told)
+        require(re.fullmatch(rf"{_LABEL}(\.{_LABEL})*", self.clusterset_domain), told)
         pods = [entry for entry in self.logs if entry.pods is not None]
         require(
             not pods or self.inventory.kubernetes is not None,

@@ -1,20 +1,19 @@
 """Watches the local cluster's API server, and makes a new inventory when objects change."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from functools import partial
 
 from exporter.apiserver.annotations import annotations_of
 from exporter.apiserver.client import ApiClient
 from exporter.apiserver.errors import ApiError, ErrorKind
-from exporter.apiserver.reflector import Reflector
-from exporter.apiserver.resource import Resource
 from exporter.config.label_selector import Selection
-from exporter.discover.api_types import Gateway, Kept, ServiceExport, Submariner
+from exporter.discover.api_types import Gateway, ServiceExport, Submariner
 from exporter.discover.assemble import Discovered, inventory
 from exporter.discover.findings import Finding, FindingKind
 from exporter.discover.identity import Identity, IdentityError, IdentitySource, identify
-from exporter.discover.resources import RESOURCES, Found, Objects, Wanted
+from exporter.discover.resources import EVERYWHERE, RESOURCES, Found, Home, Objects, Scope
+from exporter.discover.watched_resource import WatchedResource
 from exporter.model.watches import Watch, WatchState
 
 COALESCE = 0.02
@@ -33,6 +32,10 @@ class IdentityChangedError(Exception):
     """The cluster is another one than it was taken for: all series would be of the wrong one."""
 
 
+class UnseenSubmarinerError(IdentityError):
+    """Submariner is installed, but not where its objects are read."""
+
+
 class KubernetesInventory:
     """
     Watches the objects of an API server that the inventory is made of.
@@ -43,6 +46,7 @@ class KubernetesInventory:
         config_map: The exporter's own ConfigMap, in its own namespace. Karmada may have named
             the cluster on it.
         selection: The services wanted.
+        scope: The namespaces that are read.
         unix: Returns the time, unix seconds.
         changed: Awaited with each new inventory.
         became_stale: Called at the first failure of a watch that verdicts depend on, with the
@@ -57,6 +61,7 @@ class KubernetesInventory:
         setting: str,
         config_map: str,
         selection: Selection,
+        scope: Scope = EVERYWHERE,
         unix: Callable[[], float],
         changed: Callable[[Discovered], Awaitable[None]],
         became_stale: Callable[[str, float], None] = _ignore,
@@ -66,20 +71,22 @@ class KubernetesInventory:
         self._config_map = config_map
         self._unix, self._publish = unix, changed
         self._recovered = recovered
+        self._scope = scope
         self._due = asyncio.Event()
         self._own: Mapping[str, str] | None = None
         self._identity: Identity | None = None
         self._previous: Discovered | None = None
-        self._reflectors = {
-            wanted.name: Reflector[Kept](
+        self._watched = [
+            WatchedResource(
                 client,
-                _resource(wanted),
-                trim=wanted.parse,
+                wanted,
+                namespaces,
                 changed=self._due.set,
                 became_stale=partial(became_stale, wanted.name) if wanted.decides else _ignore,
             )
             for wanted in RESOURCES
-        }
+            if (namespaces := scope.of(wanted))
+        ]
 
     @property
     def identity(self) -> Identity | None:
@@ -91,43 +98,32 @@ class KubernetesInventory:
         Watch until cancelled.
 
         Raises:
-            IdentityError: If no source names the local cluster.
+            IdentityError: If no source names the local cluster, or Submariner is not where its
+                objects are read.
             IdentityChangedError: If the sources name another cluster than before.
         """
         async with asyncio.TaskGroup() as group:
-            for name, reflector in self._reflectors.items():
-                group.create_task(reflector.run(), name=f"watch of {name}")
+            for each in self._watched:
+                group.create_task(each.run(), name=f"watch of {each.wanted.name}")
             await self._make_inventories()
 
     def watches(self) -> Iterator[Watch]:
         """Yield the state of each watched resource."""
-        for name, reflector in self._reflectors.items():
-            yield Watch(
-                resource=name,
-                state=reflector.state,
-                age=reflector.age,
-                requests=reflector.requests,
-                relists=reflector.relists,
-                failures=reflector.failures,
-                events=dict(reflector.store.events),
-                bad_lines=reflector.bad_lines,
-                bad_objects=reflector.store.bad_objects,
-                broken=len(reflector.store.broken),
-                problem=reflector.problem or self._client.problem,
-            )
+        for each in self._watched:
+            yield each.watch(self._client.problem)
 
     def waits_for(self) -> str:
         """Return a text about resources that are not listed yet; empty if all are listed."""
-        waiting = [each for each in self._reflectors.values() if not each.settled.is_set()]
+        waiting = [each for each in self._watched if not each.settled]
         if not waiting:
             return ""
         why = next((each.problem for each in waiting if each.problem), self._client.problem)
-        titles = ", ".join(sorted({each.resource.title for each in waiting}))
+        titles = ", ".join(sorted({each.title for each in waiting}))
         return f"waiting for the API server's {titles}" + (f": {why}" if why else "")
 
     async def _make_inventories(self) -> None:
-        for reflector in self._reflectors.values():
-            await reflector.settled.wait()
+        for each in self._watched:
+            await each.settle()
         loop = asyncio.get_running_loop()
         while True:
             self._due.clear()
@@ -142,24 +138,24 @@ class KubernetesInventory:
                 continue
 
     async def _make(self) -> None:
-        current = _current(self._reflectors, self._due.set)
-        objects = {
-            name: dict(reflector.objects)
-            for name, reflector in self._reflectors.items()
-            if reflector.state is not WatchState.NOT_INSTALLED
-            and (reflector.objects or reflector.state is not WatchState.FORBIDDEN)
-        }
+        current = _current(self._watched, self._due.set)
+        objects: dict[str, Mapping[str, object]] = {}
+        for each in self._watched:
+            seen = each.objects()
+            if seen is not None:
+                objects[each.wanted.name] = seen
+        if self._previous is None:
+            _check_scope(self._scope, objects)
         identity = await self._identify(Found(objects))
         made = await asyncio.to_thread(self._inventory, objects, identity)
         if made != self._previous:
             self._previous = made
             await self._publish(made)
-        for wanted in RESOURCES:
-            reflector = self._reflectors[wanted.name]
-            if current.get(wanted.name) == reflector.failures:
-                reflector.freshness.recovered()
-                if wanted.decides:
-                    self._recovered(wanted.name)
+        for each in self._watched:
+            if current.get(each.wanted.name) == each.failures:
+                each.recovered()
+                if each.wanted.decides:
+                    self._recovered(each.wanted.name)
 
     def _inventory(self, objects: Objects, identity: Identity) -> Discovered:
         made = inventory(
@@ -172,9 +168,9 @@ class KubernetesInventory:
         return made.with_findings(self._broken())
 
     def _broken(self) -> Iterator[Finding]:
-        for reflector in self._reflectors.values():
-            for name, why in list(reflector.store.broken.items()):
-                yield Finding(FindingKind.BROKEN_OBJECT, f"{reflector.resource.title} {name}", why)
+        for each in self._watched:
+            for name, why in each.broken():
+                yield Finding(FindingKind.BROKEN_OBJECT, f"{each.title} {name}", why)
 
     async def _identify(self, found: Found) -> Identity:
         if self._identity is None:
@@ -205,11 +201,7 @@ class KubernetesInventory:
         except IdentityError as error:
             if self._identity is not None:
                 return self._identity
-            hidden = [
-                each.problem
-                for each in self._reflectors.values()
-                if each.state is WatchState.FORBIDDEN
-            ]
+            hidden = [each.problem for each in self._watched if each.state is WatchState.FORBIDDEN]
             raise IdentityError("; ".join([str(error), *hidden])) from error
 
     async def _own_annotations(self) -> Mapping[str, str]:
@@ -225,8 +217,20 @@ class KubernetesInventory:
         return {key: value for key, value in notes.items() if isinstance(value, str)}
 
 
+def _check_scope(scope: Scope, objects: Objects) -> None:
+    """Refuse a scope without Submariner's objects: each cluster would count as connected."""
+    kinds = [each.name for each in RESOURCES if each.home == Home.SUBMARINER]
+    seen = [objects[name] for name in kinds if name in objects]
+    if scope.namespaces and seen and not any(seen):
+        msg = (
+            f"inventory.kubernetes.submariner_namespace: Submariner is installed, but none of its "
+            f"objects is in {scope.submariner}; name its namespace, or write null if it is not used"
+        )
+        raise UnseenSubmarinerError(msg)
+
+
 def _current(
-    reflectors: Mapping[str, Reflector[Kept]], look_again: Callable[[], None]
+    watched: Iterable[WatchedResource], look_again: Callable[[], None]
 ) -> Mapping[str, int]:
     """
     Return the resources that were stale, and of which all objects of now are known.
@@ -235,22 +239,10 @@ def _current(
     is called once another resource may have caught up.
     """
     current = {}
-    for name, reflector in reflectors.items():
-        left = reflector.freshness.left
-        if reflector.freshness.stale_since is None or left is None:
-            continue
+    for each in watched:
+        left = each.left() if each.stale else None
         if left:
             asyncio.get_running_loop().call_later(left, look_again)
-        else:
-            current[name] = reflector.failures
+        elif left is not None:
+            current[each.wanted.name] = each.failures
     return current
-
-
-def _resource(wanted: Wanted) -> Resource:
-    return Resource(
-        group=wanted.group,
-        version=wanted.versions[0],
-        older=wanted.versions[1:],
-        plural=wanted.plural,
-        label_selector=wanted.label_selector,
-    )

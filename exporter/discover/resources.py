@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from enum import Flag, auto
 from typing import TypeVar
 
 from exporter.apiserver.json_fields import Json
@@ -26,6 +27,38 @@ Objects = Mapping[str, Mapping[str, object]]
 have is absent."""
 
 
+class Home(Flag):
+    """Where the objects of a resource are."""
+
+    CLUSTER = auto()
+    """In no namespace."""
+    SERVICES = auto()
+    """In the namespaces of services."""
+    SUBMARINER = auto()
+    """In the namespace that Submariner runs in."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """The namespaces that are read. Without any, objects of all namespaces are read."""
+
+    namespaces: tuple[str, ...] = ()
+    """Those of services."""
+    submariner: str | None = None
+    """That of Submariner; None where it is not installed. It counts only beside others."""
+
+    def of(self, wanted: "Wanted") -> tuple[str | None, ...]:
+        """Return the namespaces to list and watch *wanted* in; None stands for all at once."""
+        if not self.namespaces or Home.CLUSTER in wanted.home:
+            return (None,)
+        services = self.namespaces if Home.SERVICES in wanted.home else ()
+        of_submariner = Home.SUBMARINER in wanted.home and self.submariner is not None
+        return tuple(dict.fromkeys((*services, *((self.submariner,) if of_submariner else ()))))
+
+
+EVERYWHERE = Scope()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
     """A resource to list and watch in the local cluster."""
@@ -35,6 +68,7 @@ class Wanted:
     versions: tuple[str, ...]
     """In the order of preference."""
     plural: str
+    home: Home = Home.SERVICES
     label_selector: str | None = None
     decides: bool = True
     """Whether a verdict may follow from a change of it."""
@@ -59,6 +93,8 @@ RESOURCES = (
         group="multicluster.x-k8s.io",
         versions=("v1beta1", "v1alpha1"),
         plural="serviceimports",
+        # Up to 0.14, Lighthouse keeps them beside itself.
+        home=Home.SERVICES | Home.SUBMARINER,
         parse=parse_import,
     ),
     Wanted(
@@ -88,18 +124,27 @@ RESOURCES = (
         group="discovery.k8s.io",
         versions=("v1",),
         plural="endpointslices",
+        # The replicas of Lighthouse are found by slices, too.
+        home=Home.SERVICES | Home.SUBMARINER,
         label_selector="kubernetes.io/service-name",
         parse=parse_local_slice,
     ),
     Wanted(name="services", group="", versions=("v1",), plural="services", parse=parse_service),
     Wanted(
-        name="nodes", group="", versions=("v1",), plural="nodes", decides=False, parse=parse_node
+        name="nodes",
+        group="",
+        versions=("v1",),
+        plural="nodes",
+        home=Home.CLUSTER,
+        decides=False,
+        parse=parse_node,
     ),
     Wanted(
         name="gateways",
         group="submariner.io",
         versions=("v1",),
         plural="gateways",
+        home=Home.SUBMARINER,
         parse=parse_gateway,
     ),
     Wanted(
@@ -107,6 +152,7 @@ RESOURCES = (
         group="submariner.io",
         versions=("v1",),
         plural="clusters",
+        home=Home.SUBMARINER,
         parse=parse_member,
     ),
     Wanted(
@@ -114,6 +160,7 @@ RESOURCES = (
         group="submariner.io",
         versions=("v1",),
         plural="endpoints",
+        home=Home.SUBMARINER,
         parse=parse_tunnel_end,
     ),
     Wanted(
@@ -121,6 +168,7 @@ RESOURCES = (
         group="submariner.io",
         versions=("v1alpha1",),
         plural="submariners",
+        home=Home.SUBMARINER,
         decides=False,
         parse=parse_submariner,
     ),

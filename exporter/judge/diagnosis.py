@@ -11,6 +11,7 @@ ApiObject = dict[str, Any]
 MCS = "multicluster.x-k8s.io"
 MCS_KINDS = ("serviceexports", "serviceimports")
 SUBMARINER_KINDS = ("clusters", "endpoints", "gateways", "submariners")
+IN_NAMESPACE = " in "
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,10 @@ class ClusterRead:
     unread: str
     """Why the versions could not be read; empty if they were read."""
     missing: tuple[str, ...] | None
-    """Verb and resource of rights that `run` needs and does not have; None if not checked."""
+    """
+    Rights that `run` needs and does not have; None if not checked. Each is verb and resource, with
+    IN_NAMESPACE before the namespace if it is for one only.
+    """
     unsure: tuple[str, ...] = ()
     """Rights that `run` does not have, for resources that may not be installed."""
     rights_unread: str = ""
@@ -95,7 +99,7 @@ def _rights(cluster: ClusterRead) -> Iterator[CheckLine]:
     if cluster.missing is None:
         yield _unread("rights", cluster.rights_unread)
     elif cluster.missing:
-        text = f"may not {', '.join(cluster.missing)}; grant them in a ClusterRole"
+        text = f"may not {', '.join(cluster.missing)}; grant them in {_roles(cluster.missing)}"
         yield CheckLine(Level.FAIL, "rights", text)
     elif cluster.unsure:
         text = (
@@ -105,6 +109,14 @@ def _rights(cluster: ClusterRead) -> Iterator[CheckLine]:
         yield CheckLine(Level.OK, "rights", text)
     else:
         yield CheckLine(Level.OK, "rights", "all that run needs")
+
+
+def _roles(missing: tuple[str, ...]) -> str:
+    """Return what kind of role grants these rights."""
+    named = [IN_NAMESPACE in each for each in missing]
+    if all(named):
+        return "Roles of these namespaces"
+    return "a ClusterRole" + (", or in a Role of the namespace that is named" if any(named) else "")
 
 
 def _dns(dns: Dns, domain: str) -> Iterator[CheckLine]:

@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from exporter.discover.parse_submariner import LIGHTHOUSE_DNS, OPERATOR_NAMESPACE
-from exporter.discover.resources import RESOURCES
+from exporter.discover.resources import RESOURCES, Scope
 from tests.fakes.charts import MATRIX, NODE_LOGS, NODE_LOGS_BY_POD, ROOT, objects, one
 
 pytestmark = pytest.mark.slow
@@ -35,6 +35,10 @@ LEASE = {
     ("coordination.k8s.io", "leases", "update", "clusterset-exporter"),
     ("coordination.k8s.io", "leases", "create", None),
 }
+REVIEWS = {
+    ("authentication.k8s.io", "tokenreviews", "create", None),
+    ("authorization.k8s.io", "subjectaccessreviews", "create", None),
+}
 NUMBER = ("apps", "statefulsets", "get", "clusterset-exporter")
 
 
@@ -64,7 +68,8 @@ def check_small(found):
     for group, resource, verb, _ in found:
         assert "*" not in {group, resource, verb}
         lease = resource == "leases" and verb in {"create", "update"}
-        assert lease or verb in {"get", "list", "watch"}
+        review = (group, resource, verb, None) in REVIEWS
+        assert lease or review or verb in {"get", "list", "watch"}
         assert resource != "secrets"
 
 
@@ -87,6 +92,104 @@ def test_what_check_may_see_on_top_is_in_two_namespaces_and_read_only():
     }
 
 
+@pytest.mark.parametrize(
+    ("values", "read"),
+    [
+        ({"config": {"logs": []}}, False),
+        ({"config": {"logs": [{"syslog": "udp://127.0.0.1:1", "service": "a/b"}]}}, False),
+        ({"config": {"logs": [{"pods": {"limit": 5}}]}, "podLogs": {"enabled": False}}, True),
+        ({"config": {"logs": [{"pods": {}}]}, **NODE_LOGS}, True),
+    ],
+)
+def test_logs_may_be_read_only_where_the_configuration_reads_them(values, read):
+    assert of(values, "ClusterRole") == (WATCHED | LOGS if read else WATCHED)
+
+
+def in_namespaces(values):
+    """Return the rights that each account has in each namespace, by bindings of that namespace."""
+    found = objects(values)
+    given = {}
+    for each in found:
+        where = each["metadata"].get("namespace")
+        if each["kind"] == "RoleBinding":
+            (role,) = [
+                role
+                for role in found
+                if role["kind"] == "Role"
+                and role["metadata"]["name"] == each["roleRef"]["name"]
+                and role["metadata"]["namespace"] == where
+            ]
+            for subject in each["subjects"]:
+                key = (subject["name"], where)
+                given[key] = given.get(key, set()) | rights([role])
+    return given
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "two namespaces",
+        "two namespaces without Submariner",
+        "two namespaces on nodes and by Karmada",
+    ],
+)
+def test_roles_of_some_namespaces_are_what_is_watched_there(name):
+    values = MATRIX[name]
+    submariner = values.get("submarinerNamespace", OPERATOR_NAMESPACE) or None
+    scope = Scope(namespaces=tuple(values["watchNamespaces"]), submariner=submariner)
+    assert of(values, "ClusterRole") == {("", "nodes", verb, None) for verb in ("list", "watch")}
+    watched = {}
+    for each in RESOURCES:
+        for namespace in scope.of(each):
+            for verb in ("list", "watch"):
+                watched.setdefault(namespace, set()).add((each.group, each.plural, verb, None))
+    for namespace in values.get("podLogs", {}).get("namespaces", values["watchNamespaces"]):
+        watched[namespace] |= LOGS
+    del watched[None]
+    given = in_namespaces(values)
+    exporter = {where: has for (who, where), has in given.items() if who == "clusterset-exporter"}
+    assert exporter.pop("clusterset-exporter") == {OWN, *LEASE}
+    assert exporter == watched
+
+
+def test_on_nodes_the_same_namespaces_are_read_and_no_log_from_the_api_server():
+    given = in_namespaces(MATRIX["two namespaces on nodes and by Karmada"])
+    on_nodes = "clusterset-exporter-node-logs"
+    has = {where: has for (who, where), has in given.items() if who == on_nodes}
+    assert has.keys() == {"shop", "submariner-operator", on_nodes}
+    assert ("", "pods", "get", None) in has["shop"]
+    assert ("", "pods/log", "get", None) not in has["shop"]
+
+
+def test_karmada_spreads_the_roles_of_each_namespace():
+    found = objects(MATRIX["two namespaces on nodes and by Karmada"])
+    policy = one(found, "ClusterPropagationPolicy", "clusterset-exporter")
+    spread = {
+        (each["kind"], each.get("namespace"), each["name"])
+        for each in policy["spec"]["resourceSelectors"]
+        if "name" in each
+    }
+    kinds = {"Role", "RoleBinding"}
+    names = {
+        (each["kind"], each["metadata"].get("namespace"), each["metadata"]["name"])
+        for each in found
+        if each["kind"] in kinds
+    }
+    outside = {name for name in names if name[1] in {"shop", "submariner-operator"}}
+    assert outside
+    assert outside <= spread
+    assert {name for name in spread if name[0] in kinds} == outside
+
+
+def test_tokens_may_be_reviewed_only_where_that_is_asked_for():
+    values = MATRIX["tokens"]
+    assert of(values, "ClusterRole") == WATCHED | REVIEWS
+    assert of({"web": {"secrets": ["web"]}}, "ClusterRole") == WATCHED | LOGS
+    binding = one(objects(values), "ClusterRoleBinding", "clusterset-exporter-reviews")
+    names = [each["name"] for each in binding["subjects"]]
+    assert names == ["clusterset-exporter", "clusterset-exporter-node-logs"]
+
+
 def test_logs_of_some_namespaces_only():
     found = objects({"podLogs": {"namespaces": ["shop", "nginx-test"]}})
     role = "clusterset-exporter-pod-logs"
@@ -101,7 +204,11 @@ def test_each_binding_joins_what_exists(values):
     for each in found:
         if not each["kind"].endswith("Binding"):
             continue
-        one(found, each["roleRef"]["kind"], each["roleRef"]["name"])
+        kind, where = each["roleRef"]["kind"], each["metadata"].get("namespace")
+        there = [
+            role for role in found if kind != "Role" or role["metadata"].get("namespace") == where
+        ]
+        one(there, kind, each["roleRef"]["name"])
         for subject in each["subjects"]:
             account = one(found, "ServiceAccount", subject["name"])
             assert account["metadata"]["namespace"] == subject["namespace"]

@@ -115,6 +115,18 @@ def test_monitors_are_told_how_to_come_in():
     assert endpoint == {"port": "metrics", "interval": "30s"}
 
 
+def test_a_service_monitor_sends_the_token_of_prometheus_unless_it_is_given_another():
+    token = "/var/run/secrets/kubernetes.io/serviceaccount/token"
+    values = MATRIX["tokens"]
+    (endpoint,) = one(objects(values), "ServiceMonitor")["spec"]["endpoints"]
+    assert endpoint["bearerTokenFile"] == token
+    own = {"authorization": {"credentials": {"name": "scrape", "key": "token"}}}
+    values = values | {"web": values["web"] | {"scrape": own}}
+    (endpoint,) = one(objects(values), "ServiceMonitor")["spec"]["endpoints"]
+    assert "bearerTokenFile" not in endpoint
+    assert endpoint["authorization"] == own["authorization"]
+
+
 def test_annotations_name_the_scheme():
     def annotations(web):
         metadata = one(objects({"web": web}), "Deployment")["spec"]["template"]["metadata"]

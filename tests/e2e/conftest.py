@@ -42,29 +42,31 @@ class RealAccess(Access):
         await asyncio.to_thread(self.servers.compact)
 
     async def grant(self, *rules):
-        """Allow the exporter these (verb, resource) of any group, and nothing else."""
-        rows = [{"apiGroups": ["*"], "verbs": [v], "resources": [r]} for v, r in rules]
+        """
+        Allow the exporter these rules, and nothing else.
+
+        A rule is (verb, resource) of any group; with a namespace as its third part it is for that.
+        """
+        for namespace in {rule[2] for rule in {*rules, *self._granted} if len(rule) > 2}:
+            await self._bind([rule for rule in rules if rule[2:] == (namespace,)], namespace)
+        await self._bind([rule for rule in rules if len(rule) == 2], None)
+        await self._in_effect(set(rules))
+
+    async def _bind(self, rules, namespace):
+        base = f"{RBAC}/namespaces/{namespace}" if namespace else RBAC
+        kind = "Role" if namespace else "ClusterRole"
+        rows = [{"apiGroups": ["*"], "verbs": [v], "resources": [r]} for v, r, *_ in rules]
         role = {"metadata": {"name": "exporter-test"}, "rules": rows}
-        await self._apply(f"{RBAC}/clusterroles", role)
+        await self._apply(f"{base}/{kind.lower()}s", role)
+        group = "rbac.authorization.k8s.io"
         await self._apply(
-            f"{RBAC}/clusterrolebindings",
+            f"{base}/{kind.lower()}bindings",
             {
                 "metadata": {"name": "exporter-test"},
-                "roleRef": {
-                    "apiGroup": "rbac.authorization.k8s.io",
-                    "kind": "ClusterRole",
-                    "name": "exporter-test",
-                },
-                "subjects": [
-                    {
-                        "kind": "User",
-                        "name": USERS[EXPORTER],
-                        "apiGroup": "rbac.authorization.k8s.io",
-                    }
-                ],
+                "roleRef": {"apiGroup": group, "kind": kind, "name": "exporter-test"},
+                "subjects": [{"kind": "User", "name": USERS[EXPORTER], "apiGroup": group}],
             },
         )
-        await self._in_effect(set(rules))
 
     async def account(self, name, *paths):
         """Make an account that may get these paths; return a token of it."""
@@ -89,9 +91,10 @@ class RealAccess(Access):
         known, self._granted = self._granted, rules
         async with self.client(EXPORTER) as client:
 
-            async def holds(verb, resource):
+            async def holds(verb, resource, namespace=""):
                 name, _, sub = resource.partition("/")
-                return await client.may(verb, name, sub=sub) is ((verb, resource) in rules)
+                wanted = bool({(verb, resource), (verb, resource, namespace)} & rules)
+                return await client.may(verb, name, sub=sub, namespace=namespace) is wanted
 
             for each in known | rules:
                 await until(lambda each=each: holds(*each), within=LIMIT)

@@ -49,7 +49,8 @@ class ApiServer:
         asked: All requests, in order.
         faults: See `tests.fakes.apifaults`; the first that matches a request is done to it.
         tokens: Who bears which; empty if anybody may come.
-        rules: Per user, the (verb, resource) it may; None in place of the set: all.
+        rules: Per user, the (verb, resource) it may, or (verb, resource, namespace); None in place
+            of the set: all.
         urls: Per user, the (verb, path) without a resource that it may.
         bookmarks: Seconds between bookmarks; None for one before the end of a busy watch.
     """
@@ -93,16 +94,16 @@ class ApiServer:
             raise RefusedError(401, "Unauthorized", "Unauthorized")
         return self.tokens[token]
 
-    def may(self, user, verb, resource):
+    def may(self, user, verb, resource, namespace):
         rules = self.rules.get(user)
-        return rules is None or (verb, resource) in rules
+        return rules is None or bool({(verb, resource), (verb, resource, namespace)} & set(rules))
 
     async def _answer(self, asked, request, user):
         if asked.plural == SSAR and asked.verb == "create":
             return self._review(await request.json(), user)
         if asked.api_version and not asked.plural:
             return self._resources(asked)
-        if not self.may(user, asked.verb, asked.resource):
+        if not self.may(user, asked.verb, asked.resource, asked.namespace):
             message = (
                 f"{asked.plural}{'.' if asked.group else ''}{asked.group} is forbidden: "
                 f'User "{user}" cannot {asked.verb} resource "{asked.resource}" '
@@ -132,7 +133,7 @@ class ApiServer:
         wanted = body["spec"]["resourceAttributes"]
         sub = wanted.get("subresource")
         resource = f"{wanted['resource']}{f'/{sub}' if sub else ''}"
-        allowed = self.may(user, wanted["verb"], resource)
+        allowed = self.may(user, wanted["verb"], resource, wanted.get("namespace"))
         return web.json_response(body | {"status": {"allowed": allowed}}, status=201)
 
     async def _document(self, asked, request, kind):

@@ -86,6 +86,23 @@ MATRIX = {
     "node logs by pod": NODE_LOGS_BY_POD,
     "no pod logs": {"podLogs": {"enabled": False}},
     "pod logs of two namespaces": {"podLogs": {"namespaces": ["shop", "nginx-test"]}},
+    "two namespaces": {"watchNamespaces": ["shop", "nginx-test"]},
+    "two namespaces without Submariner": {
+        "watchNamespaces": ["shop", "nginx-test"],
+        "submarinerNamespace": "",
+        "podLogs": {"namespaces": ["shop"]},
+    },
+    "two namespaces on nodes and by Karmada": {
+        "watchNamespaces": ["shop", "submariner-operator"],
+        "karmada": {"enabled": True},
+        "config": {"logs": [{"pods": {}}]},
+        **NODE_LOGS_BY_POD,
+    },
+    "tokens": {
+        "web": {"secrets": ["web"], "tls": True, "kubernetes": True},
+        "serviceMonitor": {"enabled": True},
+        **NODE_LOGS,
+    },
     "a key that is there": {"probeKey": {"existingSecret": "mine"}, **NODE_LOGS},
     "a key that is made": {"probeKey": {"create": True}, **NODE_LOGS},
     "a cluster by name": {"cluster": "east", "config": {"probe": {"interval": "30s"}}},

@@ -11,7 +11,7 @@ from exporter.apiserver.open_client import open_client
 from exporter.commands.check import diagnose
 from exporter.commands.check import service as check
 from exporter.commands.check.watch import Watched, time_of_day, watch_service
-from exporter.commands.load import RuntimeConfig
+from exporter.commands.load import RuntimeConfig, scope_of
 from exporter.config.label_selector import Selection
 from exporter.config.settings import KubernetesSettings
 from exporter.config.yaml_reader import SettingsError
@@ -165,6 +165,7 @@ def _discovery(client: ApiClient, loaded: RuntimeConfig, newest: _Newest) -> Kub
         setting=loaded.local,
         config_map=wanted.config_map,
         selection=Selection(namespaces=wanted.namespaces, labels=wanted.requirements()),
+        scope=scope_of(wanted),
         unix=time.time,
         changed=newest.take,
     )

@@ -6,11 +6,12 @@ from typing import NamedTuple
 
 from exporter.apiserver.client import ApiClient
 from exporter.apiserver.errors import ApiError, ErrorKind
-from exporter.commands.load import RuntimeConfig
+from exporter.commands.load import RuntimeConfig, scope_of
+from exporter.config.settings import KubernetesSettings
 from exporter.discover.findings import Finding as Noticed
 from exporter.discover.parse_submariner import LIGHTHOUSE_DNS, OPERATOR_NAMESPACE
 from exporter.discover.resources import RESOURCES
-from exporter.judge.diagnosis import ClusterRead, Dns, ObjectRead
+from exporter.judge.diagnosis import IN_NAMESPACE, ClusterRead, Dns, ObjectRead
 from exporter.model.clusterset import Inventory, Profile
 
 WITHIN = 10.0
@@ -53,7 +54,7 @@ async def read_cluster(
         unsure=unsure,
         rights_unread=rights_unread,
         noticed=tuple(sorted((each.about, each.text) for each in noticed)),
-        dns=await _dns(client) if inventory.profile is Profile.SUBMARINER else None,
+        dns=await _dns(client, loaded) if inventory.profile is Profile.SUBMARINER else None,
     )
 
 
@@ -77,16 +78,23 @@ def _needed(
     client: ApiClient, loaded: RuntimeConfig, served: set[str], unread: set[str]
 ) -> Iterator[Right]:
     """Yield the rights that `run` needs for the resources that this cluster has, or may have."""
-    wanted = dict.fromkeys((each.group, each.plural) for each in RESOURCES)
-    for group, plural in wanted:
+    kubernetes = loaded.settings.inventory.kubernetes or KubernetesSettings()
+    scope = scope_of(kubernetes)
+    wanted = dict.fromkeys(
+        (each.group, each.plural, namespace or "")
+        for each in RESOURCES
+        for namespace in scope.of(each)
+    )
+    for group, plural, namespace in wanted:
         if group in unread or (f"{plural}.{group}" if group else plural) in served:
-            yield from (Right(verb, group, plural) for verb in ("list", "watch"))
-    if any(source.pods is not None or source.by_pod for source in loaded.logs):
-        yield Right("get", "", "pods")
-    if any(source.pods is not None for source in loaded.logs):
-        yield Right("get", "", "pods", "log")
-    kubernetes = loaded.settings.inventory.kubernetes
-    if kubernetes is not None and kubernetes.lease is not None:
+            for verb in ("list", "watch"):
+                yield Right(verb, group, plural, namespace=namespace)
+    for namespace in kubernetes.watch_namespaces or ("",):
+        if any(source.pods is not None or source.by_pod for source in loaded.logs):
+            yield Right("get", "", "pods", namespace=namespace)
+        if any(source.pods is not None for source in loaded.logs):
+            yield Right("get", "", "pods", "log", namespace)
+    if kubernetes.lease is not None:
         lease = Right("create", "coordination.k8s.io", "leases", "", client.namespace)
         # A rule cannot name an object that does not exist yet.
         yield lease
@@ -117,12 +125,16 @@ def _title(right: Right) -> str:
     sub = f"/{right.sub}" if right.sub else ""
     group = f".{right.group}" if right.group else ""
     name = f" {right.name}" if right.name else ""
-    where = f" in {right.namespace}" if right.namespace else ""
+    where = f"{IN_NAMESPACE}{right.namespace}" if right.namespace else ""
     return f"{right.verb} {right.plural}{sub}{group}{name}{where}"
 
 
-async def _dns(client: ApiClient) -> Dns:
-    namespace = await _submariner_namespace(client)
+async def _dns(client: ApiClient, loaded: RuntimeConfig) -> Dns:
+    kubernetes = loaded.settings.inventory.kubernetes
+    if kubernetes is not None and kubernetes.watch_namespaces:
+        namespace = kubernetes.submariner_namespace or OPERATOR_NAMESPACE
+    else:
+        namespace = await _submariner_namespace(client)
     base = f"/api/v1/namespaces/{namespace}"
     system = "/api/v1/namespaces/kube-system/configmaps"
     cache = "/apis/apps/v1/namespaces/kube-system/daemonsets/node-local-dns"

@@ -16,6 +16,7 @@ from exporter.accesslog.sink import Sink
 from exporter.accesslog.source import LogSource
 from exporter.apiserver.client import ApiClient
 from exporter.apiserver.lease import Election
+from exporter.commands.load import scope_of
 from exporter.commands.run.stages import Stage
 from exporter.config.label_selector import Selection
 from exporter.config.settings import KubernetesSettings
@@ -193,6 +194,7 @@ class LocalCluster:
             setting=setting,
             config_map=wanted.config_map,
             selection=selection,
+            scope=scope_of(wanted),
             unix=time.time,
             changed=self._discovered,
             became_stale=self._staleness.became_stale,

@@ -57,9 +57,42 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace 
 {{- if .Values.web.tls }}true{{ end -}}
 {{- end }}
 
-{{- /* True, or nothing. */}}
+{{- /* True, or nothing: whether the chart itself asks for logs of pods. */}}
 {{- define "clusterset-exporter.podLogs" -}}
 {{- if and .Values.podLogs.enabled (not .Values.nodeLogs.enabled) }}true{{ end -}}
+{{- end }}
+
+{{- /* True, or nothing: whether the whole configuration asks for logs of pods. */}}
+{{- define "clusterset-exporter.readsPodLogs" -}}
+{{- range (include "clusterset-exporter.config" . | fromYaml).logs }}{{ if hasKey . "pods" }}true{{ end }}{{ end -}}
+{{- end }}
+
+{{- /* Namespaces with pods whose logs are read, as a JSON list; an empty one stands for all. */}}
+{{- define "clusterset-exporter.podLogNamespaces" -}}
+{{- toJson (.Values.podLogs.namespaces | default .Values.watchNamespaces) -}}
+{{- end }}
+
+{{- /* Namespaces with a Role for discovery, as a JSON list; an empty one stands for a ClusterRole. */}}
+{{- define "clusterset-exporter.scope" -}}
+{{- $submariner := ternary (list .Values.submarinerNamespace) list (and (ne .Values.submarinerNamespace "") (not (empty .Values.watchNamespaces))) -}}
+{{- toJson (concat .Values.watchNamespaces $submariner | uniq) -}}
+{{- end }}
+
+{{- /* True, or nothing. */}}
+{{- define "clusterset-exporter.reviewsTokens" -}}
+{{- if and .Values.web.kubernetes (not .Values.web.secrets) -}}
+{{- fail "web.kubernetes without web.secrets; name the Secret with web.yaml, which contains kubernetes: {}" -}}
+{{- end -}}
+{{- if .Values.web.kubernetes }}true{{ end -}}
+{{- end }}
+
+{{- /* The accounts that need the rights of discovery and of reviews. */}}
+{{- define "clusterset-exporter.accounts" -}}
+{{- $name := include "clusterset-exporter.fullname" . -}}
+- {kind: ServiceAccount, name: {{ $name }}, namespace: {{ .Release.Namespace }}}
+{{- if .Values.nodeLogs.enabled }}
+- {kind: ServiceAccount, name: {{ $name }}-node-logs, namespace: {{ .Values.nodeLogs.namespace }}}
+{{- end }}
 {{- end }}
 
 {{- /* True, or nothing. */}}
@@ -71,6 +104,10 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace 
 {{- $name := include "clusterset-exporter.fullname" . -}}
 {{- $kubernetes := dict "config_map" $name -}}
 {{- if eq (int .Values.shards) 1 }}{{ $_ := set $kubernetes "lease" $name }}{{ end -}}
+{{- if .Values.watchNamespaces }}
+{{- $_ := set $kubernetes "watch_namespaces" .Values.watchNamespaces }}
+{{- $_ := set $kubernetes "submariner_namespace" (ternary .Values.submarinerNamespace nil (ne .Values.submarinerNamespace "")) }}
+{{- end -}}
 {{- $made := dict "inventory" (dict "kubernetes" $kubernetes) -}}
 {{- if include "clusterset-exporter.podLogs" . }}{{ $_ := set $made "logs" (list (dict "pods" dict)) }}{{ $_ := set $made "state_directory" "/var/lib/clusterset-exporter" }}{{ end -}}
 {{- if include "clusterset-exporter.probeKey" . }}{{ $_ := set $made "probe_key_file" "/etc/clusterset-exporter-key/key" }}{{ end -}}
