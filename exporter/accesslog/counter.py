@@ -6,22 +6,15 @@ tuples. If there are as many tuples as line feeds, each tuple is one line. Else 
 joined with the next, and the block is read again line by line.
 """
 
-from collections.abc import Callable
 from operator import itemgetter
 
-from exporter.accesslog.formats.log_format import FIELDS, PROBE, LogFormat
+from exporter.accesslog.formats.log_format import FIELDS, LogFormat
 from exporter.accesslog.line_times import MAX_KEY, MAX_MEMO, Block, LineTimes, SpanOf
-from exporter.model.clusterset import ServiceName
+from exporter.accesslog.special_lines import Row, ServiceOf, SourceOf, SpecialLines, text_of
 from exporter.model.probes import LATENCIES
-from exporter.model.traffic import Client, Hits, LogCounts, ProbeHit
+from exporter.model.traffic import Client, Hits, LogCounts
 
-MAX_USER_AGENT = 512
-_PROBE = PROBE.encode()
 _STAMP = FIELDS.index("stamp")
-SourceOf = Callable[[str, str], str]
-Named = tuple[ServiceName, bool]
-ServiceOf = Callable[[str], Named | None]
-Row = tuple[bytes, ...]
 # requests, failures, bytes, seconds, durations
 _Sums = list[float]
 
@@ -57,6 +50,7 @@ class Counter:
         self._sums: dict[Client, _Sums] = {}
         self._foreign: _Sums = _empty()
         self._memo: dict[object, _Sums] = {}
+        self._special = SpecialLines(self._times, source_of, service_of)
 
     @property
     def shortest(self) -> int:
@@ -70,13 +64,8 @@ class Counter:
     def count(self, block: Block, into: LogCounts | None = None) -> LogCounts:
         """Count a *block* that ends with a line feed; return the counts, or add them to *into*."""
         counts = LogCounts() if into is None else into
-        known = len(counts.probes)
         odd, lines = self._block(block, counts)
-        if new := counts.probes[known:]:
-            moments = self._times.of_texts(block, [hit.user_agent for hit in new])
-            counts.probes[known:] = [
-                hit._replace(at=at) for hit, at in zip(new, moments, strict=True)
-            ]
+        self._special.settle(block, counts)
         counts.read += lines
         counts.access += lines - odd
         if odd < lines:
@@ -124,7 +113,8 @@ class Counter:
         for address, status, size, user_agent, line in rows:
             if user_agent or line:
                 if user_agent:
-                    self._special(address, b"", b"", user_agent, counts)
+                    row = (address, b"", b"", b"", b"", status, size, b"", user_agent)
+                    self._special.add(row, counts)
                 else:
                     other += 1
                 continue
@@ -160,7 +150,8 @@ class Counter:
                 counts.ignored += 1
                 continue
             if agent:
-                self._special(address, forwarded, host, agent, counts)
+                row = (address, forwarded, host, path, stamp, status, size, seconds, agent)
+                self._special.add(row, counts)
                 continue
             key = (address, forwarded, host, span)
             sums = memo.get(key) or self._remember(key, address, forwarded, host, span)
@@ -187,29 +178,16 @@ class Counter:
             return (*matched.groups(b""), b"")
         return (*([b""] * (0 if single is None else single.groups)), line)
 
-    def _special(
-        self, address: bytes, forwarded: bytes, host: bytes, user_agent: bytes, counts: LogCounts
-    ) -> None:
-        if not user_agent.startswith(_PROBE):
-            counts.ignored += 1
-            return
-        named = self._service_of(_text(host))
-        if named is None:
-            counts.foreign += 1
-            return
-        source = self._source_of(_text(address), _text(forwarded))
-        counts.probes.append(ProbeHit(named[0], source, _text(user_agent[:MAX_USER_AGENT])))
-
     def _remember(
         self, key: object, address: bytes, forwarded: bytes, host: bytes, span: float | None
     ) -> _Sums:
         if len(self._memo) >= MAX_MEMO:
             self._memo.clear()
-        named = self._service_of(_text(host))
+        named = self._service_of(text_of(host))
         if named is None:
             sums = self._foreign
         else:
-            source = self._source_of(_text(address), _text(forwarded))
+            source = self._source_of(text_of(address), text_of(forwarded))
             client = Client(named[0], source, named[1], span)
             sums = self._sums.setdefault(client, _empty())
         if len(address) + len(forwarded) + len(host) <= MAX_KEY:
@@ -223,7 +201,3 @@ def _empty() -> _Sums:
 
 def _count_feeds(block: Block) -> int:
     return bytes(block).count(b"\n") if isinstance(block, memoryview) else block.count(b"\n")
-
-
-def _text(raw: bytes) -> str:
-    return raw.decode("ascii", "replace")

@@ -65,13 +65,18 @@ class LineTimes:
             pass
         if len(self._spans) >= MAX_MEMO:
             self._spans.clear()
-        at = self._time(stamp)
-        if at is not None and key[1]:
-            at -= (self.spent.get(seconds) or self.read_spent(seconds))[1]
+        at = self.came(stamp, seconds)
         span = None if at is None or self._span_of is None else self._span_of(at)
         if len(stamp) + len(seconds) <= MAX_KEY:
             self._spans[key] = span
         return span
+
+    def came(self, stamp: bytes, seconds: bytes) -> float | None:
+        """Return the moment of a line with these texts, None if it cannot be told."""
+        at = self._time(stamp)
+        if at is not None and seconds and self._arrives:
+            at -= (self.spent.get(seconds) or self.read_spent(seconds))[1]
+        return at
 
     def note(self, block: Block, counts: LogCounts) -> None:
         """
@@ -90,17 +95,28 @@ class LineTimes:
         ends = (find.search(block), *(tail or list(find.finditer(block)))[-1:])
         self.note_all({matched[1] for matched in ends if matched is not None}, counts)
 
-    def of_texts(self, block: Block, texts: Iterable[str]) -> Iterator[float | None]:
-        """Yield the moments of the lines in *block* that contain *texts*, which come in order."""
+    def of_texts(
+        self, block: Block, texts: Iterable[tuple[bytes, bytes]]
+    ) -> Iterator[float | None]:
+        """
+        Yield the moments of lines in *block*, each byte of which is looked at once.
+
+        Args:
+            block: Whole lines.
+            texts: Of each line something that stands in it, and its request time; in their order.
+        """
         find, whole, begin = self._format.stamp, bytes(block), 0
-        for text in texts:
-            place = whole.find(text.encode(), begin)
+        for text, seconds in texts:
+            place = -1 if find is None or begin < 0 else whole.find(text, begin)
             if find is None or place < 0:
+                # The next one would be looked for in vain as well, through the whole block.
+                begin = -1
                 yield None
                 continue
-            begin = end = whole.find(b"\n", place) + 1
-            matched = find.search(whole, whole.rfind(b"\n", 0, place) + 1, end)
-            yield None if matched is None else self._time(matched[1])
+            start = max(begin, whole.rfind(b"\n", begin, place) + 1)
+            begin = whole.find(b"\n", place) + 1
+            matched = find.search(whole, start, begin)
+            yield None if matched is None else self.came(matched[1], seconds)
 
     def note_all(self, stamps: set[bytes], counts: LogCounts) -> None:
         """Note the first and the last moment of lines with these time stamps."""

@@ -19,6 +19,7 @@ from exporter.discover.resources import Scope
 from exporter.discover.static import read_inventory
 from exporter.files.small_file import read_text
 from exporter.model.probes import Record
+from exporter.probe.keys import parse_keys
 from exporter.probe.nameservers import system_resolvers
 from exporter.probe.plan import ProbePlan
 from exporter.probe.resolve import Server
@@ -86,7 +87,7 @@ def load(path: Path | None, cluster: str | None) -> RuntimeConfig:
 
 def probe_plan(settings: Settings, source: str) -> ProbePlan:
     """
-    Cut the plan of the probes from *settings*; reads the key, certificates and resolv.conf.
+    Cut the plan of the probes from *settings*; reads the keys, certificates and resolv.conf.
 
     Args:
         settings: The configuration.
@@ -107,7 +108,7 @@ def probe_plan(settings: Settings, source: str) -> ProbePlan:
         follow_resolv_conf=not probe.resolvers,
         lighthouse=None if isinstance(given, str) else _servers(given),
         source=None if address is None else address.address,
-        key=_key(settings.probe_key_file),
+        keys=_keys(settings.probe_key_file),
         tls={each: _tls_context(source, each) for each in probe.tls_configs()},
         timeout=probe.timeout,
         pace=Pace(
@@ -125,14 +126,11 @@ def _servers(given: tuple[HostPort, ...]) -> tuple[Server, ...]:
     return tuple(Server(*each.pair) for each in given)
 
 
-def _key(file: str | None) -> bytes | None:
+def _keys(file: str | None) -> tuple[bytes, ...]:
     if file is None:
-        return None
-    key = read_text(Path(file)).strip().encode()
-    if not key:
-        msg = f"{file}: is empty; write the key that all exporters share"
-        raise SettingsError(msg)
-    return key
+        return ()
+    text = read_text(Path(file), wanted="a file with one key a line")
+    return parse_keys(text, source=file)
 
 
 def _tls_context(source: str, wanted: TlsSettings) -> ssl.SSLContext:

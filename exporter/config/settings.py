@@ -112,7 +112,10 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = default(Duration(600))
     probe_key_file: Annotated[
         str | None,
-        Meta(description="File with the key that signs probes; all exporters use the same key."),
+        Meta(
+            description="File with the keys of probes, one a line, the same for all exporters. "
+            "The first one signs, all are valid."
+        ),
     ] = None
     limits: LimitSettings = LimitSettings()
     state_directory: Annotated[

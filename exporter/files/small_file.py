@@ -23,9 +23,13 @@ def read_struct(path: Path, kind: type[T], **hooks: Any) -> T:  # noqa: ANN401 -
     return parse_struct(read_text(path), kind, source=str(path), **hooks)
 
 
-def read_text(path: Path) -> str:
+def read_text(path: Path, *, wanted: str = "a YAML file") -> str:
     """
     Return the text of a regular file of at most MAX_BYTES.
+
+    Args:
+        path: The file.
+        wanted: What it should be, for messages.
 
     Raises:
         SettingsError: In one line that names the file.
@@ -35,11 +39,11 @@ def read_text(path: Path) -> str:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(descriptor, "rb") as file:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                msg = f"{path}: is not a regular file; name a YAML file"
+                msg = f"{path}: is not a regular file; name {wanted}"
                 raise SettingsError(msg)
             raw = file.read(MAX_BYTES + 1)
     except OSError as error:
-        msg = f"{path}: {_reason(error)}"
+        msg = f"{path}: {_reason(error, wanted)}"
         raise SettingsError(msg) from error
     if len(raw) > MAX_BYTES:
         msg = f"{path}: is larger than {MAX_BYTES >> 20} MiB; is it the right file?"
@@ -52,11 +56,11 @@ def read_text(path: Path) -> str:
         raise SettingsError(msg) from error
 
 
-def _reason(error: OSError) -> str:
+def _reason(error: OSError, wanted: str) -> str:
     if error.errno == errno.ENOENT:
         return "there is no such file"
     if error.errno == errno.EACCES:
         return f"may not be read by user {os.getuid()}; check its permissions"
     if error.errno == errno.EISDIR:
-        return "is a folder; name a YAML file"
+        return f"is a folder; name {wanted}"
     return error.strerror or str(error)

@@ -369,7 +369,8 @@ CHECKPOINT_FAILURES = counter(
 )
 FORGERIES = counter(
     "clusterset_exporter_probe_forgeries_total",
-    "Log lines that claim to be a probe and are not believed, by reason.",
+    "Requests in logs that claim to be probes and are not believed, by reason. With a probe key "
+    "they are also counted as client requests.",
     "reason",
 )
 SKIPPED = counter(

@@ -1,9 +1,12 @@
 """Sums of client requests and probes in access logs."""
 
+from bisect import bisect_left
 from dataclasses import dataclass, field
+from math import floor
 from typing import NamedTuple
 
 from exporter.model.clusterset import ServiceName
+from exporter.model.probes import LATENCIES
 
 
 class Client(NamedTuple):
@@ -43,14 +46,37 @@ class Hits:
 
 
 class ProbeHit(NamedTuple):
-    """A probe of any exporter, seen in a log."""
+    """A request in a log that claims to be a probe of an exporter."""
 
     service: ServiceName
     source: str
     """The cluster that the client address belongs to."""
     user_agent: str
     at: float | None = None
-    """The time in its line, unix seconds; None if the format has none."""
+    """When it came by its line, unix seconds; None if the format has no time."""
+    pinned: bool = False
+    """The request's Host names the cluster that served it."""
+    failed: bool = False
+    """Answered with 5xx."""
+    bytes: int = 0
+    seconds: float | None = None
+    """How long the request took; None if no time was logged."""
+
+    @property
+    def client(self) -> Client:
+        """Return whose request it was, if it was none of an exporter."""
+        at = None if self.at is None else floor(self.at)
+        return Client(self.service, self.source, self.pinned, at)
+
+    @property
+    def hits(self) -> Hits:
+        """Return it as one request of a client."""
+        hits = Hits(requests=1, failures=int(self.failed), bytes=self.bytes)
+        if self.seconds is not None:
+            hits.seconds = self.seconds
+            hits.durations = [0] * (len(LATENCIES) + 1)
+            hits.durations[bisect_left(LATENCIES, self.seconds)] = 1
+        return hits
 
 
 @dataclass(slots=True)

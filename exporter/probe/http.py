@@ -2,6 +2,7 @@
 
 import re
 import ssl
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic
@@ -175,7 +176,7 @@ async def get(
     *,
     request: Request,
     name: str,
-    user_agent: str,
+    user_agent: Callable[[], str],
     within: float,
     source: Address | None = None,
 ) -> Reply:
@@ -183,13 +184,14 @@ async def get(
     Send *request* to *address* as a client of *name* does, over a new connection.
 
     Takes at most *within* seconds. A failure of the other side is a result, never an exception.
+    *user_agent* is called for each request, because a log should not contain the same probe twice.
     """
     deadline, path = monotonic() + within, request.path
     host = request.host or (name if port == request.default_port else f"{name}:{port}")
     redirects = 0
     while True:
         exchange = _Exchange(address, port, request, host)
-        await exchange.run(path, user_agent, deadline, source)
+        await exchange.run(path, user_agent(), deadline, source)
         seen = exchange.seen
         moved = request.redirects and exchange.took is not None and seen.status in _MOVED
         if not moved:

@@ -2,23 +2,30 @@
 The identity of a probe: the User-Agent that states it, and whether a logged one can be trusted.
 
 Anybody can write a log line. No text from it becomes a label unless the inventory has it, too.
+
+A signature covers the cluster that a probe was sent to, so a probe that was seen in one cluster
+cannot be used in another. The User-Agent does not name that cluster. Whoever reads a log knows its
+own, and checks the signature for it. See docs/decisions/0014-probe-identity.md.
 """
 
 import hmac
 import re
-from collections import OrderedDict
-from collections.abc import Container
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from exporter.model.clusterset import ServiceName
+from exporter.model.clusterset import Inventory, ServiceName
+from exporter.probe.replays import Replays
 
 PRODUCT = "clusterset-exporter/"
+NOWHERE = ""
+"""The destination of a probe to an address that does not show its cluster."""
 MAX_AGE = 300.0
 """The most seconds between a probe and its log line, in both directions, because clocks differ."""
-MAX_REMEMBERED = 65_536
-"""Probes remembered to detect a replay: 200 a second for MAX_AGE. The oldest are dropped first, and
-after that no probe that is as old as a dropped one is accepted."""
+MAX_KEYS = 4
+"""Keys that are valid at once. Each one more makes forged lines more expensive."""
+MAX_SEARCHES = 50
+"""Wrong signatures a second for which it is found out whether they fit another destination."""
 _SIGNATURE = 32
 _NAME = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _FORM = re.compile(
@@ -35,8 +42,12 @@ class Forgery(StrEnum):
     UNKNOWN_CLUSTER = "unknown_cluster"
     TOO_OLD = "too_old"
     FROM_FUTURE = "from_future"
-    REPLAYED = "replayed"
+    UNSIGNED = "unsigned"
+    """It has no signature, although there is a key here."""
     BAD_SIGNATURE = "bad_signature"
+    DESTINATION = "destination"
+    """It was signed with a valid key, and sent to another cluster or to an unknown one."""
+    REPLAYED = "replayed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +57,35 @@ class ProbeIdentity:
     cluster: str
     service: ServiceName
     verified: bool
-    """True if its signature is valid; False if there is no signature, or no key to check it."""
+    """True if its signature is valid; False if there is no key to check it."""
     made: float = field(default=0.0, compare=False)
     """When it was made by the clock of its cluster, unix seconds."""
 
 
 def user_agent(
-    cluster: str, service: ServiceName, *, version: str, key: bytes | None, unix_ms: int, nonce: str
+    cluster: str,
+    service: ServiceName,
+    *,
+    destination: str,
+    version: str,
+    key: bytes | None,
+    unix_ms: int,
+    nonce: str,
 ) -> str:
-    """Return the User-Agent of a probe that *cluster* makes now."""
+    """
+    Return the User-Agent of a probe that *cluster* makes now.
+
+    Args:
+        cluster: The cluster that probes.
+        service: The service that is probed.
+        destination: The cluster that the probe is sent to; NOWHERE if it is not known.
+        version: Of the exporter.
+        key: The key that signs; None for a probe without a signature.
+        unix_ms: The time, milliseconds since 1970.
+        nonce: Makes the probe different from all others of this millisecond.
+    """
     id_ = f"{unix_ms}-{nonce}"
-    signed = "" if key is None else f"; sig={_sign(key, cluster, service, id_)}"
+    signed = "" if key is None else f"; sig={_sign(key, cluster, service, destination, id_)}"
     return f"{PRODUCT}{version} (cluster={cluster}; service={service}; id={id_}{signed})"
 
 
@@ -65,59 +94,80 @@ class IdentityChecker:
     Checks logged User-Agents of probes, and accepts each one once.
 
     Args:
-        key: The key of their signatures; may be replaced.
+        keys: The keys that are valid; empty if signatures cannot be checked. May be replaced.
     """
 
-    def __init__(self, key: bytes | None) -> None:
-        self.key = key
-        self._seen: OrderedDict[str, float] = OrderedDict()
-        self._forgotten = 0.0
+    def __init__(self, keys: Sequence[bytes] = ()) -> None:
+        self.keys = keys
+        self._replays = Replays()
+        self._second, self._searches = 0, 0
 
-    def read(  # noqa: PLR0911 - a return for each reason
-        self, user_agent: str, *, now_unix: float, clusters: Container[str]
+    def read(
+        self, user_agent: str, inventory: Inventory, *, now: float, logged: float | None = None
     ) -> ProbeIdentity | Forgery:
         """
         Return the identity that a logged *user_agent* states, or why it is not accepted.
 
         Args:
             user_agent: As logged.
-            now_unix: Unix seconds.
-            clusters: The clusters that exist.
+            inventory: Names the clusters that exist, and the one that wrote the log.
+            now: Unix seconds.
+            logged: When the line was written, unix seconds; None if it does not tell. A line may
+                be read long after it was written.
         """
         matched = _FORM.fullmatch(user_agent)
         if matched is None:
             return Forgery.MALFORMED
         cluster, id_, made = matched["cluster"], matched["id"], int(matched["ms"]) / 1000
-        service = ServiceName(matched["namespace"], matched["name"])
-        if cluster not in clusters:
+        if cluster not in inventory.clusters:
             return Forgery.UNKNOWN_CLUSTER
-        if made < now_unix - MAX_AGE:
-            return Forgery.TOO_OLD
-        if made > now_unix + MAX_AGE:
-            return Forgery.FROM_FUTURE
-        signed, key = matched["sig"], self.key
-        if key is None or signed is None:
-            verified = False
-        elif hmac.compare_digest(signed, _sign(key, cluster, service, id_)):
-            verified = True
-        else:
-            return Forgery.BAD_SIGNATURE
-        if self._replayed(f"{cluster} {id_}", made):
+        times = (now,) if logged is None else (logged, now)
+        if all(abs(made - each) > MAX_AGE for each in times):
+            return Forgery.TOO_OLD if made < times[0] else Forgery.FROM_FUTURE
+        service = ServiceName(matched["namespace"], matched["name"])
+        if self.keys:
+            forged = self._forged(matched["sig"], (cluster, service, id_), inventory, now)
+            if forged is not None:
+                return forged
+        if not self._replays.is_new(cluster, id_, made, sources=len(inventory.clusters)):
             return Forgery.REPLAYED
-        return ProbeIdentity(cluster, service, verified, made)
+        return ProbeIdentity(cluster, service, bool(self.keys), made)
 
-    def _replayed(self, id_: str, made: float) -> bool:
-        # A probe that may have been dropped from memory counts as seen, so no replay is accepted.
-        if id_ in self._seen or made <= self._forgotten:
-            return True
-        self._seen[id_] = made
-        if len(self._seen) > MAX_REMEMBERED:
-            _, oldest = self._seen.popitem(last=False)
-            self._forgotten = max(self._forgotten, oldest)
-        return False
+    def _forged(
+        self,
+        signature: str | None,
+        signed: tuple[str, ServiceName, str],
+        inventory: Inventory,
+        now: float,
+    ) -> Forgery | None:
+        """Return what is wrong with a signature; None if it is valid here."""
+        if signature is None:
+            return Forgery.UNSIGNED
+        service = inventory.services.get(signed[1])
+        shared = service is not None and bool(service.clusterset_ips)
+        here = {inventory.local, NOWHERE} if shared else {inventory.local}
+        if any(self._fits(signature, signed, each) for each in here):
+            return None
+        # This only tells people what is wrong, so a flood of forgeries may go without.
+        if int(now) != self._second:
+            self._second, self._searches = int(now), 0
+        self._searches += 1
+        elsewhere = {*inventory.clusters, NOWHERE} - here
+        if self._searches <= MAX_SEARCHES and any(
+            self._fits(signature, signed, each) for each in elsewhere
+        ):
+            return Forgery.DESTINATION
+        return Forgery.BAD_SIGNATURE
+
+    def _fits(self, signature: str, signed: tuple[str, ServiceName, str], destination: str) -> bool:
+        cluster, service, id_ = signed
+        return any(
+            hmac.compare_digest(signature, _sign(key, cluster, service, destination, id_))
+            for key in self.keys
+        )
 
 
-def _sign(key: bytes, cluster: str, service: ServiceName, id_: str) -> str:
+def _sign(key: bytes, cluster: str, service: ServiceName, destination: str, id_: str) -> str:
     # No part can contain a line feed, so different parts never give the same text.
-    text = f"{cluster}\n{service}\n{id_}".encode()
+    text = f"{cluster}\n{service}\n{destination}\n{id_}".encode()
     return hmac.digest(key, text, "sha256").hex()[:_SIGNATURE]

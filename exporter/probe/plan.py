@@ -34,8 +34,8 @@ class ProbePlan:
     """The name servers of the clusterset; None for those that the inventory names."""
     source: Address | None
     """The local address from which probes are sent; None for the system's choice."""
-    key: bytes | None
-    """The key that signs probes; None for probes without a signature."""
+    keys: tuple[bytes, ...]
+    """The keys of probes: the first one signs, all are valid. Empty for no signatures."""
     tls: Mapping[TlsSettings, ssl.SSLContext]
     """The TLS context of each configuration that https probes may use."""
     timeout: float

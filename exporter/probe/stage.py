@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from exporter.model.clusterset import Inventory, ServiceName
 from exporter.model.probes import Probe, Skip
-from exporter.probe.client import ProbeClient
+from exporter.probe.client import OwnerOf, ProbeClient
 from exporter.probe.drivers.driver import Driver
 from exporter.probe.drivers.runner import Runner, run_alone
 from exporter.probe.nameservers import watch
@@ -36,6 +36,7 @@ class ProbeStage:
         plan: What is asked, and how.
         local: The cluster that this exporter runs in; empty until it is discovered.
         driver: Waits for the sockets of probes.
+        owner_of: Says which cluster an address leads to.
         emit: Called with each probe.
         skipped: Called with the reason when a probe is skipped.
         delayed: Called with the delay of each start, in seconds.
@@ -47,12 +48,13 @@ class ProbeStage:
         local: str,
         *,
         driver: Driver,
+        owner_of: OwnerOf,
         emit: Callable[[Probe], None],
         skipped: Callable[[Skip], None],
         delayed: Callable[[float], None],
     ) -> None:
-        self._plan, self._local = plan, local
-        self._client = ProbeClient(plan, local)
+        self._plan, self._local, self._owner_of = plan, local, owner_of
+        self._client = ProbeClient(plan, local, owner_of)
         self._inventory: Inventory | None = None
         self._manual_from = 0.0
         """When the manual probes so far would have ended at their average rate, loop time."""
@@ -94,7 +96,7 @@ class ProbeStage:
         self._schedule.set_targets(targets(inventory, self._plan))
 
     def _renew_client(self) -> None:
-        client = self._client = ProbeClient(self._plan, self._local)
+        client = self._client = ProbeClient(self._plan, self._local, self._owner_of)
         self._schedule.configure(self._plan.pace, resolve=client.resolve, get=client.get)
 
     async def probe_now(self, service: ServiceName) -> Probe | None:

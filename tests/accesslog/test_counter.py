@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from exporter.accesslog import counter as count
 from exporter.accesslog.counter import Counter
+from exporter.accesslog.formats.compile import compile_log
 from exporter.accesslog.formats.nginx import compile_format
 from exporter.accesslog.formats.times import parse_time
 from exporter.model.clusterset import ServiceName
@@ -72,7 +73,39 @@ def test_the_hard_lines():
     )
     assert counts.access == 11
     agent = "clusterset-exporter/0.1.0 (cluster=east; service=a/b; id=1-a)"
-    assert counts.probes == [ProbeHit(NGINX, "10.1.0.8", agent, at=1657179740.0)]
+    assert counts.probes == [ProbeHit(NGINX, "10.1.0.8", agent, at=1657179740.0, bytes=2)]
+
+
+def test_each_probe_has_the_time_of_its_own_line():
+    """Also if the same one is repeated, or others before it are no text."""
+    agents = [b"clusterset-exporter/" + end for end in (b"1", b"1", b"\xff", b"2", b"1")]
+    block = b"".join(
+        b'10.1.0.8 - - [07/Jul/2022:07:42:%02d +0000] "GET / HTTP/1.1" 200 2 "-" "%b" "-"\n'
+        % (second, agent)
+        for second, agent in enumerate(agents)
+    )
+    counts = LogCounts()
+    counter().count(block, counts)
+    counter().count(block, counts)
+    assert [hit.at - 1657179720 for hit in counts.probes] == [0, 1, 2, 3, 4] * 2
+
+
+def test_a_probe_in_a_json_log_has_its_time():
+    line = (
+        b'{"remote_addr":"10.1.0.8","status":502,"body_bytes_sent":7,"request_time":"0.250",'
+        b'"time_iso8601":"2022-07-07T07:42:20+00:00","http_user_agent":"clusterset-exporter/1"}\n'
+    )
+    made = Counter(compile_log("json"), by_address, lambda _: (NGINX, False), by_arrival=True)
+    (hit,) = made.count(line).probes
+    assert hit == ProbeHit(
+        NGINX,
+        "10.1.0.8",
+        "clusterset-exporter/1",
+        at=1657179739.75,
+        failed=True,
+        bytes=7,
+        seconds=0.25,
+    )
 
 
 def test_a_torn_line_that_swallows_the_next_is_found_out():

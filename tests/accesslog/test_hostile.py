@@ -104,6 +104,8 @@ SLOW = {
     "spaces": b"                    \n",
     "braces": b'{"a":"\n',
     "brackets": b"10.1.0.9 - [ [ [ [ [ [ [ [\n",
+    "probes": f'1.1.1.1 - - [{STAMP}] "GET" 200 1 "-" "clusterset-exporter/'.encode()
+    + b'\xff" "-"\n',
     "wrapped halves": b"2022-07-07T07:42:11Z stdout F 10.1.0.9 - x\n",
 }
 

@@ -314,6 +314,26 @@ def test_an_empty_key(tmp_path):
     refused(tmp_path, "key: is empty; write the key that all exporters share")
 
 
+def test_too_many_keys(tmp_path):
+    write(tmp_path, config=CONFIG + "probe_key_file: key\n")
+    (tmp_path / "key").write_text("".join(f"secret {n}\n" for n in range(5)))
+    done = check(tmp_path)
+    refused(
+        tmp_path,
+        "key: has 5 keys, one a line; at most 4 can be valid at once, so keep the one that signs "
+        "first and delete the oldest",
+    )
+    assert "secret" not in done.output
+
+
+def test_a_key_that_is_no_file(tmp_path):
+    write(tmp_path, config=CONFIG + "probe_key_file: key\n")
+    (tmp_path / "key").mkdir()
+    refused(tmp_path, "key: is a folder; name a file with one key a line")
+    (tmp_path / "key").rmdir()
+    refused(tmp_path, "key: there is no such file")
+
+
 def test_a_file_that_is_no_text(tmp_path):
     (tmp_path / "config.yaml").write_bytes(b"cluster: east\nx: \xff\n")
     refused(tmp_path, "config.yaml:2: is not UTF-8 text; save it as UTF-8")

@@ -33,7 +33,7 @@ class Local:
 
         self.accelerated = []
         parts = Parts(
-            monitor_settings(loaded.settings, None),
+            monitor_settings(loaded.settings),
             local="",
             moment=moment,
             accelerate=self.accelerated.append,

@@ -22,7 +22,7 @@ class Scene:
         self.hurried = []
         self.settings = Settings(inventory=InventorySettings(static="inventory.yaml"), **settings)
         self.parts = parts = Parts(
-            monitor_settings(self.settings, None),
+            monitor_settings(self.settings),
             local="a",
             moment=lambda: Moment(at=self.now, unix=START + self.now),
             accelerate=self.hurried.append,
@@ -30,8 +30,8 @@ class Scene:
         self.monitor, self.logs, self.leaks = parts.monitor, parts.logs, parts.leaks
         self.page_data, self.render = parts.page_data(Alone()), parts.scrape(Alone()).render
 
-    def configure(self, key):
-        self.monitor.configure(monitor_settings(self.settings, key))
+    def configure(self, *keys):
+        self.monitor.configure(monitor_settings(self.settings, keys))
 
     def inventory(self, **words):
         self.monitor.inventory_changed(inventory(**words))

@@ -61,7 +61,7 @@ class Run:
         settings = Settings(inventory=InventorySettings(static="none"), export_grace=7200.0)
         policy = Policy.SPREAD if family.spread else Policy.LOCAL
         self.parts = Parts(
-            replace(monitor_settings(settings, None), policy_of=lambda _: policy),
+            replace(monitor_settings(settings), policy_of=lambda _: policy),
             local="a",
             moment=lambda: Moment(at=self.now, unix=START + self.now),
             accelerate=self._accelerate,

@@ -41,13 +41,13 @@ def says(*parts, hold=False):
     return talk
 
 
-def asking(port, *, within=30.0, source=None, **request):
+def asking(port, *, within=30.0, source=None, user_agent=lambda: AGENT, **request):
     return get(
         ip_address(HOST),
         port,
         request=Request(**{"expected": OK} | request),
         name=NAME,
-        user_agent=AGENT,
+        user_agent=user_agent,
         within=within,
         source=source,
     )
@@ -189,6 +189,14 @@ def by_path(**replies):
     return talk, asked
 
 
+async def test_each_request_has_a_user_agent_of_its_own():
+    """A log that has the same probe twice would have a forgery."""
+    talk, _ = by_path(root=moved("/a"), a=WELL)
+    made = iter("12")
+    reply = await replied(talk, user_agent=lambda: next(made), redirects=3)
+    assert (reply.failure, reply.redirects, list(made)) == (None, 1, [])
+
+
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 async def test_redirects_are_followed_on_the_same_host_if_asked(status):
     talk, asked = by_path(root=moved("/a?x=1", status), a=moved("b", status), b=WELL)
@@ -252,7 +260,7 @@ async def test_ipv6():
                 port,
                 request=Request(expected=OK),
                 name=NAME,
-                user_agent=AGENT,
+                user_agent=lambda: AGENT,
                 within=30.0,
             )
         )

@@ -55,7 +55,7 @@ async def ask(port, tls, *, within=30.0, **request):
             port,
             request=Request(**{"expected": OK, "tls": tls} | request),
             name=NAME,
-            user_agent=AGENT,
+            user_agent=lambda: AGENT,
             within=within,
         )
     )

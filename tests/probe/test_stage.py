@@ -31,6 +31,7 @@ def probing(loaded, seen):
         loaded.probes,
         loaded.local,
         driver=AsyncioDriver(),
+        owner_of=lambda *_: None,
         emit=seen.put_nowait,
         skipped=lambda _: None,
         delayed=lambda _: None,

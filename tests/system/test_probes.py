@@ -157,7 +157,7 @@ async def test_a_web_server_by_others(tmp_path):
                         port,
                         request=Request(path=path, **(wanted | words)),
                         name=NAME,
-                        user_agent="test",
+                        user_agent=lambda: "test",
                         within=5.0,
                     )
                 )

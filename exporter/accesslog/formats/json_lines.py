@@ -9,10 +9,10 @@ from typing import Any
 
 import msgspec
 
-from exporter.accesslog.counter import Row
 from exporter.accesslog.formats.log_format import PROBE, LogFormat
 from exporter.accesslog.formats.times import parse_any_time
 from exporter.accesslog.line_times import Block
+from exporter.accesslog.special_lines import Row
 
 Value = str | int | float | None
 MAX_DIGITS = 18

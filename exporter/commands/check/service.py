@@ -12,13 +12,14 @@ from exporter.config.yaml_reader import SettingsError
 from exporter.discover.static import read_inventory
 from exporter.judge.explain import explain
 from exporter.judge.report import Report
-from exporter.model.clusterset import Inventory, ServiceName
+from exporter.model.clusterset import Address, Inventory, ServiceName
 from exporter.model.probes import NameKind, Probe, Vantage
 from exporter.probe.client import ProbeClient
 from exporter.probe.drivers.driver import Clock
 from exporter.probe.drivers.runner import run_alone
 from exporter.probe.plan import ProbePlan
 from exporter.probe.probe import Target, probe_once
+from exporter.probe.resolve import Server
 from exporter.probe.targets import targets
 from exporter.web.probes import shown
 
@@ -57,26 +58,24 @@ async def look(loaded: RuntimeConfig, inventory: Inventory, service: ServiceName
         SettingsError: If the service is not in the inventory, or is not probed.
     """
     plain, pinned, replicas = _targets(loaded, inventory, service)
-    plan, local = loaded.probes, inventory.local
+    plan, known = loaded.probes, inventory.services[service]
     logs = asyncio.to_thread(lambda: dict(newest_requests(loaded, inventory, service)))
     async with asyncio.TaskGroup() as group:
         by_vantage = {
-            str(server): group.create_task(_ask(plan, ProbeClient(plan, local, [server]), plain))
+            str(server): group.create_task(_ask(plan, _client(plan, inventory, server), plain))
             for server in plan.resolvers
         }
-        by_cluster = [
-            group.create_task(_ask(plan, ProbeClient(plan, local), target)) for target in pinned
-        ]
+        client = _client(plan, inventory)
+        by_cluster = [group.create_task(_ask(plan, client, target)) for target in pinned]
         by_replica = {
-            str(target.server): group.create_task(_ask(plan, ProbeClient(plan, local), target))
-            for target in replicas
+            str(target.server): group.create_task(_ask(plan, client, target)) for target in replicas
         }
         read_logs = group.create_task(logs)
     by_server = {vantage: task.result() for vantage, task in by_vantage.items()}
     pinned_probes = [task.result() for task in by_cluster]
     report = explain(
         inventory,
-        inventory.services[service],
+        known,
         plan.for_service(service).policy,
         plain=by_server,
         pinned=pinned_probes,
@@ -112,6 +111,14 @@ def _targets(
     plain = next(each for each in wanted if each.question.kind is NameKind.PLAIN)
     replicas = [target for target in every if target.vantage is Vantage.LIGHTHOUSE]
     return plain, [target for target in wanted if target is not plain], replicas
+
+
+def _client(plan: ProbePlan, inventory: Inventory, server: Server | None = None) -> ProbeClient:
+    def owner_of(service: ServiceName, address: Address) -> str | None:
+        return inventory.services[service].owner_of(address)
+
+    servers = None if server is None else [server]
+    return ProbeClient(plan, inventory.local, owner_of, servers)
 
 
 async def _ask(plan: ProbePlan, client: ProbeClient, target: Target) -> Probe:

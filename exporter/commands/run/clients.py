@@ -40,7 +40,7 @@ class Clients:
         self._current, self._verdicts = current, verdicts
         self._metrics, self._problems = metrics, problems
         self._attribution: Attribution | None = None
-        self._identities = IdentityChecker(current.settings.key)
+        self._identities = IdentityChecker(current.settings.keys)
         self._calibration, self._skew = Calibration(), ClockSkew()
         self._skewed: set[str] = set()
         """Clusters whose clocks are shown as a finding."""
@@ -98,16 +98,21 @@ class Clients:
         """Return for how many seconds around a change a leak of *cluster* is not certain."""
         return self._skew.margin(cluster)
 
-    def probe_hit(self, hit: ProbeHit, unix: float) -> None:
-        """Count a probe that was seen in a log at the time *unix*, if it can be believed."""
+    def probe_hit(self, hit: ProbeHit, unix: float) -> bool:
+        """
+        Count a request that claims to be a probe, and was read at the time *unix*.
+
+        Returns:
+            False if it is a client's request: there is a key, and the claim cannot be believed.
+        """
         inventory = self._verdicts.inventory
         if inventory is None or not self.is_known(hit.service):
-            return
-        self._identities.key = self._current.settings.key
-        origin = self._identities.read(hit.user_agent, now_unix=unix, clusters=inventory.clusters)
+            return True
+        keys = self._identities.keys = self._current.settings.keys
+        origin = self._identities.read(hit.user_agent, inventory, now=unix, logged=hit.at)
         if isinstance(origin, Forgery):
             self._metrics.forged(origin)
-            return
+            return not keys
         if origin.verified:
             self._calibration.saw(origin.cluster, hit.source)
             for cluster in {origin.cluster, hit.source}:
@@ -118,6 +123,7 @@ class Clients:
         self._metrics.probe_hit(
             hit.service, claimed=origin.cluster, attributed=hit.source, verified=origin.verified
         )
+        return True
 
     def _show_skew(self, cluster: str) -> None:
         seconds = self._skew.seconds(cluster)

@@ -245,6 +245,7 @@ def _probe_stage(loaded: RuntimeConfig, driver: Driver, parts: Parts) -> ProbeSt
         loaded.probes,
         loaded.local,
         driver=driver,
+        owner_of=parts.owner_of,
         emit=parts.monitor.probed,
         skipped=lambda reason: metrics.count(series.SKIPPED, (reason,)),
         delayed=partial(metrics.observe, series.START_DELAY),

@@ -1,6 +1,7 @@
 """The sink of the readers of access logs: what they report is judged, counted and shown."""
 
 from collections.abc import Callable, Iterable
+from itertools import chain
 
 import structlog
 
@@ -12,7 +13,7 @@ from exporter.judge.service_verdicts import ServiceVerdicts
 from exporter.metrics import families as series
 from exporter.metrics.record import Metrics
 from exporter.model.moment import Moment
-from exporter.model.traffic import Client, LogCounts
+from exporter.model.traffic import Client, Hits, LogCounts, ProbeHit
 
 SECOND = 1.0
 """Seconds that a time in a log may be too early: nginx cuts fractions off."""
@@ -76,12 +77,18 @@ class LogMonitor:
         clients = counts.clients
         if not all(self._is_steady(client, counts, now) for client in clients):
             clients = by_second().clients or clients
-        for client, hits in clients.items():
+        for client, hits in chain(clients.items(), self._imitations(counts.probes, now.unix)):
             if self._clients.is_known(client.service):
                 start, end = _span(client, counts, now)
                 self._leaks.add(ClientHits(client, hits, start, end, now.at))
-        for hit in counts.probes:
-            self._clients.probe_hit(hit, now.unix)
+
+    def _imitations(self, probes: Iterable[ProbeHit], unix: float) -> Iterable[tuple[Client, Hits]]:
+        """Count *probes*; return the requests that only claim to be some, as those of clients."""
+        found: dict[Client, Hits] = {}
+        for hit in probes:
+            if not self._clients.probe_hit(hit, unix):
+                found.setdefault(hit.client, Hits()).add(hit.hits)
+        return found.items()
 
     def polled(self, source: str, poll: Poll) -> None:
         """Count what one look at the files of a log source found."""

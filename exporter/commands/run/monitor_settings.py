@@ -37,8 +37,8 @@ class MonitorSettings:
     graces_of: Callable[[ServiceName], Graces]
     trusted_proxies: tuple[Network, ...]
     """Networks whose X-Forwarded-For header is believed."""
-    key: bytes | None
-    """The key that probes are signed with."""
+    keys: tuple[bytes, ...]
+    """The keys that probes may be signed with."""
     dashboard_url: str | None
 
 
@@ -61,18 +61,18 @@ class Current:
 def settings_of(loaded: RuntimeConfig) -> MonitorSettings:
     """Take what judging and counting need from a configuration and the files it names."""
     probes = loaded.probes
-    return monitor_settings(loaded.settings, probes.key, resolvers=len(probes.resolvers))
+    return monitor_settings(loaded.settings, probes.keys, resolvers=len(probes.resolvers))
 
 
 def monitor_settings(
-    settings: Settings, key: bytes | None, *, resolvers: int = 1
+    settings: Settings, keys: tuple[bytes, ...] = (), *, resolvers: int = 1
 ) -> MonitorSettings:
     """
     Take from the whole configuration what judging and counting need.
 
     Args:
         settings: The configuration.
-        key: The key that probes are signed with.
+        keys: The keys that probes may be signed with.
         resolvers: The number of name servers that clients use.
     """
     probe = settings.probe
@@ -96,6 +96,6 @@ def monitor_settings(
         policy_of=lambda service: probe.for_service(service).policy,
         graces_of=graces_of,
         trusted_proxies=tuple(each.network for each in settings.attribution.trusted_proxies),
-        key=key,
+        keys=keys,
         dashboard_url=settings.dashboard_url,
     )

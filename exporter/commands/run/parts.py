@@ -18,7 +18,7 @@ from exporter.judge.service_verdicts import ServiceVerdicts
 from exporter.metrics.exposition import Exposition
 from exporter.metrics.record import Metrics
 from exporter.metrics.store import SeriesStore
-from exporter.model.clusterset import ServiceName
+from exporter.model.clusterset import Address, ServiceName
 from exporter.model.moment import Moment
 
 
@@ -90,6 +90,10 @@ class Parts:
             problems=self.problems,
             moment=self._moment,
         )
+
+    def owner_of(self, service: ServiceName, address: Address) -> str | None:
+        """Return the cluster that *address* of *service* leads to now, None if nobody's."""
+        return self.verdicts.owner(service, address, self._moment().at)
 
     def scrape(self, standing: Standing) -> Scrape:
         """Return what makes the text of `/metrics`."""

@@ -506,7 +506,9 @@ async def talk_http(reader, writer):
 
 async def ask(driver, port, tls=None):
     request = Request(expected=frozenset({200}), tls=tls)
-    asked = get(ip_address(HOST), port, request=request, name=NAME, user_agent="probe", within=10.0)
+    asked = get(
+        ip_address(HOST), port, request=request, name=NAME, user_agent=lambda: "probe", within=10.0
+    )
     return await run_alone(asked, driver)
 
 
