@@ -15,12 +15,14 @@ BENCH_PACKAGES := mtail
 PROBE_BENCH_PACKAGES := prometheus-blackbox-exporter knot wrk
 E2E_PACKAGES := etcd=etcd-server
 IMAGE_PACKAGES := buildah debootstrap
+NODE_PACKAGES := containerd runc /usr/lib/cni/bridge=containernetworking-plugins iptables conntrack ipset ip=iproute2 socat \
+	ethtool kmod ebtables cc=gcc /usr/include/stdio.h=libc6-dev prometheus
 IMAGE ?= clusterset-exporter
 IMAGE_OPTIONS ?=
 VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' exporter/__init__.py)
 REVISION = $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 
-.PHONY: help demo test test-fast test-dashboards test-image e2e dashboards dashboard-pictures check deploy format generate picture lock clean
+.PHONY: help demo test test-fast test-dashboards test-image e2e e2e-node dashboards dashboard-pictures check deploy format generate picture lock clean
 .PHONY: fuzz soak
 .PHONY: image sbom release packages bench bench-daemon bench-cluster bench-dashboards bench-logs bench-probes bench-scrape
 help:
@@ -29,6 +31,7 @@ help:
 	@echo 'make test   all checks and tests'
 	@echo 'make test-dashboards  the boards and alerts on the story of the demo'
 	@echo 'make e2e    the tests that need a real kube-apiserver; builds one the first time, which takes minutes and Go'
+	@echo 'make e2e-node  the image and the chart on a real node, with kubelet and containerd; needs root'
 	@echo 'make dashboards       writes dashboards/generated'
 	@echo 'make check  ruff, formatting, mypy, generated files'
 	@echo 'make deploy renders plain YAML, overlays and the chart README from the Helm chart'
@@ -57,12 +60,12 @@ demo: $(DEMO)/.made
 test: $(DEV)/.made test-tools
 	@sh tests/install-helm >/dev/null || [ -z "$$CI" ]
 	@$(MAKE) check
-	$(DEV)/bin/pytest -n auto --dist worksteal -m 'not story' --ignore=tests/e2e --ignore=tests/image
+	$(DEV)/bin/pytest -n auto --dist worksteal -m 'not story' --ignore=tests/e2e --ignore=tests/node --ignore=tests/image
 
 # For every save: nothing that starts servers or browsers, no simulations, few examples of Hypothesis.
 test-fast: $(DEV)/.made
 	$(DEV)/bin/pytest -q -n auto --dist worksteal -m 'not story and not system and not slow' --hypothesis-profile=fast \
-		--ignore=tests/e2e --ignore=tests/image --ignore=tests/system
+		--ignore=tests/e2e --ignore=tests/node --ignore=tests/image --ignore=tests/system
 
 # A real API server: the one of KUBEBUILDER_ASSETS or TEST_ASSET_KUBE_APISERVER, else one built into a cache outside this tree.
 e2e: $(DEV)/.made
@@ -70,6 +73,13 @@ e2e: $(DEV)/.made
 	@sh tests/e2e/build-apiserver >/dev/null
 	@sh tests/install-helm >/dev/null
 	REQUIRE_APISERVER=1 $(DEV)/bin/pytest -n 0 tests/e2e
+
+e2e-node: $(DEV)/.made
+	@sh tests/install-tools $(E2E_PACKAGES) $(IMAGE_PACKAGES) $(NODE_PACKAGES)
+	@sh tests/install-helm >/dev/null
+	@sh tests/e2e/build-apiserver >/dev/null
+	@sh tests/node/build-programs >/dev/null
+	tests/node/run $(DEV)/bin/pytest -p no:cacheprovider -p no:xdist tests/node
 
 # The boards as they show the demo's story, for docs/dashboards.md.
 dashboard-pictures: $(DEV)/.made test-tools $(RENDER)

@@ -54,9 +54,9 @@ def free_ports(count):
         return [end.getsockname()[1] for end in ends]
 
 
-def _write_keys(directory):
+def _write_keys(directory, names):
     """Write what the API server proves itself with, and what it signs with."""
-    issued = certs.authority().issue_cert("127.0.0.1", "localhost")
+    issued = certs.authority().issue_cert(*names)
     issued.private_key_pem.write_to_path(directory / "server.key")
     for number, blob in enumerate(issued.cert_chain_pems):
         blob.write_to_path(directory / "server.crt", append=number > 0)
@@ -80,6 +80,9 @@ def _write_keys(directory):
 class Servers:
     """Both processes; enter to start them."""
 
+    names = ("127.0.0.1", "localhost")
+    """By which clients know the API server."""
+
     def __init__(self, directory):
         self.directory = directory
         self.apiserver_program, self.etcd_program = programs()
@@ -89,7 +92,7 @@ class Servers:
         self.processes = {}
 
     def __enter__(self):
-        _write_keys(self.directory)
+        _write_keys(self.directory, self.names)
         try:
             self._start("etcd", self._etcd())
             self._start("apiserver", self._apiserver())
