@@ -12,7 +12,7 @@ from exporter.config.scalars import Cidr
 from exporter.judge.attribute import Attribution
 from exporter.model.clusterset import NOT_CLUSTERS, ServiceName
 from exporter.model.lines import LineSplitter
-from exporter.probe.identity import IdentityChecker
+from exporter.probe.identity import Forgery, IdentityChecker, ProbeIdentity
 from tests.fakes.nouns import NGINX, inventory
 from tests.fuzz.harness import Target, halves, text
 
@@ -27,7 +27,8 @@ FORMATS = (
     "$msec $remote_addr $status $request_uri $body_bytes_sent",
 )
 WRAPPERS = ("none", "cri", "docker")
-ATTRIBUTION = Attribution(inventory(), [Cidr("10.1.0.0/16").network])
+INVENTORY = inventory()
+ATTRIBUTION = Attribution(INVENTORY, [Cidr("10.1.0.0/16").network])
 NOW = 1_657_179_731.0
 AGENT = b"clusterset-exporter/1.0 (cluster=a; service=nginx-test/nginx; id=1657179731000-ab)"
 FIELDS = (
@@ -112,10 +113,14 @@ def syslog_stream(data: bytes) -> None:
 
 
 def user_agent(data: bytes) -> None:
-    checker = IdentityChecker(b"key")
+    """A user agent is read with keys and without; nothing unsigned is verified."""
     told = text(data)
-    checker.read(told, now_unix=NOW, clusters={"a", "b"})
-    checker.read(told, now_unix=NOW, clusters={"a", "b"})
+    for keys in ((b"key", b"another"), ()):
+        checker = IdentityChecker(keys)
+        for logged in (None, NOW, -1e300):
+            found = checker.read(told, INVENTORY, now=NOW, logged=logged)
+            assert isinstance(found, Forgery) or found.verified is bool(keys)
+            assert not (keys and isinstance(found, ProbeIdentity) and b"sig=" not in data)
 
 
 def client_address(data: bytes) -> None:
