@@ -7,10 +7,13 @@ from contextlib import AsyncExitStack
 import pytest
 from aiohttp import web
 
+from tests.e2e.day import Day, NameServer
 from tests.e2e.servers import Servers
 from tests.fakes import certs, podlogs
 from tests.fakes.apiaccess import EXPORTER, USERS, Access
 from tests.fakes.apiserver import serving
+from tests.fakes.members import Member
+from tests.fakes.servers import udp
 from tests.fakes.virtual import until
 
 LIMIT = 20.0
@@ -195,3 +198,18 @@ def servers(tmp_path_factory):
 async def api(servers):
     async with AsyncExitStack() as stack:
         yield RealAccess(servers, stack)
+
+
+@pytest.fixture
+async def day(api, servers, tmp_path):
+    """Yield a member cluster whose name server answers the truth; the API server may be killed."""
+    member = Member(api, tmp_path)
+    await member.fill()
+    await api.call("POST", "/api/v1/namespaces", {"metadata": {"name": "mon"}})
+    name_server = NameServer()
+    async with udp(name_server) as (port, _):
+        yield Day(member, name_server, port)
+    if servers.processes["apiserver"].poll() is not None:
+        servers.restart()
+    await asyncio.to_thread(servers.wait)
+    await member.empty()

@@ -32,19 +32,22 @@ class Way:
         self._tasks.add(task)
         try:
             await self._open.wait()
-            port = self._server.port
-            there, back = await asyncio.open_connection(self._server.hostname, port)
-            try:
-                async with asyncio.TaskGroup() as group:
-                    group.create_task(self._pass(task, reader, back))
-                    group.create_task(self._pass(task, there, writer))
-            except* OSError:
-                pass
-            finally:
-                back.close()
+            with contextlib.suppress(OSError):
+                await self._carry(task, reader, writer)
         finally:
             self._tasks.discard(task)
             writer.close()
+
+    async def _carry(self, task, reader, writer):
+        there, back = await asyncio.open_connection(self._server.hostname, self._server.port)
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._pass(task, reader, back))
+                group.create_task(self._pass(task, there, writer))
+        except* OSError:
+            pass
+        finally:
+            back.close()
 
     async def _pass(self, carrier, reader, writer):
         while part := await reader.read(65536):

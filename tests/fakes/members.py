@@ -106,12 +106,12 @@ class Member:
     async def remove(self, found):
         await self.api.done("DELETE", path_of(found))
 
-    def kubeconfig(self, token="admintoken"):
-        """Write a kubeconfig file for the server; return its path."""
+    def kubeconfig(self, token="admintoken", url=""):
+        """Write a kubeconfig file for the server, which may have another URL; return its path."""
         ca = self.folder / "ca.pem"
         ca.write_text(self.api.ca)
         path = self.folder / "kubeconfig"
-        cluster = {"server": self.api.url, "certificate-authority": str(ca)}
+        cluster = {"server": url or self.api.url, "certificate-authority": str(ca)}
         path.write_text(
             json.dumps(
                 {
@@ -129,10 +129,12 @@ class Member:
         return path
 
     @asynccontextmanager
-    async def exporter(self, *arguments, kubernetes="", config=CONFIG, token="admintoken"):
-        """Run an exporter in the cluster."""
+    async def exporter(
+        self, *arguments, kubernetes="", config=CONFIG, token="admintoken", url="", before=""
+    ):
+        """Run an exporter in the cluster; first the Python code *before*."""
         path = self.folder / "config.yaml"
         path.write_text(config.replace("KUBERNETES", kubernetes))
-        command = ("--kubeconfig", str(self.kubeconfig(token)), *arguments)
-        async with exporter(path, *command) as running:
+        command = ("--kubeconfig", str(self.kubeconfig(token, url)), *arguments)
+        async with exporter(path, *command, before=before) as running:
             yield running
