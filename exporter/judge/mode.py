@@ -25,6 +25,8 @@ class Serving:
     """It failed, and another cluster that is right is known to serve."""
     also: frozenset[str] = frozenset()
     """Of a headless service: all clusters in the answer, of which a client chooses one."""
+    returned: bool = False
+    """Probes of the local cluster came back lately: its own logs contain them."""
 
     @property
     def named(self) -> str | None:
@@ -150,9 +152,9 @@ class ModeJudge:
         if cluster is None:
             # Another cluster serves, so it is not dark; what it is depends on the next probes.
             return self.mode if serving.alive else Mode.BLACKOUT
-        # An address of the whole clusterset does not tell who served.
+        # An address of the whole clusterset does not tell who served. Only logs do.
         if cluster == UNKNOWN and cluster in right:
-            return Mode.UNKNOWN
+            return Mode.LOCAL if serving.returned else Mode.UNKNOWN
         if self.local in serving.also and len(serving.also) > 1:
             return Mode.MIXED
         # Where the local cluster is one of several that are right, spreading is no failover.

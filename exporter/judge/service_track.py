@@ -56,6 +56,8 @@ class ServiceTrack:
     plain: Probe | None = None
     served: str | None = None
     spread: Spread = field(default_factory=Spread)
+    returned: float | None = None
+    """When the newest probe that the local cluster's logs contain was made by this exporter."""
 
     def show(self, inventory: Inventory, probe: Probe) -> Shown:
         """Return what *probe* shows by the *inventory* of this moment."""
@@ -111,7 +113,7 @@ class ServiceTrack:
         outage = self.failover.outage
         self.failover.probed(_observation(probe, destination, served, partial=alive), right)
         self.mode.probed(
-            Serving(probe.at, served, destination, alive, shown.also),
+            Serving(probe.at, served, destination, alive, shown.also, self._returned(now)),
             right=right,
             exported=exported,
             changing=self.is_changing(now),
@@ -171,6 +173,9 @@ class ServiceTrack:
         """Return whether the newest pinned probe of *cluster* was answered well."""
         pinned = self.pinned.get(cluster)
         return pinned is not None and pinned.failure is None and not self.is_stale(pinned, now)
+
+    def _returned(self, now: float) -> bool:
+        return self.returned is not None and now - self.returned <= self.stale_after
 
     def _owner(self, service: Service, address: Address, probe: Probe) -> str:
         return self.owners.owner(service, address, probe.ended) or UNKNOWN

@@ -118,6 +118,12 @@ class ServiceVerdicts:
             track.pinned[pinned] = probe
         return ProbeVerdict(destination=shown.destination, checks=checks)
 
+    def came_back(self, service: ServiceName, at: float) -> None:
+        """Take in that the local logs contain a probe that this exporter made at *at*."""
+        track = self._tracks.by_name.get(service)
+        if track is not None:
+            track.returned = at if track.returned is None else max(track.returned, at)
+
     def owner(self, service: ServiceName, address: Address, now: float) -> str | None:
         """Return the cluster that *address* of *service* leads to, or None if nobody's."""
         track = self._tracks.by_name.get(service)

@@ -13,6 +13,7 @@ from exporter.judge.skew import ClockSkew
 from exporter.metrics import families as series
 from exporter.metrics.record import Metrics
 from exporter.model.clusterset import Inventory, Network, ServiceName
+from exporter.model.moment import Moment
 from exporter.model.probes import Question
 from exporter.model.traffic import ProbeHit
 from exporter.probe.identity import Forgery, IdentityChecker
@@ -98,9 +99,9 @@ class Clients:
         """Return for how many seconds around a change a leak of *cluster* is not certain."""
         return self._skew.margin(cluster)
 
-    def probe_hit(self, hit: ProbeHit, unix: float) -> bool:
+    def probe_hit(self, hit: ProbeHit, now: Moment) -> bool:
         """
-        Count a request that claims to be a probe, and was read at the time *unix*.
+        Count a request that claims to be a probe, and was read at *now*.
 
         Returns:
             False if it is a client's request: there is a key, and the claim cannot be believed.
@@ -109,11 +110,14 @@ class Clients:
         if inventory is None or not self.is_known(hit.service):
             return True
         keys = self._identities.keys = self._current.settings.keys
-        origin = self._identities.read(hit.user_agent, inventory, now=unix, logged=hit.at)
+        origin = self._identities.read(hit.user_agent, inventory, now=now.unix, logged=hit.at)
         if isinstance(origin, Forgery):
             self._metrics.forged(origin)
             return not keys
         if origin.verified:
+            if origin.cluster == self._current.local:
+                made = now.at - max(0.0, now.unix - origin.made)
+                self._verdicts.came_back(origin.service, made)
             self._calibration.saw(origin.cluster, hit.source)
             for cluster in {origin.cluster, hit.source}:
                 self._metrics.agreed(cluster, self._calibration.agreement(cluster))

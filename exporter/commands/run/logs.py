@@ -77,16 +77,16 @@ class LogMonitor:
         clients = counts.clients
         if not all(self._is_steady(client, counts, now) for client in clients):
             clients = by_second().clients or clients
-        for client, hits in chain(clients.items(), self._imitations(counts.probes, now.unix)):
+        for client, hits in chain(clients.items(), self._imitations(counts.probes, now)):
             if self._clients.is_known(client.service):
                 start, end = _span(client, counts, now)
                 self._leaks.add(ClientHits(client, hits, start, end, now.at))
 
-    def _imitations(self, probes: Iterable[ProbeHit], unix: float) -> Iterable[tuple[Client, Hits]]:
+    def _imitations(self, probes: Iterable[ProbeHit], now: Moment) -> Iterable[tuple[Client, Hits]]:
         """Count *probes*; return the requests that only claim to be some, as those of clients."""
         found: dict[Client, Hits] = {}
         for hit in probes:
-            if not self._clients.probe_hit(hit, unix):
+            if not self._clients.probe_hit(hit, now):
                 found.setdefault(hit.client, Hits()).add(hit.hits)
         return found.items()
 
