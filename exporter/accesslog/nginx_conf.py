@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import crossplane
-
 _LEAST = {"log_format": 2, "access_log": 1}
 """How many arguments each directive that is read here has at least."""
+NEEDS_CROSSPLANE = (
+    "reading it needs the package crossplane: pip install 'clusterset-exporter[nginx]'"
+)
 _PREFIX = re.compile(r"^\[Errno \d+\] ")
 
 
@@ -56,6 +57,11 @@ def read_nginx_conf(path: Path, name: str | None) -> NginxLogs:
 
 
 def _directives(path: Path) -> Iterator[dict[str, Any]]:
+    try:
+        import crossplane  # noqa: PLC0415 - an extra, and most exporters read no such file
+    except ImportError as error:
+        msg = f"{path}: {NEEDS_CROSSPLANE}"
+        raise NginxConfError(msg) from error
     try:
         parsed = crossplane.parse(str(path), comments=False)
     except (OSError, crossplane.errors.NgxParserBaseException) as error:

@@ -17,6 +17,7 @@ import hmac
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from pathlib import Path
 
 import structlog
@@ -30,6 +31,9 @@ from exporter.web.tls import ServerContext, tls_context
 from exporter.web.token_auth import Access, AccessUnknownError, Review, TokenAuth
 from exporter.web.web_settings import RateLimit, TlsServerSettings, WebSettings
 
+NEEDS_BCRYPT = (
+    "checking passwords needs the package bcrypt: pip install 'clusterset-exporter[passwords]'"
+)
 CHECKS_AT_ONCE = 2
 """Passwords that are hashed at once: each takes a core for 50 ms or more."""
 LOOK_EVERY = 2.0
@@ -199,7 +203,14 @@ class WebAuth:
 
 
 def _read(path: Path) -> WebSettings:
-    return read_struct(path, WebSettings, dec_hook=_decode)
+    settings = read_struct(path, WebSettings, dec_hook=_decode)
+    if settings.basic_auth_users:
+        try:
+            import_module("bcrypt")
+        except ImportError as error:
+            msg = f"{path}: basic_auth_users: {NEEDS_BCRYPT}"
+            raise SettingsError(msg) from error
+    return settings
 
 
 def _decode(kind: type, value: object) -> object:
