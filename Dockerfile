@@ -1,7 +1,8 @@
-# Both stages use Debian's Python 3.11, so the output of the first one runs in the second.
-# To use a mirror or a digest, name other bases of the same Debian: --build-arg BUILD_BASE=... --build-arg BASE=...@sha256:...
-ARG BUILD_BASE=docker.io/library/debian:12-slim
-ARG BASE=gcr.io/distroless/python3-debian12:nonroot
+# Both stages use the Python 3.13 of Debian 13, so the output of the first one runs in the second.
+# A tag can move. The release pipeline asks for the digests, checks the signature of the last base, and builds by digest. To do the
+# same, or to use a mirror, name other bases of the same Debian: --build-arg BUILD_BASE=... --build-arg BASE=...@sha256:...
+ARG BUILD_BASE=docker.io/library/debian:13-slim
+ARG BASE=gcr.io/distroless/python3-debian13:nonroot
 
 # This stage runs on the platform of the machine. It fetches wheels of the other platform, and runs nothing of it.
 FROM --platform=$BUILDPLATFORM ${BUILD_BASE} AS build
@@ -12,7 +13,7 @@ COPY requirements/run.txt /src/requirements.txt
 RUN case "${TARGETARCH:-$(uname -m)}" in amd64 | x86_64) machine=x86_64 ;; arm64 | aarch64) machine=aarch64 ;; \
         *) echo "no wheels for $TARGETARCH; build for amd64 or arm64" >&2; exit 1 ;; esac \
     && python3 -m pip install --no-cache-dir --disable-pip-version-check --no-compile --no-deps --require-hashes --only-binary :all: \
-        --python-version 3.11 --implementation cp --abi cp311 --abi abi3 --abi none \
+        --python-version 3.13 --implementation cp --abi cp313 --abi abi3 --abi none \
         --platform "manylinux_2_28_$machine" --platform "manylinux_2_17_$machine" --platform "manylinux2014_$machine" \
         --target /app --requirement /src/requirements.txt
 COPY exporter /app/exporter

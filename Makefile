@@ -8,6 +8,8 @@ DEMO_ARGS ?=
 DIST ?= dist
 FUZZ_SECONDS ?= 60
 FUZZ ?=
+# Of the extras, what the image installs.
+EXTRAS := --extra nginx --extra passwords
 LOCK = $(DEV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links
 # Debian packages that the system tests use; installed where that is possible, else those tests are skipped and say so.
 TEST_PACKAGES := prometheus prometheus-node-exporter prometheus-alertmanager chromium logrotate knot
@@ -106,12 +108,19 @@ test-image: $(DEV)/.made
 image:
 	sh deploy/image/build --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) $(IMAGE_OPTIONS) --tag $(IMAGE):$(VERSION) .
 
+# With ROOT=FILE.tar, as deploy/image/export writes it, the packages of the base are listed too.
+ROOT ?=
 sbom: $(DEV)/.made
 	@mkdir -p $(DIST)
-	PYTHONPATH=. $(DEV)/bin/python deploy/sbom.py >$(DIST)/clusterset-exporter-$(VERSION).cdx.json
+	PYTHONPATH=. $(DEV)/bin/python deploy/sbom.py $(ROOT) >$(DIST)/clusterset-exporter-$(VERSION).cdx.json
 
-# All that is published, made here: wheel, sdist, chart, plain YAML, bill of materials, image. The version is that of exporter/__init__.py.
+# All that is published, made here: wheel, sdist, chart, plain YAML, image, bill of materials of the image, checksums. The version is
+# that of exporter/__init__.py. Nothing is signed without COSIGN_KEY.
 release: packages image
+	@root=$$(mktemp) && trap 'rm -f "$$root"' EXIT && sh deploy/image/export $(IMAGE):$(VERSION) "$$root" && \
+	$(DEV)/bin/python deploy/image/check.py "$$root" && $(MAKE) --no-print-directory sbom ROOT="$$root"
+	@case '$(IMAGE_OPTIONS)' in *' BASE='*@sha256:*) ;; *) echo 'the base of the image is named by tag, not by digest' >&2 ;; esac
+	@sh deploy/sign $(DIST)
 packages: $(DEV)/.made sbom
 	@helm=$$(sh tests/install-helm) && PYTHONPATH=. $(DEV)/bin/python deploy/render.py --check && \
 	$(DEV)/bin/python -m hatchling build -d $(DIST) && $$helm package --destination $(DIST) deploy/helm/clusterset-exporter && \
@@ -145,9 +154,9 @@ picture: $(DEV)/.made
 
 # Locks what pyproject.toml asks for, with hashes.
 lock: $(DEV)/.made
-	$(LOCK) pyproject.toml -o requirements/run.txt
-	$(LOCK) --extra demo pyproject.toml -o requirements/demo.txt
-	$(LOCK) --extra demo --group dev pyproject.toml -o requirements/dev.txt
+	$(LOCK) $(EXTRAS) pyproject.toml -o requirements/run.txt
+	$(LOCK) $(EXTRAS) --extra demo pyproject.toml -o requirements/demo.txt
+	$(LOCK) $(EXTRAS) --extra demo --group dev pyproject.toml -o requirements/dev.txt
 	$(LOCK) --group fuzz -o requirements/fuzz.txt
 
 # Half an hour for all targets. atheris is used where it can be installed, else Hypothesis.

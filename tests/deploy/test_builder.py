@@ -53,6 +53,15 @@ def test_the_platform_has_no_default():
     assert re.findall(r"^ARG (TARGET\S+)$", text, re.MULTILINE) == ["TARGETARCH"]
 
 
+def test_the_bases_are_one_debian_and_the_wheels_are_for_its_python():
+    text = (ROOT / "Dockerfile").read_text()
+    assert re.search(r"^ARG BUILD_BASE=docker\.io/library/debian:13-slim(@|$)", text, re.MULTILINE)
+    assert re.search(
+        r"^ARG BASE=gcr\.io/distroless/python3-debian13:nonroot(@|$)", text, re.MULTILINE
+    )
+    assert "--python-version 3.13 --implementation cp --abi cp313 " in text
+
+
 def test_bases_are_arguments():
     text = (ROOT / "Dockerfile").read_text()
     stages = re.findall(r"^FROM (?:--platform=\S+ )?(\S+)", text, re.MULTILINE)

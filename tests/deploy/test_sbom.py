@@ -18,6 +18,7 @@ def test_it_has_each_pinned_requirement_with_its_hashes():
     lock = (ROOT / "requirements" / "run.txt").read_text()
     pinned = dict(re.findall(r"^(\S+)==(\S+)", lock, re.MULTILINE))
     assert {each["name"]: each["version"] for each in bom["components"]} == pinned
+    assert [each["name"] for each in bom["components"] if not each.get("licenses")] == []
     hashes = [
         made["content"]
         for each in bom["components"]

@@ -12,7 +12,7 @@ from tests.fakes.tools import need
 
 ROOT = Path(__file__).parents[2]
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-BASES = CACHE / "clusterset-exporter" / "tools" / "bookworm"
+BASES = CACHE / "clusterset-exporter" / "tools" / "trixie"
 
 
 class Store:
@@ -38,18 +38,28 @@ class Store:
         given = ("--build-arg", f"VERSION={__version__}", *self.options(base), *options)
         self("bud", *given, "--tag", name, ROOT)
 
-    def make(self, name, base):
-        """Have `make image` build it."""
+    @property
+    def environment(self):
+        """Return the environment in which buildah uses this folder."""
         config = self.folder / "storage.conf"
         config.write_text(
             f'[storage]\ndriver = "vfs"\ngraphroot = "{self.folder}/s"\n'
             f'runroot = "{self.folder}/r"\n'
         )
+        return os.environ | {"CONTAINERS_STORAGE_CONF": str(config), "BUILDER": "buildah"}
+
+    def export(self, name, to):
+        """Write all files of an image into one archive."""
+        script = ROOT / "deploy" / "image" / "export"
+        subprocess.run(["sh", script, name, to], env=self.environment, check=True)
+
+    def make(self, name, base):
+        """Have `make image` build it."""
         options = " ".join(self.options(base))
         done = subprocess.run(
-            ["make", "image", "BUILDER=buildah", f"IMAGE={name}", f"IMAGE_OPTIONS={options}"],
+            ["make", "image", f"IMAGE={name}", f"IMAGE_OPTIONS={options}"],
             cwd=ROOT,
-            env=os.environ | {"CONTAINERS_STORAGE_CONF": str(config)},
+            env=self.environment,
             capture_output=True,
             text=True,
             check=False,
@@ -95,13 +105,19 @@ def image(store):
 
 @pytest.fixture
 def inside(image):
-    """Return the command that runs another in the image: as its user, on a root it cannot write."""
+    """
+    Return the command that runs another in the image, as a pod does: on a root it cannot write.
 
-    def command(*arguments, shown=None):
+    *shown* is a folder at /mnt that can be read, and *state* is one at /srv that can be written.
+    """
+
+    def command(*arguments, shown=None, state=None, user="65532:65532"):
         shows = f'mount --bind -o ro "{shown}" "{image}/mnt" &&' if shown else ""
+        keeps = f'mount --bind "{state}" "{image}/srv" &&' if state else ""
         script = (
-            f'mount --bind "{image}" "{image}" && {shows} mount -o remount,ro,bind "{image}"'
-            f' && cd "{image}" && exec chroot --userspec=65532:65532 "{image}" "$@"'
+            f'mount --bind "{image}" "{image}" && {shows} {keeps}'
+            f' mount -o remount,ro,bind "{image}" && cd "{image}"'
+            f' && exec chroot --userspec={user} "{image}" "$@"'
         )
         return [
             *("unshare", "--mount", "--propagation", "private"),

@@ -1,15 +1,19 @@
 """The image: what is in it, and that it runs as it is run in a cluster."""
 
 import asyncio
+import json
+import os
 import platform
 import signal
 import subprocess
+import sys
 
 import aiohttp
 import pytest
 
 from exporter import __version__
 from tests.fakes.process import Exporter
+from tests.image.conftest import ROOT
 
 pytestmark = pytest.mark.timeout(600)
 MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
@@ -55,6 +59,94 @@ async def test_it_runs_is_scraped_and_ends_on_sigterm(inside, tmp_path):
         finally:
             if process.returncode is None:
                 process.kill()
+
+
+WRITABLE = """
+import os
+found = [
+    os.path.join(folder, name)
+    for folder, folders, files in os.walk("/")
+    if not folder.startswith("/dev")  # devices, which a runtime makes anew
+    for name in (".", *folders, *files)
+    if os.access(os.path.join(folder, name), os.W_OK)
+]
+print("\\n".join(sorted({os.path.normpath(each) for each in found})))
+"""
+USERS = ("65532:65532", "1000650000:0")
+"""The user of the image, and one that OpenShift chooses."""
+
+
+@pytest.mark.parametrize("user", USERS)
+def test_nothing_can_be_written_but_the_state_directory(inside, tmp_path, user):
+    state = tmp_path / "state"
+    state.mkdir()
+    os.chown(state, int(user.partition(":")[0]), -1)
+    code = ("/usr/bin/python3", "-c", WRITABLE)
+    done = subprocess.run(
+        inside(*code, state=state, user=user), capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["/srv"]
+
+
+@pytest.mark.parametrize("user", USERS)
+async def test_it_keeps_its_state_as_any_user(inside, tmp_path, user):
+    shown, state = tmp_path / "shown", tmp_path / "state"
+    for folder in (shown, state):
+        folder.mkdir()
+    tmp_path.chmod(0o755)
+    os.chown(state, int(user.partition(":")[0]), -1)
+    (shown / "inventory.yaml").write_text(INVENTORY)
+    logs = 'logs: [{files: ["/mnt/a.log"], format: main, service: a/b}]\n'
+    (shown / "config.yaml").write_text(f"{CONFIG}state_directory: /srv\n{logs}")
+    (shown / "a.log").write_text("no access line\n")
+    listen = ("--web.listen-address", "127.0.0.1:0")
+    arguments = (COMMAND, "run", "--config.file", "/mnt/config.yaml", *listen)
+    process = await asyncio.create_subprocess_exec(
+        *inside(*arguments, shown=shown, state=state, user=user), stderr=asyncio.subprocess.PIPE
+    )
+    async with aiohttp.ClientSession() as session:
+        exporter = Exporter(process, session)
+        try:
+            await exporter.started()
+            process.send_signal(signal.SIGTERM)
+            assert await exporter.end() == 0
+        finally:
+            if process.returncode is None:
+                process.kill()
+    assert list(state.iterdir())
+
+
+@pytest.fixture(scope="session")
+def archive(store, image, tmp_path_factory):  # noqa: ARG001 - it is built by then
+    """Return the archive of all files of the image."""
+    path = tmp_path_factory.mktemp("archive") / "root.tar"
+    store.export("localhost/exporter", path)
+    return path
+
+
+def test_no_file_in_it_gives_rights_or_can_be_changed(archive):
+    command = [sys.executable, ROOT / "deploy" / "image" / "check.py", archive]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_its_bill_of_materials_has_the_packages_of_the_base_with_their_licences(archive):
+    command = [sys.executable, ROOT / "deploy" / "sbom.py", archive]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=True, env=os.environ | {"PYTHONPATH": ROOT}
+    )
+    parts = {each["name"]: each for each in json.loads(done.stdout)["components"]}
+    assert {"aiohttp", "bcrypt", "crossplane", "libc6", "libpython3.13-minimal"} <= parts.keys()
+    assert parts["libc6"]["purl"].endswith(f"?arch={MACHINES[platform.machine()]}&distro=debian-13")
+    assert {"license": {"name": "LGPL-2.1+"}} in parts["libc6"]["licenses"]
+
+
+def test_its_python_is_that_of_its_base(inside):
+    code = "import sys; print(sys.version_info[:2])"
+    done = subprocess.run(
+        inside("/usr/bin/python3", "-c", code), capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "(3, 13)\n"
 
 
 def test_there_is_nothing_in_it_to_build_or_install_with(image):
