@@ -51,7 +51,8 @@ def _is_address(text: str) -> bool:
     for family in (socket.AF_INET, socket.AF_INET6):
         try:
             socket.inet_pton(family, text)
-        except OSError:
+        except (OSError, ValueError):
+            # ValueError: of a NUL.
             continue
         return True
     return False

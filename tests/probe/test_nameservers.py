@@ -23,6 +23,12 @@ def test_without_a_resolv_conf_it_is_the_local_one(tmp_path):
     assert system_resolvers(tmp_path / "none") == (Server("127.0.0.1", 53),)
 
 
+def test_a_line_with_a_nul_names_no_server(tmp_path):
+    path = tmp_path / "resolv.conf"
+    path.write_bytes(b"nameserver 10.96.0.\x0010\nnameserver 10.0.0.1\n")
+    assert list(map(str, system_resolvers(path))) == ["10.0.0.1:53"]
+
+
 async def test_it_is_read_again_when_it_changes_and_only_then(tmp_path):
     path, told = tmp_path / "resolv.conf", []
     path.write_text("nameserver 10.0.0.1\n")
