@@ -9,7 +9,7 @@ from exporter.model.verdicts import Rule
 
 _WHAT = "{{ $labels.destination_service_namespace }}/{{ $labels.destination_service_name }}"
 _SOURCE = "{{ $labels.source_cluster }}"
-_BY_DESIGN = "single_cluster|no_pinned_names"
+_BY_DESIGN = "single_cluster|no_pinned_names|no_host_in_log"
 """Hazards that somebody may have chosen. They do not alert."""
 _OTHER_RULES = "|".join(sorted(set(Rule) - {Rule.PINS, Rule.SPREADS}))
 

@@ -1,9 +1,11 @@
 """The interface through which readers of access logs report what they read and what failed."""
 
 from collections.abc import Callable, Collection, Hashable
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from exporter.accesslog.readers.open_file import Poll
+from exporter.accesslog.source import LogSource
 from exporter.model.clusterset import ServiceName
 from exporter.model.traffic import LogCounts
 
@@ -32,6 +34,15 @@ class Sink(Protocol):
 
     def source_of(self, remote: str, forwarded: str) -> str:
         """Return the cluster that a client address, or what a proxy forwarded, belongs to."""
+
+    def counting(self, source: LogSource, *, has_host: bool) -> AbstractContextManager[None]:
+        """
+        Take in that lines are counted until the end of the context.
+
+        Args:
+            source: The log source; of a pod's log with the service and the format of that pod.
+            has_host: Whether the format has the host of a request.
+        """
 
     def logged(self, source: str, counts: LogCounts, by_second: Callable[[], LogCounts]) -> None:
         """

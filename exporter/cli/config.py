@@ -22,8 +22,10 @@ def command() -> None:
 def check(config_file: Path, cluster: str | None) -> None:
     """Read the configuration and all files that it names; exit code 2 if there is a mistake."""
     with mistakes():
-        found = load.check_config(config_file, cluster)
+        found, hints = load.check_config(config_file, cluster)
     click.echo(f"{config_file}: {found}")
+    for hint in hints:
+        click.echo(f"{config_file}: {hint}")
 
 
 @command.command()

@@ -1,6 +1,7 @@
 """The configuration and the files it names; the plans of the stages are cut from it here."""
 
 import ssl
+from collections.abc import Iterator
 from dataclasses import dataclass
 from glob import glob
 from pathlib import Path
@@ -9,6 +10,7 @@ from exporter.accesslog.formats.log_format import FormatError
 from exporter.accesslog.nginx_conf import NginxConfError, read_nginx_conf
 from exporter.accesslog.readers.syslog import Endpoint
 from exporter.accesslog.source import LogSource, compile_source
+from exporter.commands.log_hosts import concerned, effect, is_hostless, remedy
 from exporter.config.http_settings import TlsSettings
 from exporter.config.log_settings import LogSettings
 from exporter.config.paths import STDIN, resolve_paths
@@ -18,13 +20,21 @@ from exporter.config.yaml_reader import SettingsError
 from exporter.discover.resources import Scope
 from exporter.discover.static import read_inventory
 from exporter.files.small_file import read_text
+from exporter.model.clusterset import Inventory, ServiceName
 from exporter.model.probes import Record
+from exporter.model.verdicts import Policy
 from exporter.probe.keys import parse_keys
 from exporter.probe.nameservers import system_resolvers
 from exporter.probe.plan import ProbePlan
 from exporter.probe.resolve import Server
 from exporter.probe.schedule import Pace
 from exporter.probe.tls import make_context
+
+UNSURE = (
+    "the format has no $host, so where another cluster exports a service, too, a request for its "
+    "pinned name here counts as a leak"
+)
+"""What is wrong if it matters, which only the inventory of the cluster tells."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +46,10 @@ class RuntimeConfig:
     """The cluster that this exporter runs in; empty if it has to be discovered."""
     probes: ProbePlan
     logs: tuple[LogSource, ...]
+
+    def policy_of(self, service: ServiceName) -> Policy:
+        """Return whether clients of *service* are meant to stay in their cluster."""
+        return self.settings.probe.for_service(service).policy
 
     @property
     def inventory_file(self) -> Path:
@@ -206,9 +220,12 @@ def _compiled(entry: LogSettings, settings: Settings) -> LogSource:
     return made
 
 
-def check_config(path: Path | None, cluster: str | None) -> str:
+def check_config(path: Path | None, cluster: str | None) -> tuple[str, list[str]]:
     """
-    Read the configuration and the inventory as `run` does, and return one line about them.
+    Read the configuration and the inventory as `run` does.
+
+    Returns:
+        One line about them, and one for each log format that is worth a warning.
 
     Raises:
         SettingsError: With one line that says what is wrong, where, and what would work.
@@ -217,12 +234,27 @@ def check_config(path: Path | None, cluster: str | None) -> str:
     sources = f"log sources: {len(loaded.logs)}{_missing_files(loaded.logs)}"
     if loaded.settings.inventory.kubernetes is not None:
         what = f"cluster {loaded.local}, services" if loaded.local else "cluster and services"
-        return f"OK: {what} to be discovered, {sources}"
+        hints = [_hint(each, UNSURE) for each in loaded.logs if is_hostless(each)]
+        return f"OK: {what} to be discovered, {sources}", hints
     inventory = read_inventory(loaded.inventory_file, loaded.local)
-    return (
+    told = (
         f"OK: cluster {loaded.local} (1 of {len(inventory.clusters)}), "
         f"services: {len(inventory.services)}, {sources}"
     )
+    return told, list(_hints(loaded, inventory))
+
+
+def _hints(loaded: RuntimeConfig, inventory: Inventory) -> Iterator[str]:
+    for source in loaded.logs:
+        if source.service is not None and is_hostless(source):
+            services = concerned(inventory, [source.service], loaded.policy_of)
+            if services:
+                domain = loaded.settings.clusterset_domain
+                yield _hint(source, effect(services, loaded.local, domain))
+
+
+def _hint(source: LogSource, what: str) -> str:
+    return f"log {source.title}: {what}; {remedy(source.form)}"
 
 
 def _missing_files(sources: tuple[LogSource, ...]) -> str:

@@ -32,6 +32,11 @@ INTERVAL, FAST, CONFIRM, LEAK_GRACE = 1.0, 0.2, 2, 2.0
 _PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None)
 
+_LOG_FORMAT = (
+    '$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent '
+    '"$http_referer" "$http_user_agent" "$http_x_forwarded_for" "$host"'
+)
+"""The format `main` with the host, which tells requests for pinned names from leaks."""
 _NGINX = """\
 daemon off;
 master_process off;
@@ -39,10 +44,8 @@ pid {folder}/nginx.pid;
 error_log {folder}/error.log notice;
 events {{ worker_connections 256; }}
 http {{
-  log_format main '$remote_addr - $remote_user [$time_local] "$request" '
-                  '$status $body_bytes_sent "$http_referer" '
-                  '"$http_user_agent" "$http_x_forwarded_for"';
-  access_log {access_log} main;
+  log_format main_host '{log_format}';
+  access_log {access_log} main_host;
   client_body_temp_path {folder}/temp; proxy_temp_path {folder}/temp;
   fastcgi_temp_path {folder}/temp; uwsgi_temp_path {folder}/temp; scgi_temp_path {folder}/temp;
   server {{
@@ -125,6 +128,7 @@ def nginx(site: Site, binary: str) -> Part:
             address=site.service,
             port=SERVICE_PORT,
             id=site.id,
+            log_format=_LOG_FORMAT,
         )
     )
     command = [binary, "-p", str(site.folder), "-c", str(config), "-e", "stderr"]
@@ -146,7 +150,7 @@ def exporter(site: Site, key: Path) -> Part:
             "resolvers": [f"{site.dns}:{DNS_PORT}"],
             "source_address": site.exporter,
         },
-        "logs": [{"files": [site.access_log.name], "format": "main", "service": str(SERVICE)}],
+        "logs": [{"files": [site.access_log.name], "format": _LOG_FORMAT, "service": str(SERVICE)}],
         "leak_grace": f"{LEAK_GRACE:.0f}s",
         "probe_key_file": str(key),
     }

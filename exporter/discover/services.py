@@ -139,6 +139,7 @@ def build(parts: ServiceParts, rules: Rules) -> Service:
         named=bool(parts.whole or parts.shares or parts.slices),
         endpoints=None if parts.export is None else _endpoints(parts),
         conditions=() if parts.export is None else parts.export.conditions,
+        log_format="" if parts.local is None else parts.local.log_format,
     )
 
 

@@ -9,7 +9,7 @@ from exporter.judge.hazards import hazards
 from exporter.judge.report import CheckLine, Level, Report
 from exporter.model.clusterset import UNKNOWN, Inventory, Profile, Service, is_invalid
 from exporter.model.probes import Failure, Probe, Question, Record
-from exporter.model.verdicts import HAZARD_MEANS, Policy, Rule
+from exporter.model.verdicts import HAZARD_MEANS, Hazard, Policy, Rule
 
 _BROKEN = {
     Rule.RESOLVES: "should have an answer",
@@ -32,6 +32,7 @@ def explain(
     logs: Mapping[str, Mapping[str, int]],
     domain: str,
     replicas: Mapping[str, Probe] = MappingProxyType({}),
+    hostless: str = "",
 ) -> Report:
     """
     Return a report in words about one look at *service*.
@@ -45,6 +46,7 @@ def explain(
         logs: For each access log of the local cluster, the newest client requests by source.
         domain: The zone of the names.
         replicas: A look-up of the plain name by each replica of the clusterset's name server.
+        hostless: Which log of the service here has no host of requests, and what would mend it.
     """
     right = _right(inventory, policy, plain)
     findings = [*_exports(inventory, service)]
@@ -53,15 +55,10 @@ def explain(
     findings += (_pinned(inventory, service, probe, _name(probe, domain)) for probe in pinned)
     standbys = set(_standbys(inventory, service, pinned)) - {serving := _serving(service, plain)}
     findings += (_log(inventory, service, name, by) for name, by in logs.items())
-    findings += _hazards(inventory, service, pinned=bool(pinned))
+    findings += _hazards(inventory, service, policy, pinned=bool(pinned), hostless=hostless)
     findings += _lone(service, serving, standbys, pinned)
-    return Report(
-        service=service.name,
-        findings=tuple(findings),
-        serving=serving,
-        standbys=frozenset(standbys),
-        verdict=_verdict(inventory, service, policy, right, serving, standbys),
-    )
+    verdict = _verdict(inventory, service, policy, right, serving, standbys)
+    return Report(service.name, tuple(findings), serving, frozenset(standbys), verdict)
 
 
 def why(inventory: Inventory, service: Service, policy: Policy, record: Record = Record.A) -> str:
@@ -228,10 +225,20 @@ def _log(
     return CheckLine(Level.WARN if crossed else Level.OK, name, told)
 
 
-def _hazards(inventory: Inventory, service: Service, *, pinned: bool) -> Iterator[CheckLine]:
-    found = hazards(inventory, service, overlapping_clusters(inventory), pinned=pinned)
+def _hazards(
+    inventory: Inventory, service: Service, policy: Policy, *, pinned: bool, hostless: str
+) -> Iterator[CheckLine]:
+    found = hazards(
+        inventory,
+        service,
+        overlapping_clusters(inventory),
+        pinned=pinned,
+        policy=policy,
+        hostless=bool(hostless),
+    )
     for hazard in sorted(found):
-        yield CheckLine(Level.WARN, hazard, HAZARD_MEANS[hazard])
+        means = hostless if hazard is Hazard.NO_HOST_IN_LOG else HAZARD_MEANS[hazard]
+        yield CheckLine(Level.WARN, hazard, means)
 
 
 def _owner(service: Service, probe: Probe) -> str | None:

@@ -26,7 +26,7 @@ class CheckLine:
     text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Report:
     """The result of one look at a service."""
 

@@ -25,6 +25,10 @@ class ServiceVerdicts:
         graces_of: Returns the grace periods of a service after a change.
         policy_of: Returns whether the clients of a service should stay in their cluster.
         record: The type of record that is asked for. Addresses of the other family do not count.
+
+    Attributes:
+        unseen: When changes could not be seen.
+        hostless: The services with a log here whose format has no host.
     """
 
     def __init__(
@@ -42,6 +46,7 @@ class ServiceVerdicts:
         self._tracks = Tracks(graces_of=graces_of, policy_of=policy_of, unseen=self.unseen)
         self.configure(confirm=confirm, pinned=pinned, stale_after=stale_after, record=record)
         self._overlapping: frozenset[str] = frozenset()
+        self.hostless: frozenset[ServiceName] = frozenset()
         self._active = False
 
     def configure(
@@ -195,7 +200,12 @@ class ServiceVerdicts:
         for name, track in list(self._tracks.by_name.items()):
             if inventory is not None and name in inventory.services:
                 yield view(
-                    inventory, track, now, pinned=self._pinned, overlapping=self._overlapping
+                    inventory,
+                    track,
+                    now,
+                    pinned=self._pinned,
+                    overlapping=self._overlapping,
+                    hostless=name in self.hostless,
                 )
 
     def _spreads(self, name: ServiceName, policy: Policy) -> bool:

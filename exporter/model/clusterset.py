@@ -128,6 +128,8 @@ class Service:
     """Those in the local cluster; None if it does not export the service."""
     conditions: tuple[Condition, ...] = ()
     """Of the local cluster's ServiceExport; empty without one."""
+    log_format: str = ""
+    """The format of its pods' logs, by annotation of the local Service; empty without one."""
 
     def export_of(self, cluster: str) -> Export | None:
         """Return the export of *cluster*, or None if it has none."""

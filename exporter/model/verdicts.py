@@ -91,6 +91,7 @@ class Hazard(StrEnum):
     OLD_LIGHTHOUSE_SILENT_NXDOMAIN = "old_lighthouse_silent_nxdomain"
     NO_PINNED_NAMES = "no_pinned_names"
     SINGLE_CLUSTER = "single_cluster"
+    NO_HOST_IN_LOG = "no_host_in_log"
 
 
 HAZARD_MEANS: Mapping[Hazard, str] = {
@@ -104,6 +105,8 @@ HAZARD_MEANS: Mapping[Hazard, str] = {
     "clients wait until they give up",
     Hazard.NO_PINNED_NAMES: "so no standby is put to the test",
     Hazard.SINGLE_CLUSTER: "exports it; there is none to move to",
+    Hazard.NO_HOST_IN_LOG: "so a request for this cluster's pinned name counts as a leak; add "
+    "$host to log_format in nginx and to the format of the log here",
 }
 """The meaning of each hazard: the rest of a sentence that begins with its name."""
 

@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from exporter.cli.main import cli
-from tests.fakes.files import CONFIG, INVENTORY, write
+from tests.fakes.files import CONFIG, INVENTORY, WITH_HOST, write
 
 
 def check(folder, *arguments):
@@ -340,7 +340,7 @@ def test_a_file_that_is_no_text(tmp_path):
 
 
 def test_without_a_mistake_it_says_what_there_is(tmp_path):
-    write(tmp_path)
+    write(tmp_path, config=CONFIG.replace("main", WITH_HOST))
     told = f"{tmp_path}/config.yaml: OK: cluster east (1 of 2), services: 1, log sources: 1"
     done = check(tmp_path)
     assert (done.exit_code, done.stdout) == (0, f"{told}; no file yet for {tmp_path}/*.log\n")

@@ -19,6 +19,8 @@ probe: {interval: 1s, timeout: 1s, resolvers: ["127.0.0.1:1"]}
 logs:
   - {files: ["*.log"], format: main, service: nginx-test/nginx}
 """
+WITH_HOST = "'$remote_addr [$time_local] $status $body_bytes_sent \"$http_user_agent\" $host'"
+"""A log format with the host of each request, as YAML."""
 
 
 def line(address, *, status=200, size=10, agent="curl/8.5.0", end="\n"):

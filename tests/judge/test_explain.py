@@ -221,6 +221,23 @@ def test_hazards_are_warnings():
     assert texts(made, Level.WARN) == ["single_cluster: exports it; there is none to move to"]
 
 
+def test_a_log_without_host_is_a_warning_that_says_which_and_what_would_work():
+    """Issue 14.17."""
+    state = inventory()
+    made = explain(
+        state,
+        state.services[NGINX],
+        Policy.LOCAL,
+        plain={"10.96.0.10:53": probe(0, by="a")},
+        pinned=WELL,
+        logs={},
+        domain=DOMAIN,
+        hostless="log x.log: the format has no $host; add it",
+    )
+    told = "no_host_in_log: log x.log: the format has no $host; add it"
+    assert texts(made, Level.WARN) == [told]
+
+
 def test_ipv6_is_explained_by_ipv6():
     state, six = inventory(), ip_address("fd00::1")
     (service,) = state.services.values()

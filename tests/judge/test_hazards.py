@@ -6,7 +6,7 @@ import pytest
 from exporter.judge.claims import overlapping_clusters
 from exporter.judge.hazards import hazards
 from exporter.model.clusterset import Profile
-from exporter.model.verdicts import Hazard
+from exporter.model.verdicts import Hazard, Policy
 from tests.fakes.nouns import NGINX, inventory
 
 
@@ -87,6 +87,16 @@ def claiming(where, cluster, **networks):
 )
 def test_hazards(where, hazard):
     assert found(where) == ({hazard} if hazard else set())
+
+
+def test_a_log_without_host_cannot_tell_pinned_requests_from_leaks():
+    def hosted(where, policy=Policy.LOCAL):
+        service = where.services[NGINX]
+        return hazards(where, service, frozenset(), pinned=True, policy=policy, hostless=True)
+
+    assert hosted(inventory()) == {Hazard.NO_HOST_IN_LOG}
+    assert hosted(inventory(), Policy.SPREAD) == set()
+    assert hosted(inventory(ready="a", exported="a")) == {Hazard.SINGLE_CLUSTER}
 
 
 def test_without_pinned_probes_no_standby_is_put_to_the_test():

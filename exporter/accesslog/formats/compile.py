@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from exporter.accesslog.formats.json_lines import compile_objects
 from exporter.accesslog.formats.log_format import FormatError, LogFormat
-from exporter.accesslog.formats.nginx import NAMED, compile_format
+from exporter.accesslog.formats.nginx import NAMED, compile_format, with_host
 
 
 def compile_log(
@@ -35,3 +35,16 @@ def compile_log(
         host=host,
         stamps=stamps,
     )
+
+
+def format_with_host(form: str) -> str:
+    """Return the log_format string *form* with `$host`; empty if *form* is none, or none works."""
+    if form not in NAMED and "$" not in form:
+        return ""
+    for made in with_host(form):
+        try:
+            compile_format(made, host=True)
+        except FormatError:
+            continue
+        return made
+    return ""

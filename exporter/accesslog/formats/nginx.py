@@ -11,7 +11,7 @@ left to the slower expression for single lines.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from exporter.accesslog.formats.expression import EXACT, WORDS, Maker, Piece, either
 from exporter.accesslog.formats.log_format import FIELDS, NARROW, PROBE, FormatError, LogFormat
@@ -76,6 +76,16 @@ def compile_format(
     groups = {variable: name for name, variable in told.items() if name in wanted}
     special = {"agent": either((PROBE, *ignore_user_agents)), "path": either(paths)}
     return _compiled(Maker(pieces, escape == "json", special), groups, told)
+
+
+def with_host(text: str) -> Iterator[str]:
+    """Yield log_format strings that have `$host` beside what *text* has; the best comes first."""
+    body, escape = _plain(text)
+    prefix = "" if escape == "default" else f"escape={escape} "
+    if body.rstrip().endswith("}"):
+        yield f'{prefix}{body.rstrip()[:-1]},"host":"$host"}}'
+    yield f'{prefix}{body} "$host"'
+    yield f'{prefix}"$host" {body}'
 
 
 def _compiled(made: Maker, groups: dict[str, str], told: dict[str, str]) -> LogFormat:

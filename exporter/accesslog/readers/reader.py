@@ -99,7 +99,8 @@ class Reader:
         lines = Lines(counter, source.wrapper, timed)
         self._lines.add(lines)
         try:
-            yield lines
+            with self._sink.counting(source, has_host="host" in log_format.fields):
+                yield lines
         finally:
             self._lines.discard(lines)
 

@@ -1,13 +1,14 @@
 """One service, probed once now: is it served where it should be from here, and why."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from exporter.commands.check.newest_logs import newest_requests
 from exporter.commands.load import RuntimeConfig, load
+from exporter.commands.log_hosts import effect, hostless_sources, remedy
 from exporter.config.yaml_reader import SettingsError
 from exporter.discover.static import read_inventory
 from exporter.judge.explain import explain
@@ -82,6 +83,7 @@ async def look(loaded: RuntimeConfig, inventory: Inventory, service: ServiceName
         logs=read_logs.result(),
         domain=plan.domain,
         replicas={replica: task.result() for replica, task in by_replica.items()},
+        hostless=next(_hostless(loaded, inventory, service), ""),
     )
     steps = (
         shown(each, _destination(inventory, each), plan.domain)
@@ -119,6 +121,14 @@ def _client(plan: ProbePlan, inventory: Inventory, server: Server | None = None)
 
     servers = None if server is None else [server]
     return ProbeClient(plan, inventory.local, owner_of, servers)
+
+
+def _hostless(loaded: RuntimeConfig, inventory: Inventory, name: ServiceName) -> Iterator[str]:
+    for source in hostless_sources(loaded.logs, inventory.services[name]):
+        by_pod = source.pods is not None or source.by_pod
+        where = ", unless an annotation of a pod names another format" if by_pod else ""
+        why = effect([name], inventory.local, loaded.settings.clusterset_domain)
+        yield f"log {source.title}: {why}{where}; {remedy(source.form)}"
 
 
 async def _ask(plan: ProbePlan, client: ProbeClient, target: Target) -> Probe:

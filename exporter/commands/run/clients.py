@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import structlog
 
+from exporter.commands.run.log_hosts import LogHosts
 from exporter.commands.run.monitor_settings import Current
 from exporter.commands.run.problems import Problems
 from exporter.judge.attribute import Attribution
@@ -40,6 +41,7 @@ class Clients:
     ) -> None:
         self._current, self._verdicts = current, verdicts
         self._metrics, self._problems = metrics, problems
+        self.hosts = LogHosts(current, verdicts, problems)
         self._attribution: Attribution | None = None
         self._identities = IdentityChecker(current.settings.keys)
         self._calibration, self._skew = Calibration(), ClockSkew()
@@ -52,6 +54,7 @@ class Clients:
         """Attribute by the address ranges of this inventory from now on."""
         self._attribution = Attribution(inventory, self._current.settings.trusted_proxies)
         self._show_conflicts(self._attribution.conflicts)
+        self.hosts.look()
         for gone in self._skewed - inventory.clusters.keys():
             self._skew.forget(gone)
             self._show_skew(gone)

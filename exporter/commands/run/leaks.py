@@ -113,6 +113,7 @@ class Leaks:
         if locality is previous:
             return
         self._localities[service, source] = locality
+        self._clients.hosts.leaks(service, source, leaking=locality is Locality.LEAK)
         if locality is Locality.LEAK:
             log.warning(
                 "client requests leaked",
@@ -120,4 +121,5 @@ class Leaks:
                 source_cluster=source,
                 locality=locality,
                 previous=previous,
+                host_logged=service not in self._verdicts.hostless,
             )

@@ -54,6 +54,7 @@ class LogMonitor:
         self._fresh: set[str] = set()
         self.service_of, self.source_of = clients.service_of, clients.source_of
         self.problem, self.solved = problems.problem, problems.solved
+        self.counting = clients.hosts.counting
 
     def logged(
         self, source: str, counts: LogCounts, by_second: Callable[[], LogCounts] = LogCounts

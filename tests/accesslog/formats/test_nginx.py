@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.accesslog.counter import Counter
-from exporter.accesslog.formats.compile import compile_log
+from exporter.accesslog.formats.compile import compile_log, format_with_host
 from exporter.accesslog.formats.log_format import FormatError
 from exporter.accesslog.formats.nginx import compile_format
 from exporter.model.clusterset import ServiceName
@@ -283,3 +283,38 @@ def test_any_format_is_compiled_or_refused_and_counts_all_lines(form, text):
     block = (text + "\n").encode("utf-8", "replace")
     counts = Counter(log, lambda *_: "a", service_of).count(block)
     assert counts.read == block.count(b"\n") == counts.access + counts.other
+
+
+@pytest.mark.parametrize(
+    ("form", "made"),
+    [
+        pytest.param("$remote_addr $status", '$remote_addr $status "$host"', id="a string"),
+        pytest.param(
+            'escape=json {"a":"$remote_addr","s":"$status"}',
+            'escape=json {"a":"$remote_addr","s":"$status","host":"$host"}',
+            id="JSON",
+        ),
+        pytest.param(
+            "log_format x '$remote_addr ' '$status';",
+            '$remote_addr $status "$host"',
+            id="a directive",
+        ),
+        pytest.param(
+            "$remote_addr $status $http_cookie",
+            '"$host" $remote_addr $status $http_cookie',
+            id="an end that cannot be told",
+        ),
+        pytest.param("json", "", id="JSON in any order"),
+        pytest.param("$status", "", id="a format that is of no use"),
+    ],
+)
+def test_a_format_with_host_is_offered_that_compiles(form, made):
+    assert format_with_host(form) == made
+    if made:
+        assert "host" in compile_log(made, host=True).fields
+
+
+@pytest.mark.parametrize("form", ["combined", "main"])
+def test_with_host_a_named_format_keeps_all_its_fields(form):
+    fields = compile_log(format_with_host(form)).fields
+    assert fields == compile_log(form).fields | {"host"}
