@@ -112,6 +112,7 @@ def probe_plan(settings: Settings, source: str) -> ProbePlan:
     """
     probe = settings.probe
     given, address = probe.lighthouse, probe.source_address
+    key_file = settings.probe_key_file
     return ProbePlan(
         domain=settings.clusterset_domain,
         for_service=probe.for_service,
@@ -122,7 +123,7 @@ def probe_plan(settings: Settings, source: str) -> ProbePlan:
         follow_resolv_conf=not probe.resolvers,
         lighthouse=None if isinstance(given, str) else _servers(given),
         source=None if address is None else address.address,
-        keys=_keys(settings.probe_key_file),
+        keys=() if key_file is None else read_keys(key_file),
         tls={each: _tls_context(source, each) for each in probe.tls_configs()},
         timeout=probe.timeout,
         pace=Pace(
@@ -140,9 +141,13 @@ def _servers(given: tuple[HostPort, ...]) -> tuple[Server, ...]:
     return tuple(Server(*each.pair) for each in given)
 
 
-def _keys(file: str | None) -> tuple[bytes, ...]:
-    if file is None:
-        return ()
+def read_keys(file: str) -> tuple[bytes, ...]:
+    """
+    Read the keys of probes; the first one signs.
+
+    Raises:
+        SettingsError: With one line that names the file, and contains nothing of a key.
+    """
     text = read_text(Path(file), wanted="a file with one key a line")
     return parse_keys(text, source=file)
 

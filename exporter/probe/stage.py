@@ -86,6 +86,11 @@ class ProbeStage:
         if self._inventory is not None:
             self.set_inventory(self._inventory)
 
+    def use_keys(self, keys: tuple[bytes, ...]) -> None:
+        """Sign with the first one of *keys* from now on."""
+        self._plan = replace(self._plan, keys=keys)
+        self._renew_client()
+
     def set_inventory(self, inventory: Inventory) -> None:
         """Probe the names of *inventory* from now on."""
         self._inventory = inventory

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Hashable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from exporter.commands.refuse import refuse_change
 from exporter.commands.run.handover import Handover
 from exporter.commands.run.monitor_settings import settings_of
 from exporter.commands.run.parts import Parts
+from exporter.commands.run.probe_keys import ProbeKeys
 from exporter.commands.run.shard import Shard
 from exporter.commands.run.stages import Stage, Stages, every, measure_lag, on_event
 from exporter.commands.run.standing import Alone
@@ -42,6 +44,8 @@ SETTLE_EVERY = 0.5
 """Seconds between two looks at what waits to be settled."""
 INVENTORY_CHECK = 0.25
 """Seconds between two looks at the inventory file."""
+KEYS_CHECK = 5.0
+"""Seconds between two looks at the key file."""
 RESOLV_CONF_CHECK = 5.0
 """Seconds between two looks at resolv.conf."""
 
@@ -102,6 +106,7 @@ class Daemon:
             parts.verdicts, moment, self._accelerate, None if directory is None else Path(directory)
         )
         self._probing = _probe_stage(loaded, driver, parts)
+        self._keys = ProbeKeys(self._use_keys, self._changing, parts.problems)
         self._reader = Reader(parts.logs)
         self._reader.configure(loaded.logs)
         self._cluster = None if client is None else self._in_cluster(client, pod, parts, end)
@@ -178,6 +183,14 @@ class Daemon:
         if inventory is not None:
             self._inventory_changed(inventory)
 
+    def _use_keys(self, keys: tuple[bytes, ...]) -> None:
+        before = self._loaded.probes
+        if keys != before.keys:
+            self._loaded = replace(self._loaded, probes=replace(before, keys=keys))
+            self.monitor.use_keys(keys)
+            self._probing.use_keys(keys)
+            log.info("probe keys changed", number=len(keys))
+
     def _wanted(self) -> Iterator[tuple[Hashable, Stage]]:
         loaded = self._loaded
         yield "event loop", partial(measure_lag, partial(self.metrics.observe, series.LOOP_LAG))
@@ -185,6 +198,8 @@ class Daemon:
         yield "leaks", partial(self._leaks.run, every(SETTLE_EVERY))
         if self._auth is not None:
             yield "web configuration", self._auth.watch
+        if (file := loaded.settings.probe_key_file) is not None:
+            yield ("probe keys", file), partial(self._keys.watch, Path(file), every(KEYS_CHECK))
         if self._cluster is None:
             yield ("inventory", loaded.inventory_file), partial(self._watch_inventory, loaded)
         else:

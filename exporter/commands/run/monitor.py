@@ -2,6 +2,7 @@
 
 import platform
 from collections.abc import AsyncIterable, Callable
+from dataclasses import replace
 
 import structlog
 
@@ -104,6 +105,10 @@ class Monitor:
         self._problems.solved("configuration")
         if self.inventory is not None:
             self.inventory_changed(self.inventory)
+
+    def use_keys(self, keys: tuple[bytes, ...]) -> None:
+        """Check the signatures of probes by these keys from now on."""
+        self._current.settings = replace(self._current.settings, keys=keys)
 
     def configuration_failed(self, message: str) -> None:
         """Show that the newest configuration is not in use."""
