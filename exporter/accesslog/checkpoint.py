@@ -20,6 +20,7 @@ from typing import Generic, NamedTuple, TypeVar
 import msgspec
 
 from exporter.accesslog.readers.open_file import FilePlace
+from exporter.model.stages import UNWATCHED, Pulse
 
 VERSION = 1
 SAVE_EVERY = 1.0
@@ -195,10 +196,11 @@ class Saver(Generic[T]):
         if newest != self._saved:
             self._newest = newest
 
-    async def run(self) -> None:
+    async def run(self, pulse: Pulse = UNWATCHED) -> None:
         """Save every SAVE_EVERY seconds what is new, until cancelled."""
         while True:
             await asyncio.sleep(SAVE_EVERY)
+            pulse.beat()
             await self.save()
 
     async def save(self) -> None:

@@ -21,6 +21,7 @@ from exporter.apiserver.client import ApiClient
 from exporter.apiserver.errors import ApiError, ErrorKind, one_line
 from exporter.apiserver.lease_note import note_of, renewed_at, with_note
 from exporter.apiserver.rate_limiter import Uniform
+from exporter.model.stages import UNWATCHED, Pulse
 
 CALL_LIMIT = 5.0
 RELEASE_LIMIT = 1.5
@@ -42,8 +43,7 @@ class Election:
     Takes part in electing a leader.
 
     Args:
-        client: Has been entered.
-        namespace, name: The namespace and the name of the Lease.
+        client, namespace, name: Where the Lease is; the client has been entered.
         identity: Our name, for people; it is made unique, because a pod's name may come again.
         lease_duration: Seconds for which others respect a lease that is not renewed.
         renew_deadline: Seconds after which a leader that could not renew is not certain any more.
@@ -77,9 +77,9 @@ class Election:
         self.leading, self.certain, self.holder, self.problem = False, False, "", ""
         self.free_since: float | None = None
         self.inherited: tuple[str, float | None] = ("", None)
-        self._note = note
-        self._client, self._uniform = client, uniform
+        self._client, self._uniform, self._note = client, uniform, note
         self._path = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
+        self._one = f"{self._path}/{name}"
         self._about = {"namespace": namespace, "name": name}
         self._duration, self._deadline, self._retry = lease_duration, renew_deadline, retry_period
         self._lease: Lease | None = None
@@ -93,23 +93,27 @@ class Election:
         started: Callable[[], None],
         stopped: Callable[[], None],
         doubted: Callable[[], None] = lambda: None,
+        pulse: Pulse = UNWATCHED,
     ) -> None:
         """
         Call *started* and *stopped* whenever we start and stop leading, until cancelled.
 
         *doubted* is called when a leader becomes certain again or ceases to be. All are called from
-        the event loop and must not block. At the end the lease is released.
+        the event loop and must not block. At the end the lease is released, but not
+        after a failure: then this can be called again. *pulse* beats at each attempt.
         """
         self._started, self._stopped, self._doubted = started, stopped, doubted
         try:
             while True:
+                pulse.beat()
                 await self._attempt()
                 low, high = (1.0, 1.0) if self.leading else CANDIDATE
                 await asyncio.sleep(self._retry * self._uniform(low, high))
-        finally:
+        except asyncio.CancelledError:
             if self.leading:
                 self._stop()
                 await self._release()
+            raise
 
     async def _attempt(self) -> None:
         """Take or renew the lease, if we may take it."""
@@ -119,11 +123,9 @@ class Election:
                 if not await self._write():
                     self._stop()
                     return
-        except ApiError as error:
-            self._lease, self.problem = None, error.message
-            return
-        except TimeoutError:
-            self._lease, self.problem = None, f"lease {self._about['name']}: no answer in time"
+        except (ApiError, TimeoutError) as error:
+            self.problem = str(error) or f"lease {self._about['name']}: no answer in time"
+            self._lease = None
             return
         self.problem = ""
         self._hold(sent)
@@ -139,7 +141,11 @@ class Election:
         before, self.certain = self.certain, True
         if not self.leading:
             self.leading = True
-            self._started()
+            try:
+                self._started()
+            except Exception:
+                self.leading = False  # so that it is called again
+                raise
         elif not before:
             self._doubted()
 
@@ -187,10 +193,6 @@ class Election:
             self.free_since = _end_of(before, self._deadline)
             self.inherited = note_of(old), renewed_at(before)
         return True
-
-    @property
-    def _one(self) -> str:
-        return f"{self._path}/{self._about['name']}"
 
     async def _look(self) -> bool:
         """Read the lease; return whether we may take it."""

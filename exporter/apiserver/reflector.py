@@ -10,6 +10,8 @@ list at once, and the pages of a list. A failure of one resource does not affect
 import asyncio
 import random
 from collections.abc import Callable, Mapping
+from functools import partial
+from math import inf
 from typing import Generic
 
 import msgspec
@@ -18,11 +20,13 @@ from exporter.apiserver.client import REQUEST_LIMIT, ApiClient
 from exporter.apiserver.errors import UNREADABLE, ApiError, ErrorKind, kind_of, one_line
 from exporter.apiserver.freshness import Freshness
 from exporter.apiserver.installed import is_absent
+from exporter.apiserver.pages import pages
 from exporter.apiserver.rate_limiter import Uniform
 from exporter.apiserver.resource import PAGE, Page, Resource, WatchEvent, read_event, read_page
 from exporter.apiserver.store import OutOfOrderError, Store, T, Trim
 from exporter.apiserver.waits import Wait, Waits
 from exporter.model.lines import LineSplitter
+from exporter.model.stages import UNWATCHED, Pulse
 from exporter.model.watches import WatchState
 
 MAX_LINE = 16 << 20
@@ -43,8 +47,7 @@ class Reflector(Generic[T]):
     One resource of one API server.
 
     Args:
-        client: Has been entered.
-        resource: What to watch.
+        client, resource: Where to watch what; the client has been entered.
         trim: Returns what to keep of an object.
         changed: Called after the objects or the state have changed.
         became_stale: Called at the first failure after a list; see `Freshness`.
@@ -71,8 +74,7 @@ class Reflector(Generic[T]):
         became_stale: Callable[[float], None] = lambda _: None,
         uniform: Uniform = random.uniform,
     ) -> None:
-        self.resource = resource
-        self.store = Store(trim)
+        self.resource, self.store = resource, Store(trim)
         self.state, self.problem, self.version = WatchState.LISTING, "", ""
         self.settled = asyncio.Event()
         self.last_alive: float | None = None
@@ -92,12 +94,23 @@ class Reflector(Generic[T]):
     @property
     def age(self) -> float:
         """Return the seconds since the server last sent something; infinite before it did."""
-        if self.last_alive is None:
-            return float("inf")
-        return asyncio.get_running_loop().time() - self.last_alive
+        return inf if self.last_alive is None else _now() - self.last_alive
 
-    async def run(self) -> None:
-        """List and watch until cancelled."""
+    async def run(self, pulse: Pulse = UNWATCHED) -> None:
+        """List and watch until cancelled. After a failure this can be called again."""
+        # Each wait has a limit of its own, up to many minutes.
+        pulse.rest()
+        try:
+            await self._run()
+        except Exception as error:
+            self.failures += 1
+            self._failed(
+                ApiError(ErrorKind.MALFORMED, one_line(f"{type(error).__name__}: {error}"))
+            )
+            self._place = ""  # it may have failed in the middle of a change
+            raise
+
+    async def _run(self) -> None:
         while True:
             wait = Wait()
             try:
@@ -121,27 +134,19 @@ class Reflector(Generic[T]):
                     await self._waits.before_request()
                 if not await is_absent(error, self._client, self.resource, version):
                     raise
-        self._place = ""
         raise ApiError(ErrorKind.NOT_FOUND, f"{self.resource.title} is not served")
 
     async def _list_as(self, version: str) -> None:
-        fresh: dict[str, T] = {}
-        broken: dict[str, str] = {}
+        fresh, broken = dict[str, T](), dict[str, str]()
         await self._waits.before_request()
-        token = ""
-        for _ in range(MAX_PAGES):
-            page = await self._page(version, token)
+        fetch, place = partial(self._page, version), ""
+        async for page in pages(fetch, self.resource.title, MAX_PAGES):
             for number, item in enumerate(page.items or ()):
                 self.store.add(fresh, broken, item)
                 if number % TURN == TURN - 1:
                     await asyncio.sleep(0)
-            token = page.metadata.next_page
-            if not token:
-                break
-        else:
-            msg = f"list of {self.resource.title}: does not end after {MAX_PAGES} pages"
-            raise ApiError(ErrorKind.TOO_LARGE, msg)
-        self.version, self._place = version, _version_of(page, self.resource.title)
+            place = page.metadata.resource_version
+        self.version, self._place = version, _checked(place, self.resource.title)
         differs = self.store.replace(fresh, broken)
         # If only the watch is forbidden, only a watch can show that it is allowed by now.
         state = self.state if self.state is WatchState.FORBIDDEN else WatchState.SYNCED
@@ -152,7 +157,7 @@ class Reflector(Generic[T]):
         params = self.resource.params({"limit": str(PAGE)} | ({"continue": token} if token else {}))
         self.requests += 1
         body = await self._client.get(self.resource.path(version), params)
-        self.last_alive = asyncio.get_running_loop().time()
+        self.last_alive = _now()
         self._waits.succeeded()
         return _read_page(body, self.resource.title)
 
@@ -171,7 +176,7 @@ class Reflector(Generic[T]):
                 lines = LineSplitter(MAX_LINE)
                 with self.freshness.watching():
                     async for chunk in chunks:
-                        self.last_alive = asyncio.get_running_loop().time()
+                        self.last_alive = _now()
                         self.freshness.seen()
                         self._read(lines, chunk)
         except TimeoutError as error:
@@ -218,10 +223,9 @@ class Reflector(Generic[T]):
         listed, self._place = self._place, "" if error.kind in _LIST_AGAIN else self._place
         if error.kind is ErrorKind.NOT_FOUND:
             if not listed:
-                differs = self.store.replace({}, {})
                 self.freshness.absent()
                 problem = f"{self.resource.title} is not installed in this cluster"
-                self._stand(WatchState.NOT_INSTALLED, problem, differs=differs)
+                self._stand(WatchState.NOT_INSTALLED, problem, differs=self.store.replace({}, {}))
             return
         self.freshness.failed()
         if error.kind is ErrorKind.GONE:
@@ -240,6 +244,10 @@ class Reflector(Generic[T]):
             self._changed()
 
 
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
 def _read_page(body: bytes, title: str) -> Page:
     """Decode one page of the list of *title*."""
     try:
@@ -249,12 +257,12 @@ def _read_page(body: bytes, title: str) -> Page:
         raise ApiError(ErrorKind.MALFORMED, msg) from error
 
 
-def _version_of(page: Page, title: str) -> str:
-    """Return the resourceVersion of the list of *title*."""
-    if not page.metadata.resource_version:
+def _checked(version: str, title: str) -> str:
+    """Return the resourceVersion of the list of *title*; ApiError if it is empty."""
+    if not version:
         msg = f"list of {title}: has no resourceVersion"
         raise ApiError(ErrorKind.MALFORMED, msg)
-    return page.metadata.resource_version
+    return version
 
 
 def _error_in(event: WatchEvent, title: str) -> ApiError:

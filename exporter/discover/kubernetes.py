@@ -14,6 +14,7 @@ from exporter.discover.findings import Finding, FindingKind
 from exporter.discover.identity import Identity, IdentityError, IdentitySource, identify
 from exporter.discover.resources import EVERYWHERE, RESOURCES, Found, Home, Objects, Scope
 from exporter.discover.watched_resource import WatchedResource
+from exporter.model.stages import UNKEPT, UNWATCHED, Keeper, Pulse
 from exporter.model.watches import Watch, WatchState
 
 COALESCE = 0.02
@@ -52,6 +53,7 @@ class KubernetesInventory:
         became_stale: Called at the first failure of a watch that verdicts depend on, with the
             resource and the time on the loop's clock since when its changes are not seen.
         recovered: Called with the resource once an inventory contains its objects of now.
+        keeper: Keeps the watch of each resource at work.
     """
 
     def __init__(
@@ -66,12 +68,12 @@ class KubernetesInventory:
         changed: Callable[[Discovered], Awaitable[None]],
         became_stale: Callable[[str, float], None] = _ignore,
         recovered: Callable[[str], None] = _ignore,
+        keeper: Keeper = UNKEPT,
     ) -> None:
         self._client, self._setting, self._selection = client, setting, selection
         self._config_map = config_map
         self._unix, self._publish = unix, changed
-        self._recovered = recovered
-        self._scope = scope
+        self._recovered, self._scope = recovered, scope
         self._due = asyncio.Event()
         self._own: Mapping[str, str] | None = None
         self._identity: Identity | None = None
@@ -83,6 +85,7 @@ class KubernetesInventory:
                 namespaces,
                 changed=self._due.set,
                 became_stale=partial(became_stale, wanted.name) if wanted.decides else _ignore,
+                keeper=keeper,
             )
             for wanted in RESOURCES
             if (namespaces := scope.of(wanted))
@@ -93,19 +96,24 @@ class KubernetesInventory:
         """Return which cluster this is; None until it is known."""
         return self._identity
 
-    async def run(self) -> None:
+    async def run(self, pulse: Pulse = UNWATCHED) -> None:
         """
-        Watch until cancelled.
+        Watch until cancelled. After a failure this can be called again.
 
         Raises:
             IdentityError: If no source names the local cluster, or Submariner is not where its
                 objects are read.
             IdentityChangedError: If the sources name another cluster than before.
         """
-        async with asyncio.TaskGroup() as group:
+        try:
+            async with asyncio.TaskGroup() as group:
+                for each in self._watched:
+                    group.create_task(each.run(), name=f"watch of {each.wanted.name}")
+                await self._make_inventories(pulse)
+        except Exception:
             for each in self._watched:
-                group.create_task(each.run(), name=f"watch of {each.wanted.name}")
-            await self._make_inventories()
+                each.interrupted()
+            raise
 
     def watches(self) -> Iterator[Watch]:
         """Yield the state of each watched resource."""
@@ -121,13 +129,15 @@ class KubernetesInventory:
         titles = ", ".join(sorted({each.title for each in waiting}))
         return f"waiting for the API server's {titles}" + (f": {why}" if why else "")
 
-    async def _make_inventories(self) -> None:
+    async def _make_inventories(self, pulse: Pulse) -> None:
+        pulse.rest()
         for each in self._watched:
             await each.settle()
         loop = asyncio.get_running_loop()
         while True:
             self._due.clear()
             began = loop.time()
+            pulse.beat()
             await self._make()
             # At most half of the time is spent on this, even if objects change quickly.
             await asyncio.sleep(max(COALESCE, loop.time() - began))
@@ -149,8 +159,8 @@ class KubernetesInventory:
         identity = await self._identify(Found(objects))
         made = await asyncio.to_thread(self._inventory, objects, identity)
         if made != self._previous:
-            self._previous = made
             await self._publish(made)
+            self._previous = made
         for each in self._watched:
             if current.get(each.wanted.name) == each.failures:
                 each.recovered()

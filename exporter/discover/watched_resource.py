@@ -9,6 +9,7 @@ from exporter.apiserver.reflector import Reflector
 from exporter.apiserver.resource import Resource
 from exporter.discover.api_types import Kept
 from exporter.discover.resources import Wanted
+from exporter.model.stages import UNKEPT, Keeper, StageName
 from exporter.model.watches import Watch, WatchState
 
 _WORST_FIRST = (
@@ -31,6 +32,7 @@ class WatchedResource:
         changed: Called after objects or a state have changed.
         became_stale: Called at the first failure of a watch, with the time on the loop's clock
             since when changes are not seen.
+        keeper: Keeps each watch at work.
     """
 
     def __init__(
@@ -41,8 +43,9 @@ class WatchedResource:
         *,
         changed: Callable[[], None],
         became_stale: Callable[[float], None],
+        keeper: Keeper = UNKEPT,
     ) -> None:
-        self.wanted = wanted
+        self.wanted, self._keeper = wanted, keeper
         self.title = _resource(wanted, None).title
         self._reflectors = [
             Reflector[Kept](
@@ -60,7 +63,9 @@ class WatchedResource:
         async with asyncio.TaskGroup() as group:
             for each in self._reflectors:
                 where = each.resource.namespace or "the cluster"
-                group.create_task(each.run(), name=f"watch of {self.wanted.name} in {where}")
+                about = f"{self.wanted.name} in {where}"
+                watch = self._keeper.keep(StageName.WATCH, about, each.run)
+                group.create_task(watch, name=f"watch of {about}")
 
     @property
     def settled(self) -> bool:
@@ -111,6 +116,11 @@ class WatchedResource:
         """Take in that the objects of now are in use."""
         for each in self._reflectors:
             each.freshness.recovered()
+
+    def interrupted(self) -> None:
+        """Take in that no change is seen until this runs again."""
+        for each in self._reflectors:
+            each.freshness.failed()
 
     def _stale(self) -> list[Reflector[Kept]]:
         return [each for each in self._reflectors if each.freshness.stale_since is not None]

@@ -393,6 +393,11 @@ START_DELAY = histogram(
     "Delay between the planned and the real start of probes.",
     _LAG,
 )
+STAGE_RESTARTS = counter(
+    "clusterset_exporter_stage_restarts_total",
+    "How often a stage of the exporter was started again after it had failed, which is a bug.",
+    "stage",
+)
 LOOP_LAG = histogram(
     "clusterset_exporter_event_loop_lag_seconds",
     "Delay with which the event loop woke a task up, measured twice a second.",

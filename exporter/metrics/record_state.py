@@ -11,6 +11,7 @@ from exporter.metrics.recorder import Recorder
 from exporter.metrics.store import SeriesStore
 from exporter.metrics.zeroes import Zeroes
 from exporter.model.clusterset import NOT_CLUSTERS, Inventory, ServiceName
+from exporter.model.stages import StageName
 from exporter.model.verdicts import Hazard, Mode, ServiceView
 from exporter.model.watches import Watch, WatchState
 
@@ -114,6 +115,15 @@ class StateRecorder(Recorder):
         """Set how many findings there are, by kind."""
         for kind, number in kinds.items():
             self.set_gauge(families.FINDINGS, number, (kind,))
+
+    def stage_restarted(self, stage: StageName) -> None:
+        """Count that a stage was started again."""
+        self.count(families.STAGE_RESTARTS, (stage,))
+
+    def init_stages_to_zero(self) -> None:
+        """Create the counters of all stages with value 0, so that `increase()` sees the first."""
+        for stage in StageName:
+            self._store.series[families.STAGE_RESTARTS].init_to_zero((stage,))
 
     def measure_store(self) -> None:
         """Set the series that say how many series there are."""

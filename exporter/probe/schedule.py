@@ -163,6 +163,12 @@ class Schedule:
             slot.running = False
         self._in_flight = 0
 
+    def overdue(self) -> float:
+        """Return by how many seconds the next start is late; negative if it is not yet due."""
+        if not self._heap:
+            return -1.0
+        return self._runner.time() - max(self._heap[0][0], self._free_at)
+
     def _on_time(self) -> None:
         for _ in range(STARTS_A_TURN):
             now = self._runner.time()

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from exporter.model.clusterset import Inventory, ServiceName
 from exporter.model.probes import Probe, Skip
+from exporter.model.stages import UNWATCHED, Pulse
 from exporter.probe.client import OwnerOf, ProbeClient
 from exporter.probe.drivers.driver import Driver
 from exporter.probe.drivers.runner import Runner, run_alone
@@ -16,6 +17,10 @@ from exporter.probe.resolve import Server
 from exporter.probe.schedule import Schedule
 from exporter.probe.targets import targets
 
+BEAT_EVERY = 1.0
+"""Seconds between two looks at whether probes start when they are due."""
+MAX_OVERDUE = 5.0
+"""Seconds by which a start may be late; more is no beat."""
 MANUAL_INTERVAL = 0.5
 """Average seconds between two probes that somebody asks for by hand."""
 MANUAL_BURST = 5
@@ -70,12 +75,14 @@ class ProbeStage:
         )
         self.accelerate: Callable[[ServiceName], None] = self._schedule.accelerate
 
-    async def run(self) -> None:
-        """Probe until cancelled."""
+    async def run(self, pulse: Pulse = UNWATCHED) -> None:
+        """Probe until cancelled. After a failure this can be called again."""
         with self._runner:
-            self._schedule.begin()
             try:
-                await self._runner.ended()
+                self._schedule.begin()
+                while not await self._runner.ended(BEAT_EVERY):
+                    if self._schedule.overdue() < MAX_OVERDUE:
+                        pulse.beat()
             finally:
                 self._schedule.end()
 

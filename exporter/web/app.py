@@ -55,6 +55,8 @@ class Pages:
     page: Callable[[Mapping[str, Any]], str]
     not_ready: Callable[[], str | None]
     """Why there is nothing to scrape yet, or None."""
+    hung: Callable[[], str | None] = lambda: None
+    """Which stage hangs and since when, or None."""
     reload: Callable[[], Awaitable[str | None]]
     """Returns what is wrong with the new configuration, or None."""
     probes: Callable[[ServiceName | None], Mapping[str, Any] | None] = lambda _: None
@@ -224,6 +226,9 @@ class _Answers:
         return (await asyncio.to_thread(self._pages.page, status)).encode()
 
     async def healthy(self, _: web.Request) -> web.Response:
+        hung = self._pages.hung()
+        if hung is not None:
+            return text(f"Not healthy: {hung}.\n", 503)
         return text("clusterset-exporter is healthy.\n")
 
     async def ready(self, _: web.Request) -> web.Response:

@@ -16,7 +16,7 @@ import hashlib
 import hmac
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterable, Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 
@@ -37,6 +37,7 @@ NEEDS_BCRYPT = (
 CHECKS_AT_ONCE = 2
 """Passwords that are hashed at once: each takes a core for 50 ms or more."""
 LOOK_EVERY = 2.0
+"""Seconds between two looks at the files."""
 MAX_WAITING = 16
 """Passwords that wait to be hashed; one more login is asked to come back."""
 REMEMBERED = 100
@@ -158,10 +159,9 @@ class WebAuth:
         finally:
             self._waiting -= 1
 
-    async def watch(self) -> None:
-        """Look at the files again and again, until cancelled."""
-        while True:
-            await asyncio.sleep(LOOK_EVERY)
+    async def watch(self, ticks: AsyncIterable[None]) -> None:
+        """Look at the files at each of *ticks*."""
+        async for _ in ticks:
             await asyncio.to_thread(self.refresh)
 
     def refresh(self) -> None:
@@ -169,13 +169,14 @@ class WebAuth:
         version = self._version(self._settings)
         if version == self._seen:
             return
-        self._seen = version
         try:
             settings = _read(self._path)
             context = self._tls(settings)
         except SettingsError as error:
+            self._seen = version
             log.error("web configuration not taken", error=str(error))  # noqa: TRY400 - one line
             return
+        self._seen = version
         if (context is None) is not (self.context is None):
             log.error("web configuration not taken", error="TLS on or off needs a restart")
             return

@@ -40,7 +40,7 @@ class Walked(Daemon):
     without: str | None = None
 
     def _wanted(self):
-        return ((key, stage) for key, stage in super()._wanted() if key != self.without)
+        return (stage for stage in super()._wanted() if stage.name != self.without)
 
 
 class Walk:
@@ -85,6 +85,7 @@ async def walk(folder, group, *, without=None):
         pod="",
         shard=ALL,
         end=pytest.fail,
+        hangup=asyncio.Event(),
         moment=lambda: Moment(at=loop.time(), unix=loop.time() + offset),
     )
     daemon.without = without

@@ -94,6 +94,7 @@ async def walk(folder):
             pod="",
             shard=ALL,
             end=pytest.fail,
+            hangup=asyncio.Event(),
         )
         await made.daemon.read_inventory()
         await made.daemon.start(group)

@@ -15,6 +15,7 @@ from exporter.commands.run.monitor_settings import monitor_settings
 from exporter.commands.run.parts import Parts
 from exporter.metrics import families as series
 from exporter.model.moment import Moment
+from exporter.model.stages import UNKEPT, UNWATCHED
 from tests.fakes.virtual import until
 
 CONFIG = "inventory: {kubernetes: {}}\nlogs: [{pods: {}}]\n"
@@ -50,6 +51,7 @@ class Local:
             handover=self.handover,
             sink=parts.logs,
             reader=Reader(parts.logs),
+            keeper=UNKEPT,
             changed=self.monitor.inventory_changed,
             arrange=self._arrange,
             end=self.ends.append,
@@ -57,11 +59,11 @@ class Local:
         self.page_data = parts.page_data(self.cluster)
         self.render = parts.scrape(self.cluster).render
         stages = self.cluster.stages(loaded.settings.inventory.kubernetes, loaded.local)
-        self.tasks = [group.create_task(stage()) for _, stage in stages]
+        self.tasks = [group.create_task(stage.run(UNWATCHED)) for stage in stages]
 
     def _arrange(self):
         (source,) = self.loaded.logs
-        self.tasks.append(self.group.create_task(self.cluster.read(source)))
+        self.tasks.append(self.group.create_task(self.cluster.read(source, UNWATCHED)))
 
     def ready(self):
         """Return which clusters have the service ready, as far as this knows."""

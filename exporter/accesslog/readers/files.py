@@ -56,16 +56,19 @@ class Follower:
 
     def poll(self, now: float) -> Poll:
         """Look once at the moment *now*, in seconds of any clock; blocks while files are read."""
+        poll = Poll()
         with self._lock:
-            poll = self._poll(now)
+            try:
+                self._poll(now, poll)
+            except Exception as error:  # noqa: BLE001 - raised once the blocks are counted
+                poll.failure = error
         if self._closed:
             self._close_if_idle()
         return poll
 
-    def _poll(self, now: float) -> Poll:
-        poll = Poll()
+    def _poll(self, now: float, poll: Poll) -> None:
         if self._closed:
-            return poll
+            return
         looking = now >= self._look_at or self._is_moving(now)
         if looking:
             self._look_at = now + PATHS_EVERY
@@ -91,7 +94,6 @@ class Follower:
         if room <= 0:
             self._set.files = dict(reversed(self._set.files.items()))
         poll.troubled = list(self._set.troubled.values())
-        return poll
 
     def _is_parked(self, file: OpenFile, now: float) -> bool:
         """Return whether *file* is only held open until it is known if it is chosen."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterable, Callable
+from contextlib import ExitStack
 
 from exporter.accesslog.readers.files import Follower
 from exporter.accesslog.readers.open_file import BLOCK, Poll
@@ -16,18 +17,21 @@ async def follow(
     *,
     block: Callable[[str, bytes], None],
     polled: Callable[[Poll], None],
+    beat: Callable[[], None] = lambda: None,
 ) -> None:
     """
     Poll at each of *ticks*; hand blocks over one at a time, with a turn for others between them.
 
     Files are read in a thread: a file system that hangs stops the reading of logs and nothing else.
-    When this is cancelled, what was read by then is still handed over, so that places and counts
-    agree.
+    When this is cancelled or fails, what was read by then is still handed over, so that places and
+    counts agree. *beat* is called before each poll.
     """
     clock = asyncio.get_running_loop().time
     async for _ in ticks:
+        beat()
         behind = not follower.is_idle(clock())
         while behind:
+            beat()
             polling = asyncio.ensure_future(asyncio.to_thread(follower.poll, clock()))
             try:
                 poll = await asyncio.shield(polling)
@@ -37,6 +41,8 @@ async def follow(
                     _hand_over(polling.result(), block, polled)
                 raise
             await _hand_over_in_turns(poll, block, polled)
+            if poll.failure is not None:
+                raise poll.failure
             behind = poll.behind > BLOCK
 
 
@@ -56,6 +62,8 @@ async def _hand_over_in_turns(
 def _hand_over(
     poll: Poll, block: Callable[[str, bytes], None], polled: Callable[[Poll], None]
 ) -> None:
-    for path, lines in poll.blocks:
-        block(path, lines)
-    polled(poll)
+    with ExitStack() as rest:
+        # One that fails does not take the others with it.
+        rest.callback(polled, poll)
+        for path, lines in reversed(poll.blocks):
+            rest.callback(block, path, lines)

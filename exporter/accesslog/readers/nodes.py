@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import NamedTuple
 
 from exporter.accesslog.checkpoint import LineParts
@@ -15,6 +16,7 @@ from exporter.accesslog.readers.reader import Reader
 from exporter.accesslog.readers.workloads import Workloads, source_of
 from exporter.accesslog.sink import LogProblems, Sink
 from exporter.accesslog.source import LogSource
+from exporter.model.stages import UNKEPT, UNWATCHED, Keeper, Pulse, StageName
 from exporter.model.traffic import LogCounts
 
 CHOOSE_EVERY = 1.0
@@ -29,12 +31,16 @@ class NodeReader:
         workloads: The pods.
         sink: Takes problems.
         reader: Reads and counts.
+        keeper: Keeps the choosing of files at work.
     """
 
-    def __init__(self, workloads: Workloads, sink: Sink, reader: Reader) -> None:
+    def __init__(
+        self, workloads: Workloads, sink: Sink, reader: Reader, keeper: Keeper = UNKEPT
+    ) -> None:
         self._workloads, self._sink, self._reader = workloads, sink, reader
+        self._keeper = keeper
 
-    async def read(self, source: LogSource) -> None:
+    async def read(self, source: LogSource, pulse: Pulse = UNWATCHED) -> None:
         """Read the files of *source* until cancelled."""
         chosen, problems = Chosen(), self._sink.problem_group(f"pods in {source.title}")
         with _counting(self._reader, source) as lines:
@@ -44,14 +50,17 @@ class NodeReader:
             # start is remembered for those that are chosen later.
             try:
                 async with asyncio.TaskGroup() as group:
-                    group.create_task(self._keep_choosing(chosen, lines, problems))
-                    await self._reader.follow(source, lines, chosen)
+                    choose = partial(self._keep_choosing, chosen, lines, problems)
+                    group.create_task(self._keeper.keep(StageName.LOG, source.title, choose))
+                    await self._reader.follow(source, lines, chosen, pulse=pulse)
             finally:
                 problems.keep(())
 
     async def _keep_choosing(
-        self, chosen: Chosen, lines: "_NodeLines", problems: LogProblems
+        self, chosen: Chosen, lines: "_NodeLines", problems: LogProblems, pulse: Pulse
     ) -> None:
+        # It asks the API server, which may take long.
+        pulse.rest()
         while True:
             chosen.names = self._workloads.names
             await self._choose(chosen, lines, problems)

@@ -58,6 +58,8 @@ class Poll:
     """Last lines without an end, of files that were let go."""
     errors: list[str] = field(default_factory=list)
     """What hinders reading since this poll."""
+    failure: Exception | None = None
+    """A bug that ended this poll early. What was read before it is to be counted."""
     troubled: list[str] = field(default_factory=list)
     """What hinders reading, as long as it does."""
 

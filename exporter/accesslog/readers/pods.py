@@ -17,6 +17,7 @@ from exporter.apiserver import log_place
 from exporter.apiserver import pod_log as podlog
 from exporter.apiserver.client import ApiClient
 from exporter.apiserver.errors import ApiError
+from exporter.model.stages import UNKEPT, UNWATCHED, Keeper, Pulse, StageName
 
 HANDOVER = 60.0
 """Seconds that nobody followed after which reading begins with what is written from now on."""
@@ -44,6 +45,7 @@ class PodReader:
         unix: Tells the time.
         taken_over: Returns since when, in unix seconds, no other replica has read any line; None
             if there was no other replica.
+        keeper: Keeps the reading of each log, and the saving of places, at work.
     """
 
     def __init__(
@@ -55,36 +57,52 @@ class PodReader:
         unix: Callable[[], float],
         *,
         taken_over: Callable[[], float | None] = lambda: None,
+        keeper: Keeper = UNKEPT,
     ) -> None:
         self._client, self._workloads, self._unix = client, workloads, unix
         self._sink, self._reader, self._taken_over = sink, reader, taken_over
+        self._keeper = keeper
         self._problem_group = sink.problem_group("pod logs")
         self._places: dict[LogKey, log_place.LogPlace] = {}
         self._followed: dict[LogKey, podlog.PodLog] = {}
         self._tasks: dict[LogKey, asyncio.Task[None]] = {}
+        self._begun = False
+        """Whether the pods that were there at the start are followed."""
 
-    async def read(self, source: LogSource) -> None:
-        """Follow until cancelled."""
+    async def read(self, source: LogSource, pulse: Pulse = UNWATCHED) -> None:
+        """
+        Follow until cancelled. After a failure this can be called again: it goes on where it was.
+
+        The API server may take long for each pod, so *pulse* rests while it is asked.
+        """
+        pulse.rest()
         directory = source.state_directory
         keeper = None if directory is None else Checkpoint(directory, source.title, LogPlaces)
         saver = Saver(keeper, partial(self._sink.checkpoint_failed, source.title))
         await self._load(source.title, keeper)
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._save(saver), name="checkpoint of pod logs")
-                first = True
+                saving = self._keeper.keep(
+                    StageName.CHECKPOINT, source.title, partial(self._save, saver)
+                )
+                group.create_task(saving, name="checkpoint of pod logs")
+                first = not self._begun
                 while True:
                     due = self._workloads.due
                     self._arrange(group, await self._wanted(source), source, first=first)
                     self._sink.received(source.title, 0, 0)
-                    first = False
+                    first, self._begun = False, True
                     await _wait_for(due, min(LOOK_EVERY, self._workloads.wait))
+        except asyncio.CancelledError:
+            # From now on another replica may read.
+            self._begun = False
+            self._sink.log_gone(source.title)
+            raise
         finally:
-            saver.note(self._all_places())
-            await saver.save()
             self._tasks.clear()
             self._problem_group.keep(())
-            self._sink.log_gone(source.title)
+            saver.note(self._all_places())
+            await saver.save()
 
     async def _load(self, title: str, keeper: Checkpoint[LogPlaces] | None) -> None:
         """Take up the places that the process before left, but for what others read meanwhile."""
@@ -101,9 +119,10 @@ class PodReader:
                 case [namespace, pod, container] if log_place.is_place(place):
                     self._places[namespace, pod, container] = place
 
-    async def _save(self, saver: Saver[LogPlaces]) -> None:
+    async def _save(self, saver: Saver[LogPlaces], pulse: Pulse) -> None:
         while True:
             await asyncio.sleep(SAVE_EVERY)
+            pulse.beat()
             saver.note(self._all_places())
             await saver.save()
 
@@ -133,8 +152,9 @@ class PodReader:
         for key, each in wanted.items():
             task = self._tasks.get(key)
             if task is None or task.done():
-                follow = self._follow(each, self._place(key, each, first=first), source)
-                self._tasks[key] = group.create_task(follow, name=f"log of {key}")
+                follow = partial(self._follow, each, source, first=first)
+                kept = self._keeper.keep(StageName.LOG, "/".join(key), follow)
+                self._tasks[key] = group.create_task(kept, name=f"log of {key}")
             elif key in self._followed:
                 self._show(each, self._followed[key].problem)
         self._sink.pods_followed(len(self._tasks))
@@ -151,9 +171,12 @@ class PodReader:
         return log_place.BEGINNING if since is None else log_place.since(since)
 
     async def _follow(
-        self, wanted: WantedLog, place: log_place.LogPlace | None, source: LogSource
+        self, wanted: WantedLog, source: LogSource, pulse: Pulse, *, first: bool
     ) -> None:
+        # A log may be silent for hours, and each request has a limit of its own.
+        pulse.rest()
         key, name = _key(wanted), _name(wanted)
+        place = self._place(key, wanted, first=first)
         container = podlog.ContainerRef(namespace=key[0], pod=key[1], container=key[2])
         followed = self._followed[key] = podlog.PodLog(
             self._client,
@@ -199,21 +222,22 @@ class PodReader:
             async with aclosing(followed.blocks()) as blocks:
                 async for block in blocks:
                     self._sink.logged(title, lines.count(stream, block), lines.by_second)
-                    reported = self._report(title, followed.counts, reported)
+                    reported = _report(self._sink, title, followed.counts, reported)
         finally:
-            self._report(title, followed.counts, reported)
+            _report(self._sink, title, followed.counts, reported)
 
-    def _report(self, title: str, counts: podlog.Counts, before: podlog.Counts) -> podlog.Counts:
-        """Report what was counted since *before*."""
-        if counts.truncated > before.truncated:
-            self._sink.truncated(title, counts.truncated - before.truncated)
-        self._sink.pod_log_read(
-            title,
-            requests=counts.requests - before.requests,
-            repeated=counts.repeated - before.repeated,
-            unstamped=counts.unstamped - before.unstamped,
-        )
-        return counts
+
+def _report(sink: Sink, title: str, counts: podlog.Counts, before: podlog.Counts) -> podlog.Counts:
+    """Report what was counted since *before*."""
+    if counts.truncated > before.truncated:
+        sink.truncated(title, counts.truncated - before.truncated)
+    sink.pod_log_read(
+        title,
+        requests=counts.requests - before.requests,
+        repeated=counts.repeated - before.repeated,
+        unstamped=counts.unstamped - before.unstamped,
+    )
+    return counts
 
 
 def _key(log: WantedLog) -> LogKey:

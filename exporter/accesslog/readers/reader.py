@@ -17,12 +17,13 @@ from exporter.accesslog.readers.choose import Chosen
 from exporter.accesslog.readers.files import Follower
 from exporter.accesslog.readers.follow import follow
 from exporter.accesslog.readers.open_file import Poll
-from exporter.accesslog.readers.stdin import read_pipe
+from exporter.accesslog.readers.stdin import LinePipe
 from exporter.accesslog.readers.syslog import Inbox, receive
 from exporter.accesslog.sink import Sink
 from exporter.accesslog.source import LogSource, compile_source
 from exporter.config.paths import STDIN
 from exporter.model.clusterset import ServiceName
+from exporter.model.stages import UNKEPT, UNWATCHED, Keeper, Pulse, StageName
 from exporter.model.traffic import LogCounts
 
 LOG_CHECK = 0.25
@@ -54,10 +55,11 @@ class Reader:
 
     Args:
         sink: Takes counts and problems.
+        keeper: Keeps at work what must go on even if the counting of a block fails.
     """
 
-    def __init__(self, sink: Sink) -> None:
-        self._sink = sink
+    def __init__(self, sink: Sink, keeper: Keeper = UNKEPT) -> None:
+        self._sink, self._keeper = sink, keeper
         self._titles: frozenset[str] = frozenset()
         self._lines: set[Lines] = set()
         self._read_to: dict[str, FilePlaces] = {}
@@ -72,15 +74,22 @@ class Reader:
         for lines in self._lines:
             lines.forget()
 
-    async def read(self, source: LogSource) -> None:
-        """Read *source* until cancelled."""
+    async def read(self, source: LogSource, pulse: Pulse = UNWATCHED) -> None:
+        """
+        Read *source* until cancelled.
+
+        After a failure this can be called again. A block whose counting failed is not counted
+        again, because it would fail again; all others are counted once.
+        """
         if source.syslog is not None:
+            pulse.rest()
             await self._receive(source)
         elif source.files == (STDIN,):
+            pulse.rest()
             await self._read_stdin(source)
         else:
             with self.counting(source) as lines:
-                await self.follow(source, lines)
+                await self.follow(source, lines, pulse=pulse)
 
     @contextmanager
     def counting(self, source: LogSource) -> Iterator[Lines]:
@@ -107,7 +116,14 @@ class Reader:
     def _count(self, title: str, lines: Streams, stream: str, text: bytes) -> None:
         self._sink.logged(title, lines.count(stream, text), lines.by_second)
 
-    async def follow(self, source: LogSource, lines: Streams, chosen: Chosen | None = None) -> None:
+    async def follow(
+        self,
+        source: LogSource,
+        lines: Streams,
+        chosen: Chosen | None = None,
+        *,
+        pulse: Pulse = UNWATCHED,
+    ) -> None:
         """
         Follow the files of *source* until cancelled.
 
@@ -115,6 +131,7 @@ class Reader:
             source: Of files.
             lines: Counts what is read.
             chosen: Says which of the files are read; None: all.
+            pulse: Beats with each poll.
         """
         directory, title = source.state_directory, source.title
         keeper = None if directory is None else Checkpoint(directory, title, FilePlaces)
@@ -124,16 +141,16 @@ class Reader:
         follower = Follower(source.files, places, chosen)
         saver = Saver(keeper, partial(self._sink.checkpoint_failed, title))
         try:
-            await self._follow(title, follower, saver, lines)
+            await self._follow(title, follower, saver, lines, pulse)
         finally:
             self._read_to[title] = _read_to(follower, lines)
             follower.close()
+            self._let_go(title)
             saver.note(self._read_to[title])
             await saver.save()
-            self._let_go(title)
 
     async def _follow(
-        self, title: str, follower: Follower, saver: Saver[FilePlaces], lines: Streams
+        self, title: str, follower: Follower, saver: Saver[FilePlaces], lines: Streams, pulse: Pulse
     ) -> None:
         def polled(poll: Poll) -> None:
             self._sink.polled(title, poll)
@@ -142,9 +159,14 @@ class Reader:
                 saver.note(_read_to(follower, lines))
 
         async with asyncio.TaskGroup() as group:
-            group.create_task(saver.run(), name=f"checkpoint of {title}")
+            saving = self._keeper.keep(StageName.CHECKPOINT, title, saver.run)
+            group.create_task(saving, name=f"checkpoint of {title}")
             await follow(
-                follower, _every(LOG_CHECK), block=partial(self._count, title, lines), polled=polled
+                follower,
+                _every(LOG_CHECK),
+                block=partial(self._count, title, lines),
+                polled=polled,
+                beat=pulse.beat,
             )
 
     def _let_go(self, title: str) -> None:
@@ -171,12 +193,13 @@ class Reader:
             try:
                 async with receive(source.syslog, inbox):
                     self._sink.received(title, 0, 0)
-                    await inbox.drain(
-                        lambda text: self._sink.logged(
-                            title, lines.count("", text), lines.by_second
-                        ),
+                    drain = partial(
+                        inbox.drain,
+                        partial(self._count, title, lines, ""),
                         partial(self._sink.received, title),
                     )
+                    # Meanwhile messages are still received.
+                    await self._keeper.keep(StageName.LOG, title, drain)
             except OSError as error:
                 # The rest of the exporter is worth more than one log.
                 self._sink.log_failed(title, f"cannot listen: {error.strerror or error}")
@@ -188,11 +211,13 @@ class Reader:
         title = source.title
         with self.counting(source) as lines:
             self._sink.received(title, 0, 0)
-            await read_pipe(
-                sys.stdin.buffer,
-                partial(self._count, title, lines, ""),
-                lambda: self._sink.truncated(title, 1),
-            )
+            async with LinePipe(sys.stdin.buffer) as pipe:
+                read = partial(
+                    pipe.read,
+                    partial(self._count, title, lines, ""),
+                    partial(self._sink.truncated, title),
+                )
+                await self._keeper.keep(StageName.LOG, title, read)
             log.info("log ended", log=title)
             await asyncio.Event().wait()
 

@@ -9,12 +9,14 @@ import asyncio
 import re
 import socket
 import stat
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from exporter.accesslog.readers.syslog_stream import MessageSplitter
+from exporter.model.stages import UNWATCHED, Pulse
 
 BLOCK = 128 << 10
 PART = 8 << 10
@@ -81,7 +83,7 @@ class Inbox:
         """Lines that came while the queue was full."""
         self.truncated = 0
         """Lines that were longer than MAX_LINE."""
-        self._lines: list[bytes] = []
+        self._lines: deque[bytes] = deque()
         self._size = 0
         self._came = asyncio.Event()
 
@@ -97,31 +99,46 @@ class Inbox:
             self._size += len(text) + LINE_COST
         self._came.set()
 
-    async def drain(self, block: Callable[[bytes], None], told: Callable[[int, int], None]) -> None:
+    async def drain(
+        self,
+        block: Callable[[bytes], None],
+        told: Callable[[int, int], None],
+        pulse: Pulse = UNWATCHED,
+    ) -> None:
         """
         Hand blocks of lines over as they come, with a turn for others between them, for ever.
+
+        If *block* fails, its lines are lost, and all others wait for the next call.
 
         Args:
             block: Called with whole lines.
             told: Called after them with the lines dropped and truncated since the last call.
+            pulse: Beats with each block.
         """
         while True:
+            pulse.rest()
             await self._came.wait()
-            self._came.clear()
-            lines, self._lines, self._size = self._lines, [], 0
-            held, size = [], 0
-            for line in lines:
-                held.append(line)
-                size += len(line)
-                if size > BLOCK:
-                    block(b"".join(held))
-                    held, size = [], 0
-                    await asyncio.sleep(0)
-            if held:
-                block(b"".join(held))
+            pulse.beat()
+            if self._lines:
+                block(self._take())
+            if self._lines and not self.dropped and not self.truncated:
+                await asyncio.sleep(0)
+                continue
             dropped, self.dropped = self.dropped, 0
             truncated, self.truncated = self.truncated, 0
             told(dropped, truncated)
+            if not self._lines:
+                self._came.clear()
+
+    def _take(self) -> bytes:
+        """Return the oldest lines, as many as one block holds."""
+        held, size = [], 0
+        while self._lines and size <= BLOCK:
+            line = self._lines.popleft()
+            held.append(line)
+            size += len(line)
+            self._size -= len(line) - 1 + LINE_COST
+        return b"".join(held)
 
 
 class _Datagrams(asyncio.DatagramProtocol):

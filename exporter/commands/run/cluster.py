@@ -3,7 +3,8 @@
 import asyncio
 import gc
 import time
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Protocol
 
 import structlog
@@ -17,7 +18,7 @@ from exporter.accesslog.source import LogSource
 from exporter.apiserver.client import ApiClient
 from exporter.apiserver.lease import Election
 from exporter.commands.load import scope_of
-from exporter.commands.run.stages import Stage
+from exporter.commands.run.stages import WantedStage
 from exporter.config.label_selector import Selection
 from exporter.config.settings import KubernetesSettings
 from exporter.discover.assemble import Discovered
@@ -25,6 +26,7 @@ from exporter.discover.findings import Finding
 from exporter.discover.identity import IdentityError
 from exporter.discover.kubernetes import IdentityChangedError, KubernetesInventory
 from exporter.model.clusterset import Inventory
+from exporter.model.stages import Keeper, Pulse, StageName
 from exporter.model.watches import Watch
 
 log = structlog.get_logger()
@@ -81,6 +83,7 @@ class LocalCluster:
         handover: Links this replica to the leaders before and after it.
         sink: Takes what readers of pod logs report.
         reader: Reads and counts lines.
+        keeper: Keeps stages at work.
         changed: Called with each new inventory, once this replica is the active one.
         arrange: Called when other stages are wanted than before.
         end: Called with the reason when this process cannot continue.
@@ -96,20 +99,26 @@ class LocalCluster:
         handover: Successor,
         sink: Sink,
         reader: Reader,
+        keeper: Keeper,
         changed: Callable[[Inventory], None],
         arrange: Callable[[], None],
         end: Callable[[Exception], None],
     ) -> None:
-        self._client, self._pod, self._learns = client, pod, learns
+        self._client, self._pod, self._learns, self._keeper = client, pod, learns, keeper
         self._changed, self._arrange, self._end = changed, arrange, end
-        self._staleness, self._handover, self._active = staleness, handover, False
+        self._staleness, self._handover = staleness, handover
+        self._begun = self._active = False
         self._newest: Discovered | None = None
         self._identified = ""
         self._election: Election | None = None
         self._discovery: KubernetesInventory | None = None
+        self._discovers: tuple[KubernetesSettings, str] | None = None
+        """What *_discovery* was made for."""
         self._workloads = known = Workloads(client, sink, time.time)
-        self._pods = PodReader(client, known, sink, reader, time.time, taken_over=self._taken_over)
-        self._nodes = NodeReader(known, sink, reader)
+        self._pods = PodReader(
+            client, known, sink, reader, time.time, taken_over=self._taken_over, keeper=keeper
+        )
+        self._nodes = NodeReader(known, sink, reader, keeper)
 
     @property
     def works(self) -> bool:
@@ -136,7 +145,7 @@ class LocalCluster:
         election = self._election
         return None if election is None else (election.leading, election.holder or "nobody yet")
 
-    def stages(self, wanted: KubernetesSettings, setting: str) -> Iterator[tuple[Hashable, Stage]]:
+    def stages(self, wanted: KubernetesSettings, setting: str) -> Iterator[WantedStage]:
         """
         Yield the stages that run whether this replica is active or stands by.
 
@@ -147,16 +156,17 @@ class LocalCluster:
         if wanted.lease is not None:
             if self._election is None:
                 self._election = self._candidate(wanted.lease)
-            yield ("lease", wanted.lease), self._elect
-        yield ("discovery", wanted, setting), lambda: self._discover(wanted, setting)
+            yield WantedStage(StageName.LEASE, self._elect, wanted.lease)
+        discover = partial(self._discover, wanted, setting)
+        yield WantedStage(StageName.DISCOVERY, discover, (wanted, setting))
 
     def may_read(self, source: LogSource) -> bool:
         """Return whether no other replica reads *source* now."""
         return source.pods is None or self._election is None or self._election.certain
 
-    async def read(self, source: LogSource) -> None:
+    async def read(self, source: LogSource, pulse: Pulse) -> None:
         """Read the logs of pods, through the API server or from files of this node."""
-        await (self._pods if source.pods is not None else self._nodes).read(source)
+        await (self._pods if source.pods is not None else self._nodes).read(source, pulse)
 
     def _candidate(self, name: str) -> Election:
         namespace = self._client.namespace
@@ -168,9 +178,9 @@ class LocalCluster:
             note=self._handover.for_lease,
         )
 
-    async def _elect(self) -> None:
+    async def _elect(self, pulse: Pulse) -> None:
         if self._election is not None:
-            await self._election.run(self._started, self._stopped, self._arrange)
+            await self._election.run(self._started, self._stopped, self._arrange, pulse)
 
     def _started(self) -> None:
         log.info("this replica became the leader", pod=self._pod)
@@ -187,9 +197,20 @@ class LocalCluster:
     def _taken_over(self) -> float | None:
         return None if self._election is None else self._election.free_since
 
-    async def _discover(self, wanted: KubernetesSettings, setting: str) -> None:
+    async def _discover(self, wanted: KubernetesSettings, setting: str, pulse: Pulse) -> None:
+        if self._discovery is None or self._discovers != (wanted, setting):
+            self._discovery = self._make_discovery(wanted, setting)
+            self._discovers = wanted, setting
+        try:
+            await self._discovery.run(pulse)
+        except* (IdentityError, IdentityChangedError) as errors:
+            self._end(errors.exceptions[0])
+        pulse.rest()
+        await asyncio.Event().wait()
+
+    def _make_discovery(self, wanted: KubernetesSettings, setting: str) -> KubernetesInventory:
         selection = Selection(namespaces=wanted.namespaces, labels=wanted.requirements())
-        self._discovery = KubernetesInventory(
+        return KubernetesInventory(
             self._client,
             setting=setting,
             config_map=wanted.config_map,
@@ -199,20 +220,16 @@ class LocalCluster:
             changed=self._discovered,
             became_stale=self._staleness.became_stale,
             recovered=self._staleness.recovered,
+            keeper=self._keeper,
         )
-        try:
-            await self._discovery.run()
-        except* (IdentityError, IdentityChangedError) as errors:
-            self._end(errors.exceptions[0])
-        await asyncio.Event().wait()
 
     async def _discovered(self, found: Discovered) -> None:
-        first, self._newest = self._newest is None, found
+        self._newest = found
         identity = self._discovery.identity if self._discovery is not None else None
-        if first and identity is not None:
+        if identity is not None and not self._identified:
             log.info("local cluster identified", cluster=identity.cluster, by=identity.source)
-            self._identified = identity.cluster
             self._learns.identified(identity.cluster, identity.source)
+            self._identified = identity.cluster
             # All objects of the cluster are here by now, and most of them stay.
             gc.freeze()
         elif identity is not None and identity.cluster != self._identified:
@@ -221,21 +238,21 @@ class LocalCluster:
             self._end(IdentityChangedError(f"this cluster was identified as {change}"))
             return
         self._learns.found(found.findings)
-        self._take(first=first)
+        self._take()
 
-    def _take(self, *, first: bool = True) -> None:
+    def _take(self) -> None:
         """Use what was discovered, if this replica is the active one."""
         if self._newest is None:
             return
         if not self.works:
             self._handover.observe(self._newest.inventory)
             return
-        begins, self._active = not self._active, True
-        if begins:
+        if not self._begun:
             self._handover.begin()
+            self._begun = True
         self._changed(self._newest.inventory)
-        if begins:
-            self._handover.look_closer()
         self._workloads.want(self._newest.workloads.values())
-        if first:
+        if not self._active:
+            self._handover.look_closer()
             self._arrange()
+            self._active = True

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,9 +18,10 @@ from exporter.commands.run.handover import Handover
 from exporter.commands.run.monitor_settings import settings_of
 from exporter.commands.run.parts import Parts
 from exporter.commands.run.probe_keys import ProbeKeys
+from exporter.commands.run.reloads import Reloads
 from exporter.commands.run.shard import Shard
-from exporter.commands.run.stages import Stage, Stages, every, measure_lag, on_event
-from exporter.commands.run.standing import Alone
+from exporter.commands.run.stages import Stages, WantedStage, measure_lag, on_event, ticking
+from exporter.commands.run.standing import Alone, Standing
 from exporter.config.settings import KubernetesSettings
 from exporter.config.yaml_reader import SettingsError
 from exporter.discover.static import StaticInventory, read_inventory
@@ -28,10 +29,11 @@ from exporter.metrics import families as series
 from exporter.model.clusterset import Inventory, ServiceName
 from exporter.model.moment import Moment
 from exporter.model.probes import Probe
+from exporter.model.stages import Pulse, StageName
 from exporter.probe.drivers.driver import Driver
 from exporter.probe.stage import BusyError, ProbeStage
 from exporter.web.app import Pages, TooOftenError
-from exporter.web.auth import WebAuth
+from exporter.web.auth import LOOK_EVERY, WebAuth
 from exporter.web.page.render import page
 
 if TYPE_CHECKING:
@@ -70,6 +72,7 @@ class Daemon:
         shard: The part of the services that this exporter is responsible for.
         auth: Decides which requests are answered; None if all are.
         end: Called with the error if the exporter cannot continue.
+        hangup: Set when the configuration is to be read again.
         moment: Returns the time on both clocks.
     """
 
@@ -83,15 +86,14 @@ class Daemon:
         pod: str,
         shard: Shard,
         end: Callable[[Exception], None],
+        hangup: asyncio.Event,
         auth: WebAuth | None = None,
         moment: Callable[[], Moment] = clocks,
     ) -> None:
         self._loaded, self._read_config = loaded, read
         self._shard, self._auth = shard, auth
-        self._rearranged = asyncio.Event()
-        self._changing = asyncio.Lock()
-        self._stages = Stages(self._wanted)
-        self.start, self.stop = self._stages.start, self._stages.stop
+        self._rearranged, self._changing = asyncio.Event(), asyncio.Lock()
+        self._reloads = Reloads(self.reload, hangup)
         parts = Parts(
             settings_of(loaded),
             logs=[source.title for source in loaded.logs],
@@ -101,16 +103,19 @@ class Daemon:
             tells_clusters=shard.index == 0,
         )
         self.monitor, self.metrics, self._leaks = parts.monitor, parts.metrics, parts.leaks
+        self._heartbeats, keeper = parts.heartbeats, parts.supervisor
+        self._stages = Stages(self._wanted, keeper)
+        self.start, self.stop = self._stages.start, self._stages.stop
         directory = loaded.settings.state_directory
         self._handover = Handover(
             parts.verdicts, moment, self._accelerate, None if directory is None else Path(directory)
         )
         self._probing = _probe_stage(loaded, driver, parts)
         self._keys = ProbeKeys(self._use_keys, self._changing, parts.problems)
-        self._reader = Reader(parts.logs)
+        self._reader = Reader(parts.logs, keeper)
         self._reader.configure(loaded.logs)
         self._cluster = None if client is None else self._in_cluster(client, pod, parts, end)
-        self.pages = self._make_pages(parts)
+        self.pages = _pages(parts, self._cluster or Alone(), self._reloads.ask, self._probe_now)
 
     def _in_cluster(
         self, client: "ApiClient", pod: str, parts: Parts, end: Callable[[Exception], None]
@@ -125,23 +130,10 @@ class Daemon:
             handover=self._handover,
             sink=parts.logs,
             reader=self._reader,
+            keeper=parts.supervisor,
             changed=self._inventory_changed,
             arrange=self._rearranged.set,
             end=end,
-        )
-
-    def _make_pages(self, parts: Parts) -> Pages:
-        standing = self._cluster or Alone()
-        data = parts.page_data(standing)
-        return Pages(
-            metrics=parts.scrape(standing).render,
-            status=data.status,
-            page=page,
-            not_ready=data.not_ready,
-            reload=self.reload,
-            probes=data.probes,
-            probe=self._probe_now,
-            shown=data.probe,
         )
 
     async def prepare(self) -> None:
@@ -191,48 +183,58 @@ class Daemon:
             self._probing.use_keys(keys)
             log.info("probe keys changed", number=len(keys))
 
-    def _wanted(self) -> Iterator[tuple[Hashable, Stage]]:
+    def _wanted(self) -> Iterator[WantedStage]:
         loaded = self._loaded
-        yield "event loop", partial(measure_lag, partial(self.metrics.observe, series.LOOP_LAG))
-        yield "failovers", partial(self.monitor.run, every(SETTLE_EVERY))
-        yield "leaks", partial(self._leaks.run, every(SETTLE_EVERY))
+        observe = partial(self.metrics.observe, series.LOOP_LAG)
+        yield WantedStage(
+            StageName.EVENT_LOOP, partial(measure_lag, observe, self._heartbeats.passed)
+        )
+        yield WantedStage(StageName.RELOAD, self._reloads.run)
+        yield WantedStage(StageName.FAILOVERS, ticking(self.monitor.run, SETTLE_EVERY))
+        yield WantedStage(StageName.LEAKS, ticking(self._leaks.run, SETTLE_EVERY))
         if self._auth is not None:
-            yield "web configuration", self._auth.watch
+            watch = ticking(self._auth.watch, LOOK_EVERY)
+            yield WantedStage(StageName.WEB_CONFIGURATION, watch)
         if (file := loaded.settings.probe_key_file) is not None:
-            yield ("probe keys", file), partial(self._keys.watch, Path(file), every(KEYS_CHECK))
+            watch = ticking(partial(self._keys.watch, Path(file)), KEYS_CHECK)
+            yield WantedStage(StageName.PROBE_KEYS, watch, file)
         if self._cluster is None:
-            yield ("inventory", loaded.inventory_file), partial(self._watch_inventory, loaded)
+            watch = ticking(partial(self._watch_inventory, loaded), INVENTORY_CHECK)
+            yield WantedStage(StageName.INVENTORY, watch, loaded.inventory_file)
         else:
-            yield "arrangement", partial(on_event, self._rearranged, self._rearrange)
+            arrange = on_event(self._rearranged, self._rearrange)
+            yield WantedStage(StageName.ARRANGEMENT, arrange)
             kubernetes = loaded.settings.inventory.kubernetes or KubernetesSettings()
             yield from self._cluster.stages(kubernetes, loaded.local)
             if not self._cluster.works:
                 return
-        yield "probes", self._probing.run
-        yield "handover", partial(self._handover.run, every(HANDOVER_EVERY))
-        yield "name servers", partial(self._probing.follow_name_servers, every(RESOLV_CONF_CHECK))
+        yield WantedStage(StageName.PROBES, self._probing.run)
+        yield WantedStage(StageName.HANDOVER, ticking(self._handover.run, HANDOVER_EVERY))
+        follow = ticking(self._probing.follow_name_servers, RESOLV_CONF_CHECK)
+        yield WantedStage(StageName.NAME_SERVERS, follow)
         for source in loaded.logs:
             if self._cluster is None or self._cluster.may_read(source):
-                yield ("log", source), partial(self._read_log, source)
+                read = partial(self._read_log, source)
+                yield WantedStage(StageName.LOG, read, source, source.title)
 
-    async def _read_log(self, source: LogSource) -> None:
+    async def _read_log(self, source: LogSource, pulse: Pulse) -> None:
         if self._cluster is not None and (source.pods is not None or source.by_pod):
-            await self._cluster.read(source)
+            await self._cluster.read(source, pulse)
         else:
-            await self._reader.read(source)
+            await self._reader.read(source, pulse)
 
     async def _rearrange(self) -> None:
         async with self._changing:
             await self._stages.arrange()
 
-    async def _watch_inventory(self, loaded: RuntimeConfig) -> None:
+    async def _watch_inventory(self, loaded: RuntimeConfig, ticks: AsyncIterable[None]) -> None:
         watcher = StaticInventory(
             loaded.inventory_file,
             loaded.local,
             changed=self._inventory_changed,
             failed=self.monitor.inventory_failed,
         )
-        await watcher.watch(every(INVENTORY_CHECK))
+        await watcher.watch(ticks)
 
     async def _probe_now(self, service: ServiceName) -> Probe | None:
         try:
@@ -248,6 +250,26 @@ class Daemon:
         self._probing.set_inventory(inventory)
         self.monitor.inventory_changed(inventory)
         self._reader.forget()
+
+
+def _pages(
+    parts: Parts,
+    standing: Standing,
+    reload: Callable[[], Awaitable[str | None]],
+    probe: Callable[[ServiceName], Awaitable[Probe | None]],
+) -> Pages:
+    data = parts.page_data(standing)
+    return Pages(
+        metrics=parts.scrape(standing).render,
+        status=data.status,
+        page=page,
+        not_ready=data.not_ready,
+        hung=parts.heartbeats.silent,
+        reload=reload,
+        probes=data.probes,
+        probe=probe,
+        shown=data.probe,
+    )
 
 
 async def _read_inventory(loaded: RuntimeConfig) -> Inventory:

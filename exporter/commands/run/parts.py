@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 
 from exporter.commands.run.clients import Clients
+from exporter.commands.run.heartbeats import Heartbeats
 from exporter.commands.run.history import ProbeHistory
 from exporter.commands.run.leaks import Leaks
 from exporter.commands.run.logs import LogMonitor
@@ -14,6 +15,7 @@ from exporter.commands.run.problems import Problems
 from exporter.commands.run.scrape import Scrape
 from exporter.commands.run.staleness import Staleness
 from exporter.commands.run.standing import Standing
+from exporter.commands.run.supervisor import Supervisor
 from exporter.judge.service_verdicts import ServiceVerdicts
 from exporter.metrics.exposition import Exposition
 from exporter.metrics.record import Metrics
@@ -57,6 +59,10 @@ class Parts:
             policy_of=current.policy_of,
         )
         self.problems = Problems(lambda: moment().unix, self.metrics.found)
+        self.heartbeats = Heartbeats(lambda: moment().unix)
+        self.supervisor = Supervisor(
+            self.heartbeats, restarted=self.metrics.stage_restarted, problems=self.problems
+        )
         self.staleness = Staleness(self.verdicts.unseen, self.problems, self.metrics, moment)
         self.history = ProbeHistory()
         clients = Clients(current, self.verdicts, self.metrics, self.problems)

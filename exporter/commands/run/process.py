@@ -17,7 +17,6 @@ from exporter.commands.refuse import refuse_reach
 from exporter.commands.run.daemon import Daemon
 from exporter.commands.run.shard import ALL, Shard, own_shard
 from exporter.commands.run.signals import handled
-from exporter.commands.run.stages import on_event
 from exporter.config.yaml_reader import SettingsError
 from exporter.discover.identity import IdentityError
 from exporter.probe.drivers.driver import Driver
@@ -117,11 +116,12 @@ async def run(options: Options, driver: Driver) -> None:
                 pod=options.pod,
                 shard=await _shard(client, options),
                 auth=auth,
+                hangup=hangup,
                 end=ending.end,
             )
             await daemon.prepare()
             _tune_garbage_collector()
-            await _serve(daemon, options, ending.event, hangup, auth)
+            await _serve(daemon, options, ending.event, auth)
             ending.raise_error()
 
 
@@ -174,11 +174,7 @@ def _tune_garbage_collector() -> None:
 
 
 async def _serve(
-    daemon: Daemon,
-    options: Options,
-    stop: asyncio.Event,
-    hangup: asyncio.Event,
-    auth: WebAuth | None,
+    daemon: Daemon, options: Options, stop: asyncio.Event, auth: WebAuth | None
 ) -> None:
     hosts = frozenset(host.lower() for host in options.hosts)
     entry = Entry(auth=auth, lifecycle=options.lifecycle, hosts=hosts)
@@ -186,12 +182,10 @@ async def _serve(
     try:
         async with served as addresses, asyncio.TaskGroup() as group:
             await daemon.start(group)
-            reloading = group.create_task(on_event(hangup, daemon.reload), name="reload")
             listen = ", ".join(_url_host(host, port) for host, port in addresses)
             log.info("started", version=__version__, cluster=daemon.monitor.local, listen=listen)
             await stop.wait()
             log.info("stopping")
-            reloading.cancel()
             daemon.stop()
     except OSError as error:
         wanted = " or ".join(_url_host(host, port) for host, port in options.listen)

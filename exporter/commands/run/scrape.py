@@ -47,6 +47,7 @@ class Scrape:
         self._metrics.set_gauge(series.AUTHENTICATION_ERRORS, errors)
         if (leadership := self._standing.leadership()) is not None:
             self._metrics.set_gauge(series.LEADER, float(leadership[0]))
+        self._metrics.init_stages_to_zero()
         self._metrics.measure_store()
         async for piece in self._exposition.stream(openmetrics=openmetrics):
             yield piece

@@ -1,24 +1,42 @@
 """The stages of an exporter: one task each, started and stopped as the configuration changes."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Hashable, Iterable
+from functools import partial
+from typing import NamedTuple
 
-Stage = Callable[[], Awaitable[None]]
-"""Runs until it is cancelled. A stage that returns is a bug and ends the process."""
+from exporter.model.stages import Keeper, Pulse, Stage, StageName
+
+
+class WantedStage(NamedTuple):
+    """A stage that the current configuration needs. A stage that returns has failed."""
+
+    name: StageName
+    run: Stage
+    of: Hashable = None
+    """With the name this describes the stage completely."""
+    about: str = ""
+    """Which one of its kind this is, for people."""
+
+    @property
+    def key(self) -> Hashable:
+        """Return what makes it the same stage in another configuration."""
+        return self.name, self.of
 
 
 class Stages:
     """
     The tasks of the wanted stages.
 
-    A key describes a stage completely, so a stage with a known key goes on undisturbed.
+    A stage with a known key goes on undisturbed.
 
     Args:
-        wanted: Returns the stages that the current configuration needs, with their keys.
+        wanted: Returns the stages that the current configuration needs.
+        keeper: Keeps each of them at work.
     """
 
-    def __init__(self, wanted: Callable[[], Iterable[tuple[Hashable, Stage]]]) -> None:
-        self._wanted = wanted
+    def __init__(self, wanted: Callable[[], Iterable[WantedStage]], keeper: Keeper) -> None:
+        self._wanted, self._keeper = wanted, keeper
         self._tasks: dict[Hashable, asyncio.Task[None]] = {}
         self._group: asyncio.TaskGroup | None = None
 
@@ -35,7 +53,7 @@ class Stages:
 
     async def arrange(self) -> None:
         """Cancel the stages that are no longer wanted, then start the new ones."""
-        wanted = dict(self._wanted())
+        wanted = {stage.key: stage for stage in self._wanted()}
         gone = [self._tasks.pop(key) for key in self._tasks.keys() - wanted.keys()]
         for task in gone:
             task.cancel()
@@ -44,26 +62,49 @@ class Stages:
             await asyncio.wait(gone)
         for key in wanted.keys() - self._tasks.keys():
             if self._group is not None:
-                self._tasks[key] = self._group.create_task(_endless(wanted[key], str(key)))
+                self._tasks[key] = self._group.create_task(self._keep(wanted[key]))
+
+    async def _keep(self, stage: WantedStage) -> None:
+        await self._keeper.keep(stage.name, stage.about, partial(_endless, stage.run))
 
 
-async def _endless(stage: Stage, name: str) -> None:
-    await stage()
-    msg = f"stage {name} ended by itself"
+async def _endless(run: Stage, pulse: Pulse) -> None:
+    await run(pulse)
+    msg = "the stage ended by itself"
     raise RuntimeError(msg)
 
 
-async def on_event(event: asyncio.Event, act: Callable[[], Awaitable[object]]) -> None:
-    """Call *act* each time that *event* is set, until cancelled."""
-    while True:
-        await event.wait()
-        event.clear()
-        await act()
+def on_event(event: asyncio.Event, act: Callable[[], Awaitable[object]]) -> Stage:
+    """Return a stage that calls *act* each time that *event* is set."""
+
+    async def run(pulse: Pulse) -> None:
+        while True:
+            pulse.rest()
+            await event.wait()
+            pulse.beat()
+            event.clear()
+            try:
+                await act()
+            except Exception:
+                event.set()
+                raise
+
+    return run
 
 
-async def every(seconds: float) -> AsyncIterator[None]:
-    """Yield at once, and then each time after *seconds*."""
+def ticking(act: Callable[[AsyncIterable[None]], Awaitable[None]], seconds: float) -> Stage:
+    """Return a stage that gives *act* a tick each time after *seconds*, the first at once."""
+
+    async def run(pulse: Pulse) -> None:
+        await act(every(seconds, pulse))
+
+    return run
+
+
+async def every(seconds: float, pulse: Pulse) -> AsyncIterator[None]:
+    """Yield at once, and then each time after *seconds*. Each tick is a beat."""
     while True:
+        pulse.beat()
         yield
         await asyncio.sleep(seconds)
 
@@ -72,10 +113,22 @@ LAG_CHECK = 0.5
 """Seconds between two measurements of the lag of the event loop."""
 
 
-async def measure_lag(observe: Callable[[float], None]) -> None:
-    """Call *observe* with the seconds by which the event loop wakes a task too late."""
+async def measure_lag(
+    observe: Callable[[float], None], passed: Callable[[float], None], pulse: Pulse
+) -> None:
+    """
+    Call *observe* with the seconds by which the event loop wakes a task too late.
+
+    Args:
+        observe: Takes the lag.
+        passed: Called with the seconds since the turn before.
+        pulse: Of this stage.
+    """
     clock = asyncio.get_running_loop().time
     while True:
-        due = clock() + LAG_CHECK
+        began = clock()
         await asyncio.sleep(LAG_CHECK)
-        observe(max(0.0, clock() - due))
+        elapsed = clock() - began
+        passed(elapsed)
+        pulse.beat()
+        observe(max(0.0, elapsed - LAG_CHECK))

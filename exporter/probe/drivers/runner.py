@@ -100,9 +100,16 @@ class Runner:
             alarm.close()
         self._end.cancel()
 
-    async def ended(self) -> None:
-        """Wait until `stop` was called; raise the exception that broke the runner."""
-        await self._end
+    async def ended(self, within: float | None = None) -> bool:
+        """
+        Wait until `stop` was called, but at most *within* seconds; return whether it was.
+
+        An exception that broke the runner is raised.
+        """
+        done, _ = await asyncio.wait([self._end], timeout=within)
+        if done:
+            self._end.result()
+        return bool(done)
 
     def stop(self) -> None:
         """Let `ended` return."""
