@@ -227,7 +227,7 @@ async def test_the_story_shows_what_was_not_reported_as_staged(tmp_path, monkeyp
             with sites[1].access_log.open("a") as log:
                 log.write(
                     f"{sites[0].client} - - [07/Jul/2022:07:42:11 +0000] "
-                    '"GET / HTTP/1.1" 200 615 "-" "curl/7.69.1" "-"\n'
+                    '"GET / HTTP/1.1" 200 615 "-" "curl/7.69.1" "-" "nginx"\n'
                 )
             await story.play()
     wrong = [row for row in story.rows if not row.equal]
