@@ -60,6 +60,7 @@ class Counter:
     def forget(self) -> None:
         """Ask for every source and service anew from now on: the inventory changed."""
         self._memo.clear()
+        self._special.forget()
 
     def count(self, block: Block, into: LogCounts | None = None) -> LogCounts:
         """Count a *block* that ends with a line feed; return the counts, or add them to *into*."""

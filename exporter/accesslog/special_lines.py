@@ -2,17 +2,20 @@
 
 from collections.abc import Callable
 
-from exporter.accesslog.formats.log_format import PROBE
-from exporter.accesslog.line_times import Block, LineTimes
+from exporter.accesslog.formats.log_format import FIELDS, PROBE
+from exporter.accesslog.line_times import MAX_KEY, MAX_MEMO, Block, LineTimes
 from exporter.model.clusterset import ServiceName
 from exporter.model.traffic import LogCounts, ProbeHit
 
 MAX_USER_AGENT = 512
-_PROBE = PROBE.encode()
+_PROBE, _STAMP = PROBE.encode(), FIELDS.index("stamp")
 SourceOf = Callable[[str, str], str]
 Named = tuple[ServiceName, bool]
 ServiceOf = Callable[[str], Named | None]
 Row = tuple[bytes, ...]
+_Key = tuple[bytes, bytes, bytes]
+_Asked = tuple[ServiceName, bool, str]
+"""The service, whether the host names this cluster, and the source."""
 
 
 class SpecialLines:
@@ -27,44 +30,54 @@ class SpecialLines:
 
     def __init__(self, times: LineTimes, source_of: SourceOf, service_of: ServiceOf) -> None:
         self._times, self._source_of, self._service_of = times, source_of, service_of
-        self._untimed: dict[int, tuple[bytes, bytes]] = {}
-        """Probes whose time is not read yet, by their number: user agent and request time."""
+        self._memo: dict[_Key, _Asked | None] = {}
+        self._new: list[tuple[_Asked, Row]] = []
+        """Probes of the block that is being read."""
+
+    def forget(self) -> None:
+        """Ask for every source and service anew from now on: the inventory changed."""
+        self._memo.clear()
 
     def add(self, row: Row, counts: LogCounts) -> None:
-        """Count the line of *row*, which is in the order of FIELDS."""
-        address, forwarded, host, _, stamp, status, size, seconds, user_agent = row
+        """Count the line of *row*, which is in the order of FIELDS; `settle` has to follow."""
+        address, forwarded, host, *_, user_agent = row
         if not user_agent.startswith(_PROBE):
             counts.ignored += 1
             return
-        named = self._service_of(text_of(host))
-        if named is None:
+        key = (address, forwarded, host)
+        asked = self._memo[key] if key in self._memo else self._remember(key)
+        if asked is None:
             counts.foreign += 1
-            return
-        times, place, spent = self._times, 0, 0.0
-        if seconds:
-            place, spent = times.spent.get(seconds) or times.read_spent(seconds)
-        hit = ProbeHit(
-            service=named[0],
-            source=self._source_of(text_of(address), text_of(forwarded)),
-            user_agent=text_of(user_agent[:MAX_USER_AGENT]),
-            at=times.came(stamp, seconds) if stamp else None,
-            pinned=named[1],
-            failed=status >= b"5",
-            bytes=int(float(size)) if size else 0,
-            seconds=spent if place else None,
-        )
-        if not stamp:
-            self._untimed[len(counts.probes)] = user_agent[:MAX_USER_AGENT], seconds
-        counts.probes.append(hit)
+        else:
+            self._new.append((asked, row))
 
     def settle(self, block: Block, counts: LogCounts) -> None:
-        """Find the times of the probes of *block* that were just added to *counts*."""
-        if not self._untimed:
+        """Add the probes of *block* to *counts*, each with the time of its line."""
+        if not self._new:
             return
-        moments = self._times.of_texts(block, self._untimed.values())
-        for number, at in zip(self._untimed, moments, strict=True):
-            counts.probes[number] = counts.probes[number]._replace(at=at)
-        self._untimed.clear()
+        times, add = self._times, counts.probes.append
+        untimed = ((row[-1][:MAX_USER_AGENT], row[-2]) for _, row in self._new if not row[_STAMP])
+        found = times.of_texts(block, untimed)
+        for (service, pinned, source), row in self._new:
+            _, _, _, _, stamp, status, size, seconds, user_agent = row
+            at = times.came(stamp, seconds) if stamp else next(found)
+            place, spent = 0, 0.0
+            if seconds:
+                place, spent = times.spent.get(seconds) or times.read_spent(seconds)
+            text, failed = text_of(user_agent[:MAX_USER_AGENT]), status >= b"5"
+            number, took = int(float(size)) if size else 0, spent if place else None
+            add(ProbeHit(service, source, text, at, pinned, failed, number, took))
+        self._new.clear()
+
+    def _remember(self, key: _Key) -> _Asked | None:
+        address, forwarded, host = map(text_of, key)
+        named = self._service_of(host)
+        asked = None if named is None else (*named, self._source_of(address, forwarded))
+        if len(self._memo) >= MAX_MEMO:
+            self._memo.clear()
+        if sum(map(len, key)) <= MAX_KEY:
+            self._memo[key] = asked
+        return asked
 
 
 def text_of(raw: bytes) -> str:

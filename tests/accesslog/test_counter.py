@@ -90,6 +90,21 @@ def test_each_probe_has_the_time_of_its_own_line():
     assert [hit.at - 1657179720 for hit in counts.probes] == [0, 1, 2, 3, 4] * 2
 
 
+def test_who_sends_probes_is_asked_anew_after_the_inventory_changed():
+    asked = []
+    made = Counter(
+        compile_log("main"), lambda remote, _: asked.append(remote) or "b", lambda _: (NGINX, False)
+    )
+    line = (
+        b'10.1.0.8 - - [07/Jul/2022:07:42:11 +0000] "GET / HTTP/1.1" 200 2 "-" '
+        b'"clusterset-exporter/1" "-"\n'
+    )
+    assert [hit.source for hit in made.count(line * 3).probes] == ["b"] * 3
+    made.forget()
+    made.count(line)
+    assert asked == ["10.1.0.8"] * 2
+
+
 def test_a_probe_in_a_json_log_has_its_time():
     line = (
         b'{"remote_addr":"10.1.0.8","status":502,"body_bytes_sent":7,"request_time":"0.250",'
