@@ -1,10 +1,12 @@
 """Verdicts while the real API server is away: nothing is invented, and all goes on."""
 
 import asyncio
+import json
 import time
 
 import pytest
 
+from tests.commands.test_export_left import lose_the_service
 from tests.e2e.day import (
     CHECKS,
     CROSSING,
@@ -27,6 +29,7 @@ from tests.e2e.day import (
     until_more,
 )
 from tests.fakes.nodelogs import Node
+from tests.system.test_check_cluster import check
 from tests.system.test_cluster_life import PODS
 
 pytestmark = pytest.mark.timeout(300)
@@ -143,3 +146,24 @@ async def seen_for(exporter, mode, *, probes):
         return await exporter.value(PROBES) > end
 
     await exporter.until(holds, within=LIMIT)
+
+
+async def test_an_export_whose_service_is_deleted_is_exported_and_not_served(day):
+    """The daemon says so, and `check` names the condition and its reason."""
+    async with day.gateways_speak(), day.exporter() as exporter:
+        await exporter.until_value(1, MODE, mode="local", within=LIMIT)
+        await lose_the_service(day.member)
+        await exporter.until_value(0, READY, within=LIMIT, **HERE)
+        day.name_server.names = "cluster2"
+        await until_known(exporter, "failover", never=("unknown", "remote"))
+        await one_move(exporter, reason="unexport", **MOVED)
+        assert await exporter.value("clusterset_service_exported") == 1
+        assert await exporter.value("clusterset_service_export_condition", type="Valid") == 0
+        code, text, _ = await check(day.member, "nginx-test/nginx", "--json")
+    assert {
+        "level": "fail",
+        "about": "cluster1 (here)",
+        "text": "exports it, not ready; its ServiceExport is refused: "
+        "Valid=False (ServiceUnavailable)",
+    } in json.loads(text)["findings"]
+    assert code == 1
