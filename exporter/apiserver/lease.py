@@ -21,6 +21,7 @@ from exporter.apiserver.client import ApiClient
 from exporter.apiserver.errors import ApiError, ErrorKind, one_line
 from exporter.apiserver.lease_note import note_of, renewed_at, with_note
 from exporter.apiserver.rate_limiter import Uniform
+from exporter.apiserver.silence import Silence
 from exporter.model.stages import UNWATCHED, Pulse
 
 CALL_LIMIT = 5.0
@@ -49,6 +50,7 @@ class Election:
         renew_deadline: Seconds after which a leader that could not renew is not certain any more.
         retry_period: Seconds between two renewals.
         note: Returns what a leader leaves on the Lease for the next one.
+        silence: Is told which requests the API server answers.
 
     Attributes:
         leading: Whether we are the leader, as far as we know.
@@ -71,6 +73,7 @@ class Election:
         renew_deadline: float = 10.0,
         retry_period: float = 2.0,
         note: Callable[[], str] = str,
+        silence: Silence | None = None,
         uniform: Uniform = random.uniform,
     ) -> None:
         self.identity = f"{identity}_{secrets.token_hex(4)}"
@@ -78,6 +81,7 @@ class Election:
         self.free_since: float | None = None
         self.inherited: tuple[str, float | None] = ("", None)
         self._client, self._uniform, self._note = client, uniform, note
+        self._silence = silence or Silence()
         self._path = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
         self._one = f"{self._path}/{name}"
         self._about = {"namespace": namespace, "name": name}
@@ -120,12 +124,15 @@ class Election:
         sent = asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout(CALL_LIMIT):
-                if not await self._write():
-                    self._stop()
-                    return
+                ours = await self._write()
         except (ApiError, TimeoutError) as error:
             self.problem = str(error) or f"lease {self._about['name']}: no answer in time"
             self._lease = None
+            self._silence.failed(error)
+            return
+        self._silence.answered(sent)
+        if not ours:
+            self._stop()
             return
         self.problem = ""
         self._hold(sent)
@@ -158,7 +165,6 @@ class Election:
         """Stop leading, if we lead."""
         if self._watchdog is not None:
             self._watchdog.cancel()
-            self._watchdog = None
         self.certain = False
         if self.leading:
             self.leading = False
@@ -169,17 +175,14 @@ class Election:
         if self._lease is None and not await self._look():
             return False
         old, before = self._lease or {}, _spec_of(self._lease or {})
+        spec = _spec(before, self.identity, self._duration)
         try:
             if self._lease is None:
-                body = _KIND | {
-                    "metadata": self._about,
-                    "spec": _spec({}, self.identity, self._duration),
-                }
+                body = _KIND | {"metadata": self._about, "spec": spec}
                 self._lease = await self._client.create(self._path, body)
             else:
                 noted = with_note(self._lease, self._note() if self.leading else "")
-                body = noted | {"spec": _spec(before, self.identity, self._duration)}
-                self._lease = await self._client.update(self._one, body)
+                self._lease = await self._client.update(self._one, noted | {"spec": spec})
         except ApiError as error:
             if error.kind in _REFUSED:
                 # Leading matters more than what is left.
@@ -232,10 +235,8 @@ class Election:
                 lease = await self._client.read(self._one)
                 spec = _spec_of(lease)
                 if spec.get("holderIdentity") == self.identity:
-                    given = spec | {"holderIdentity": "", "leaseDurationSeconds": 1}
-                    given["renewTime"] = ended
                     noted = with_note(lease, self._note())
-                    await self._client.update(self._one, noted | {"spec": given})
+                    await self._client.update(self._one, noted | {"spec": _freed(spec, ended)})
         except (ApiError, TimeoutError) as error:
             self.problem = f"lease {self._about['name']}: not released: {error}"
 
@@ -253,6 +254,11 @@ def _spec(before: Lease, identity: str, duration: float) -> Lease:
         count = changes + 1 if isinstance(changes, int) and 0 <= changes < MAX_COUNT - 1 else 0
         spec |= {"acquireTime": now, "leaseTransitions": count}
     return spec
+
+
+def _freed(before: Lease, ended: str) -> Lease:
+    """Return a spec that says that nobody holds the lease since *ended*."""
+    return before | {"holderIdentity": "", "leaseDurationSeconds": 1, "renewTime": ended}
 
 
 def _micro_time() -> str:

@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 from exporter.metrics import families as series
 from tests.fakes import apifaults as faults
 from tests.fakes.apifaults import Fault
-from tests.fakes.localscene import UNIX, local
+from tests.fakes.localscene import CONFIG, UNIX, local
 from tests.fakes.members import Member
 from tests.fakes.turns import whole
 from tests.fakes.virtual import until
@@ -93,3 +93,45 @@ async def test_each_resource_counts_by_itself_and_some_do_not(api, tmp_path):
             api.server.faults = []
             await until(lambda: not here.troubled(), within=60)
             await until(lambda: here.unseen.since is None, within=6)
+
+
+async def until_stale(here, *, within):
+    """Wait until something is not seen; return what it is, as the page says."""
+    await until(lambda: here.unseen.since is not None, within=within)
+    return [each["message"] for each in problems(here) if each["what"] == "inventory is stale"]
+
+
+@pytest.mark.usefixtures("member")
+@pytest.mark.parametrize("fault", [faults.hang, faults.status(503)])
+async def test_a_lease_that_cannot_be_renewed_shows_that_a_silent_api_server_hangs(
+    api, tmp_path, fault
+):
+    """The watches stay open and say nothing, as if nothing changed."""
+    config = CONFIG.replace("{}", "{lease: mine}", 1)
+    async with local(api, tmp_path, config=config) as here:
+        await here.until_ready("cluster1", "cluster2", within=10)
+        await until(lambda: here.cluster.leadership()[0], within=10)
+        await asyncio.sleep(10)
+        began = now()
+        api.server.faults = [Fault(fault, plural="leases")]
+        (message,) = await until_stale(here, within=10)
+        assert "does not answer for leases since" in message
+        # Since the last renewal that was answered.
+        assert began - 2.1 < here.unseen.since <= began
+        await asyncio.sleep(20)
+        api.server.faults = []
+        await until(lambda: here.unseen.since is None, within=10)
+        # What the watches held back comes first.
+        assert here.unseen.overlaps(began + 1, began + 2)
+        assert stale_since(here) is None
+
+
+@pytest.mark.usefixtures("member")
+async def test_a_lease_that_may_not_be_renewed_says_nothing_about_the_watches(api, tmp_path):
+    config = CONFIG.replace("{}", "{lease: mine}", 1)
+    async with local(api, tmp_path, config=config) as here:
+        await here.until_ready("cluster1", "cluster2", within=10)
+        await until(lambda: here.cluster.leadership()[0], within=10)
+        api.server.faults = [Fault(faults.status(403), plural="leases")]
+        await asyncio.sleep(60)
+        assert here.unseen.since is None

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 import time
 
 import pytest
@@ -12,6 +13,7 @@ from tests.e2e.day import (
     CROSSING,
     FAILOVERS,
     HERE,
+    LEADER,
     LEAK_GRACE,
     LIMIT,
     MODE,
@@ -35,6 +37,7 @@ from tests.system.test_cluster_life import PODS
 pytestmark = pytest.mark.timeout(300)
 AWAY = 15.0
 """Seconds for which clients send requests while the API server is away."""
+STATE = "clusterset_exporter_watch_state"
 NODE_FILES = """\
 inventory: {kubernetes: {}}
 probe: {services: [{match: "*/*", enabled: false}]}
@@ -86,6 +89,23 @@ async def _goes_on(day, exporter):
         day.request()
         await exporter.until_value(1, REQUESTS, within=LIMIT, locality="leak", **CROSSING)
         assert await exporter.value(VIOLATIONS) == 0
+
+
+async def test_requests_are_unknown_while_the_api_server_hangs_and_no_watch_fails(day, servers):
+    """Only the Lease that cannot be renewed shows it."""
+    async with day.exporter(day.lease) as exporter:
+        await exporter.until_value(1, LEADER, within=LIMIT)
+        servers.signal(signal.SIGSTOP)
+        try:
+            await until_more(exporter, STALE, than=0)
+            assert await exporter.value(STATE, state="failing") == 0
+            day.request()
+            unknown = {"locality": "unknown"} | CROSSING
+            await exporter.until_value(1, REQUESTS, within=LIMIT, **unknown)
+        finally:
+            servers.signal(signal.SIGCONT)
+        await exporter.until_value(0, STALE, within=LIMIT)
+        assert await exporter.value(REQUESTS) == 1
 
 
 async def test_a_nodes_files_are_counted_on_while_the_api_server_is_away(day, servers, tmp_path):

@@ -167,6 +167,8 @@ async def test_two_leaders_probe_while_the_api_server_is_away_and_one_is_left(da
         way.lose()
         await second.until_value(1, LEADER, within=LIMIT)
         assert await first.value(LEADER) == 1
+        # Its watches are open and silent. It knows by its Lease that they may miss something.
+        assert await first.value(STALE) > 0
         await second.until_value(1, MODE, mode="local", within=LIMIT)
         await second.until_value(1, "clusterset_exporter_pod_logs", within=LIMIT)
         request()

@@ -17,6 +17,7 @@ from exporter.accesslog.sink import Sink
 from exporter.accesslog.source import LogSource
 from exporter.apiserver.client import ApiClient
 from exporter.apiserver.lease import Election
+from exporter.apiserver.silence import Silence
 from exporter.commands.load import scope_of
 from exporter.commands.run.stages import WantedStage
 from exporter.config.label_selector import Selection
@@ -29,6 +30,8 @@ from exporter.model.clusterset import Inventory
 from exporter.model.stages import Keeper, Pulse, StageName
 from exporter.model.watches import Watch
 
+LEASES = "leases"
+"""What is stale while our Lease cannot be renewed: nobody knows what the watches miss."""
 log = structlog.get_logger()
 
 
@@ -111,6 +114,9 @@ class LocalCluster:
         self._newest: Discovered | None = None
         self._identified = ""
         self._election: Election | None = None
+        self._silence = Silence(
+            lambda since: staleness.became_stale(LEASES, since), lambda: staleness.recovered(LEASES)
+        )
         self._discovery: KubernetesInventory | None = None
         self._discovers: tuple[KubernetesSettings, str] | None = None
         """What *_discovery* was made for."""
@@ -176,11 +182,16 @@ class LocalCluster:
             name=name,
             identity=self._pod,
             note=self._handover.for_lease,
+            silence=self._silence,
         )
 
     async def _elect(self, pulse: Pulse) -> None:
-        if self._election is not None:
+        if self._election is None:
+            return
+        try:
             await self._election.run(self._started, self._stopped, self._arrange, pulse)
+        finally:
+            self._silence.end()
 
     def _started(self) -> None:
         log.info("this replica became the leader", pod=self._pod)
