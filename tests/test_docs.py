@@ -28,7 +28,10 @@ from tests.fakes import scenes
 from tests.fakes.turns import whole
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CHANGELOG.md", "SECURITY.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
 
 INTERNAL = {
     "exporter.metrics.family.Kind": "types of Prometheus",
@@ -174,3 +177,32 @@ def test_the_walks_name_files_and_functions_that_exist():
             found = [node for node in body if getattr(node, "name", None) == part]
             assert found, f"{path}: {name}"
             body = getattr(found[0], "body", [])
+
+
+def security_rows():
+    """Yield the rows of the tables of what was done to the exporter."""
+    text = (ROOT / "docs" / "security.md").read_text()
+    for row in re.findall(r"^\| (.*) \|$", text.partition("## Generated input")[0], re.MULTILINE):
+        done, happens, tests = row.split(" | ")
+        if done not in {"what is done to it", "---"}:
+            yield pytest.param(done, happens, tests, id=done[:60])
+
+
+@pytest.mark.parametrize(("done", "happens", "tests"), list(security_rows()))
+def test_what_was_done_to_it_names_what_happens_and_tests_that_exist(done, happens, tests):
+    assert done
+    assert happens.endswith(".")
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", tests)
+    assert named
+    assert len(named) == tests.count("`") / 2
+    for path, name in named:
+        defined = {
+            each
+            for node in ast.parse((ROOT / path).read_text()).body
+            for each in (getattr(node, "name", ""), *map(ast.unparse, getattr(node, "targets", ())))
+        }
+        assert name in defined, f"{path}: {name}"
+
+
+def test_the_security_table_is_whole():
+    assert len(list(security_rows())) >= 33

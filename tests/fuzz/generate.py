@@ -20,7 +20,7 @@ def inputs(target: Target) -> st.SearchStrategy[bytes]:
     edits = st.tuples(st.floats(0, 1), st.integers(0, 8), pieces)
     edited = st.builds(_edited, st.sampled_from(target.inputs), st.lists(edits, max_size=6))
     joined = st.lists(pieces | st.sampled_from(target.inputs), max_size=5).map(b"".join)
-    return (edited | joined | st.binary(max_size=200)).map(lambda data: data[:MAX_BYTES])
+    return (joined | edited | st.binary(max_size=200)).map(lambda data: data[:MAX_BYTES])
 
 
 def _edited(data: bytes, edits: list[tuple[float, int, bytes]]) -> bytes:
