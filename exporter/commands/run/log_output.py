@@ -1,14 +1,52 @@
 """The process's own log messages: structlog in, lines on standard error out."""
 
+import io
 import logging
 import sys
+import time
+from contextlib import suppress
+from typing import TextIO, cast
 
 import structlog
+
+from exporter.commands.run.repeats import Repeats
+
+
+class _StandardError(io.TextIOBase):
+    """Standard error. A full disk or a closed pipe behind it must not end what is logged."""
+
+    def __init__(self) -> None:
+        self._file = sys.stderr
+
+    def write(self, text: str, /) -> int:
+        """Write *text*, if that is possible."""
+        with suppress(OSError, ValueError):
+            self._file.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush, if that is possible."""
+        with suppress(OSError, ValueError):
+            self._file.flush()
+
+
+class _FromLibraries(logging.Handler):
+    """Passes on what a library logs, such as an error that asyncio found in a callback."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        lines = record.getMessage().splitlines() or [""]
+        structlog.get_logger().log(
+            record.levelno,
+            "library reported a problem",
+            library=record.name,
+            error=lines[0],
+            exc_info=record.exc_info,
+        )
 
 
 def log_to_stderr(level: str, form: str) -> None:
     """
-    Write log messages to standard error.
+    Write log messages to standard error, those of libraries too, and none again and again.
 
     Args:
         level: The least severe level that is written: debug, info, warn or error.
@@ -21,6 +59,7 @@ def log_to_stderr(level: str, form: str) -> None:
     )
     structlog.configure(
         processors=[
+            Repeats(time.monotonic),
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"),
             structlog.processors.format_exc_info,
@@ -29,5 +68,6 @@ def log_to_stderr(level: str, form: str) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(
             logging.getLevelNamesMapping()[level.upper()]
         ),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=cast("TextIO", _StandardError())),
     )
+    logging.basicConfig(handlers=[_FromLibraries()], level=logging.WARNING)
