@@ -110,15 +110,17 @@ image:
 
 # With ROOT=FILE.tar, as deploy/image/export writes it, the packages of the base are listed too.
 ROOT ?=
+SBOM = $(DIST)/clusterset-exporter-$(VERSION).cdx.json
+WRITE_SBOM = PYTHONPATH=. $(DEV)/bin/python deploy/sbom.py
 sbom: $(DEV)/.made
 	@mkdir -p $(DIST)
-	PYTHONPATH=. $(DEV)/bin/python deploy/sbom.py $(ROOT) >$(DIST)/clusterset-exporter-$(VERSION).cdx.json
+	$(WRITE_SBOM) $(ROOT) >$(SBOM)
 
 # All that is published, made here: wheel, sdist, chart, plain YAML, image, bill of materials of the image, checksums. The version is
 # that of exporter/__init__.py. Nothing is signed without COSIGN_KEY.
 release: packages image
 	@root=$$(mktemp) && trap 'rm -f "$$root"' EXIT && sh deploy/image/export $(IMAGE):$(VERSION) "$$root" && \
-	$(DEV)/bin/python deploy/image/check.py "$$root" && $(MAKE) --no-print-directory sbom ROOT="$$root"
+	$(DEV)/bin/python deploy/image/check.py "$$root" && $(WRITE_SBOM) "$$root" >$(SBOM)
 	@case '$(IMAGE_OPTIONS)' in *' BASE='*@sha256:*) ;; *) echo 'the base of the image is named by tag, not by digest' >&2 ;; esac
 	@sh deploy/sign $(DIST)
 packages: $(DEV)/.made sbom

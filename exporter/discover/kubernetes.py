@@ -52,7 +52,8 @@ class KubernetesInventory:
         changed: Awaited with each new inventory.
         became_stale: Called at the first failure of a watch that verdicts depend on, with the
             resource and the time on the loop's clock since when its changes are not seen.
-        recovered: Called with the resource once an inventory contains its objects of now.
+        recovered: Called with the resource once an inventory contains its objects of now; with the
+            first inventory for all of them, because a discovery before may have left some stale.
         keeper: Keeps the watch of each resource at work.
     """
 
@@ -154,7 +155,8 @@ class KubernetesInventory:
             seen = each.objects()
             if seen is not None:
                 objects[each.wanted.name] = seen
-        if self._previous is None:
+        first = self._previous is None
+        if first:
             _check_scope(self._scope, objects)
         identity = await self._identify(Found(objects))
         made = await asyncio.to_thread(self._inventory, objects, identity)
@@ -166,6 +168,19 @@ class KubernetesInventory:
                 each.recovered()
                 if each.wanted.decides:
                     self._recovered(each.wanted.name)
+        if first:
+            self._recover_for_another()
+
+    def _recover_for_another(self) -> None:
+        """Tell what is current, or no longer watched: a discovery before may have left it stale."""
+        not_known = {
+            each.wanted.name
+            for each in self._watched
+            if each.stale or each.state not in {WatchState.SYNCED, WatchState.NOT_INSTALLED}
+        }
+        for wanted in RESOURCES:
+            if wanted.decides and wanted.name not in not_known:
+                self._recovered(wanted.name)
 
     def _inventory(self, objects: Objects, identity: Identity) -> Discovered:
         made = inventory(

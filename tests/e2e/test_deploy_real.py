@@ -178,6 +178,7 @@ def pod_name(monkeypatch):
     ("values", "kind"),
     [
         ({"podLogs": {"namespaces": ["shop"]}}, "Deployment"),
+        ({"watchNamespaces": ["shop"], "submarinerNamespace": ""}, "Deployment"),
         ({"shards": 2}, "StatefulSet"),
         (NODE_LOGS, "DaemonSet"),
     ],

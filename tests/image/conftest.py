@@ -55,16 +55,24 @@ class Store:
 
     def make(self, name, base):
         """Have `make image` build it."""
+        done = self._make(name, base, "image")
+        assert done.returncode == 0, done.stderr[-3000:]
+
+    def release(self, name, base, to):
+        """Have `make release` make all that is published."""
+        # The virtual environment that runs this test is not made anew by it.
+        return self._make(name, base, "--old-file=.venv/.made", "release", f"DIST={to}")
+
+    def _make(self, name, base, *targets):
         options = " ".join(self.options(base))
-        done = subprocess.run(
-            ["make", "image", f"IMAGE={name}", f"IMAGE_OPTIONS={options}"],
+        return subprocess.run(
+            ["make", *targets, f"IMAGE={name}", f"IMAGE_OPTIONS={options}"],
             cwd=ROOT,
             env=self.environment,
             capture_output=True,
             text=True,
             check=False,
         )
-        assert done.returncode == 0, done.stderr[-3000:]
 
     def options(self, base):
         # What the machine itself needs to reach an index of packages.

@@ -12,6 +12,7 @@ import aiohttp
 import pytest
 
 from exporter import __version__
+from tests.fakes.charts import helm
 from tests.fakes.process import Exporter
 from tests.image.conftest import ROOT
 
@@ -192,6 +193,21 @@ def test_make_image_takes_a_base_by_its_digest(store):
     labels = store.about(f"localhost/made:{__version__}")["OCIv1"]["config"]["Labels"]
     assert labels["org.opencontainers.image.base.name"] == base
     assert labels["org.opencontainers.image.version"] == __version__
+
+
+def test_make_release_checks_sums_and_says_that_nothing_is_signed(store, tmp_path):
+    helm()
+    (digest,) = store("images", "--digests", "--format", "{{.Digest}}", "localhost/final").split()
+    done = store.release("localhost/released", f"localhost/final@{digest}", tmp_path)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "no setuid file, none that others may change, no tools" in done.stdout
+    assert "nothing is signed, because COSIGN_KEY names no key" in done.stderr
+    assert "is named by tag" not in done.stderr
+    sums = (tmp_path / "SHA256SUMS").read_text()
+    (bom,) = tmp_path.glob("*.cdx.json")
+    assert bom.name in sums
+    names = {each["name"] for each in json.loads(bom.read_text())["components"]}
+    assert {"aiohttp", "libc6"} <= names
 
 
 def test_arm64_is_built_without_running_any_of_it(store):

@@ -39,7 +39,7 @@ async def test_roles_in_its_namespaces_are_enough(member, api):  # noqa: F811 - 
         await follows(member, exporter, ready=True)
 
 
-async def test_a_namespace_that_may_not_be_read_is_a_problem_and_no_verdict(member, api):  # noqa: F811
+async def test_a_namespace_that_may_not_be_read_is_a_problem_that_names_the_right(member, api):  # noqa: F811
     await api.grant(*(rule for rule in RULES if rule[1:] != ("gateways", SUBMARINER)))
     async with member.exporter(kubernetes=ONE_NAMESPACE, token=EXPORTER) as exporter:
         problems = {each["what"]: each for each in (await exporter.status())["problems"]}
