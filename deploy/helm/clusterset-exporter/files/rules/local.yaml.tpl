@@ -125,7 +125,7 @@ groups:
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetServiceExportConflict.md'
       dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
   - alert: ClustersetServiceHazard
-    expr: max without (instance, pod, container, endpoint, node) (clusterset_service_hazard{hazard!~"single_cluster|no_pinned_names"}) == 1
+    expr: max without (instance, pod, container, endpoint, node) (clusterset_service_hazard{hazard!~"single_cluster|no_pinned_names|no_host_in_log"}) == 1
     for: '{{ .Values.alerts.hazardFor }}'
     labels:
       severity: warning
