@@ -168,19 +168,8 @@ class KubernetesInventory:
                 each.recovered()
                 if each.wanted.decides:
                     self._recovered(each.wanted.name)
-        if first:
-            self._recover_for_another()
-
-    def _recover_for_another(self) -> None:
-        """Tell what is current, or no longer watched: a discovery before may have left it stale."""
-        not_known = {
-            each.wanted.name
-            for each in self._watched
-            if each.stale or each.state not in {WatchState.SYNCED, WatchState.NOT_INSTALLED}
-        }
-        for wanted in RESOURCES:
-            if wanted.decides and wanted.name not in not_known:
-                self._recovered(wanted.name)
+        for name in _not_stale(self._watched) if first else ():
+            self._recovered(name)
 
     def _inventory(self, objects: Objects, identity: Identity) -> Discovered:
         made = inventory(
@@ -240,6 +229,18 @@ class KubernetesInventory:
             return self._own or {}
         notes = annotations_of(found)
         return {key: value for key, value in notes.items() if isinstance(value, str)}
+
+
+def _not_stale(watched: Iterable[WatchedResource]) -> Iterator[str]:
+    """Yield what is current or not watched any more. A discovery before may have left it stale."""
+    not_known = {
+        each.wanted.name
+        for each in watched
+        if each.stale or each.state not in {WatchState.SYNCED, WatchState.NOT_INSTALLED}
+    }
+    for wanted in RESOURCES:
+        if wanted.decides and wanted.name not in not_known:
+            yield wanted.name
 
 
 def _check_scope(scope: Scope, objects: Objects) -> None:

@@ -34,7 +34,9 @@ async def test_roles_in_its_namespaces_are_enough(member, api):  # noqa: F811 - 
         assert [each["name"] for each in status["services"]] == ["nginx"]
         assert await exporter.value(READY) == 2
         tunnel = {"destination_cluster": "cluster2", "view": "strict"}
-        assert await exporter.value("clusterset_gateway_connected", **tunnel) == 1
+        # A gateway that is silent for 20 seconds counts no more.
+        await member.speak()
+        await exporter.until_value(1, "clusterset_gateway_connected", **tunnel)
         await follows(member, exporter, ready=False)
         await follows(member, exporter, ready=True)
 
