@@ -1,6 +1,7 @@
 """What a request that claims to be a probe counts as."""
 
 from dataclasses import replace
+from ipaddress import ip_address
 
 import pytest
 
@@ -167,6 +168,19 @@ async def test_a_log_of_another_service_counts_nothing():
     hit = ProbeHit(ServiceName("shop", "cart"), "b", "clusterset-exporter/1.0")
     scene.logs.logged(scenes.LOG, LogCounts(read=1, access=1, probes=[hit]))
     assert await samples(scene, FORGERIES) == await samples(scene, REQUESTS) == {}
+
+
+async def test_a_probe_to_an_address_that_was_just_given_up_is_signed_for_its_last_owner():
+    """A name server may go on with an old answer, and what it leads to still believes the probe."""
+    scene = scene_with(SECRET)
+    before = inventory().services[NGINX]
+    old, new = before.exports[1].addresses[0], ip_address("100.2.0.99")
+    exports = (before.exports[0], replace(before.exports[1], addresses=(new,)))
+    changed = {NGINX: replace(before, exports=exports)}
+    scene.monitor.inventory_changed(replace(inventory(), services=changed))
+    owners = [scene.parts.owner_of(NGINX, each) for each in (old, new, ip_address("192.0.2.1"))]
+    assert owners == ["b", "b", None]
+    assert scene.parts.owner_of(ServiceName("no", "such"), old) is None
 
 
 async def test_a_cluster_that_joins_is_believed_from_then_on():
