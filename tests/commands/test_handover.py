@@ -3,6 +3,7 @@
 import asyncio
 import os
 
+import pytest
 from structlog.testing import capture_logs
 
 from exporter.commands.run.handover import FILE, Handover
@@ -47,6 +48,19 @@ def test_the_next_process_completes_a_move_from_the_file(tmp_path):
     assert accelerated == [NGINX]
     assert after.view.mode is not Mode.LOCAL
     assert after.see("bb").told == [("ab", Reason.READINESS)]
+
+
+@pytest.mark.parametrize("alive", [UNIX, None])
+def test_a_leader_that_was_left_nothing_still_probes_at_once(tmp_path, alive):
+    """Its predecessor died too early, or is of an older version; the first leader has time."""
+    after, accelerated = standby(), []
+    after.verdicts._tracks.by_name.clear()
+    taken = handover(after, tmp_path, accelerated)
+    taken.offer("", alive)
+    taken.begin()
+    after.becomes()
+    taken.look_closer()
+    assert accelerated == ([] if alive is None else [NGINX])
 
 
 def test_a_file_that_says_the_same_is_only_touched(tmp_path):

@@ -40,6 +40,8 @@ class Handover:
         self._verdicts, self._moment, self._accelerate = verdicts, moment, accelerate
         self._path = None if directory is None else directory / FILE
         self._best: tuple[float, str] | None = None
+        self._succeeds = False
+        """There was a predecessor, whether or not it left something."""
         self._written, self._failed = "", False
 
     def observe(self, inventory: Inventory) -> None:
@@ -65,6 +67,7 @@ class Handover:
 
     def offer(self, text: str, alive: float | None) -> None:
         """Take in what a predecessor left that worked until *alive*; the newest is used."""
+        self._succeeds = self._succeeds or alive is not None
         if text and alive is not None and (self._best is None or alive > self._best[0]):
             self._best = (alive, text)
 
@@ -80,7 +83,7 @@ class Handover:
 
         Probes must have their targets.
         """
-        if self._best is None:
+        if not self._succeeds:
             return
         for name in tuple(self._verdicts.unsettled()):
             self._accelerate(name)
