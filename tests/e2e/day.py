@@ -2,7 +2,6 @@
 
 import asyncio
 import itertools
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from ipaddress import ip_address
 
@@ -20,8 +19,6 @@ NEW_ADDRESS = "100.1.0.99"
 CLIENTS = {"cluster1": "10.1.0.9", "cluster2": "10.2.0.9"}
 PLAIN = Question(NGINX).dns_name("clusterset.local")
 LEAK_GRACE = 1.0
-SPEAKS_EVERY = 5.0
-"""Seconds: a gateway that is silent for 20 seconds counts no more."""
 LIMIT = 90.0
 """Seconds for what should take a few, on a machine that is busy."""
 CONFIG = """\
@@ -74,6 +71,7 @@ class Day:
 
     def __init__(self, member, name_server, port):
         self.member, self.name_server = member, name_server
+        self.gateways_speak = member.gateways_speak
         self.config = CONFIG.replace("PORT", str(port))
         self.log = member.folder / "access.log"
         self.log.touch()
@@ -113,19 +111,6 @@ class Day:
                 if text in lease["metadata"].get("annotations", {}).get(ANNOTATION, ""):
                     return
                 await asyncio.sleep(0.1)
-
-    @asynccontextmanager
-    async def gateways_speak(self):
-        async def speak():
-            while True:
-                await self.member.speak()
-                await asyncio.sleep(SPEAKS_EVERY)
-
-        task = asyncio.create_task(speak())
-        try:
-            yield
-        finally:
-            task.cancel()
 
 
 async def until_more(exporter, name, *, than, **labels):

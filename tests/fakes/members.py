@@ -21,6 +21,8 @@ PLURALS = {
 }
 CUSTOM = [kind for kind, (group, *_) in PLURALS.items() if group.startswith(("sub", "multi"))]
 LIMIT = 20.0
+SPEAKS_EVERY = 5.0
+"""Seconds: a gateway that is silent for 20 seconds counts no more."""
 # What an exporter needs, and nothing else: verb and resource.
 RULES = [
     *(
@@ -102,6 +104,21 @@ class Member:
         """Say that the gateways are alive: one that is silent for 20 seconds counts no more."""
         for each in self._stamped():
             await self.change(each)
+
+    @asynccontextmanager
+    async def gateways_speak(self):
+        """Let the gateways speak all the time."""
+
+        async def speak():
+            while True:
+                await self.speak()
+                await asyncio.sleep(SPEAKS_EVERY)
+
+        task = asyncio.create_task(speak())
+        try:
+            yield
+        finally:
+            task.cancel()
 
     async def remove(self, found):
         await self.api.done("DELETE", path_of(found))

@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager
 import aiohttp
 
 LIMIT = 20
+START_LIMIT = 60
+"""Seconds for a start, which takes one or two on a machine that is not busy."""
 LISTENS = re.compile(r"event=started .*listen=([\d.]+):(\d+)")
 
 
@@ -32,9 +34,9 @@ class Exporter:
                 self._started.set()
 
     async def started(self):
-        async with asyncio.timeout(LIMIT):
+        async with asyncio.timeout(START_LIMIT):
             await self._started.wait()
-            await self.until(self.ready)
+            await self.until(self.ready, within=START_LIMIT)
 
     async def ready(self):
         return (await self.get("/-/ready"))[0] == 200

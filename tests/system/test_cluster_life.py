@@ -107,7 +107,7 @@ async def test_a_nodes_files_are_counted_by_pod(member, api, tmp_path):
     log, other = node.log("nginx-test", PODS[0]), node.log("kube-system", "coredns-1")
     here, there = line("10.1.0.9", end=""), line("10.2.0.9", end="")
     log.write(here)
-    async with member.exporter(config=config) as exporter:
+    async with member.gateways_speak(), member.exporter(config=config) as exporter:
         log.write(there)
         other.write(there)
         log.rotate()
@@ -120,7 +120,7 @@ async def test_a_nodes_files_are_counted_by_pod(member, api, tmp_path):
     log.write(there)
     fresh = node.log("nginx-test", PODS[1])
     fresh.write(here)
-    async with member.exporter(config=config) as exporter:
+    async with member.gateways_speak(), member.exporter(config=config) as exporter:
         await exporter.until_value(2, REQUESTS, source_cluster="cluster2", **NAME)
         await exporter.until_value(1, REQUESTS, source_cluster="cluster1", **NAME)
         fresh.write(here)
