@@ -277,6 +277,21 @@ async def test_a_reflector_says_which_right_is_missing(api, maps):
         task.cancel()
 
 
+async def test_a_reflector_without_a_rule_knows_what_is_not_installed(api, maps):
+    """Issue 14.21: a server refuses also what it does not have, and says what it has."""
+    await api.grant()
+    name = f"g{next(_serial)}.test.example"
+    path = f"/apis/{name}/v1/namespaces/{maps.split('/')[4]}/things"
+    assert (await api.call("GET", path, token=EXPORTER))[0] == 403
+    async with api.client(EXPORTER) as client, asyncio.TaskGroup() as group:
+        watched = reflector(client, maps, group=name, version="v1", plural="things")
+        task = group.create_task(watched.run())
+        await until(watched.settled.is_set, within=LIMIT)
+        assert watched.state is WatchState.NOT_INSTALLED
+        assert watched.problem == f"things.{name} is not installed in this cluster"
+        task.cancel()
+
+
 async def test_a_reflector_sees_a_definition_come_and_go(api, maps):
     group_name = f"g{next(_serial)}.test.example"
     await api.install(group_name, "things", "Thing", "v1alpha1")
