@@ -76,8 +76,9 @@ class Day:
         self.log = member.folder / "access.log"
         self.log.touch()
         self.written = 0
-        self._name = f"bad-days-{next(_serial)}"
-        self.lease = f"lease: {self._name}"
+        name = f"bad-days-{next(_serial)}"
+        self.lease = f"lease: {name}"
+        self._path = f"/apis/coordination.k8s.io/v1/namespaces/mon/leases/{name}"
 
     def exporter(self, kubernetes="", **how):
         return self.member.exporter(kubernetes=kubernetes, config=self.config, **how)
@@ -102,12 +103,17 @@ class Day:
         """Give the server an object that it was given before."""
         await self.member.api.done("POST", path_of(found, name=False), found)
 
+    async def lease_forgets(self):
+        """Take the note for a successor away."""
+        lease = await self.member.api.done("GET", self._path)
+        del lease["metadata"]["annotations"][ANNOTATION]
+        await self.member.api.done("PUT", self._path, lease)
+
     async def lease_says(self, text):
         """Wait until the note for a successor contains *text*."""
-        path = f"/apis/coordination.k8s.io/v1/namespaces/mon/leases/{self._name}"
         async with asyncio.timeout(LIMIT):
             while True:
-                lease = await self.member.api.done("GET", path)
+                lease = await self.member.api.done("GET", self._path)
                 if text in lease["metadata"].get("annotations", {}).get(ANNOTATION, ""):
                     return
                 await asyncio.sleep(0.1)

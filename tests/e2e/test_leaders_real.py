@@ -88,6 +88,17 @@ async def test_a_leader_that_ends_in_order_hands_its_failover_over(day):
             assert 0 < served < time.monotonic() - began
 
 
+async def test_a_leader_that_inherits_nothing_knows_the_mode_soon(day):
+    async with day.exporter(day.lease) as first, day.successor(day.lease) as second:
+        await first.until_value(1, MODE, mode="local", within=LIMIT)
+        await day.lease_says('"serving":"cluster1"')
+        first.process.kill()
+        await first.end()
+        await day.lease_forgets()
+        await second.until_value(1, LEADER, within=LIMIT)
+        await second.until_value(1, MODE, mode="local", within=SOON)
+
+
 @asynccontextmanager
 async def backend(port):
     """Run a server of cluster1 in a process of its own, which can be killed."""
