@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from ipaddress import ip_address
 
 import aiohttp
@@ -20,6 +21,7 @@ from exporter.probe.drivers.asyncio_driver import AsyncioDriver
 from tests.fakes.files import CONFIG, INVENTORY, line, write
 from tests.fakes.process import exporter
 from tests.fakes.servers import HOST, tcp, udp
+from tests.fakes.signed import signed
 from tests.probe.test_http import WELL, says
 
 RELOADED = "clusterset_exporter_config_last_reload_successful"
@@ -114,6 +116,37 @@ async def test_sighup_reloads_and_a_broken_configuration_changes_nothing(tmp_pat
         running.process.send_signal(signal.SIGHUP)
         await running.until_value(1, RELOADED)
         await until_no_problems(running)
+
+
+async def test_a_changed_key_file_is_used_without_a_reload(tmp_path):
+    key, log = tmp_path / "key", tmp_path / "access.log"
+    key.write_text("one\n")
+    log.touch()
+    config = write(tmp_path, config=CONFIG + "probe_key_file: key\n")
+    async with exporter(config) as running:
+        key.write_text("two\none\n")
+
+        async def changed():
+            said = 'event="probe keys changed" signing="another key" valid=2'
+            return any(said in each for each in running.lines)
+
+        await running.until(changed)
+        with log.open("a") as file:
+            for secret in (b"one", b"two", b"three"):
+                ms = time.time_ns() // 1_000_000
+                agent = signed("west", ms, secret.decode(), key=secret, destination="east")
+                file.write(line("10.2.0.9", agent=agent))
+        await running.until_value(2, "clusterset_probe_hits_total", verified="true")
+        forged = {"reason": "bad_signature"}
+        await running.until_value(1, "clusterset_exporter_probe_forgeries_total", **forged)
+        await running.until_value(1, "clusterset_requests_total", source_cluster="west")
+        key.write_text("\n")
+
+        async def shown():
+            return [each["what"] for each in (await running.status())["problems"]] == ["probe keys"]
+
+        await running.until(shown)
+        assert not any("three" in each or "two" in each for each in running.lines)
 
 
 async def test_reload_over_http_says_what_is_wrong(tmp_path):

@@ -181,7 +181,9 @@ class Daemon:
             self._loaded = replace(self._loaded, probes=replace(before, keys=keys))
             self.monitor.use_keys(keys)
             self._probing.use_keys(keys)
-            log.info("probe keys changed", number=len(keys))
+            signing = "the same key" if keys[:1] == before.keys[:1] else "another key"
+            # As text, because events that differ in numbers only count as the same.
+            log.info("probe keys changed", signing=signing, valid=str(len(keys)))
 
     def _wanted(self) -> Iterator[WantedStage]:
         loaded = self._loaded
