@@ -130,13 +130,15 @@ class Connection(web.RequestHandler):
 
     def handle_error(  # the signature is aiohttp's
         self,
-        request: web.BaseRequest,  # noqa: ARG002
+        request: web.BaseRequest,
         status: int = 500,  # noqa: ARG002
         exc: BaseException | None = None,
         message: str | None = None,  # noqa: ARG002
     ) -> NoReturn:
         """Refuse what is not HTTP. A bug ends its own connection, and the event loop reports it."""
-        if isinstance(exc, HttpProcessingError):
+        # aiohttp cannot say what it does not expect if that is no text.
+        odd = isinstance(exc, UnicodeEncodeError) and "Expect" in request.headers
+        if odd or isinstance(exc, HttpProcessingError):
             self._refuse(HTTPStatus.BAD_REQUEST)
         elif exc is not None and not isinstance(exc, ConnectionError):
             told = {"message": "a request was not answered because of a bug", "exception": exc}

@@ -166,6 +166,7 @@ async def test_the_connection_ends_where_the_client_wants_it(page, head):
         b"CONNECT h:1 HTTP/1.1\r\nHost: h\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n",
         b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: h\r\nExpect: \xc7\r\n\r\n",
     ],
 )
 async def test_what_makes_no_sense_is_refused(page, sent):
