@@ -25,7 +25,7 @@ UNIX = 1_800_000_000.0
 class Local:
     """An exporter's knowledge of its cluster, and what it takes of the machine."""
 
-    def __init__(self, client, loaded, group, unix):
+    def __init__(self, client, loaded, group, unix, *, kept=False):
         self.loaded, self.group, self.ends = loaded, group, []
         loop = asyncio.get_running_loop()
 
@@ -39,6 +39,7 @@ class Local:
             moment=moment,
             accelerate=self.accelerated.append,
         )
+        self.keeper = parts.supervisor if kept else UNKEPT
         self.verdicts = parts.verdicts
         self.handover = Handover(parts.verdicts, moment, self.accelerated.append, None)
         self.monitor, self.store = parts.monitor, parts.store
@@ -50,8 +51,8 @@ class Local:
             staleness=parts.staleness,
             handover=self.handover,
             sink=parts.logs,
-            reader=Reader(parts.logs),
-            keeper=UNKEPT,
+            reader=Reader(parts.logs, self.keeper),
+            keeper=self.keeper,
             changed=self.monitor.inventory_changed,
             arrange=self._arrange,
             end=self.ends.append,
@@ -59,7 +60,10 @@ class Local:
         self.page_data = parts.page_data(self.cluster)
         self.render = parts.scrape(self.cluster).render
         stages = self.cluster.stages(loaded.settings.inventory.kubernetes, loaded.local)
-        self.tasks = [group.create_task(stage.run(UNWATCHED)) for stage in stages]
+        self.tasks = [
+            group.create_task(self.keeper.keep(stage.name, stage.about, stage.run))
+            for stage in stages
+        ]
 
     def _arrange(self):
         (source,) = self.loaded.logs
@@ -89,12 +93,12 @@ class Local:
 
 
 @asynccontextmanager
-async def local(api, folder, *, config=CONFIG, unix=UNIX):
+async def local(api, folder, *, config=CONFIG, unix=UNIX, kept=False):
     path = folder / "config.yaml"
     path.write_text(config)
     loaded = await asyncio.to_thread(load, path, None)
     async with api.client() as client, asyncio.TaskGroup() as group:
-        made = Local(client, loaded, group, unix)
+        made = Local(client, loaded, group, unix, kept=kept)
         yield made
         for task in made.tasks:
             task.cancel()

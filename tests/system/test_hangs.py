@@ -79,3 +79,32 @@ async def test_a_second_signal_ends_it_at_once(tmp_path, hangs):
         await running.until(ended)
         assert await running.end() == 1
         assert not any(line.startswith("Timeout") for line in running.lines)
+
+
+IN_A_LOOK = """
+import asyncio, os
+from exporter.commands.run import heartbeats
+from exporter.discover.static import StaticInventory
+from exporter.model.stages import StageName
+heartbeats.LIMITS[StageName.INVENTORY] = 2.0
+def hanging_read():
+    if os.path.exists(FILE): os.read(os.pipe()[0], 1)
+async def look(self): await asyncio.to_thread(hanging_read)
+StaticInventory.look = look
+"""
+
+
+async def test_the_health_check_names_the_stage_that_hangs(tmp_path):
+    async with exporter(write(tmp_path), before=code(0.5, IN_A_LOOK, tmp_path)) as running:
+        assert await running.get("/-/healthy") == (200, "clusterset-exporter is healthy.\n")
+        (tmp_path / "hang").touch()
+
+        async def named():
+            return (await running.get("/-/healthy"))[0] == 503
+
+        await running.until(named)
+        _, text = await running.get("/-/healthy")
+        assert text.startswith("Not healthy: stage inventory has been silent since 20")
+        assert text.endswith(", limit 2 s.\n")
+        running.process.send_signal(signal.SIGTERM)
+        assert await running.end() == 1

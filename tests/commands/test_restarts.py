@@ -1,0 +1,166 @@
+"""Each stage fails once in the middle of its work: it is started again, and nothing is lost."""
+
+import asyncio
+
+import pytest
+from structlog.testing import capture_logs
+
+from exporter.accesslog.checkpoint import Saver
+from exporter.accesslog.line_reader import Lines
+from exporter.accesslog.readers.files import Follower
+from exporter.accesslog.readers.open_file import OpenFile
+from exporter.commands.run.daemon import Daemon
+from exporter.commands.run.handover import Handover
+from exporter.commands.run.leaks import LEAK_SETTLES, Leaks
+from exporter.commands.run.monitor import Monitor
+from exporter.discover.static import StaticInventory
+from exporter.metrics import families as series
+from exporter.metrics.record import Metrics
+from exporter.model.stages import StageName
+from exporter.probe.schedule import Schedule
+from exporter.probe.stage import ProbeStage
+from tests.commands.test_walk_log_line import walk
+from tests.fakes.files import INVENTORY, line
+
+
+class OddError(Exception):
+    """A bug."""
+
+
+@pytest.fixture(autouse=True)
+def logs():
+    with capture_logs() as found:
+        yield found
+
+
+def breaking(monkeypatch, where, name, *, when=lambda *_: True, times=1):
+    """Let a method fail some times, once *breaks* is set."""
+    breaks, done, original = asyncio.Event(), [], getattr(where, name)
+
+    def spoilt(self, *arguments, **words):
+        if breaks.is_set() and len(done) < times and when(*arguments):
+            done.append(arguments)
+            raise OddError
+        return original(self, *arguments, **words)
+
+    monkeypatch.setattr(where, name, spoilt)
+    return breaks, done
+
+
+def restarts(made):
+    children = made.daemon.metrics._store.series[series.STAGE_RESTARTS].items()
+    return {stage: number for (stage,), number in children if number}
+
+
+async def problems(made):
+    """Return the stages that the page shows as failed lately."""
+    every = (await made.daemon.pages.status())["problems"]
+    return [each["what"] for each in every if each["what"].startswith("stage ")]
+
+
+STAGES = {
+    StageName.FAILOVERS: (Monitor, "settle"),
+    StageName.LEAKS: (Leaks, "settle"),
+    StageName.INVENTORY: (StaticInventory, "look"),
+    StageName.HANDOVER: (Handover, "_save"),
+    StageName.CHECKPOINT: (Saver, "save"),
+    StageName.EVENT_LOOP: (Metrics, "observe"),
+    StageName.RELOAD: (Daemon, "_reload"),
+    StageName.LOG: (Follower, "_poll"),
+}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+async def test_a_stage_that_fails_in_its_work_loses_nothing(tmp_path, monkeypatch, stage, logs):
+    breaks, done = breaking(monkeypatch, *STAGES[stage], times=2)
+    async with asyncio.TaskGroup() as group:
+        made = await walk(tmp_path, group, more=f"state_directory: {tmp_path}/state\n")
+        breaks.set()
+        hangup = made.daemon._reloads._asked
+        for n in range(40):
+            await made.write(line("10.1.0.9") + line("10.2.0.9"))
+            changed = INVENTORY.replace("10.9.0.0", f"10.{n + 100}.0.0")
+            await asyncio.to_thread((tmp_path / "inventory.yaml").write_text, changed)
+            hangup.set()
+            await asyncio.sleep(1.0)
+        await asyncio.sleep(2 * LEAK_SETTLES + 40)
+        assert len(done) == 2
+        assert set(restarts(made)) == {stage}
+        assert restarts(made)[stage] in {1, 2}
+        assert await made.by_locality() == {("east", "local"): 40, ("west", "leak"): 40}
+        assert made.daemon._heartbeats.silent() is None
+        assert await problems(made) == [f"stage {stage}"]
+        told = [each for each in logs if each["event"] == "stage failed"]
+        assert {each["stage"] for each in told} == {stage}
+        await asyncio.sleep(200)
+        assert await problems(made) == []
+        made.daemon.stop()
+
+
+async def test_of_many_blocks_only_the_one_that_fails_is_not_counted(tmp_path, monkeypatch):
+    breaks, done = breaking(monkeypatch, Lines, "count", when=lambda _, block: b"xxx" in block)
+    async with asyncio.TaskGroup() as group:
+        made = await walk(tmp_path, group)
+        breaks.set()
+        each = line("10.1.0.9")
+        await made.write(each * 1500 + line("10.1.0.9", agent="xxx") + each * 1500)
+        await asyncio.sleep(60)
+        assert len(done) == 1
+        assert restarts(made) == {"log": 1}
+        (stream, block), *_ = done
+        assert stream.endswith("access.log")
+        counted = 3001 - block.count(b"\n")
+        assert counted > 1500
+        assert await made.by_locality() == {("east", "local"): counted}
+        await made.write(each)
+        await asyncio.sleep(5)
+        assert await made.by_locality() == {("east", "local"): counted + 1}
+        made.daemon.stop()
+
+
+async def test_a_file_that_cannot_be_read_because_of_a_bug_takes_no_other_with_it(
+    tmp_path, monkeypatch
+):
+    (tmp_path / "b.log").touch()
+    breaks, done = breaking(monkeypatch, OpenFile, "read", times=3)
+    async with asyncio.TaskGroup() as group:
+        made = await walk(tmp_path, group)
+        for n in range(20):
+            if n == 5:
+                breaks.set()
+            await made.write(line("10.1.0.9"))
+            await asyncio.sleep(1.0)
+        await asyncio.sleep(60)
+        assert len(done) == 3
+        assert await made.by_locality() == {("east", "local"): 20}
+        made.daemon.stop()
+
+
+@pytest.mark.parametrize(
+    ("where", "name", "stage"),
+    [
+        (Schedule, "begin", StageName.PROBES),
+        (ProbeStage, "follow_name_servers", StageName.NAME_SERVERS),
+    ],
+)
+async def test_what_fails_at_its_start_starts_later(tmp_path, monkeypatch, where, name, stage):
+    breaks, done = breaking(monkeypatch, where, name)
+    breaks.set()
+    async with asyncio.TaskGroup() as group:
+        made = await walk(tmp_path, group)
+        assert len(done) == 1
+        assert restarts(made) == {stage: 1}
+        made.daemon.stop()
+
+
+async def test_whoever_asks_for_a_reload_that_fails_is_told(tmp_path, monkeypatch):
+    breaks, done = breaking(monkeypatch, Daemon, "_reload")
+    breaks.set()
+    async with asyncio.TaskGroup() as group:
+        made = await walk(tmp_path, group)
+        answers = await asyncio.gather(*(made.daemon.pages.reload() for _ in range(20)))
+        assert answers == ["the reload failed; see the log"] * 20
+        await asyncio.sleep(5)
+        assert await made.daemon.pages.reload() is None
+        assert len(done) == 1
+        made.daemon.stop()
