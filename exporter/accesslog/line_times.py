@@ -9,7 +9,9 @@ from exporter.model.probes import LATENCIES
 from exporter.model.traffic import LogCounts
 
 MAX_MEMO = 65_536
-"""Times that are remembered with what they mean."""
+"""Clients that are remembered with what they mean."""
+MAX_TIMES = 2048
+"""The same of times. They pass and do not come again, so more would only fill the memory."""
 MAX_KEY = 512
 """Bytes of the longest key that is remembered: lines from outside cannot fill the memory."""
 MAX_SPENT = 86_400.0
@@ -44,7 +46,7 @@ class LineTimes:
 
     def read_spent(self, text: bytes) -> tuple[int, float]:
         """Return the place of a time in the sums, 0 for one that was not spent, and its seconds."""
-        if len(self.spent) >= MAX_MEMO:
+        if len(self.spent) >= MAX_TIMES:
             self.spent.clear()
         # One number a try; `-` where no server was asked.
         numbers = [float(number) for number in _NUMBER.findall(text)]
@@ -63,7 +65,7 @@ class LineTimes:
             return self._spans[key]
         except KeyError:
             pass
-        if len(self._spans) >= MAX_MEMO:
+        if len(self._spans) >= MAX_TIMES:
             self._spans.clear()
         at = self.came(stamp, seconds)
         span = None if at is None or self._span_of is None else self._span_of(at)
@@ -133,7 +135,7 @@ class LineTimes:
             return self._stamps[stamp]
         except KeyError:
             pass
-        if len(self._stamps) >= MAX_MEMO:
+        if len(self._stamps) >= MAX_TIMES:
             self._stamps.clear()
         at = self._format.time(stamp)
         if len(stamp) <= MAX_KEY:

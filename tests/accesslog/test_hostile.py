@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from exporter.accesslog.counter import Counter
 from exporter.accesslog.formats.compile import compile_log
 from exporter.accesslog.line_reader import Lines
+from exporter.accesslog.line_times import MAX_TIMES
 from exporter.model.traffic import LogCounts
 from tests.fakes.depth import examples
 from tests.fakes.nouns import NGINX
@@ -193,3 +194,18 @@ def test_long_hosts_do_not_fill_the_memory():
         counts = counter.count(b'10.1.0.1 200 "%d%s"\n' % (number, b"h" * 8000))
         assert counts.foreign == 1
     assert counter._memo == {}
+
+
+def test_times_that_have_passed_do_not_fill_the_memory():
+    counter = Counter(
+        compile_log(TIMED, stamps=True), lambda *_: "east", lambda _: (NGINX, False), math.floor
+    )
+    for hour in range(3):
+        stamps = (f"07/Jul/2022:{hour:02}:{n // 60:02}:{n % 60:02} +0000" for n in range(3600))
+        lines = (
+            f'10.1.0.1 - - [{stamp}] "GET /" 200 1 {n}.{hour}\n' for n, stamp in enumerate(stamps)
+        )
+        counts = counter.count("".join(lines).encode())
+        assert counts.access == 3600
+        times = counter._times
+        assert max(map(len, (times.spent, times._spans, times._stamps))) <= MAX_TIMES
