@@ -16,9 +16,11 @@ from exporter.commands.run.monitor import Monitor
 from exporter.discover.static import StaticInventory
 from exporter.metrics import families as series
 from exporter.metrics.record import Metrics
+from exporter.model.moment import Moment
 from exporter.model.stages import StageName
 from exporter.probe.schedule import Schedule
 from exporter.probe.stage import ProbeStage
+from tests.commands import test_walk_log_line
 from tests.commands.test_walk_log_line import walk
 from tests.fakes.files import INVENTORY, line
 
@@ -163,4 +165,30 @@ async def test_whoever_asks_for_a_reload_that_fails_is_told(tmp_path, monkeypatc
         await asyncio.sleep(5)
         assert await made.daemon.pages.reload() is None
         assert len(done) == 1
+        made.daemon.stop()
+
+
+@pytest.mark.parametrize("jump", [3600.0, -3600.0, -1_657_000_000.0])
+async def test_a_clock_of_the_system_that_jumps_changes_no_timer(tmp_path, monkeypatch, jump):
+    jumped = [0.0]
+    monkeypatch.setattr(
+        test_walk_log_line, "Moment", lambda at, unix: Moment(at=at, unix=unix + jumped[0])
+    )
+    async with asyncio.TaskGroup() as group:
+        made = await walk(tmp_path, group)
+        await made.write(line("10.1.0.9"))
+        await asyncio.sleep(5)
+        jumped[0] = jump
+        await made.write(line("10.1.0.9") + line("10.2.0.9"))
+        await asyncio.sleep(2 * LEAK_SETTLES)
+        counted = await made.by_locality()
+        assert counted["east", "local"] == 2
+        # Whether it was a leak depends on when it was, which nobody knows.
+        assert sum(n for (source, _), n in counted.items() if source == "west") == 1
+        assert restarts(made) == {}
+        assert made.daemon._heartbeats.silent() is None
+        behind = await made.counted("clusterset_exporter_log_seconds_behind")
+        assert all(seconds >= 0 for seconds in behind.values())
+        for each in (await made.daemon.pages.status())["services"]:
+            assert each["mode"]
         made.daemon.stop()
