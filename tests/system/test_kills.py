@@ -10,7 +10,7 @@ import pytest
 from tests.fakes.files import CONFIG, line, write
 from tests.fakes.process import exporter
 
-KILLS = int(os.environ.get("CLUSTERSET_EXPORTER_KILLS", "5"))
+KILLS = int(os.environ.get("CLUSTERSET_EXPORTER_KILLS", "3"))
 """How often. Each takes about a second of an idle machine."""
 LINE = line("10.1.0.1")
 
@@ -25,6 +25,7 @@ def saved(folder):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(120 + 60 * KILLS)
 async def test_checkpoints_always_load_and_no_line_is_lost(tmp_path):
     log, chance = tmp_path / "access.log", random.Random(7)
     log.touch()
