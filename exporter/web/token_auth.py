@@ -12,6 +12,7 @@ import string
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from enum import Enum
+from math import inf
 
 import structlog
 
@@ -26,6 +27,8 @@ MAX_TOKEN = 8 << 10
 """Bytes of a token."""
 REVIEWS_AT_ONCE = 2
 """The same, at the API server at once."""
+SAID_SECONDS = 10.0
+"""Time after a log event in which further failures are only counted."""
 _TOKEN = frozenset(string.ascii_letters + string.digits + "-._~+/=")
 log = structlog.get_logger()
 
@@ -69,7 +72,7 @@ class TokenAuth:
         self._known: OrderedDict[bytes, tuple[Access, float]] = OrderedDict()
         self._room = asyncio.Semaphore(REVIEWS_AT_ONCE)
         self._waiting = 0
-        self._failing = False
+        self._said_at, self._unsaid = -inf, 0
 
     async def access(self, token: str, method: str, path: str) -> Access:
         """
@@ -106,16 +109,19 @@ class TokenAuth:
 
     async def _ask(self, token: str, verb: str, path: str) -> Access:
         try:
-            found = await self._review(token, verb, path)
+            return await self._review(token, verb, path)
         except AccessUnknownError as error:
-            if not self._failing:
-                log.warning("access reviews began to fail", error=str(error))
-            self._failing = True
+            self._say(str(error))
             raise
-        if self._failing:
-            log.info("access reviews work again")
-        self._failing = False
-        return found
+
+    def _say(self, error: str) -> None:
+        """Log a failure, unless one was logged just before: anybody can cause any number."""
+        now = self._clock()
+        if now - self._said_at < SAID_SECONDS:
+            self._unsaid += 1
+            return
+        log.warning("access review failed", error=error, left_out=self._unsaid)
+        self._said_at, self._unsaid = now, 0
 
     def _remember(self, key: bytes, access: Access) -> None:
         if access is Access.UNKNOWN:

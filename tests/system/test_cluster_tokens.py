@@ -50,5 +50,5 @@ async def test_a_right_that_is_missing_lets_nobody_in(guarded, api):  # noqa: F8
     async with guarded as exporter:
         assert await ask(exporter, "/metrics", scraper) == 503
         assert await ask(exporter, "/-/ready") == 200
-        (told,) = [line for line in exporter.lines if "access reviews began to fail" in line]
+        (told,) = [line for line in exporter.lines if "access review failed" in line]
         assert "grant create on tokenreviews and subjectaccessreviews" in told

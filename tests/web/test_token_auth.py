@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from structlog.testing import capture_logs
 
 from exporter.config.yaml_reader import SettingsError
 from exporter.web.auth import WebAuth
@@ -13,6 +14,7 @@ from exporter.web.token_auth import (
     MAX_TOKEN,
     MAX_WAITING,
     REVIEWS_AT_ONCE,
+    SAID_SECONDS,
     Access,
     AccessUnknownError,
     TokenAuth,
@@ -104,6 +106,18 @@ async def test_without_an_api_server_only_what_is_remembered_comes_in():
         server.now += ALLOWED_SECONDS
         with pytest.raises(AccessUnknownError):
             await server.come(token)
+
+
+async def test_failures_are_logged_once_in_a_while_with_a_count_of_the_others():
+    server = Server()
+    server.down = True
+    with capture_logs() as said:
+        for seconds in (0.0, 1.0, SAID_SECONDS - 1.1, 0.1):
+            server.now += seconds
+            with pytest.raises(AccessUnknownError):
+                await server.come(f"{seconds}")
+    events = [(each["event"], each["left_out"]) for each in said]
+    assert events == [("access review failed", 0), ("access review failed", 2)]
 
 
 async def test_strangers_wait_for_few_reviews_and_a_known_token_for_nobody():
