@@ -30,6 +30,14 @@ async def test_checkpoints_always_load_and_no_line_is_lost(tmp_path):
     log, chance = tmp_path / "access.log", random.Random(7)
     log.touch()
     config = write(tmp_path, config=f"{CONFIG}state_directory: {tmp_path}/state\n")
+
+    async def is_saved():
+        return await asyncio.to_thread(saved, tmp_path) is not None
+
+    # Without any checkpoint reading begins at the end.
+    async with exporter(config) as running:
+        log.write_text(LINE)
+        await running.until(is_saved)
     read_to = 0
     for _ in range(KILLS):
         async with exporter(config) as running:
