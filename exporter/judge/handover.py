@@ -24,6 +24,8 @@ MAX_BYTES = 200 << 10
 """An annotation of the API may have 256 KiB, with all others of its object."""
 RECENT = 3600.0
 """Seconds for which a change of a cluster's export or readiness may still matter."""
+STALE_INTERVALS = 3
+"""Probe intervals without a probe after which the last probe of a service says nothing more."""
 _MAX_UNIX = 1e11
 
 
@@ -129,14 +131,15 @@ def resume(track: ServiceTrack, memory: Memory, clock: Timeline) -> None:
     if memory.serving is not None:
         judge.serving, judge.state = memory.serving, State.STEADY
         judge.group = frozenset(memory.group)
-        judge.looked_at = clock.alive
+        # It worked until then, so its newest probe was not older than one interval.
+        judge.looked_at = clock.alive - track.stale_after / STALE_INTERVALS
     outage = judge.clock
     outage.first, outage.first_sure = clock.at_or_none(memory.failed), clock.at_or_none(memory.sure)
     outage.gap = max(0.0, memory.gap) if isfinite(memory.gap) else 0.0
     outage.failures = max(0, min(memory.failures, judge.confirm))
     outage.counted_to = clock.alive
     if outage.first is None and memory.serving is not None:
-        outage.served_at = clock.alive
+        outage.served_at = judge.looked_at
     if clock.now - clock.alive > track.stale_after:
         # Nobody looked for so long that the times mean nothing.
         judge.observation_gap()
@@ -202,6 +205,9 @@ def _restore_standing(
     track: ServiceTrack, cluster: str, standing: _Standing, clock: Timeline
 ) -> None:
     own = track.standings.get(cluster)
+    if own is not None and own.has_changed:
+        # We followed it ourselves, and know more of the time before.
+        return
     if own is not None and (own.now.exported, own.now.ready) != (standing.exported, standing.ready):
         return
     track.standings[cluster] = Standings(

@@ -88,6 +88,11 @@ class Standings:
         """Return the newest standing."""
         return self._past[-1]
 
+    @property
+    def has_changed(self) -> bool:
+        """Return whether more than the first standing is known."""
+        return len(self._past) > 1
+
     def move(self, *, exported: bool, ready: bool, now: float, graces: Graces) -> None:
         """Take in an inventory that came at the moment *now*."""
         moved = move(self.now, exported=exported, ready=ready, now=now, graces=graces)

@@ -83,14 +83,16 @@ class ServiceTrack:
         shown = self.shown[question.pinned] = Shown(what, destination, checks, chosen, also)
         return shown
 
-    def checks(self, shown: Shown, now: float) -> Checks:
-        """Return the promises that *shown* can check at the moment *now*."""
+    def checks(self, shown: Shown, probe: Probe, now: float) -> Checks:
+        """Return the promises that *probe*, which showed *shown*, can check at the moment *now*."""
         # While a change is under way caches may still be right to answer the old way.
-        if now - self.settled <= self.leak_grace:
+        if not self.is_settled(probe.question.pinned, now):
             return ()
         if not shown.chosen:
             return shown.checks
-        fair = self.spread.answered(shown.destination, self.right)
+        fair = self.spread.answered(
+            shown.destination, self.right, at=probe.at, ttl=probe.answer.ttl or 0.0
+        )
         return shown.checks if fair is None else (*shown.checks, (Rule.SPREADS, fair))
 
     def judge_plain(
@@ -156,6 +158,13 @@ class ServiceTrack:
         standing = standings.now
         evicted = crossing(standing, now=now, graces=graces) is Locality.FAILOVER
         return standing.exported or evicted
+
+    def is_settled(self, pinned: str | None, at: float) -> bool:
+        """Return whether at *at* nothing had changed for long that matters to the name *pinned*."""
+        settled = self.settled
+        if pinned is not None and (standings := self.standings.get(pinned)) is not None:
+            settled = max(settled, standings.now.since)
+        return at - settled > self.leak_grace
 
     def is_changing(self, now: float) -> bool:
         """

@@ -114,8 +114,8 @@ class ServiceVerdicts:
             return ProbeVerdict(destination=None)
         shown = track.show(inventory, probe)
         # What should be is not known while a watch fails, so no promise can be held against it.
-        checks = track.checks(shown, now) if self.unseen.since is None else ()
         pinned = probe.question.pinned
+        checks = track.checks(shown, probe, now) if self.unseen.since is None else ()
         if pinned is None:
             exported = track.exported_here(self._graces_of(track.name), now)
             return track.judge_plain(probe, shown, checks, exported=exported, now=now)
@@ -144,7 +144,19 @@ class ServiceVerdicts:
         """Return whether all is known of *service* at *at*, and what is right has held long."""
         track = self._tracks.by_name.get(service)
         known = track is not None and self.unseen.since is None
-        return known and track is not None and at - track.settled > track.leak_grace
+        return known and track is not None and track.is_settled(None, at)
+
+    def stands(self, probe: Probe, until: float) -> bool:
+        """
+        Return whether what was expected of *probe* is still known to be right at the time *until*.
+
+        The name server and other clusters hear of a change before this exporter does. So a probe
+        may show a new state that the inventory does not have yet.
+        """
+        track = self._tracks.by_name.get(probe.question.service)
+        if track is None or self.unseen.overlaps(probe.at, until):
+            return False
+        return track.is_settled(probe.question.pinned, probe.at)
 
     def observation_gap(self, start: float, end: float) -> None:
         """Remember that changes from *start* to *end* were not seen when they happened."""

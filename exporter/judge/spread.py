@@ -18,19 +18,29 @@ class Spread:
     alternation proves nothing, and only the sums are compared.
     """
 
-    __slots__ = ("_answers",)
+    __slots__ = ("_answers", "_fresh_from")
 
     def __init__(self) -> None:
         self._answers: Counter[str] = Counter()
+        self._fresh_from = float("-inf")
 
     def clear(self) -> None:
         """Start again, because other clusters are eligible now."""
         self._answers.clear()
 
-    def answered(self, cluster: str | None, eligible: frozenset[str]) -> bool | None:
-        """Take in an answer; return whether the sums are fair, or None if there are too few."""
-        if len(eligible) < 2 or cluster not in eligible:  # noqa: PLR2004 - it takes two to spread
+    def answered(
+        self, cluster: str | None, eligible: frozenset[str], *, at: float, ttl: float
+    ) -> bool | None:
+        """
+        Take in an answer that came at *at*; return whether the sums are fair.
+
+        None if there are too few. For *ttl* seconds a cache may repeat the answer. So the answers
+        of that time are not counted, because they were not chosen anew.
+        """
+        few = len(eligible) < 2  # noqa: PLR2004 - it takes two to spread
+        if few or cluster not in eligible or at < self._fresh_from:
             return None
+        self._fresh_from = at + ttl
         self._answers[cluster] += 1
         if self._answers.total() < ANSWERS_EACH * len(eligible):
             return None

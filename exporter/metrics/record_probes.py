@@ -9,7 +9,7 @@ from exporter.metrics.labels import Labels
 from exporter.metrics.recorder import Recorder
 from exporter.model.clusterset import ServiceName
 from exporter.model.probes import Failure, Lookup, NameKind, Phase, Probe, Protocol, Reply
-from exporter.model.verdicts import Failover, FailoverStage, ProbeVerdict
+from exporter.model.verdicts import Failover, FailoverStage, ProbeVerdict, Rule
 
 
 class LookupCounts(NamedTuple):
@@ -67,13 +67,17 @@ class ProbeRecorder(Recorder):
         if probe.lagged:
             self.count(families.LAGGED)
         for rule, kept in verdict.checks:
-            checked = (self._local, *service, rule)
-            existed = self._store.series[families.RULE_CHECKS].inc(checked)
-            # A rule is nearly always kept, and then a large table need not be searched.
-            if not kept or not existed:
-                self.count(families.RULE_VIOLATIONS, checked, 0 if kept else 1)
+            self.checked(service, rule, kept=kept)
         if verdict.outage:
             self.count(families.OUTAGE, (self._local, *service), verdict.outage)
+
+    def checked(self, service: ServiceName, rule: Rule, *, kept: bool) -> None:
+        """Count that *rule* was checked."""
+        checked = (self._local, *service, rule)
+        existed = self._store.series[families.RULE_CHECKS].inc(checked)
+        # A rule is nearly always kept, and then a large table need not be searched.
+        if not kept or not existed:
+            self.count(families.RULE_VIOLATIONS, checked, 0 if kept else 1)
 
     def moved(self, failover: Failover) -> None:
         """Count a move, and set how long it took."""

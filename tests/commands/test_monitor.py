@@ -138,6 +138,46 @@ async def test_whoever_settles_first_after_a_pause_notices_it(first):
     assert await by_locality(scene, "b") == {"unknown": 1}
 
 
+async def test_lines_read_first_after_a_pause_are_judged_each_at_its_own_second():
+    scene = scenes.steady()
+    scene.wait(60)
+    scene.now += 60
+    read_at = scenes.START + scene.now
+    old = Client(NGINX, "b", at=read_at - 30)
+    new = Client(NGINX, "b", at=read_at - 100)
+    counts = LogCounts(
+        read=2,
+        access=2,
+        clients={Client(NGINX, "b"): Hits(requests=2)},
+        first=read_at - 100,
+        last=read_at - 30,
+    )
+    by_second = replace(counts, clients={old: Hits(requests=1), new: Hits(requests=1)})
+    scene.logs.logged(scenes.LOG, counts, lambda: by_second)
+    scene.settle()
+    scene.wait(2)
+    assert await by_locality(scene, "b") == {"unknown": 1, "leak": 1}
+
+
+async def test_a_long_request_that_leaked_is_a_leak_though_its_cluster_failed_after_it_came():
+    scene = scenes.steady()
+    scene.wait(100)
+    read_at = scenes.START + scene.now
+    counts = LogCounts(
+        read=1,
+        access=1,
+        clients={Client(NGINX, "b"): Hits(requests=1)},
+        first=read_at - 40,
+        last=read_at,
+    )
+    came = replace(counts, clients={Client(NGINX, "b", at=read_at - 40): Hits(requests=1)})
+    scene.logs.logged(scenes.LOG, counts, lambda: came)
+    scene.wait(2)
+    scene.inventory(ready="a", exported="ab")
+    scene.wait(10)
+    assert await by_locality(scene, "b") == {"leak": 1}
+
+
 async def test_hits_are_judged_at_the_time_they_are_read():
     scene = scenes.failover()
     scene.hits(b=5)
@@ -455,6 +495,24 @@ async def test_a_clock_that_is_off_is_shown_and_leaks_near_a_change_are_unknown(
     seen(0.5)
     assert await skewed() == 0
     assert whole(scene.page_data.status())["problems"] == []
+
+
+async def test_by_our_own_probes_the_clock_of_the_logs_is_off_for_all_clusters():
+    scene = scenes.Scene()
+    scene.configure(b"secret")
+    scene.inventory(ready="a", exported="ab")
+    scene.wait(100)
+    scene.inventory()
+    for each in range(20):
+        unix = scenes.START + scene.now
+        ms = int((unix + 20) * 1000) + each
+        hit = ProbeHit(NGINX, "a", signed("a", ms, "1"), at=unix)
+        scene.logs.logged(scenes.LOG, LogCounts(read=1, access=1, probes=[hit]))
+    # The grace ended ten seconds ago, which is within the skew.
+    scene.wait(40)
+    scene.hits(b=3)
+    scene.settle()
+    assert await by_locality(scene, "b") == {"unknown": 3}
 
 
 async def test_a_prefix_that_two_clusters_claim_is_a_problem_until_it_is_mended():

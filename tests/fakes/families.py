@@ -24,6 +24,17 @@ class Family:
     """One replica of the name server hears of everything up to a minute late."""
     watch: bool = False
     """The watch of readiness fails over one change."""
+    watches: bool = False
+    """Several watches fail, each by itself, and recover one after the other."""
+    leaders: bool = False
+    """The leader is killed, ended or evicted, mostly in the middle of a change."""
+    long: bool = False
+    """Requests take up to a minute; their log lines say how long, and are written at the end."""
+    clocks: bool = False
+    """The clock of the log writer, and those of other clusters, are off by up to 30 s."""
+    uneven: bool = False
+    """In half of the runs the name server gives one of several right clusters too often."""
+    services: int = 1
     evicted: bool = False
     """Clusters also go because their export is taken away; the service may be gone for moments."""
     spread: bool = False
@@ -36,6 +47,8 @@ class Family:
     """Workers write their lines in blocks, some of them long after their time."""
     sleeps: float = 0.2
     """How many of the runs have the exporter stopped for a while."""
+    weight: float = 1.0
+    """Runs of this family, for one of another."""
 
 
 FAMILIES = {
@@ -54,5 +67,14 @@ FAMILIES = {
         Family(name="headless", headless=True, clusters=(2, 4)),
         Family(name="clusterset VIP", vip=True),
         Family(name="buffering workers", buffered=True),
+        Family(name="each watch", watches=True, evicted=True, apart=(200.0, 300.0), sleeps=0.0),
+        Family(name="leader changes", leaders=True, sleeps=0.0),
+        Family(name="leader evicted", leaders=True, evicted=True, loss=0.1, sleeps=0.0),
+        Family(name="long requests", long=True),
+        Family(name="clock skew", clocks=True, apart=(150.0, 220.0)),
+        Family(
+            name="uneven spread", uneven=True, clusters=(3, 4), changes=1, apart=(2400.0, 2600.0)
+        ),
+        Family(name="200 services", services=200, sleeps=0.0, weight=0.05),
     )
 }

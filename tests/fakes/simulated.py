@@ -1,8 +1,10 @@
 """What happens in a simulated run: changes, and what should be reported of them."""
 
-from dataclasses import dataclass, field
+from bisect import bisect_right
+from dataclasses import dataclass
 
 REPLICAS = 2
+BY_EXPORT = frozenset({"export", "unexport"})
 
 
 @dataclass
@@ -22,6 +24,11 @@ class Change:
     reason: str = "readiness"
     gone_for: float = 0.0
     """Seconds before *known* for which the service is not in the inventory at all."""
+
+    @property
+    def resource(self):
+        """The watched resource that says so."""
+        return "serviceimports" if self.reason in BY_EXPORT else "endpointslices"
 
     @property
     def first(self):
@@ -48,12 +55,26 @@ class Move:
     """Nobody looked."""
 
 
-@dataclass
-class Truth:
-    """What should be reported."""
+class Timeline:
+    """
+    A value over time.
 
-    hits: dict[str, int] = field(default_factory=dict)
-    """Of the others' clients on a, by locality."""
+    Args:
+        moments: When it may change.
+        value: Returns it at a moment.
+    """
+
+    def __init__(self, moments, value):
+        self.moments = sorted({*moments})
+        self._values = [value(-1.0), *map(value, self.moments)]
+
+    def at(self, moment):
+        return self._values[bisect_right(self.moments, moment)]
+
+    def during(self, start, end):
+        """Return all values from *start* to *end*."""
+        first, last = bisect_right(self.moments, start), bisect_right(self.moments, end)
+        return self._values[first : last + 1]
 
 
 class Changes:

@@ -162,6 +162,28 @@ def test_hits_of_the_hole_are_no_leaks():
     assert after.locality("b", after.now + 40) is Locality.LEAK
 
 
+def test_a_standby_judges_hits_of_the_time_that_it_followed_itself():
+    day, other = Day().see("a" * 60), standby()
+    for each in (day.becomes, lambda **words: other.observe(day.now, **words)):
+        each(ready="a", exported="ab")
+    day.see("a" * 100)
+    other.observe(day.now)
+    day.becomes().see("aa")
+    other.take_over(snapshot(day), day.now + AWAY, day.now)
+    assert other.locality("b", 100.0) is Locality.FAILOVER
+
+
+def test_the_accuracy_of_a_move_in_the_hole_covers_the_interval_before_it():
+    """The predecessor worked until its last note, and its last probe was before that."""
+    day = Day(every=300.0).see("aa")
+    day.now += 200
+    day.becomes(**FAILED)
+    after = restarted(day, FAILED, away=10.0).see("bb")
+    (move,) = after.moves
+    # Clients may have moved as soon as the cause came, ten seconds before anybody looked.
+    assert move.accuracy["served"] >= 10 + 300
+
+
 def test_a_snapshot_does_not_change_while_nothing_does():
     day = Day().see("aaaa")
     before = snapshot(day)

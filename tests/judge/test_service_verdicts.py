@@ -142,6 +142,17 @@ def test_a_spread_is_checked_once_there_are_answers_enough():
     assert spreads == [True, False]
 
 
+def test_answers_that_a_cache_repeats_are_one_answer_of_a_spread():
+    told = begun(ready="bc")
+    checks = []
+    for n in range(50 * 30):
+        # Each answer is kept for 30 s, and a probe comes every second.
+        kept = probe(100.0 + n, by="bc"[n // 30 % 2])
+        made = replace(kept, answer=replace(kept.answer, ttl=30 - n % 30))
+        checks += told.probed(made, made.ended).checks
+    assert [kept for rule, kept in checks if rule is Rule.SPREADS] == [True]
+
+
 def test_a_standby_is_exported_ready_connected_and_answers_its_pinned_name():
     told = begun(ready="abc", connected="ab")
     see(told, 0.0, "a", "a")

@@ -8,10 +8,22 @@ import pytest
 import structlog
 
 from tests.fakes.families import FAMILIES
-from tests.fakes.simulator import FAST, FAST_FOR, INTERVAL, TIMEOUT, Run
+from tests.fakes.simulated_lookups import TIMEOUT
+from tests.fakes.simulated_services import ManyServices
+from tests.fakes.simulated_world import INTERVAL
+from tests.fakes.simulator import FAST_FOR, Run
 
-RUNS = int(os.environ.get("SIMULATIONS", "520"))
+RUNS = int(os.environ.get("SIMULATIONS", "76"))
 KEPT = (
+    ("many clusters", 4),  # a change that the name server knew first broke promises
+    ("evictions", 6),
+    ("caches and loss", 2),  # answers repeated by a cache were an uneven spread
+    ("long requests", 18),  # lines that were read first after a pause
+    ("long requests", 34),  # a leak became a failover, because its cluster failed afterwards
+    ("clock skew", 66),  # a leak by the clock of the logs, which was off for all clusters
+    ("leader changes", 55),  # the predecessor's last probe was older than its last note
+    ("leader changes", 63),  # a standby forgot what it had followed
+    ("leader evicted", 93),
     ("caches and loss", 20),
     ("caches and loss", 23),
     ("stuck replica", 14),
@@ -37,14 +49,17 @@ def quiet():
 
 def play(family, seed):
     """Play one run; return what is wrong with what was reported."""
+    if FAMILIES[family].services > 1:
+        wrong = ManyServices(FAMILIES[family], seed).play().wrong()
+        return [f"{family} {seed}: {each}" for each in wrong]
     run = Run(FAMILIES[family], seed)
     run.play()
-    wrong = (*moves(run), *modes(run), *hits(run))
+    wrong = (*moves(run), *modes(run), *leaders(run), *hits(run), *run.promises.wrong())
     return [f"{family} {seed}: {each}" for each in wrong]
 
 
 def moves(run):
-    wanted, told = list(run.wanted()), run.reported
+    wanted, told = list(run.wanted()), list(reported(run))
     told = [each for each in told if not is_turn(run, each)]
     if len(told) != len(wanted) or any(
         each.to_cluster not in move.right or each.reason not in move.reasons
@@ -58,6 +73,23 @@ def moves(run):
         if move.asleep or not failover.durations:
             continue
         yield from times(run, move, failover)
+
+
+def reported(run):
+    """Yield the moves that were counted, in their order."""
+    before = None
+    for at, each in run.moved:
+        twice = run.leaders is not None and before is not None and is_same(run, before, each)
+        if not twice:
+            yield each
+        before = at, each
+
+
+def is_same(run, before, each):
+    """Return whether a killed leader counted a move that it could not leave to the next one."""
+    (at, one), (noted, killed) = before, run.leaders.forgotten
+    same = (one.from_cluster, one.to_cluster) == (each.from_cluster, each.to_cluster)
+    return same and noted <= at <= killed
 
 
 def is_turn(run, failover):
@@ -96,31 +128,51 @@ def times(run, move, failover):
         yield f"outage {outage:.2f}, true {true}, bound {bound:.2f}"
     # Probes were fast before the first new answer, one of them not lost, and until it was served.
     seen = any(move.known < at < move.answered[0] for at in run.answered_at)
-    quick = seen and served < FAST_FOR - FAST
-    if quick and failover.reason != "unknown" and accuracy > 3 * FAST + TIMEOUT + TINY:
+    quick = seen and served < FAST_FOR - run.fast
+    if any(start < move.known < end for _, start, end in run.watches):
+        # The watch of something else failed, and what it would have said is not known.
+        quick = False
+    if quick and failover.reason != "unknown" and accuracy > 3 * run.fast + TIMEOUT + TINY:
         yield f"accuracy of served {accuracy:.2f} though probes were fast"
 
 
 def modes(run):
     lag = math.ceil(CONFIRM * INTERVAL + 2 * TIMEOUT)
     for at, mode in run.modes:
-        if mode == run.mode_is(at):
+        if mode == run.true_mode.at(at):
             continue
-        true = {run.mode_is(at - back) for back in range(lag + 1)}
+        true = {*run.true_mode.during(at - lag, at)}
         if at > lag + INTERVAL and len(true) == 1 and None not in true and mode not in true:
             yield f"at {at:.1f} mode {mode}, true {true}"
             return
 
 
+def leaders(run):
+    """After a change of leader each mode is known soon, because probes are fast then."""
+    if run.leaders is None:
+        return
+    begun = run.sleep[1] + 5 * run.fast + 2 * TIMEOUT
+    if unknown := [at for at, mode in run.modes if at > begun and mode == "unknown"]:
+        yield f"no mode at {unknown[0]:.1f}, the new leader began at {run.sleep[1]:.1f}"
+
+
 def hits(run):
-    counted = run.counted()
-    if counted != run.truth.hits:
-        yield f"hits {counted}, true {run.truth.hits}"
+    counted, allowed = run.counted(), run.hits.allowed
+    if sum(counted.values()) != allowed.total():
+        yield f"hits {counted}, true {dict(allowed)}"
+        return
+    for locality in {*counted, *(each for found in allowed for each in found)}:
+        least = allowed[frozenset({locality})]
+        most = sum(n for found, n in allowed.items() if locality in found)
+        if not least <= counted.get(locality, 0) <= most:
+            yield f"hits {counted}, true {dict(allowed)}"
+            return
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_seeded_runs(family):
-    runs = RUNS // len(FAMILIES)
+    weights = {each.name: each.weight for each in FAMILIES.values()}
+    runs = max(1, round(RUNS * weights[family] / sum(weights.values())))
     wrong = [each for seed in range(runs) if (found := play(family, seed)) for each in found[:1]]
     print(f"{family}: {runs} runs, {len(wrong)} wrong")  # noqa: T201 - shown with -s or -rA
     assert not wrong, f"{len(wrong)} wrong of {runs}: {wrong[:5]}"

@@ -100,7 +100,8 @@ class Clients:
 
     def clock_margin(self, cluster: str) -> float:
         """Return for how many seconds around a change a leak of *cluster* is not certain."""
-        return self._skew.margin(cluster)
+        # By our own probes it is the clock of the logs that is off, whoever was asked.
+        return max(self._skew.margin(cluster), self._skew.margin(self._current.local))
 
     def probe_hit(self, hit: ProbeHit, now: Moment) -> bool:
         """

@@ -75,6 +75,13 @@ class Leaks:
         else:
             self._count(hit, locality)
 
+    def looks_like_leak(self, client: Client, start: float, end: float) -> bool:
+        """Return whether requests of *client* from *start* to *end* would have to wait."""
+        found = self._verdicts.locality(
+            client.service, client.source, start, end, pinned=client.pinned
+        )
+        return found in LEAKS
+
     def settle(self) -> None:
         """Judge again, and count, what has waited long enough."""
         self._look()

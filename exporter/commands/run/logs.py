@@ -17,6 +17,8 @@ from exporter.model.traffic import Client, Hits, LogCounts, ProbeHit
 
 SECOND = 1.0
 """Seconds that a time in a log may be too early: nginx cuts fractions off."""
+LONG = 2.0
+"""Seconds above which lines that look like leaks are judged each at its own second."""
 log = structlog.get_logger()
 
 
@@ -32,6 +34,7 @@ class LogMonitor:
         metrics: Counts lines.
         problems: Shows what hinders reading.
         moment: Returns the time on both clocks.
+        look: Called before anything is judged: notices that the process was paused.
     """
 
     def __init__(
@@ -44,8 +47,10 @@ class LogMonitor:
         metrics: Metrics,
         problems: Problems,
         moment: Callable[[], Moment],
+        look: Callable[[], None],
     ) -> None:
         self._verdicts, self._clients, self._leaks = verdicts, clients, leaks
+        self._look = look
         self._metrics, self._problems, self._moment = metrics, problems, moment
         self.unread = set(titles)
         """Sources that nobody has looked at yet."""
@@ -68,6 +73,7 @@ class LogMonitor:
             by_second: Counts the same lines again with the clients of each second apart. It is
                 asked if something changed while they were written.
         """
+        self._look()
         self._metrics.logged(source, counts)
         self._add_lines(counts)
         now = self._moment()
@@ -160,7 +166,11 @@ class LogMonitor:
         return ProblemGroup(self._problems, what)
 
     def _is_steady(self, client: Client, counts: LogCounts, now: Moment) -> bool:
+        """Return whether the verdict on requests of *client* is the same for all these lines."""
         start, end = _span(client, counts, now)
+        if end - start > LONG and self._leaks.looks_like_leak(client, start, end):
+            # It waits, and what is learned meanwhile may hold for the newest of these lines only.
+            return False
         return self._verdicts.is_steady(client.service, client.source, start, end)
 
     def _add_lines(self, counts: LogCounts) -> None:

@@ -13,6 +13,7 @@ from exporter.commands.run.monitor_settings import Current, MonitorSettings
 from exporter.commands.run.name_servers import NameServers
 from exporter.commands.run.pauses import Pauses
 from exporter.commands.run.problems import Problems
+from exporter.commands.run.promises import Promises
 from exporter.judge.service_verdicts import ServiceVerdicts
 from exporter.judge.services import agrees
 from exporter.metrics import families as series
@@ -61,6 +62,7 @@ class Monitor:
         self._budget, self._problems, self._history = budget, problems, history
         self._clients, self._moment, self._accelerate = clients, moment, accelerate
         self._name_servers = name_servers
+        self._promises = Promises(verdicts, metrics, lambda: moment().at)
         self._pauses = Pauses(lambda: moment().at, self.observation_gap)
         self._modes: dict[ServiceName, Mode] = {}
         self.found = problems.found
@@ -144,7 +146,7 @@ class Monitor:
         verdict = self._verdicts.probed(probe, probe.ended)
         if verdict is None:
             return
-        self._metrics.probed(probe, verdict)
+        self._metrics.probed(probe, self._promises.hold(probe, verdict))
         for reply in probe.more:
             self._metrics.replied(probe, reply, self._owner(probe, reply.address))
         self._history.add(probe, verdict.destination)
@@ -163,6 +165,7 @@ class Monitor:
     def settle(self) -> None:
         """Report the failovers that waited for a cause and will wait no longer."""
         self.look()
+        self._promises.settle()
         self._name_servers.settle()
         for failover in self._verdicts.settle():
             self._moved(failover)

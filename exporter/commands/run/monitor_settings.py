@@ -5,15 +5,13 @@ from dataclasses import dataclass
 
 from exporter.commands.load import RuntimeConfig
 from exporter.config.settings import Settings
+from exporter.judge.handover import STALE_INTERVALS
 from exporter.judge.locality import Graces
 from exporter.metrics.zeroes import Replies
 from exporter.model.clusterset import Network, ServiceName
 from exporter.model.probes import Lookup, Record, Vantage
 from exporter.model.verdicts import Policy
 from exporter.probe.targets import FURTHER_RESOLVERS
-
-STALE_INTERVALS = 3
-"""Probe intervals without a probe after which the last probe of a service says nothing more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

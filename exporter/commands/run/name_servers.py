@@ -46,6 +46,8 @@ class NameServers:
         self._seen: dict[str, float] = {}
         """When each name server was last asked, by its host:port."""
         self._stuck: frozenset[str] = frozenset()
+        self._kept: object = None
+        """The name servers and services that both judges know."""
 
     def looked_up(self, probe: Probe, destination: str | None) -> None:
         """Take in a look-up whose answer points to *destination*; None without an address."""
@@ -71,8 +73,12 @@ class NameServers:
         oldest = self._clock() - self._current.settings.stale_after
         self._seen = {server: at for server, at in self._seen.items() if at >= oldest}
         services = frozenset() if inventory is None else frozenset(inventory.services)
-        self._replicas.keep(frozenset(self._seen), services)
-        self._resolvers.keep(frozenset(self._seen), services)
+        known = frozenset(self._seen), services
+        if known != self._kept:
+            # Both hold something of each service, and this is done twice a second.
+            self._kept = known
+            self._replicas.keep(*known)
+            self._resolvers.keep(*known)
         stuck: dict[str, list[StuckReplica]] = defaultdict(list)
         for each in self._replicas.stuck():
             stuck[each.replica].append(each)

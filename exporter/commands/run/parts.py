@@ -95,6 +95,7 @@ class Parts:
             metrics=self.metrics,
             problems=self.problems,
             moment=self._moment,
+            look=self.monitor.look,
         )
 
     def owner_of(self, service: ServiceName, address: Address) -> str | None:
