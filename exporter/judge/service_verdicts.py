@@ -140,19 +140,8 @@ class ServiceVerdicts:
         track = self._tracks.by_name.get(service)
         return frozenset() if track is None else track.right
 
-    def is_settled(self, service: ServiceName, at: float) -> bool:
-        """Return whether all is known of *service* at *at*, and what is right has held long."""
-        track = self._tracks.by_name.get(service)
-        known = track is not None and self.unseen.since is None
-        return known and track is not None and track.is_settled(None, at)
-
     def stands(self, probe: Probe, until: float) -> bool:
-        """
-        Return whether what was expected of *probe* is still known to be right at the time *until*.
-
-        The name server and other clusters hear of a change before this exporter does. So a probe
-        may show a new state that the inventory does not have yet.
-        """
+        """Return whether what *probe* should show had held for long, and holds still at *until*."""
         track = self._tracks.by_name.get(probe.question.service)
         if track is None or self.unseen.overlaps(probe.at, until):
             return False

@@ -1,5 +1,6 @@
 """Which promises were kept in a simulated run, by its truth: bounds for what is counted."""
 
+import math
 from bisect import bisect_right
 from collections import Counter
 from itertools import pairwise
@@ -34,7 +35,8 @@ class SimulatedPromises:
             c: Timeline(moments, lambda at, c=c: run.is_so(c, ready, at)) for c in run.clusters
         }
         self.exported = {c: Timeline(moments, self._exported(c)) for c in run.clusters}
-        spans = [(-1.0, 0.0), *run.darks]
+        # What is broken at the very end is not counted any more.
+        spans = [(-1.0, 0.0), *run.darks, (run.last - SETTLES, math.inf)]
         spans += [(c.first, run.known(c)) for c in run.changes]
         watched = [each for span in run.watched for each in span]
         self._moments, self._back = sorted([*moments, *watched]), (LEAK_GRACE, SEEN_LATE, 0.0)

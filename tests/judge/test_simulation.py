@@ -152,8 +152,10 @@ def leaders(run):
     if run.leaders is None:
         return
     begun = run.sleep[1] + 5 * run.fast + 2 * TIMEOUT
-    if unknown := [at for at, mode in run.modes if at > begun and mode == "unknown"]:
-        yield f"no mode at {unknown[0]:.1f}, the new leader began at {run.sleep[1]:.1f}"
+    at, mode = next(each for each in run.modes if each[0] > begun)
+    gone = any(change.known - change.gone_for < at < change.known + 60 for change in run.changes)
+    if mode == "unknown" and not gone:
+        yield f"no mode at {at:.1f}, the new leader began at {run.sleep[1]:.1f}"
 
 
 def hits(run):

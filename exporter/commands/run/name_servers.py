@@ -57,7 +57,7 @@ class NameServers:
             return
         self._seen[answer.resolver] = probe.ended
         self._replicas.confirm = self._resolvers.confirm = self._current.settings.confirm
-        if not self._verdicts.is_settled(service, probe.at):
+        if not self._verdicts.stands(probe, probe.ended):
             self._replicas.interrupt(service)
             self._resolvers.forget(service)
             return
