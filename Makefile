@@ -26,7 +26,7 @@ REVISION = $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 
 .PHONY: help demo test test-fast test-dashboards test-image e2e e2e-node dashboards dashboard-pictures check deploy format generate picture lock clean
 .PHONY: fuzz soak
-.PHONY: image sbom release packages bench bench-daemon bench-cluster bench-dashboards bench-logs bench-probes bench-scrape
+.PHONY: image sbom release packages bench bench-daemon bench-cluster bench-dashboards bench-logs bench-probes bench-scrape bench-web
 help:
 	@echo 'make demo   a whole clusterset on this machine, a failover and a leak caught on it (CLUSTERS=3, DEMO_ARGS=--keep)'
 	@echo 'make test-fast  the tests that take less than a minute together, for every save'
@@ -172,7 +172,7 @@ soak: $(DEV)/.made
 
 # All of them, also after one that misses a bar; the exit code says if any did.
 bench:
-	@$(MAKE) --keep-going --no-print-directory bench-daemon bench-logs bench-cluster bench-probes bench-scrape
+	@$(MAKE) --keep-going --no-print-directory bench-daemon bench-logs bench-cluster bench-probes bench-scrape bench-web
 
 bench-daemon: $(DEV)/.made
 	$(DEV)/bin/python bench/daemon.py
@@ -194,6 +194,10 @@ bench-probes: $(DEV)/.made
 
 bench-scrape: $(DEV)/.made
 	$(DEV)/bin/python bench/scrape.py
+
+# Thousands of bad neighbours at the HTTP server; SECONDS=60 is how long they stay.
+bench-web: $(DEV)/.made
+	$(DEV)/bin/python bench/web.py
 
 .PHONY: test-tools bench-tools
 test-tools:

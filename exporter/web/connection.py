@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
+from traceback import clear_frames
 from typing import NoReturn
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from exporter.web.backlog import Backlog
 from exporter.web.limits import Limits, Place, WaitsFor
 from exporter.web.tls import ServerContext
 
@@ -41,14 +43,17 @@ class Connection(web.RequestHandler):
         """Set when the connection is closed."""
         self._wire: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self.backlog = Backlog(limits.stalled_seconds, self.abort)
         self._received = 0
         self._reads_body = self._busy = self._ended = self._answered = False
         self._encrypted = False
+        self._done_at = asyncio.get_running_loop().time()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start: the first request has to follow soon."""
         if isinstance(transport, asyncio.Transport):
             self._wire = transport
+            transport.set_write_buffer_limits(high=self.limits.unread)
         super().connection_made(transport)
         context = transport.get_extra_info("sslcontext")
         self._encrypted = context is not None
@@ -62,6 +67,7 @@ class Connection(web.RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         """End."""
         self._abort_in(None)
+        self.backlog.drain()
         self._wire = None
         super().connection_lost(exc)
         self.lost.set()
@@ -77,6 +83,16 @@ class Connection(web.RequestHandler):
             if not self._busy and self._timer is None:
                 self._abort_in(self.limits.head_seconds)
         super().data_received(data)
+
+    def pause_writing(self) -> None:
+        """Wait until the client has read some of its answer, but not for long."""
+        super().pause_writing()
+        self.backlog.fill()
+
+    def resume_writing(self) -> None:
+        """Go on with the answer."""
+        self.backlog.drain()
+        super().resume_writing()
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """Answer what was asked before the client closed its side, then close."""
@@ -113,6 +129,7 @@ class Connection(web.RequestHandler):
             return await super().finish_response(request, resp, start_time)
         finally:
             self._busy, self._answered = False, True
+            self._done_at = asyncio.get_running_loop().time()
             self._abort_in(None)
             self._close_if_done()
 
@@ -120,6 +137,10 @@ class Connection(web.RequestHandler):
         """Answer requests until one side closes the connection."""
         try:
             await super().start()
+        except asyncio.CancelledError as error:
+            # Its frames refer in a circle to this connection, the request and the whole answer.
+            clear_frames(error.__traceback__)
+            raise
         finally:
             # A client that reads nothing would keep a closing connection open for ever.
             if self._wire is not None:
@@ -147,14 +168,18 @@ class Connection(web.RequestHandler):
 
     def waits(self) -> WaitsFor | None:
         """Return what the connection waits for; None while a request is or will be answered."""
+        wire, since = self._wire, self.backlog.since
         if self._busy or self._messages or self._current_request is not None:
+            pass
+        # A closed TLS transport cannot say how many bytes are on their way.
+        elif wire is not None and (wire.is_closing() or wire.get_write_buffer_size()):
+            since = self._done_at if since is None else since
+        else:
+            return WaitsFor.NEXT_REQUEST if self._answered else WaitsFor.NO_REQUEST
+        if since is None:
             return None
-        # Its last bytes may be on their way. A closed TLS transport cannot say how many they are.
-        if self._wire is not None and (
-            self._wire.is_closing() or self._wire.get_write_buffer_size()
-        ):
-            return None
-        return WaitsFor.NEXT_REQUEST if self._answered else WaitsFor.NO_REQUEST
+        waited = asyncio.get_running_loop().time() - since
+        return WaitsFor.READER if waited >= self.limits.slow_seconds else None
 
     def abort(self) -> None:
         """Close the connection at once."""
@@ -175,6 +200,7 @@ class Connection(web.RequestHandler):
 
     def _refuse(self, status: HTTPStatus) -> None:
         """Close the connection; answer with *status* unless another answer is under way."""
+        self._done_at = asyncio.get_running_loop().time()
         if self.transport is not None and not self._busy:
             body = f"{status.phrase}.\n"
             self.transport.write(

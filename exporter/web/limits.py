@@ -11,17 +11,27 @@ from typing import Protocol
 class Limits:
     """The limits of one server: numbers of connections, bytes, and seconds."""
 
+    silent_connections: int = 512
+    """Open at once without having sent a byte. Each takes only a file descriptor."""
+    silent_connections_by_address: int = 256
     connections: int = 128
-    """Open at once. A TLS connection takes about 256 KiB, because asyncio allocates its buffer."""
+    """Open at once beyond those. Each takes up to 200 KiB: buffers of TLS and of its answer."""
     connections_by_address: int = 64
-    """Open at once from one client address."""
+    """
+    Open at once from one client address. It is half of all, because a kubelet, a Prometheus and
+    others may have one address, that of their node.
+    """
     health_connections: int = 16
     """Open at once beyond the limits above. They may ask only for health and readiness."""
     health_connections_by_address: int = 4
     request: int = 16 << 10
     """Bytes of a request, its body included."""
+    unread: int = 16 << 10
+    """Bytes of an answer that wait in this process for a client to read those before."""
+    kernel_unread: int = 16 << 10
+    """The same in the kernel, which may take twice as much."""
     handshake_seconds: float = 5.0
-    """Time for a TLS handshake."""
+    """Time for the first byte of a TLS handshake, and for the handshake."""
     head_seconds: float = 10.0
     """Time from the start of a connection, or the first byte of a request, to the head's end."""
     health_head_seconds: float = 2.0
@@ -30,6 +40,12 @@ class Limits:
     """Time from the end of a request's head to the end of its body."""
     answer_seconds: float = 30.0
     """Time to make an answer, and for the client to read it."""
+    stalled_seconds: float = 10.0
+    """Time in which the client has to read some of its answer."""
+    slow_seconds: float = 1.0
+    """Time without reading, after which a connection may be closed to make room for another."""
+    fresh_seconds: float = 1.0
+    """Time in which a new connection is the last one to be closed to make room for another."""
     idle_seconds: float = 75.0
     """Time between two requests of a connection: longer than the usual scrape interval."""
     linger_seconds: float = 5.0
@@ -43,6 +59,8 @@ class Limits:
 class Place(Enum):
     """What a connection may ask for."""
 
+    SILENT = 0
+    """Nothing yet: it has not sent a byte."""
     ANY = 1
     HEALTH = 2
 
@@ -51,9 +69,13 @@ class WaitsFor(IntEnum):
     """How little a connection loses if it is closed to make room; the least comes first."""
 
     NO_REQUEST = 1
-    """It has not sent the whole head of a request yet."""
+    """It has had time to send the head of a request, and has not done so."""
     NEXT_REQUEST = 2
     """It was answered, and the next request has not come yet."""
+    READER = 3
+    """Its client has read nothing of its answer for a while."""
+    FIRST_REQUEST = 4
+    """It began a moment ago, and its first request is probably on its way."""
 
 
 class Guest(Protocol):
@@ -74,31 +96,41 @@ class Places:
     Counts open connections, in all and by client address.
 
     If all places are taken, a connection that only waits leaves for a new one. So whoever holds
-    silent connections open keeps nobody out, not even other clients at the same address.
+    silent connections open, or does not read its answers, keeps nobody out for long, not even other
+    clients at the same address.
     """
 
     def __init__(self, limits: Limits) -> None:
         self._most = {
+            Place.SILENT: (limits.silent_connections, limits.silent_connections_by_address),
             Place.ANY: (limits.connections, limits.connections_by_address),
             Place.HEALTH: (limits.health_connections, limits.health_connections_by_address),
         }
         self._taken: dict[Place, dict[str, dict[Guest, None]]] = {place: {} for place in Place}
 
+    def enter(self, guest: Guest) -> bool:
+        """Count *guest* as silent; return False if no place is free or can be made free."""
+        return self._take(guest, Place.SILENT)
+
     def take(self, guest: Guest) -> Place | None:
-        """Count *guest* and return its place; None if no place is free or can be made free."""
-        for place, (in_all, by_address) in self._most.items():
-            taken = self._taken[place]
-            own = taken.get(guest.address, {})
-            if len(own) >= by_address:
-                free = self._leaves(own, place)
-            elif sum(map(len, taken.values())) >= in_all:
-                free = any(self._leaves(each, place) for each in sorted(taken.values(), key=_few))
-            else:
-                free = True
-            if free and in_all and by_address:
-                taken.setdefault(guest.address, {})[guest] = None
-                return place
-        return None
+        """Return the place of *guest*, which is silent no longer; None if there is none."""
+        self.release(guest, Place.SILENT)
+        return next((each for each in (Place.ANY, Place.HEALTH) if self._take(guest, each)), None)
+
+    def _take(self, guest: Guest, place: Place) -> bool:
+        taken, (in_all, by_address) = self._taken[place], self._most[place]
+        own = taken.get(guest.address, {})
+        if not in_all or not by_address:
+            return False
+        if len(own) >= by_address:
+            free = self._leaves(own, place)
+        elif sum(map(len, taken.values())) >= in_all:
+            free = any(self._leaves(each, place) for each in sorted(taken.values(), key=_few))
+        else:
+            free = True
+        if free:
+            taken.setdefault(guest.address, {})[guest] = None
+        return free
 
     def _leaves(self, guests: Mapping[Guest, None], place: Place) -> bool:
         """Let the one of *guests* leave that loses least, the oldest first; False if none can."""

@@ -7,10 +7,13 @@ because each connection gets the TLS context that is valid at that moment.
 
 import asyncio
 import socket
+from asyncio.sslproto import SSLProtocol
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from errno import EADDRNOTAVAIL, EAFNOSUPPORT
+from functools import partial
 from ssl import SSLContext
+from time import monotonic
+from traceback import clear_frames
 
 import structlog
 from aiohttp import web
@@ -18,11 +21,17 @@ from aiohttp.typedefs import Middleware
 
 from exporter.web.connection import Connection, Handler
 from exporter.web.limits import Limits, Place, Places, WaitsFor
+from exporter.web.memory import give_back_memory
+from exporter.web.sockets import accepted, bound, first_byte, has_byte
 
-BACKLOG = 256
-"""Connections that wait in the kernel to be accepted."""
+ACCEPTED_A_TURN = 32
+"""Connections accepted between two turns of the event loop: about 2 ms of work."""
+CROWD = 64
+"""Connections that are a crowd. When it has left, its memory goes back to the system."""
 LOG_EVERY = 10.0
 """Seconds between two log events about connections that were not accepted."""
+# asyncio gives each TLS connection a buffer of 256 KiB. Ours carry small requests.
+SSLProtocol.max_size = 32 << 10
 log = structlog.get_logger()
 
 
@@ -57,7 +66,7 @@ async def listening(
     sockets: list[socket.socket] = []
     try:
         for host, port in addresses:
-            sockets += await _bound(host, port)
+            sockets += await bound(host, port, limits.kernel_unread)
         async with _Acceptor(runner, tls, limits).accepting(sockets):
             yield [sock.getsockname()[:2] for sock in sockets]
     finally:
@@ -76,6 +85,7 @@ class _Acceptor:
         self._places = Places(limits)
         self._tasks: set[asyncio.Task[None]] = set()
         self._logged = -LOG_EVERY
+        self._crowded = False
 
     @asynccontextmanager
     async def accepting(self, sockets: Sequence[socket.socket]) -> AsyncIterator[None]:
@@ -102,69 +112,104 @@ class _Acceptor:
                     log.error("connections not accepted", error=str(error))  # noqa: TRY400
                 await asyncio.sleep(self._limits.backoff_seconds)
                 continue
-            try:
-                self._admit(sock, peer[0])
-            except Exception as bug:  # noqa: BLE001 - a bug must not end this loop unseen
-                sock.close()
-                told = {"message": "a connection was refused because of a bug", "exception": bug}
-                loop.call_exception_handler(told)
+            for each, (address, *_) in [(sock, peer), *accepted(listener, ACCEPTED_A_TURN)]:
+                self._admit(each, address)
             # Without this, connections that come fast would leave no turn to anybody else.
             await asyncio.sleep(0)
 
     def _admit(self, sock: socket.socket, address: str) -> None:
         """Serve a connection in a task of its own, if there is a place for it."""
-        guest = _Guest(sock, address)
-        place = self._places.take(guest)
-        if place is None:
+        guest, loop = _Guest(sock, address, self._limits.fresh_seconds), asyncio.get_running_loop()
+        try:
+            has_place = self._places.enter(guest)
+        except Exception as bug:  # noqa: BLE001 - it must not end the accept loop unseen
+            told = {"message": "a connection was refused because of a bug", "exception": bug}
+            loop.call_exception_handler(told)
+            has_place = False
+        if not has_place:
             sock.close()
             return
-        task = guest.task = asyncio.get_running_loop().create_task(self._serve(guest, place))
+        task = guest.task = loop.create_task(self._serve(guest))
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        # Also if it is cancelled before it begins.
+        task.add_done_callback(partial(self._end, guest))
+        self._crowded |= len(self._tasks) > CROWD
 
-    async def _serve(self, guest: "_Guest", place: Place) -> None:
-        server = self._runner.server
+    def _end(self, guest: "_Guest", task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        guest.forget()
+        if self._crowded and len(self._tasks) < CROWD // 4:
+            self._crowded = False
+            give_back_memory()
+
+    async def _serve(self, guest: "_Guest") -> None:
+        limits, place = self._limits, Place.SILENT
         try:
-            if server is None:
-                guest.sock.close()
-                return
-            connection = guest.connection = Connection(server, self._limits, place)
-            tls = self._tls()
-            times = {}
-            if tls is not None:
-                times["ssl_handshake_timeout"] = self._limits.handshake_seconds
-                times["ssl_shutdown_timeout"] = self._limits.linger_seconds
-            try:
-                await asyncio.get_running_loop().connect_accepted_socket(
-                    lambda: connection, guest.sock, ssl=tls, **times
-                )
-                await connection.lost.wait()
-            except OSError:
-                # The handshake failed or took too long.
-                pass
-            finally:
-                connection.abort()
+            # A connection gets its place, and the memory of TLS, when it begins to talk.
+            first_seconds = limits.head_seconds if self._tls() is None else limits.handshake_seconds
+            async with asyncio.timeout(first_seconds):
+                await first_byte(guest.sock)
+            taken = self._places.take(guest)
+            if taken is not None:
+                place = taken
+                await self._converse(guest, place)
+        except (OSError, asyncio.CancelledError) as error:
+            # Nothing came in time, the handshake failed, the client is gone, or it made room. The
+            # frames of asyncio refer in a circle to the connection and all its buffers.
+            clear_frames(error.__traceback__)
+            if isinstance(error, asyncio.CancelledError):
+                raise
         finally:
             self._places.release(guest, place)
+
+    async def _converse(self, guest: "_Guest", place: Place) -> None:
+        """Answer the requests of *guest* until one side closes the connection."""
+        server = self._runner.server
+        if server is None:
+            return
+        connection = guest.connection = Connection(server, self._limits, place)
+        tls = self._tls()
+        times = {}
+        if tls is not None:
+            times["ssl_handshake_timeout"] = self._limits.handshake_seconds
+            times["ssl_shutdown_timeout"] = self._limits.linger_seconds
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: connection, guest.sock, ssl=tls, **times
+            )
+            await connection.lost.wait()
+        finally:
+            connection.abort()
 
 
 class _Guest:
     """A connection that was accepted."""
 
-    def __init__(self, sock: socket.socket, address: str) -> None:
+    def __init__(self, sock: socket.socket, address: str, fresh_seconds: float) -> None:
         self.sock, self.address = sock, address
+        self.came, self.fresh_seconds = monotonic(), fresh_seconds
         self.connection: Connection | None = None
         self.task: asyncio.Task[None] | None = None
 
     def waits(self) -> WaitsFor | None:
-        return WaitsFor.NO_REQUEST if self.connection is None else self.connection.waits()
+        waits = WaitsFor.NO_REQUEST if self.connection is None else self.connection.waits()
+        if waits is not WaitsFor.NO_REQUEST:
+            return waits
+        if has_byte(self.sock):
+            # A busy event loop has not read it yet.
+            return None
+        is_fresh = self.connection is not None and monotonic() < self.came + self.fresh_seconds
+        return WaitsFor.FIRST_REQUEST if is_fresh else waits
 
     def leave(self) -> None:
-        if self.connection is None:
-            # It was accepted in this turn of the event loop: its task has not begun.
-            self.sock.close()
         if self.task is not None:
             self.task.cancel()
+
+    def forget(self) -> None:
+        """Let go of everything: a cancelled task would keep its guest, and with it all buffers."""
+        if self.connection is None:
+            self.sock.close()
+        self.connection = self.task = None
 
 
 def _within_limits(health: frozenset[str]) -> Middleware:
@@ -201,32 +246,6 @@ async def _tidy(request: web.BaseRequest, response: web.StreamResponse) -> None:
     if request.version < (1, 1):
         response.force_close()
         response.headers["Connection"] = "close"
-
-
-async def _bound(host: str, port: int) -> list[socket.socket]:
-    """Return listening sockets for all addresses of *host*."""
-    found = await asyncio.get_running_loop().getaddrinfo(
-        host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )
-    sockets: list[socket.socket] = []
-    try:
-        for family, _, _, _, address in sorted(set(found)):
-            try:
-                sock = socket.create_server(address, family=family, backlog=BACKLOG)
-            except OSError as error:
-                # Without a host, a machine without IPv6 listens on IPv4 alone.
-                if not host and error.errno in {EAFNOSUPPORT, EADDRNOTAVAIL} and sockets:
-                    continue
-                why = (error.strerror or "").partition(" (while")[0].lower()
-                msg = f"error while attempting to bind on address {address!r}: {why}"
-                raise OSError(error.errno, msg) from error
-            sock.setblocking(False)
-            sockets.append(sock)
-    except BaseException:
-        for sock in sockets:
-            sock.close()
-        raise
-    return sockets
 
 
 async def _cancelled(tasks: set[asyncio.Task[None]] | list[asyncio.Task[None]]) -> None:

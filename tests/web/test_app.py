@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from exporter.web.app import MAX_SCRAPES, Pages, TooOftenError, serve
+from exporter.web.app import Pages, TooOftenError, serve
 from exporter.web.entry import Entry, is_ours
 from tests.fakes import scenes
 from tests.fakes.nouns import NGINX
@@ -265,33 +265,34 @@ def test_whose_name_a_host_is(host, ours):
     assert is_ours(host, frozenset()) is ours
 
 
-async def test_one_scrape_too_many_is_asked_to_come_back():
-    go_on = asyncio.Event()
-    here = asyncio.Semaphore(0)
+async def test_scrapes_that_come_while_a_text_is_made_share_the_next_one():
+    begun, go_on, here = [], asyncio.Event(), asyncio.Event()
 
-    async def slow(_):
-        here.release()
+    async def slow(openmetrics):
+        begun.append(openmetrics)
+        here.set()
         await go_on.wait()
-        yield b"x 1\n"
+        yield b"x %d\n" % len(begun)
 
     async with running(metrics=slow) as asked:
-        waiting = [asyncio.create_task(asked.get("/metrics")) for _ in range(MAX_SCRAPES)]
-        for _ in range(MAX_SCRAPES):
-            await here.acquire()
-        async with asked.get("/metrics") as reply:
-            assert (reply.status, reply.headers["Retry-After"]) == (503, "1")
+        first = asyncio.create_task(asked.get("/metrics"))
+        await here.wait()
+        later = [asyncio.create_task(asked.get("/metrics")) for _ in range(50)]
+        # They have come when a request that was sent after them is answered.
+        async with asked.get("/-/healthy") as reply:
+            assert reply.status == 200
         go_on.set()
-        for reply in await asyncio.gather(*waiting):
-            assert reply.status == 200
-            reply.release()
-        async with asked.get("/metrics") as reply:
-            assert reply.status == 200
+        texts = [await (await each).read() for each in (first, *later)]
+    assert gzip.decompress(texts[0]) == b"x 1\n"
+    # A request sees only what was true after it came.
+    assert {gzip.decompress(each) for each in texts[1:]} <= {b"x 2\n", b"x 3\n"}
+    assert len(begun) <= 3
 
 
 async def test_a_scraper_that_hangs_up_leaves_nothing_behind():
     async with running() as asked:
         address = asked._base_url
-        for _ in range(3 * MAX_SCRAPES):
+        for _ in range(30):
             _, writer = await asyncio.open_connection(address.host, address.port)
             writer.write(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
             writer.transport.abort()
