@@ -132,6 +132,10 @@ def times(run, move, failover):
     if any(start < move.known < end for _, start, end in run.watches):
         # The watch of something else failed, and what it would have said is not known.
         quick = False
+    begun, ended = run.sleep
+    if run.leaders is not None and begun < move.known + served and move.known < ended:
+        # The next leader knows only that its predecessor probed within an interval.
+        quick = False
     if quick and failover.reason != "unknown" and accuracy > 3 * run.fast + TIMEOUT + TINY:
         yield f"accuracy of served {accuracy:.2f} though probes were fast"
 
