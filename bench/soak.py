@@ -50,6 +50,7 @@ logs:
   - {{syslog: "tcp://127.0.0.1:{tcp}", format: main, service: nginx-test/nginx}}
   - {{pods: {{}}, format: main}}
 attribution: {{trusted_proxies: [10.2.0.0/24]}}
+export_grace: 2m
 probe_key_file: probe.key
 state_directory: state
 """
@@ -184,6 +185,8 @@ def main():
             pipe.send((daemon.process.pid, ("127.0.0.1", port), ports, config))
             samples, wrong, scrapes = soak(daemon, scraper, seconds)
             alive = world.is_alive()
+            # Signals to reload must not come while Python itself ends, where nobody handles them.
+            world.kill()
             code, bugs, lines = finish(daemon)
         finally:
             daemon.process.kill()
