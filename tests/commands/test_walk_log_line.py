@@ -82,7 +82,7 @@ async def walk(folder, group, *, without=None, more=""):
         read=read,
         driver=AsyncioDriver(),
         client=None,
-        replica="exporter",
+        pod="",
         shard=ALL,
         end=pytest.fail,
         hangup=asyncio.Event(),
