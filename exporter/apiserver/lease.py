@@ -12,9 +12,9 @@ compared.
 
 import asyncio
 import random
-import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime
+from math import inf
 from typing import Any
 
 from exporter.apiserver.client import ApiClient
@@ -45,7 +45,7 @@ class Election:
 
     Args:
         client, namespace, name: Where the Lease is; the client has been entered.
-        identity: Our name, for people; it is made unique, because a pod's name may come again.
+        identity: Our name, and no other replica's. Whoever holds the Lease by it is us.
         lease_duration: Seconds for which others respect a lease that is not renewed.
         renew_deadline: Seconds after which a leader that could not renew is not certain any more.
         retry_period: Seconds between two renewals.
@@ -76,19 +76,18 @@ class Election:
         silence: Silence | None = None,
         uniform: Uniform = random.uniform,
     ) -> None:
-        self.identity = f"{identity}_{secrets.token_hex(4)}"
+        self.identity = identity
         self.leading, self.certain, self.holder, self.problem = False, False, "", ""
         self.free_since: float | None = None
         self.inherited: tuple[str, float | None] = ("", None)
         self._client, self._uniform, self._note = client, uniform, note
-        self._silence = silence or Silence()
+        self._silence, self._retry = silence or Silence(), retry_period
         self._path = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
-        self._one = f"{self._path}/{name}"
-        self._about = {"namespace": namespace, "name": name}
-        self._duration, self._deadline, self._retry = lease_duration, renew_deadline, retry_period
+        self._one, self._about = f"{self._path}/{name}", {"namespace": namespace, "name": name}
+        self._duration, self._deadline = lease_duration, renew_deadline
         self._lease: Lease | None = None
         """The Lease as last read or written; None if it must be read before it is written."""
-        self._respected: tuple[Lease | None, float] = (None, float("-inf"))
+        self._respected: tuple[Lease | None, float] = (None, -inf)
         """The spec that a rival last wrote, and until when it is respected."""
         self._watchdog: asyncio.TimerHandle | None = None
 
@@ -103,8 +102,8 @@ class Election:
         Call *started* and *stopped* whenever we start and stop leading, until cancelled.
 
         *doubted* is called when a leader becomes certain again or ceases to be. All are called from
-        the event loop and must not block. At the end the lease is released, but not
-        after a failure: then this can be called again. *pulse* beats at each attempt.
+        the event loop and must not block. At the end the lease is released. After a failure it is
+        not, and this can be called again. *pulse* beats at each attempt.
         """
         self._started, self._stopped, self._doubted = started, stopped, doubted
         try:
@@ -174,7 +173,7 @@ class Election:
         """Write the lease as ours; return whether it is ours. Our copy of it may be outdated."""
         if self._lease is None and not await self._look():
             return False
-        old, before = self._lease or {}, _spec_of(self._lease or {})
+        before, note = _spec_of(self._lease or {}), note_of(self._lease or {})
         spec = _spec(before, self.identity, self._duration)
         try:
             if self._lease is None:
@@ -194,7 +193,8 @@ class Election:
         self.holder = self.identity
         if before.get("holderIdentity") != self.identity:
             self.free_since = _end_of(before, self._deadline)
-            self.inherited = note_of(old), renewed_at(before)
+        if not self.leading:
+            self.inherited = note, renewed_at(before)
         return True
 
     async def _look(self) -> bool:

@@ -122,7 +122,9 @@ def command(
         context=context,
         shard=words.shard("--shard", shard),
         pod=os.environ.get("POD_NAME") or platform.node(),
+        uid=os.environ.get("POD_UID", ""),
         stop_seconds=STOP_SECONDS,
+        last_scrape=process.LAST_SCRAPE_SECONDS if os.environ.get("POD_NAME") else 0.0,
     )
     try:
         with mistakes():

@@ -56,6 +56,12 @@ class RuntimeConfig:
         """Return the path of the inventory file."""
         return Path(self.settings.inventory.static or "")
 
+    @property
+    def state_directory(self) -> Path | None:
+        """Return where state is kept over restarts; None: nowhere."""
+        state = self.settings.state_directory
+        return None if state is None else Path(state)
+
 
 def scope_of(kubernetes: KubernetesSettings) -> Scope:
     """Return the namespaces that discovery reads."""

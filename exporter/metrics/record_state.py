@@ -6,6 +6,7 @@ from math import isfinite
 
 from exporter.metrics import families
 from exporter.metrics.families import FAMILIES
+from exporter.metrics.family import Kind
 from exporter.metrics.labels import Labels
 from exporter.metrics.recorder import Recorder
 from exporter.metrics.store import SeriesStore
@@ -28,6 +29,7 @@ _CLUSTER_LABELS = frozenset(
     }
 )
 _SERVICE_LABELS = ("destination_service_namespace", "destination_service_name")
+_SUBJECT_LABELS = _CLUSTER_LABELS.union(_SERVICE_LABELS)
 
 
 class StateRecorder(Recorder):
@@ -48,7 +50,7 @@ class StateRecorder(Recorder):
         super().__init__(store, local)
         self._zeroes = zeroes
         self._tells_clusters = tells_clusters
-        self._identity = ""
+        self._identity, self._passive = "", False
         self._shape: object = None
         """Which clusters, exports and services the inventory had; None to look at all again."""
 
@@ -67,13 +69,28 @@ class StateRecorder(Recorder):
             changed = inventory.services.keys()
             self._drop_gone(inventory, shape[1])
             self._shape = shape
-        if self._tells_clusters:
+        if self._tells_clusters and not self._passive:
             self._clusters(inventory)
         for family, labels in self._zeroes.of(inventory, changed):
             self._store.children(family).init_to_zero(labels)
 
+    def set_passive(self, *, passive: bool) -> None:
+        """
+        Show counters only, or gauges of services and clusters as well.
+
+        A replica that does not work shows how no service is, because another one does.
+        """
+        if passive == self._passive:
+            return
+        self._passive, self._shape = passive, None
+        for family in FAMILIES if passive else ():
+            if family.kind is Kind.GAUGE and set(family.labels) & _SUBJECT_LABELS:
+                self._store.series[family].keep(lambda _: False)
+
     def show(self, view: ServiceView) -> None:
-        """Set the gauges of one service."""
+        """Set the gauges of one service, unless this replica is passive."""
+        if self._passive:
+            return
         service = view.service
         source = (self._local, *service.name)
         for mode in Mode:

@@ -139,6 +139,24 @@ async def test_an_orderly_end_hands_over_in_less_than_two_seconds(say):
     assert max(times) < 2
 
 
+async def test_a_replica_that_was_killed_takes_its_own_lease_back_at_once():
+    """A container that is started again in its pod is the same replica."""
+    async with racing("a", "b") as race:
+        await asyncio.sleep(60)
+        (leader,) = race.leaders()
+        # Killed: nothing is released.
+        race.elections[leader].leading = False
+        race.leave(leader)
+        race.spans[-1][2] = race.now()
+        began = race.now()
+        race.enter(race.group, leader)
+        await until(lambda: race.leaders() == [leader], within=10)
+        assert race.now() - began < 1
+        assert race.spec()["leaseTransitions"] == 0
+        assert race.elections[leader].free_since is None
+        assert race.elections[leader].inherited[1] is not None
+
+
 @pytest.mark.parametrize("orderly", [True, False])
 async def test_the_next_leader_knows_since_when_nobody_leads(orderly):
     """By the wall clock of the one before: when it stopped, or when it had to at the latest."""

@@ -82,7 +82,7 @@ async def walk(folder, group, *, without=None, more=""):
         read=read,
         driver=AsyncioDriver(),
         client=None,
-        pod="",
+        replica="exporter",
         shard=ALL,
         end=pytest.fail,
         hangup=asyncio.Event(),

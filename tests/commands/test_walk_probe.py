@@ -91,7 +91,7 @@ async def walk(folder):
             read=read,
             driver=AsyncioDriver(),
             client=None,
-            pod="",
+            replica="",
             shard=ALL,
             end=pytest.fail,
             hangup=asyncio.Event(),

@@ -36,7 +36,7 @@ TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MUL
 WITH_VALUE = {"--context", "--namespace", "-n", "-k", "-f", "-o", "-l", "--output", "--selector"}
 VERBS = {
     *("apply", "create", "delete", "get", "label", "logs", "port-forward", "rollout", "diff"),
-    *("exec", "auth", "describe", "kustomize"),
+    *("exec", "auth", "describe", "kustomize", "patch"),
 }
 
 

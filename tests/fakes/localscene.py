@@ -46,7 +46,7 @@ class Local:
         self.unseen = parts.verdicts.unseen
         self.cluster = LocalCluster(
             client,
-            pod="exporter-1",
+            replica=f"exporter-{len(self.ends)}-{id(self)}",
             learns=self.monitor,
             staleness=parts.staleness,
             handover=self.handover,

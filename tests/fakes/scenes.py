@@ -28,7 +28,8 @@ class Scene:
             accelerate=self.hurried.append,
         )
         self.monitor, self.logs, self.leaks = parts.monitor, parts.logs, parts.leaks
-        self.page_data, self.render = parts.page_data(Alone()), parts.scrape(Alone()).render
+        self.page_data, self.scrape = parts.page_data(Alone()), parts.scrape(Alone())
+        self.render = self.scrape.render
 
     def configure(self, *keys):
         self.monitor.configure(monitor_settings(self.settings, keys))

@@ -5,8 +5,10 @@ import os
 import re
 import subprocess
 import sys
+import threading
+import time
 import urllib.request
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -25,6 +27,7 @@ ROOT = Path(__file__).parents[2]
 RELEASE = "clusterset-exporter"
 PODS = f"/api/v1/namespaces/{RELEASE}/pods"
 LEASE = f"/apis/coordination.k8s.io/v1/namespaces/{RELEASE}/leases/{RELEASE}"
+NGINX_DEPLOYMENT = "/apis/apps/v1/namespaces/nginx-test/deployments/nginx"
 CLIENT = "10.1.0.250"
 VALUES = {
     "image": {"repository": EXPORTER, "tag": "node", "pullPolicy": "Never"},
@@ -32,6 +35,7 @@ VALUES = {
     "config": {"probe": {"interval": "2s"}},
     "logLevel": "debug",
 }
+ROWS = []
 SAMPLE = re.compile(r"(\w+)\{?([^}]*)\}? (\S+)")
 
 
@@ -42,6 +46,8 @@ class Pod:
         self.name = found["metadata"]["name"]
         self.address = found["status"].get("podIP", "")
         self.uid = found["metadata"]["uid"]
+        statuses = found["status"].get("containerStatuses") or [{}]
+        self.restarts = statuses[0].get("restartCount", 0)
 
     def metrics(self):
         with urllib.request.urlopen(f"http://{self.address}:9877/metrics", timeout=5) as reply:
@@ -49,14 +55,69 @@ class Pod:
 
     def value(self, name, **labels):
         """Return the sum of the samples of a series that have these labels."""
-        total = 0.0
-        for line in self.metrics().splitlines():
-            sample = SAMPLE.fullmatch(line)
-            if sample and sample[1] == name:
-                pairs = dict(re.findall(r'(\w+)="([^"]*)"', sample[2]))
-                if all(pairs.get(key) == value for key, value in labels.items()):
-                    total += float(sample[3])
-        return total
+        return read(self.metrics(), name, **labels)
+
+
+def read(text, name, **labels):
+    """Return the sum of the samples of a series that have these labels."""
+    total = 0.0
+    for line in text.splitlines():
+        sample = SAMPLE.fullmatch(line)
+        if sample and sample[1] == name:
+            pairs = dict(re.findall(r'(\w+)="([^"]*)"', sample[2]))
+            if all(pairs.get(key) == value for key, value in labels.items()):
+                total += float(sample[3])
+    return total
+
+
+class Totals:
+    """
+    What a Prometheus with a very short interval would have counted, by replica and life.
+
+    A counter that begins anew belongs to another life, so nothing is lost at a restart but what
+    was counted after the last scrape before it.
+    """
+
+    def __init__(self, cluster, name="clusterset_requests_total", **labels):
+        self._cluster, self._name = cluster, name
+        self._labels = labels or {"source_cluster": "cluster1"}
+        self._last, self._ended = {}, threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self):
+        self._look()
+        self._begin = self.total()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._ended.set()
+        self._thread.join(10)
+
+    def _run(self):
+        while not self._ended.wait(0.05):
+            self._look()
+
+    def _look(self):
+        try:
+            pods = self._cluster.pods(ending=True)
+        except (OSError, AssertionError):
+            # The API server is away; the pods are where they were.
+            pods = self._pods
+        self._pods = pods
+        for pod in pods:
+            try:
+                text = pod.metrics()
+            except OSError:
+                continue
+            life = pod.name, read(text, "process_start_time_seconds")
+            self._last[life] = read(text, self._name, **self._labels)
+
+    def total(self):
+        return sum(self._last.values())
+
+    def since_begin(self):
+        return self.total() - self._begin
 
 
 class Cluster:
@@ -102,11 +163,45 @@ class Cluster:
         self.helm("upgrade", "--install", RELEASE, str(CHART), values=values)
         self.all_ready(values.get("replicas", 2))
 
-    def pods(self):
-        """Return the exporter's pods that are not ending, and have an address."""
-        found = (each for each in self.kube.items(PODS))
-        alive = [each for each in found if "deletionTimestamp" not in each["metadata"]]
+    def pods(self, *, ending=False):
+        """Return the exporter's pods that have an address, and those that are ending if wanted."""
+        found = self.kube.items(PODS)
+        alive = [each for each in found if ending or "deletionTimestamp" not in each["metadata"]]
         return [Pod(each) for each in alive if each["status"].get("podIP")]
+
+    def processes_of(self, pod):
+        """Return the numbers of the processes in a container of *pod*, the first one first."""
+        numbers = []
+        for path in Path("/proc").glob("[0-9]*/cgroup"):
+            with suppress(OSError):
+                if (
+                    pod.uid in path.read_text()
+                    and b"/pause" not in (path.parent / "cmdline").read_bytes()
+                ):
+                    numbers.append(int(path.parent.name))
+        return sorted(numbers)
+
+    def restart_nginx(self):
+        """Roll the nginx out again."""
+        about = {"annotations": {"restarted": str(time.time())}}
+        self.kube.patch(NGINX_DEPLOYMENT, {"spec": {"template": {"metadata": about}}})
+
+    def nginx_pods(self):
+        """Return the pods of nginx that are not ending."""
+        found = self.kube.items("/api/v1/namespaces/nginx-test/pods?labelSelector=app%3Dnginx")
+        return [Pod(each) for each in found if "deletionTimestamp" not in each["metadata"]]
+
+    def restarted(self, pod):
+        """Return whether the container of *pod* was restarted since it was looked up, and runs."""
+        (status,) = self.kube.get(f"{PODS}/{pod.name}")["status"]["containerStatuses"]
+        return status["restartCount"] > pod.restarts and "running" in status["state"]
+
+    def nginx_ready(self):
+        def ready():
+            status = self.kube.get(NGINX_DEPLOYMENT)["status"]
+            return status.get("readyReplicas") == status.get("replicas") == 1
+
+        until(ready, "one nginx is ready")
 
     def all_ready(self, count=2):
         """Wait until *count* pods of the exporter's newest template are ready, and no others."""
@@ -223,10 +318,20 @@ def cluster(node):
             running = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
             stack.callback(running.wait, 10)
             stack.callback(running.kill)
-        status = "/apis/apps/v1/namespaces/nginx-test/deployments/nginx"
-        until(lambda: made.kube.get(status)["status"].get("readyReplicas") == 1, "nginx is ready")
+        made.nginx_ready()
         made.join_client()
         yield made
+
+
+@pytest.fixture
+def tell():
+    """Return what adds a row to the table of what was answered, counted and told."""
+    return lambda *row: ROWS.append(row)
+
+
+def pytest_terminal_summary(terminalreporter):
+    for row in ROWS:
+        terminalreporter.write_line("| " + " | ".join(map(str, row)) + " |")
 
 
 @pytest.fixture(scope="session")

@@ -44,6 +44,9 @@ class Learns(Protocol):
     def found(self, findings: Iterable[Finding]) -> None:
         """Replace the findings."""
 
+    def stand_by(self, inventory: Inventory) -> None:
+        """Take in what another replica counts."""
+
 
 class Stale(Protocol):
     """What learns which changes are not seen."""
@@ -80,7 +83,7 @@ class LocalCluster:
 
     Args:
         client: An open client of that API server.
-        pod: The name of our own pod.
+        replica: Our own name in the election.
         learns: Takes what discovery learns, beside the inventory.
         staleness: Takes which changes are not seen.
         handover: Links this replica to the leaders before and after it.
@@ -96,7 +99,7 @@ class LocalCluster:
         self,
         client: ApiClient,
         *,
-        pod: str,
+        replica: str,
         learns: Learns,
         staleness: Stale,
         handover: Successor,
@@ -107,7 +110,7 @@ class LocalCluster:
         arrange: Callable[[], None],
         end: Callable[[Exception], None],
     ) -> None:
-        self._client, self._pod, self._learns, self._keeper = client, pod, learns, keeper
+        self._client, self._replica, self._learns, self._keeper = client, replica, learns, keeper
         self._changed, self._arrange, self._end = changed, arrange, end
         self._staleness, self._handover = staleness, handover
         self._begun = self._active = False
@@ -131,6 +134,11 @@ class LocalCluster:
         """Return whether this replica is the one that probes and reads logs, and can begin."""
         leads = self._election is None or self._election.leading
         return self._newest is not None and leads
+
+    @property
+    def worked(self) -> bool:
+        """Return whether this replica has been the active one of several."""
+        return self._active and self._election is not None
 
     def watches(self) -> Iterable[Watch]:
         """Return the state of the watched resources of the API server."""
@@ -180,7 +188,7 @@ class LocalCluster:
             self._client,
             namespace=namespace,
             name=name,
-            identity=self._pod,
+            identity=self._replica,
             note=self._handover.for_lease,
             silence=self._silence,
         )
@@ -194,7 +202,7 @@ class LocalCluster:
             self._silence.end()
 
     def _started(self) -> None:
-        log.info("this replica became the leader", pod=self._pod)
+        log.info("this replica became the leader", replica=self._replica)
         if self._election is not None:
             self._handover.offer(*self._election.inherited)
         self._take()
@@ -257,6 +265,7 @@ class LocalCluster:
             return
         if not self.works:
             self._handover.observe(self._newest.inventory)
+            self._learns.stand_by(self._newest.inventory)
             return
         if not self._begun:
             self._handover.begin()

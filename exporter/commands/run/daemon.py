@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterable, Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,7 @@ from exporter.commands.run.probe_keys import ProbeKeys
 from exporter.commands.run.reloads import Reloads
 from exporter.commands.run.shard import Shard
 from exporter.commands.run.stages import Stages, WantedStage, measure_lag, on_event, ticking
-from exporter.commands.run.standing import Alone, Standing
+from exporter.commands.run.standing import Alone
 from exporter.config.settings import KubernetesSettings
 from exporter.config.yaml_reader import SettingsError
 from exporter.discover.static import StaticInventory, read_inventory
@@ -32,9 +32,8 @@ from exporter.model.probes import Probe
 from exporter.model.stages import Pulse, StageName
 from exporter.probe.drivers.driver import Driver
 from exporter.probe.stage import BusyError, ProbeStage
-from exporter.web.app import Pages, TooOftenError
+from exporter.web.app import TooOftenError
 from exporter.web.auth import LOOK_EVERY, WebAuth
-from exporter.web.page.render import page
 
 if TYPE_CHECKING:
     from exporter.apiserver.client import ApiClient
@@ -68,7 +67,7 @@ class Daemon:
         read: Reads the newest configuration; called in a thread.
         driver: Waits for the sockets of probes.
         client: A client of the local cluster's API server; None with a static inventory.
-        pod: The name of the pod that this process runs in.
+        replica: The name of this replica among others.
         shard: The part of the services that this exporter is responsible for.
         auth: Decides which requests are answered; None if all are.
         end: Called with the error if the exporter cannot continue.
@@ -83,7 +82,7 @@ class Daemon:
         read: Callable[[], RuntimeConfig],
         driver: Driver,
         client: "ApiClient | None",
-        pod: str,
+        replica: str,
         shard: Shard,
         end: Callable[[Exception], None],
         hangup: asyncio.Event,
@@ -106,25 +105,25 @@ class Daemon:
         self._heartbeats, keeper = parts.heartbeats, parts.supervisor
         self._stages = Stages(self._wanted, keeper)
         self.start, self.stop = self._stages.start, self._stages.stop
-        directory = loaded.settings.state_directory
-        self._handover = Handover(
-            parts.verdicts, moment, self._accelerate, None if directory is None else Path(directory)
-        )
+        state = loaded.state_directory
+        self._handover = Handover(parts.verdicts, moment, self._accelerate, state)
         self._probing = _probe_stage(loaded, driver, parts)
         self._keys = ProbeKeys(self._use_keys, self._changing, parts.problems)
         self._reader = Reader(parts.logs, keeper)
         self._reader.configure(loaded.logs)
-        self._cluster = None if client is None else self._in_cluster(client, pod, parts, end)
-        self.pages = _pages(parts, self._cluster or Alone(), self._reloads.ask, self._probe_now)
+        self._cluster = None if client is None else self._in_cluster(client, replica, parts, end)
+        scrape = parts.scrape(self._cluster or Alone())
+        self.pages = parts.pages(scrape, self._reloads.ask, self._probe_now)
+        self.last_scrape = scrape.last
 
     def _in_cluster(
-        self, client: "ApiClient", pod: str, parts: Parts, end: Callable[[Exception], None]
+        self, client: "ApiClient", replica: str, parts: Parts, end: Callable[[Exception], None]
     ) -> "LocalCluster":
         from exporter.commands.run.cluster import LocalCluster  # noqa: PLC0415 - only in a cluster
 
         return LocalCluster(
             client,
-            pod=pod,
+            replica=replica,
             learns=parts.monitor,
             staleness=parts.staleness,
             handover=self._handover,
@@ -252,26 +251,6 @@ class Daemon:
         self._probing.set_inventory(inventory)
         self.monitor.inventory_changed(inventory)
         self._reader.forget()
-
-
-def _pages(
-    parts: Parts,
-    standing: Standing,
-    reload: Callable[[], Awaitable[str | None]],
-    probe: Callable[[ServiceName], Awaitable[Probe | None]],
-) -> Pages:
-    data = parts.page_data(standing)
-    return Pages(
-        metrics=parts.scrape(standing).render,
-        status=data.status,
-        page=page,
-        not_ready=data.not_ready,
-        hung=parts.heartbeats.silent,
-        reload=reload,
-        probes=data.probes,
-        probe=probe,
-        shown=data.probe,
-    )
 
 
 async def _read_inventory(loaded: RuntimeConfig) -> Inventory:

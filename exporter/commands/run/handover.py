@@ -116,6 +116,11 @@ def _write(path: Path, text: str, *, same: bool) -> None:
     if same and path.exists():
         os.utime(path)
         return
+    write_file(path, text)
+
+
+def write_file(path: Path, text: str) -> None:
+    """Replace the file as a whole. Blocks."""
     path.parent.mkdir(exist_ok=True)
     fresh = path.with_suffix(f".{os.getpid()}.new")
     with fresh.open("w", encoding="utf-8") as file:

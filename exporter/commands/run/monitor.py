@@ -120,6 +120,7 @@ class Monitor:
     def inventory_changed(self, inventory: Inventory) -> None:
         """Take a new inventory into use."""
         now, first = self._moment(), self.inventory is None
+        self._metrics.set_passive(passive=False)
         changed = self._verdicts.set_inventory(inventory, now.at)
         self._clients.set_inventory(inventory)
         self._metrics.set_inventory(inventory, changed)
@@ -130,6 +131,11 @@ class Monitor:
         for service in () if first else changed:
             log.info("inventory changed", service=str(service))
             self._accelerate(service)
+
+    def stand_by(self, inventory: Inventory) -> None:
+        """Show what can be counted at 0, while another replica counts."""
+        self._metrics.set_passive(passive=True)
+        self._metrics.set_inventory(inventory, inventory.services)
 
     def inventory_failed(self, message: str) -> None:
         """Show that the newest inventory is not in use."""

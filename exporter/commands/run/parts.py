@@ -1,6 +1,6 @@
 """The parts of one exporter that know something, each given what it needs of the others."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
 from exporter.commands.run.clients import Clients
 from exporter.commands.run.heartbeats import Heartbeats
@@ -22,6 +22,9 @@ from exporter.metrics.record import Metrics
 from exporter.metrics.store import SeriesStore
 from exporter.model.clusterset import Address, ServiceName
 from exporter.model.moment import Moment
+from exporter.model.probes import Probe
+from exporter.web.app import Pages
+from exporter.web.page.render import page
 
 
 class Parts:
@@ -106,6 +109,26 @@ class Parts:
         """Return what makes the text of `/metrics`."""
         exposition = Exposition(self.store)
         return Scrape(self.verdicts, self.metrics, exposition, standing, self._clock)
+
+    def pages(
+        self,
+        scrape: Scrape,
+        reload: Callable[[], Awaitable[str | None]],
+        probe: Callable[[ServiceName], Awaitable[Probe | None]],
+    ) -> Pages:
+        """Return where the answers of the HTTP server come from."""
+        data = self.page_data(scrape.standing)
+        return Pages(
+            metrics=scrape.render,
+            status=data.status,
+            page=page,
+            not_ready=data.not_ready,
+            hung=self.heartbeats.silent,
+            reload=reload,
+            probes=data.probes,
+            probe=probe,
+            shown=data.probe,
+        )
 
     def page_data(self, standing: Standing) -> PageData:
         """Return what the page and the JSON API are made from."""

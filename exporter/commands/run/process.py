@@ -15,8 +15,9 @@ from exporter import __version__
 from exporter.commands.load import RuntimeConfig, load
 from exporter.commands.refuse import refuse_reach
 from exporter.commands.run.daemon import Daemon
+from exporter.commands.run.replica import replica_name
 from exporter.commands.run.shard import ALL, Shard, own_shard
-from exporter.commands.run.signals import handled
+from exporter.commands.run.signals import extend, handled
 from exporter.config.yaml_reader import SettingsError
 from exporter.discover.identity import IdentityError
 from exporter.probe.drivers.driver import Driver
@@ -26,6 +27,9 @@ from exporter.web.entry import Entry
 
 if TYPE_CHECKING:
     from exporter.apiserver.client import ApiClient
+
+LAST_SCRAPE_SECONDS = 40.0
+"""Longest wait of a leader that ends for one more scrape; most Prometheus come each 30 seconds."""
 
 log = structlog.get_logger()
 
@@ -59,8 +63,12 @@ class Options:
     """None: the name of the pod tells."""
     pod: str = ""
     """The name of the pod that this process runs in."""
+    uid: str = ""
+    """Its UID; empty if it is not known."""
     stop_seconds: float | None = None
     """Time for an orderly end, after which the process is ended; None for no limit."""
+    last_scrape: float = 0.0
+    """Longest time in seconds that a leader which ends is still there for one more scrape."""
 
 
 class Ending:
@@ -108,12 +116,13 @@ async def run(options: Options, driver: Driver) -> None:
         async with AsyncExitStack() as stack:
             client = await _open_client(stack, options, loaded)
             await _review_tokens(stack, options, client, auth)
+            replica = partial(replica_name, options.pod, options.uid, loaded.state_directory)
             daemon = Daemon(
                 loaded,
                 read=read,
                 driver=driver,
                 client=client,
-                pod=options.pod,
+                replica=await asyncio.to_thread(replica),
                 shard=await _shard(client, options),
                 auth=auth,
                 hangup=hangup,
@@ -180,13 +189,18 @@ async def _serve(
     entry = Entry(auth=auth, lifecycle=options.lifecycle, hosts=hosts)
     served = serve(daemon.pages, options.listen, telemetry_path=options.telemetry_path, entry=entry)
     try:
-        async with served as addresses, asyncio.TaskGroup() as group:
-            await daemon.start(group)
-            listen = ", ".join(_url_host(host, port) for host, port in addresses)
-            log.info("started", version=__version__, cluster=daemon.monitor.local, listen=listen)
-            await stop.wait()
-            log.info("stopping")
-            daemon.stop()
+        async with served as addresses:
+            async with asyncio.TaskGroup() as group:
+                await daemon.start(group)
+                listen = ", ".join(_url_host(host, port) for host, port in addresses)
+                local = daemon.monitor.local
+                log.info("started", version=__version__, cluster=local, listen=listen)
+                await stop.wait()
+                log.info("stopping")
+                daemon.stop()
+            if options.last_scrape:
+                extend(options.last_scrape + (options.stop_seconds or 0.0))
+                await daemon.last_scrape(options.last_scrape)
     except OSError as error:
         wanted = " or ".join(_url_host(host, port) for host, port in options.listen)
         why = error.strerror or error

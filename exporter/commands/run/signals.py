@@ -52,6 +52,12 @@ def handled(
             _restore(before)
 
 
+def extend(seconds: float) -> None:
+    """Give a process that ends in good order this long from now on; nothing if none ends."""
+    faulthandler.cancel_dump_traceback_later()
+    faulthandler.dump_traceback_later(seconds, exit=True, file=_STANDARD_ERROR)
+
+
 def _restore(before: Mapping[signal.Signals, Callable[..., object] | int | None]) -> None:
     for number, handler in before.items():
         signal.signal(number, handler)

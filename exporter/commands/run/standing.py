@@ -9,6 +9,10 @@ from exporter.model.watches import Watch
 class Standing(Protocol):
     """What the page and `/metrics` show of the API server and of leadership."""
 
+    @property
+    def worked(self) -> bool:
+        """Return whether another replica goes on with what this one has counted."""
+
     def watches(self) -> Iterable[Watch]:
         """Return the state of the watched resources of the API server."""
 
@@ -24,6 +28,9 @@ class Standing(Protocol):
 
 class Alone:
     """An exporter with a static inventory: no API server, no other replica."""
+
+    worked = False
+    """Nobody goes on."""
 
     def watches(self) -> Iterable[Watch]:
         """Return nothing."""

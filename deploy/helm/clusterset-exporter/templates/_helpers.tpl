@@ -174,12 +174,21 @@ args:
 env:
   - name: POD_NAME
     valueFrom: {fieldRef: {fieldPath: metadata.name}}
+  - name: POD_UID
+    valueFrom: {fieldRef: {fieldPath: metadata.uid}}
   # For an OverridePolicy that names clusters one by one. Without the key, the exporter discovers its cluster.
   - name: CLUSTER_NAME
     valueFrom: {configMapKeyRef: {name: {{ index . 1 }}, key: CLUSTER_NAME, optional: true}}
 ports:
   - {name: metrics, containerPort: 9877}
 {{- $scheme := ternary ", scheme: HTTPS" "" (eq "true" (include "clusterset-exporter.tls" $root)) }}
+# It waits before it asks, because each answer that is not yes becomes a warning in the pod's events.
+startupProbe:
+  httpGet: {path: /-/healthy, port: metrics{{ $scheme }}}
+  initialDelaySeconds: 4
+  periodSeconds: 2
+  timeoutSeconds: 5
+  failureThreshold: 30
 livenessProbe:
   httpGet: {path: /-/healthy, port: metrics{{ $scheme }}}
   timeoutSeconds: 5
