@@ -13,13 +13,11 @@ compared.
 import asyncio
 import random
 from collections.abc import Callable
-from datetime import UTC, datetime
-from math import inf
-from typing import Any
 
 from exporter.apiserver.client import ApiClient
 from exporter.apiserver.errors import ApiError, ErrorKind, one_line
-from exporter.apiserver.lease_note import note_of, renewed_at, with_note
+from exporter.apiserver.lease_note import note_of, renewed_at, with_note, with_owner
+from exporter.apiserver.lease_spec import Lease, Rival, end_of, freed, micro_time, spec_by, spec_of
 from exporter.apiserver.rate_limiter import Uniform
 from exporter.apiserver.silence import Silence
 from exporter.model.stages import UNWATCHED, Pulse
@@ -28,15 +26,20 @@ CALL_LIMIT = 5.0
 RELEASE_LIMIT = 1.5
 CANDIDATE = (0.5, 0.8)
 """Range of a candidate's wait, as parts of the retry period: it takes a released lease soon."""
-MAX_COUNT = 1 << 31
-"""More changes of the holder than this cannot be; a Lease has 32 bits for them."""
 LONGEST = 600
 """Largest number of seconds for which a rival's lease is respected."""
 _KIND = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease"}
 _REFUSED = frozenset({ErrorKind.REFUSED, ErrorKind.TOO_LARGE})
 _LOST = frozenset({ErrorKind.CONFLICT, ErrorKind.NOT_FOUND})
+_UNOWNED = _REFUSED | {ErrorKind.FORBIDDEN, ErrorKind.NOT_FOUND}
+"""After these the Lease gets no owner. Some clusters allow one only to who may delete the Lease.
+A Lease that was deleted may have had an owner that is gone, with which it would go again."""
 
-Lease = dict[str, Any]
+Owner = Callable[[], dict[str, str] | None]
+
+
+def _nobody() -> None:
+    return None
 
 
 class Election:
@@ -50,6 +53,7 @@ class Election:
         renew_deadline: Seconds after which a leader that could not renew is not certain any more.
         retry_period: Seconds between two renewals.
         note: Returns what a leader leaves on the Lease for the next one.
+        owner: Returns a reference to the object that the Lease is removed with; None for none.
         silence: Is told which requests the API server answers.
 
     Attributes:
@@ -73,6 +77,7 @@ class Election:
         renew_deadline: float = 10.0,
         retry_period: float = 2.0,
         note: Callable[[], str] = str,
+        owner: Owner = _nobody,
         silence: Silence | None = None,
         uniform: Uniform = random.uniform,
     ) -> None:
@@ -80,15 +85,14 @@ class Election:
         self.leading, self.certain, self.holder, self.problem = False, False, "", ""
         self.free_since: float | None = None
         self.inherited: tuple[str, float | None] = ("", None)
-        self._client, self._uniform, self._note = client, uniform, note
+        self._client, self._uniform, self._note, self._owner = client, uniform, note, owner
         self._silence, self._retry = silence or Silence(), retry_period
         self._path = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
         self._one, self._about = f"{self._path}/{name}", {"namespace": namespace, "name": name}
         self._duration, self._deadline = lease_duration, renew_deadline
         self._lease: Lease | None = None
         """The Lease as last read or written; None if it must be read before it is written."""
-        self._respected: tuple[Lease | None, float] = (None, -inf)
-        """The spec that a rival last wrote, and until when it is respected."""
+        self._rival = Rival()
         self._watchdog: asyncio.TimerHandle | None = None
 
     async def run(
@@ -173,26 +177,29 @@ class Election:
         """Write the lease as ours; return whether it is ours. Our copy of it may be outdated."""
         if self._lease is None and not await self._look():
             return False
-        before, note = _spec_of(self._lease or {}), note_of(self._lease or {})
-        spec = _spec(before, self.identity, self._duration)
+        before, note = spec_of(self._lease or {}), note_of(self._lease or {})
+        spec = spec_by(before, self.identity, self._duration)
         try:
             if self._lease is None:
-                body = _KIND | {"metadata": self._about, "spec": spec}
-                self._lease = await self._client.create(self._path, body)
+                body = with_owner(_KIND | {"metadata": self._about}, self._owner())
+                self._lease = await self._client.create(self._path, body | {"spec": spec})
             else:
                 noted = with_note(self._lease, self._note() if self.leading else "")
-                self._lease = await self._client.update(self._one, noted | {"spec": spec})
+                body = with_owner(noted, self._owner()) | {"spec": spec}
+                self._lease = await self._client.update(self._one, body)
         except ApiError as error:
             if error.kind in _REFUSED:
                 # Leading matters more than what is left.
                 self._note = str
+            if error.kind in _UNOWNED:
+                self._owner = _nobody
             if error.kind not in _LOST or not again:
                 raise
             self._lease = None
             return await self._write(again=False)
         self.holder = self.identity
         if before.get("holderIdentity") != self.identity:
-            self.free_since = _end_of(before, self._deadline)
+            self.free_since = end_of(before, self._deadline)
         if not self.leading:
             self.inherited = note, renewed_at(before)
         return True
@@ -205,75 +212,31 @@ class Election:
             if error.kind is not ErrorKind.NOT_FOUND:
                 raise
             # If there was a Lease, it was deleted, and its leader may not know that yet.
-            first = self._respected[0] is None and not self.holder
-            return self.leading or first or self._is_over({"deleted": True}, self._duration)
-        spec = _spec_of(self._lease)
+            first = not self._rival.seen and not self.holder
+            self._owner = self._owner if first else _nobody
+            return self.leading or first or self._rival.is_over({"deleted": True}, self._duration)
+        spec = spec_of(self._lease)
         holder = spec.get("holderIdentity")
         self.holder = one_line(holder) if isinstance(holder, str) else "somebody"
         if holder in (self.identity, "") or (self.leading and holder is None):
             return True
         given = spec.get("leaseDurationSeconds")
         length = max(min(given, LONGEST) if isinstance(given, int) else 0, self._duration)
-        if self.leading or not self._is_over(spec, length):
+        if self.leading or not self._rival.is_over(spec, length):
             self._lease = None
             return False
         return True
 
-    def _is_over(self, spec: Lease, length: float) -> bool:
-        """Return whether a rival's *spec* has stayed the same for *length* seconds."""
-        now = asyncio.get_running_loop().time()
-        if spec != self._respected[0]:
-            self._respected = spec, now + length
-        return now >= self._respected[1]
-
     async def _release(self) -> None:
         """Release the lease, so that others need not wait; if that fails, they wait."""
-        ended = _micro_time()
+        ended = micro_time()
         try:
             async with asyncio.timeout(RELEASE_LIMIT):
                 # An interrupted renewal may have arrived.
                 lease = await self._client.read(self._one)
-                spec = _spec_of(lease)
+                spec = spec_of(lease)
                 if spec.get("holderIdentity") == self.identity:
                     noted = with_note(lease, self._note())
-                    await self._client.update(self._one, noted | {"spec": _freed(spec, ended)})
+                    await self._client.update(self._one, noted | {"spec": freed(spec, ended)})
         except (ApiError, TimeoutError) as error:
             self.problem = f"lease {self._about['name']}: not released: {error}"
-
-
-def _spec(before: Lease, identity: str, duration: float) -> Lease:
-    """Return a spec that says that *identity* holds the lease from now on."""
-    now = _micro_time()
-    spec = before | {
-        "holderIdentity": identity,
-        "leaseDurationSeconds": int(duration),
-        "renewTime": now,
-    }
-    if before.get("holderIdentity") != identity:
-        changes = before.get("leaseTransitions")
-        count = changes + 1 if isinstance(changes, int) and 0 <= changes < MAX_COUNT - 1 else 0
-        spec |= {"acquireTime": now, "leaseTransitions": count}
-    return spec
-
-
-def _freed(before: Lease, ended: str) -> Lease:
-    """Return a spec that says that nobody holds the lease since *ended*."""
-    return before | {"holderIdentity": "", "leaseDurationSeconds": 1, "renewTime": ended}
-
-
-def _micro_time() -> str:
-    return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
-
-
-def _end_of(spec: Lease, deadline: float) -> float | None:
-    """Return when the writer of *spec* stopped leading at the latest, by its own clock."""
-    renewed = renewed_at(spec)
-    if renewed is None:
-        return None
-    # One that released the lease says when; another may have been certain until its deadline.
-    return renewed + (deadline if spec.get("holderIdentity") else 0.0)
-
-
-def _spec_of(lease: Lease) -> Lease:
-    spec = lease.get("spec")
-    return spec if isinstance(spec, dict) else {}

@@ -7,6 +7,7 @@ from functools import partial
 from exporter.apiserver.annotations import annotations_of
 from exporter.apiserver.client import ApiClient
 from exporter.apiserver.errors import ApiError, ErrorKind
+from exporter.apiserver.lease_note import owner_of
 from exporter.config.label_selector import Selection
 from exporter.discover.api_types import Gateway, ServiceExport, Submariner
 from exporter.discover.assemble import Discovered, inventory
@@ -77,6 +78,8 @@ class KubernetesInventory:
         self._recovered, self._scope = recovered, scope
         self._due = asyncio.Event()
         self._own: Mapping[str, str] | None = None
+        self.owner: dict[str, str] | None = None
+        """A reference to our own ConfigMap; None if it is not known."""
         self._identity: Identity | None = None
         self._previous: Discovered | None = None
         self._watched = [
@@ -227,6 +230,7 @@ class KubernetesInventory:
             if error.kind in {ErrorKind.NOT_FOUND, ErrorKind.FORBIDDEN}:
                 return {}
             return self._own or {}
+        self.owner = owner_of(found)
         notes = annotations_of(found)
         return {key: value for key, value in notes.items() if isinstance(value, str)}
 

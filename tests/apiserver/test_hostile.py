@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from exporter.apiserver.annotations import annotations_of
 from exporter.apiserver.client import ApiClient
 from exporter.apiserver.errors import ApiError
-from exporter.apiserver.lease import Election, _spec
+from exporter.apiserver.lease import Election
+from exporter.apiserver.lease_spec import spec_by
 from exporter.apiserver.log_place import LogPlace, is_place, latest, since
 from exporter.apiserver.new_lines import NewLines
 from exporter.apiserver.reflector import Reflector, _read_page
@@ -163,4 +164,4 @@ def test_any_lease(lease, leading):
 
 
 def test_the_number_of_holders_stays_a_number_that_a_lease_can_hold():
-    assert _spec({"leaseTransitions": 10**4299}, "me", 15.0)["leaseTransitions"] == 0
+    assert spec_by({"leaseTransitions": 10**4299}, "me", 15.0)["leaseTransitions"] == 0

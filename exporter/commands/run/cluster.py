@@ -190,6 +190,7 @@ class LocalCluster:
             name=name,
             identity=self._replica,
             note=self._handover.for_lease,
+            owner=lambda: None if self._discovery is None else self._discovery.owner,
             silence=self._silence,
         )
 
