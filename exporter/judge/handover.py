@@ -8,6 +8,7 @@ it are unix seconds. Values that change with each probe are not in it, so that i
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import isfinite
+from typing import NamedTuple
 
 import msgspec
 
@@ -61,6 +62,19 @@ class Memory(msgspec.Struct, omit_defaults=True):
     standings: dict[str, _Standing] = {}
     mode: Mode = Mode.UNKNOWN
     since: float | None = None
+    gone: float | None = None
+    """When the service went, if it is gone."""
+    exported: list[str] = []
+    """Who exported it when it went."""
+
+
+class Departed(NamedTuple):
+    """A service that went, and counts as itself if it comes back."""
+
+    track: ServiceTrack
+    exported: frozenset[str]
+    """Who exported it when it went."""
+    since: float
 
 
 class _Handover(msgspec.Struct):
@@ -88,13 +102,13 @@ class Timeline:
 
 
 def snapshot(
-    tracks: Iterable[ServiceTrack], now: float, unix: float, limit: int = MAX_BYTES
+    tracks: Iterable[ServiceTrack | Departed], now: float, unix: float, limit: int = MAX_BYTES
 ) -> str:
     """Return what a successor needs, the most recently changed services first, bounded in size."""
     newest = sorted(tracks, key=_changed, reverse=True)
     parts, size = [], len(msgspec.json.encode(_Handover(VERSION, [])))
-    for track in newest:
-        part = msgspec.json.encode(_remember(track, now, unix - now))
+    for each in newest:
+        part = msgspec.json.encode(_remember(each, now, unix - now))
         size += len(part) + 1
         if size > limit:
             break
@@ -156,19 +170,24 @@ def reason_of(memory: Memory, moved: frozenset[str], service: Service) -> Reason
         was_right = cluster in memory.right
         if export is None and (was_right or (before is not None and before.exported)):
             return Reason.UNEXPORT
-        if before is not None and export is not None and not before.exported:
+        exported = cluster in memory.exported or (before is not None and before.exported)
+        if before is not None and export is not None and not exported:
             return Reason.EXPORT
         if export is not None and export.ready is not was_right:
             return Reason.READINESS
     return Reason.UNKNOWN
 
 
-def _changed(track: ServiceTrack) -> float:
-    """Return when something of *track* changed last."""
-    return max(track.settled, track.mode.since or 0.0, track.failover.clock.first or 0.0)
+def _changed(each: ServiceTrack | Departed) -> float:
+    """Return when something of a service changed last."""
+    if isinstance(each, Departed):
+        return each.since
+    return max(each.settled, each.mode.since or 0.0, each.failover.clock.first or 0.0)
 
 
-def _remember(track: ServiceTrack, now: float, offset: float) -> Memory:
+def _remember(found: ServiceTrack | Departed, now: float, offset: float) -> Memory:
+    departed = found if isinstance(found, Departed) else None
+    track = found.track if isinstance(found, Departed) else found
     judge, mode = track.failover, track.mode
     causes, outage = judge.causes, judge.clock
     standings = {
@@ -193,6 +212,8 @@ def _remember(track: ServiceTrack, now: float, offset: float) -> Memory:
         standings=standings,
         mode=mode.mode,
         since=None if since is None else since + offset,
+        gone=None if departed is None else departed.since + offset,
+        exported=[] if departed is None else sorted(departed.exported),
     )
 
 

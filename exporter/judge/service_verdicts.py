@@ -68,7 +68,7 @@ class ServiceVerdicts:
 
     def snapshot(self, now: float, unix: float, limit: int = MAX_BYTES) -> str:
         """Return what a successor needs to know, as JSON of at most *limit* bytes."""
-        return snapshot(self._tracks.by_name.values(), now, unix, limit)
+        return snapshot(self._tracks.remembered(now), now, unix, limit)
 
     def restore(self, text: str, now: float, unix: float, alive: float) -> None:
         """

@@ -1,13 +1,13 @@
 """Which services there are, and what changes about each from one inventory to the next."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from exporter.judge.causes import Cause
 from exporter.judge.changes import reach, reason
 from exporter.judge.expect import expect
 from exporter.judge.failover import SETTLES, FailoverJudge
-from exporter.judge.handover import Memory, Timeline, reason_of, resume
+from exporter.judge.handover import Departed, Memory, Timeline, reason_of, resume
 from exporter.judge.locality import Graces
 from exporter.judge.mode import ModeJudge
 from exporter.judge.service_track import ServiceTrack
@@ -64,6 +64,17 @@ class Tracks:
         for name, track in self.by_name.items():
             if (memory := self._memories.pop(name, None)) is not None:
                 resume(track, memory, clock)
+        for name, gone in self._gone.items():
+            if (memory := self._memories.pop(name, None)) is not None:
+                resume(gone.track, memory, clock)
+
+    def remembered(self, now: float) -> Iterator[ServiceTrack | Departed]:
+        """Yield what a successor needs to know of, also services that may come back."""
+        yield from self.by_name.values()
+        for gone in self._gone.values():
+            if gone.until > now:
+                exported = frozenset(each.cluster for each in gone.service.exports if each.named)
+                yield Departed(gone.track, exported, gone.since)
 
     def configure(self, *, confirm: int, stale_after: float, record: Record) -> None:
         """Use other settings from now on; *confirm* holds for services that come new."""
@@ -99,7 +110,7 @@ class Tracks:
             track, before, late = gone.track, gone.service, max(late, now - gone.since)
         if track is None or before is None or old is None:
             self.by_name[service.name] = track = self._begin(service.name, policy, right, now)
-            memory = self._memories.pop(service.name, None)
+            memory = self._inherited(service.name, now)
             if memory is not None:
                 resume(track, memory, self._clock)
             track.place(service, self._graces_of(service.name), now, first=True)
@@ -140,7 +151,9 @@ class Tracks:
         causes, right = track.failover.causes, track.right
         if memory is not None and causes.right is not None and causes.right != right:
             why = reason_of(memory, causes.right ^ right, service)
-            late = max(self._unseen.late(now), now - self._clock.alive)
+            # A service that was gone changed unseen since it went.
+            seen = self._clock.alive if memory.gone is None else self._clock.at(memory.gone)
+            late = max(self._unseen.late(now), now - min(self._clock.alive, seen))
             track.failover.changed(Cause(now, why, right, late))
             self._explained.append(track)
         causes.right = right
@@ -170,6 +183,14 @@ class Tracks:
         self._gone = {n: gone for n, gone in self._gone.items() if gone.until > now}
         if len(self._gone) < MAX_GONE:
             self._gone[name] = _Gone(track, before, now, now + graces.export)
+
+    def _inherited(self, name: ServiceName, now: float) -> Memory | None:
+        """Return what a predecessor left of a service, unless that was another of its name."""
+        memory = self._memories.pop(name, None)
+        if memory is None or memory.gone is None:
+            return memory
+        until = self._clock.at(memory.gone) + self._graces_of(name).export
+        return memory if until > now else None
 
     def _return(self, name: ServiceName, now: float) -> _Gone | None:
         gone = self._gone.pop(name, None)

@@ -2,6 +2,7 @@
 
 import json
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -126,6 +127,46 @@ def test_a_failback_in_the_hole_is_a_move_of_the_standby():
     other.observe(day.now + 4)
     other.take_over(text, day.now + AWAY, day.now).see("aa")
     assert other.told == [("ba", Reason.READINESS)]
+
+
+GONE = replace(inventory(), services={})
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [(FAILED, Reason.READINESS), ({"exported": "b", "ready": "b"}, Reason.UNEXPORT)],
+)
+def test_a_service_that_was_gone_at_the_last_note_is_the_same_when_it_is_back(words, reason):
+    day = Day().see("aa").becomes(GONE)
+    day.now += 3
+    after = restarted(day, words, away=AWAY).see("bb")
+    assert after.told == [("ab", reason)]
+    # Nobody saw it change after it went.
+    assert after.moves[0].accuracy["served"] >= AWAY + 3
+
+
+def test_an_export_that_was_not_there_when_the_service_went_is_the_cause_of_the_move_back():
+    words = {"exported": "b", "ready": "b"}
+    day = Day().see("aa").becomes(**words).see("bb").becomes(GONE)
+    after = restarted(day, {}, away=AWAY).see("aa")
+    assert after.told == [("ba", Reason.EXPORT)]
+
+
+@pytest.mark.parametrize(("away", "moves"), [(500.0, 1), (601.0, 0)])
+def test_a_service_that_was_gone_for_longer_than_the_grace_is_another_one(away, moves):
+    day = Day().see("aa").becomes(GONE)
+    after = restarted(day, FAILED, away=away).see("bb")
+    assert len(after.told) == moves
+
+
+def test_a_standby_for_which_the_service_is_gone_goes_on_with_it_when_it_is_back():
+    day, other = Day().see("aa"), standby()
+    text = snapshot(day)
+    other.verdicts.observe(GONE, day.now + 1)
+    other.now = day.now + AWAY
+    other.verdicts.restore(text, other.now, UNIX + other.now, UNIX + day.now)
+    other.becomes(GONE).becomes(**FAILED).see("bb")
+    assert other.told == [("ab", Reason.READINESS)]
 
 
 def test_no_mode_is_unknown_after_a_change_of_leader_and_what_is_under_way_is_named():
