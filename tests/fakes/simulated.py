@@ -53,6 +53,8 @@ class Move:
     """When the old one stopped serving, if that was before."""
     asleep: bool
     """Nobody looked."""
+    gone_for: float = 0.0
+    """Seconds before *known* for which the service was not in the inventory at all."""
 
 
 class Timeline:

@@ -68,7 +68,8 @@ class SimulatedHits:
             delay = (self.more if early else self.chance).choice((0.2, 0.3, 1.0, 20.0))
             if self.run.leaders is not None and self._is_lost(written + delay):
                 continue
-            self.allowed[frozenset(allowed)] += 1
+            older = self._is_older_than_note(cluster, at, written + delay)
+            self.allowed[frozenset({*allowed, "unknown"} if older else allowed)] += 1
             yield written + delay, written, self._line(cluster, written, took)
         if self.family.clocks:
             yield from self._probes()
@@ -76,6 +77,13 @@ class SimulatedHits:
     def _is_lost(self, read):
         """Return whether what is read then may still wait when the leader is gone."""
         return self.run.sleep[0] - LEAK_SETTLES - 1 < read <= self.run.sleep[0]
+
+    def _is_older_than_note(self, cluster, at, read):
+        """Return whether a leader that was started again reads what is older than its note."""
+        if self.run.leaders is None or read <= self.run.sleep[0]:
+            return False
+        mine = [change for change in self.run.changes if change.cluster == cluster]
+        return any(at < change.known and self.run.leaders.forgets(change) for change in mine)
 
     def _probes(self):
         """Yield the lines of signed probes, which show how far the clocks are apart."""

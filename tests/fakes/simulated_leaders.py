@@ -42,6 +42,19 @@ class Leaders:
         """From when until when the leader learned what it leaves to nobody."""
         return self._noted, self.away[0]
 
+    @property
+    def unseen_for(self):
+        """Return the seconds up to the take-over in which the next leader saw no change."""
+        return self.away[1] - self._noted if self.kind == "restarted" else 0.0
+
+    def forgets(self, change):
+        """
+        Return whether a leader that is started again does not know what was before *change*.
+
+        The note has only the newest state of each cluster's export.
+        """
+        return self.kind == "restarted" and change.known <= self._noted
+
     def plan(self):
         """Plan what happens. A standby follows the inventory all the time."""
         run = self._run

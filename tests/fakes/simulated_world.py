@@ -191,6 +191,7 @@ class World:
                 (0.0 if stuck else min(change.answered), max(change.answered) + self.ttl),
                 broke,
                 self.leaders is None and start < change.last and change.first < end,
+                change.gone_for,
             )
             group = right
 

@@ -7,7 +7,9 @@ import os
 import pytest
 import structlog
 
+from exporter.judge.handover import STALE_INTERVALS
 from tests.fakes.families import FAMILIES
+from tests.fakes.simulated_hits import START
 from tests.fakes.simulated_lookups import TIMEOUT
 from tests.fakes.simulated_services import ManyServices
 from tests.fakes.simulated_world import INTERVAL
@@ -32,6 +34,12 @@ KEPT = (
     ("evictions", 2),
     ("evictions", 45),
     ("buffering workers", 44),
+    ("leader evicted", 103),  # the cause came after the last note of a killed leader
+    ("leader evicted", 283),  # a service that was gone for moments, and lost packets
+    ("leader evicted", 325),
+    ("leader evicted", 341),
+    ("leader evicted", 383),  # the last note was written while the service was gone
+    ("leader changes", 510),  # a line of the time before the newest change in the note
 )
 """Seeds that failed once."""
 CONFIRM = 2
@@ -94,7 +102,7 @@ def is_same(run, before, each):
 
 def is_turn(run, failover):
     """Return whether one of several right clusters went, and the others had not been seen yet."""
-    at = failover.unix - 1_794_000_000.0
+    at = failover.unix - START
     for change in run.changes:
         if change.cluster != failover.from_cluster or change.up:
             continue
@@ -132,12 +140,21 @@ def times(run, move, failover):
     if any(start < move.known < end for _, start, end in run.watches):
         # The watch of something else failed, and what it would have said is not known.
         quick = False
-    begun, ended = run.sleep
-    if run.leaders is not None and begun < move.known + served and move.known < ended:
-        # The next leader knows only that its predecessor probed within an interval.
-        quick = False
-    if quick and failover.reason != "unknown" and accuracy > 3 * run.fast + TIMEOUT + TINY:
+    # While the service was gone, nobody saw what changed.
+    limit = 3 * run.fast + TIMEOUT + TINY + move.gone_for + unled(run, move, failover)
+    if quick and failover.reason != "unknown" and accuracy > limit:
         yield f"accuracy of served {accuracy:.2f} though probes were fast"
+
+
+def unled(run, move, failover):
+    """Return by how much a change of leader in the middle of *failover* widens its accuracy."""
+    if run.leaders is None:
+        return 0.0
+    (noted, begun), (_, ended) = run.leaders.forgotten, run.sleep
+    if not (begun < failover.unix - START and move.known - move.gone_for < ended):
+        return 0.0
+    # The next leader knows only that its predecessor probed within an interval before its note.
+    return run.leaders.unseen_for + ended - noted + INTERVAL + TIMEOUT / STALE_INTERVALS
 
 
 def modes(run):
