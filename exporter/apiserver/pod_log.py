@@ -12,11 +12,11 @@ import asyncio
 import random
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from zlib import crc32
 
 from exporter.apiserver.client import REQUEST_LIMIT, ApiClient
+from exporter.apiserver.container import ContainerRef, restarts
 from exporter.apiserver.errors import ApiError, ErrorKind
 from exporter.apiserver.log_place import BEGINNING, LogPlace, is_stamp
 from exporter.apiserver.new_lines import NewLines
@@ -33,25 +33,6 @@ ASK_ANEW = 600.0
 """Seconds after which a connection is replaced."""
 SLACK = 5.0
 REFUSED_FIRST, REFUSED_LONGEST = 30.0, 300.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ContainerRef:
-    """The container whose log is read."""
-
-    namespace: str
-    pod: str
-    container: str
-
-    @property
-    def of_pod(self) -> str:
-        """Return where the API server has its pod."""
-        return f"/api/v1/namespaces/{self.namespace}/pods/{self.pod}"
-
-    @property
-    def path(self) -> str:
-        """Return where the API server has its log."""
-        return f"{self.of_pod}/log"
 
 
 class Counts(NamedTuple):
@@ -249,14 +230,3 @@ class PodLog:
             self.problem += "; grant get on pods/log"
             return self._refusals.after_failure()
         return max(self._backoff.after_failure(), error.retry_after or 0.0)
-
-
-def restarts(pod: dict[str, Any], container: str) -> int:
-    """Return how often a container was restarted, by its *pod* as the API server has it."""
-    status = pod.get("status")
-    found = status.get("containerStatuses") if isinstance(status, dict) else None
-    for each in found if isinstance(found, list) else ():
-        if isinstance(each, dict) and each.get("name") == container:
-            count = each.get("restartCount")
-            return count if isinstance(count, int) else 0
-    return 0

@@ -11,10 +11,11 @@ from contextlib import aclosing
 
 import pytest
 
+from exporter.apiserver.container import ContainerRef, restarts
 from exporter.apiserver.errors import ApiError, ErrorKind
 from exporter.apiserver.lease import Election
 from exporter.apiserver.log_place import BEGINNING, LogPlace
-from exporter.apiserver.pod_log import ContainerRef, PodLog, restarts
+from exporter.apiserver.pod_log import PodLog
 from exporter.apiserver.reflector import Reflector, Resource, WatchState
 from tests.fakes.apiaccess import ADMIN, EXPORTER, USERS
 from tests.fakes.virtual import until

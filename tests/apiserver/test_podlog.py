@@ -8,10 +8,11 @@ from contextlib import aclosing, asynccontextmanager
 import pytest
 
 from exporter.apiserver.client import ApiClient
+from exporter.apiserver.container import ContainerRef
 from exporter.apiserver.errors import ApiError
 from exporter.apiserver.log_place import BEGINNING, LogPlace, since
 from exporter.apiserver.new_lines import NewLines
-from exporter.apiserver.pod_log import MAX_LINE, ContainerRef, PodLog
+from exporter.apiserver.pod_log import MAX_LINE, PodLog
 from exporter.model.lines import LineSplitter
 from tests.fakes import apifaults as faults
 from tests.fakes.apiaccess import Fixed

@@ -6,11 +6,11 @@ from contextlib import suppress
 import msgspec
 
 from exporter.accesslog.parse_pod import parse_pod
+from exporter.apiserver.container import restarts
 from exporter.apiserver.errors import ApiError
 from exporter.apiserver.lease import Election
 from exporter.apiserver.log_place import LogPlace, is_place, latest, since
 from exporter.apiserver.new_lines import NewLines
-from exporter.apiserver.pod_log import restarts
 from exporter.apiserver.recovery import Recovery
 from exporter.apiserver.reflector import Reflector, Resource, _read_page
 from exporter.apiserver.replies import decoded

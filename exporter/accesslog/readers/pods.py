@@ -16,6 +16,7 @@ from exporter.accesslog.source import LogSource
 from exporter.apiserver import log_place
 from exporter.apiserver import pod_log as podlog
 from exporter.apiserver.client import ApiClient
+from exporter.apiserver.container import ContainerRef
 from exporter.apiserver.errors import ApiError
 from exporter.model.stages import UNKEPT, UNWATCHED, Keeper, Pulse, StageName
 
@@ -177,7 +178,7 @@ class PodReader:
         pulse.rest()
         key, name = _key(wanted), _name(wanted)
         place = self._place(key, wanted, first=first)
-        container = podlog.ContainerRef(namespace=key[0], pod=key[1], container=key[2])
+        container = ContainerRef(namespace=key[0], pod=key[1], container=key[2])
         followed = self._followed[key] = podlog.PodLog(
             self._client,
             container,

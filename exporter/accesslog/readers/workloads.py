@@ -12,8 +12,8 @@ from exporter.accesslog.pod_logs import WantedLog, WantedLogs, pod_logs
 from exporter.accesslog.sink import Sink
 from exporter.accesslog.source import LogSource
 from exporter.apiserver.client import ApiClient
+from exporter.apiserver.container import restarts
 from exporter.apiserver.errors import ApiError, ErrorKind
-from exporter.apiserver.pod_log import restarts
 from exporter.apiserver.rate_limiter import Backoff
 from exporter.model.clusterset import Pod, ServiceName, Workload
 

@@ -1,0 +1,34 @@
+"""A container as an API server has it: where its log is, and what its pod tells of it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerRef:
+    """The container whose log is read."""
+
+    namespace: str
+    pod: str
+    container: str
+
+    @property
+    def of_pod(self) -> str:
+        """Return where the API server has its pod."""
+        return f"/api/v1/namespaces/{self.namespace}/pods/{self.pod}"
+
+    @property
+    def path(self) -> str:
+        """Return where the API server has its log."""
+        return f"{self.of_pod}/log"
+
+
+def restarts(pod: dict[str, Any], container: str) -> int:
+    """Return how often a container was restarted, by its *pod* as the API server has it."""
+    status = pod.get("status")
+    found = status.get("containerStatuses") if isinstance(status, dict) else None
+    for each in found if isinstance(found, list) else ():
+        if isinstance(each, dict) and each.get("name") == container:
+            count = each.get("restartCount")
+            return count if isinstance(count, int) else 0
+    return 0
