@@ -140,8 +140,11 @@ def _inputs(to: Thresholds) -> list[Alert]:
 def _logs(to: Thresholds) -> list[Alert]:
     lost = " or ".join(
         f"increase(clusterset_exporter_{kind}_total[{to.probes_window}]) > 0"
-        for kind in ("log_drops", "log_errors", "checkpoint_failures")
+        for kind in ("log_drops", "log_errors", "log_gaps", "checkpoint_failures")
     )
+    gaps = "clusterset_exporter_log_gaps_total"
+    # A new leader finds a gap before its first scrape, so that there is no increase.
+    lost += f" or ({gaps} > 0 unless {gaps} offset {to.probes_window})"
     return [
         Alert(
             name="ClustersetExporterLogsBehind",
@@ -159,8 +162,8 @@ def _logs(to: Thresholds) -> list[Alert]:
             board=Board.EXPORTER,
             expr=lost,
             wait=to.log_for,
-            summary="An exporter cannot read a log, or cannot save its place in it.",
-            description=f"{_ME} drops lines of {{{{ $labels.log }}}}, cannot read it, or cannot "
+            summary="An exporter misses log lines, or cannot read a log or save its place in it.",
+            description=f"{_ME} misses lines of {{{{ $labels.log }}}}, cannot read it, or cannot "
             "keep how far it read.",
         ),
     ]

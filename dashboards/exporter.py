@@ -197,6 +197,7 @@ def _lines() -> list[Panel]:
     troubles = {
         "errors": "clusterset_exporter_log_errors_total",
         "dropped": "clusterset_exporter_log_drops_total",
+        "gaps": "clusterset_exporter_log_gaps_total",
         "truncated files": "clusterset_exporter_log_truncations_total",
         "checkpoints": "clusterset_exporter_checkpoint_failures_total",
         "rotated": "clusterset_exporter_log_rotations_total",

@@ -86,6 +86,20 @@ class Sink(Protocol):
             unstamped: Lines left out because they have no time stamp.
         """
 
+    def log_gap(self, source: str, pod: str, start: float, end: float) -> None:
+        """
+        Take in that lines may be missing.
+
+        Args:
+            source: The title of the log source.
+            pod: Whose log it is.
+            start: The first moment that may be missing, in unix seconds.
+            end: The last one.
+        """
+
+    def may_have_gaps(self, source: str) -> None:
+        """Take in that gaps of a source would be reported."""
+
     def problem(self, what: str, message: str) -> None:
         """Show a problem until it is solved."""
 

@@ -25,10 +25,23 @@ class ContainerRef:
 
 def restarts(pod: dict[str, Any], container: str) -> int:
     """Return how often a container was restarted, by its *pod* as the API server has it."""
+    count = _status(pod, container).get("restartCount")
+    return count if isinstance(count, int) else 0
+
+
+def started(pod: dict[str, Any], container: str) -> str:
+    """Return when a container's life of now began, as its *pod* says it; empty if it does not."""
+    state = _status(pod, container).get("state")
+    running = state.get("running") if isinstance(state, dict) else None
+    at = running.get("startedAt") if isinstance(running, dict) else None
+    return at if isinstance(at, str) else ""
+
+
+def _status(pod: dict[str, Any], container: str) -> dict[str, Any]:
+    """Return what *pod* says of a container; empty if it says nothing."""
     status = pod.get("status")
     found = status.get("containerStatuses") if isinstance(status, dict) else None
     for each in found if isinstance(found, list) else ():
         if isinstance(each, dict) and each.get("name") == container:
-            count = each.get("restartCount")
-            return count if isinstance(count, int) else 0
-    return 0
+            return each
+    return {}

@@ -4,9 +4,9 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from exporter.model.moment import LAST
+
 _STAMP = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)")
-_LAST = 253402300799.0
-"""The last second of the year 9999, in unix seconds. Another clock may say anything."""
 _WHOLE = len("2006-01-02T15:04:05")
 _FIXED = len("2006-01-02T15:04:05.000000000")
 
@@ -26,7 +26,7 @@ BEGINNING = LogPlace()
 
 def since(unix: float) -> LogPlace:
     """Return the place after everything that was written before *unix*, in seconds."""
-    at = datetime.fromtimestamp(min(max(unix, 0.0), _LAST), UTC)
+    at = datetime.fromtimestamp(min(max(unix, 0.0), LAST), UTC)
     return LogPlace(stamp=f"{at:%Y-%m-%dT%H:%M:%S.%f}Z".encode())
 
 
@@ -52,6 +52,12 @@ def is_later(one: bytes, other: bytes) -> bool:
     if one[_FIXED:] == other[_FIXED:] and len(one) == len(other):
         return one > other
     return _moment(one) > _moment(other)
+
+
+def unix_of(stamp: bytes) -> float:
+    """Return a time stamp in unix seconds; minus infinity if it is not a time."""
+    whole, nanos = _moment(stamp)
+    return whole + nanos / 1e9
 
 
 def _moment(stamp: bytes) -> tuple[float, int]:

@@ -19,6 +19,9 @@ class NewLines:
         repeated: Lines left out because they had been read before.
         truncated: Lines left out because they were too long.
         unstamped: Lines left out because they have no time stamp.
+        unlinked: The time stamp of a reply's first new line, if no line at or before our place came
+            before it. Empty otherwise, and before that line.
+        brought: Whether the newest reply brought any line, repeated or new.
     """
 
     def __init__(self, place: LogPlace | None) -> None:
@@ -26,12 +29,14 @@ class NewLines:
         self.repeated = self.truncated = self.unstamped = 0
         self._had: Counter[int] = Counter()
         """Lines with the time stamp of our place that this reply has not brought again yet."""
-        self._catching_up = self._had_many = False
+        self.unlinked, self.brought = b"", False
+        self._catching_up = self._had_many = self._linked = False
 
     def expect(self, place: LogPlace) -> None:
         """Prepare for a reply that begins at *place*, or somewhat before."""
         self._had, self._catching_up = Counter(place.lines), True
         self._had_many = len(place.lines) >= MAX_SAME
+        self.unlinked, self.brought, self._linked = b"", False, False
 
     def take(self, splitter: LineSplitter, chunk: bytes) -> bytes:
         """Return the new lines that a chunk completes, and move the place past them."""
@@ -43,11 +48,14 @@ class NewLines:
             if not is_stamp(at):
                 self.unstamped += 1
                 continue
-            later = is_later(at, stamp)
+            self.brought, later = True, is_later(at, stamp)
+            self._linked = self._linked or not later
             if self._catching_up and not later and self._was_had(at, text, stamp):
                 self.repeated += 1
                 continue
             if later:
+                if self._catching_up and not self._linked:
+                    self.unlinked = at
                 stamp, same, self._catching_up = at, [], False
             if at == stamp and len(same) < MAX_SAME:
                 same.append(crc32(text))
@@ -55,6 +63,11 @@ class NewLines:
         self.truncated += splitter.too_long - before
         self.place = LogPlace(stamp=stamp, lines=tuple(same))
         return b"\n".join((*block, b"")) if block else b""
+
+    def take_unlinked(self) -> bytes:
+        """Return `unlinked`, once a reply."""
+        found, self.unlinked = self.unlinked, b""
+        return found
 
     def _was_had(self, at: bytes, text: bytes, stamp: bytes) -> bool:
         """Return whether a line, which is not later than our place, is from before it."""

@@ -10,7 +10,8 @@ container do not go back. If a node's clock does, lines are left out rather than
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator
+import time
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack
 from typing import NamedTuple
 from zlib import crc32
@@ -18,6 +19,7 @@ from zlib import crc32
 from exporter.apiserver.client import REQUEST_LIMIT, ApiClient
 from exporter.apiserver.container import ContainerRef, restarts
 from exporter.apiserver.errors import ApiError, ErrorKind
+from exporter.apiserver.log_gap import GapFinder, LogGap
 from exporter.apiserver.log_place import BEGINNING, LogPlace, is_stamp
 from exporter.apiserver.new_lines import NewLines
 from exporter.apiserver.rate_limiter import Backoff, RateLimiter, Uniform
@@ -58,6 +60,8 @@ class PodLog:
         place: Where to continue; None to begin with what is written from now on.
         restarts: How often the container had been restarted when *place* was chosen.
         uniform: Spreads the waits; `random.uniform`.
+        unix: Tells the time.
+        tell: Is called with each time of which lines may be missing.
 
     Attributes:
         problem: Why the log cannot be read, in one line; empty if it can.
@@ -72,6 +76,8 @@ class PodLog:
         restarts: int = 0,
         silence: float = SILENCE,
         uniform: Uniform = random.uniform,
+        unix: Callable[[], float] = time.time,
+        tell: Callable[[LogGap], None] = lambda _: None,
     ) -> None:
         self.problem = ""
         self._lines = NewLines(place)
@@ -79,6 +85,7 @@ class PodLog:
         self._client, self._container, self._silence = client, container, silence
         self._limiter, self._backoff = RateLimiter(), Backoff(uniform)
         self._refusals = Backoff(uniform, first=REFUSED_FIRST, longest=REFUSED_LONGEST)
+        self._gaps = GapFinder(client, container, self._limiter, unix=unix, tell=tell)
         self._restarts = restarts
         self._restarts_read = restarts if place is None else 0
         """How many previous lives of the container need not be read any more."""
@@ -123,6 +130,9 @@ class PodLog:
                         if block := self._lines.take(splitter, chunk):
                             brought = True
                             yield block
+                        await self._judge()
+                        self._gaps.heard()
+                self._gaps.ended()
                 # A container that has ended writes nothing until it is started again.
                 self._ended = self._ended and chunk is not None
                 wait = 0.0 if brought or chunk is None else self._backoff.after_failure()
@@ -131,6 +141,11 @@ class PodLog:
                     return
                 wait = self._failed(error)
             await asyncio.sleep(wait)
+
+    async def _judge(self, *, previous: bool = False) -> None:
+        """Tell what may be missing before the newest reply; once a reply."""
+        if first := self._lines.take_unlinked():
+            await self._gaps.judge(first, previous=previous)
 
     async def _open(self, stack: AsyncExitStack) -> Chunks | None:
         """Request the log; None if nothing came, not even headers, which come with a line."""
@@ -182,6 +197,8 @@ class PodLog:
                 async for chunk in chunks:
                     if block := self._lines.take(splitter, chunk):
                         yield block
+                    await self._judge(previous=True)
+            self._gaps.follows_on = self._lines.brought
         except ApiError as error:
             # The log was removed already, like those of a pod's oldest containers.
             if error.kind is not ErrorKind.REFUSED:
@@ -201,6 +218,7 @@ class PodLog:
     def _from(self, place: LogPlace) -> dict[str, str]:
         """Return the query for what comes after *place*, and prepare for the reply."""
         self._lines.expect(place)
+        self._gaps.expect(place)
         stamp = {"sinceTime": place.stamp.decode()} if place.stamp else {}
         return self._query | stamp | {"limitBytes": str(MAX_CONNECTION)}
 
@@ -223,6 +241,7 @@ class PodLog:
 
     def _failed(self, error: ApiError) -> float:
         """Return the seconds to wait; raise the error if waiting would not help."""
+        self._gaps.failed()
         if error.kind is ErrorKind.REFUSED and "waiting to start" not in error.message:
             raise error
         self.problem = error.message

@@ -326,6 +326,17 @@ POD_LOG_SKIPPED = counter(
     "log",
     "reason",
 )
+LOG_GAPS = counter(
+    "clusterset_exporter_log_gaps_total",
+    "Times at which lines of a pod log may be missing: the kubelet rotated the log, or the "
+    "container was restarted twice, while nobody followed.",
+    "log",
+)
+LOG_GAP_SECONDS = counter(
+    "clusterset_exporter_log_gap_seconds_total",
+    "Seconds of pod logs of which lines may be missing.",
+    "log",
+)
 LOG_LINES = counter(
     "clusterset_exporter_log_lines_total",
     "Log lines read, by outcome: access; ignored (health checks); foreign (another host);"

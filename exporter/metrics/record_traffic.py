@@ -76,6 +76,11 @@ class TrafficRecorder(Recorder):
         self.count(families.POD_LOG_SKIPPED, (log, "repeated"), repeated)
         self.count(families.POD_LOG_SKIPPED, (log, "unstamped"), unstamped)
 
+    def log_gap(self, log: str, seconds: float | None) -> None:
+        """Count a gap in a log and its seconds; None only creates the counters."""
+        self.count(families.LOG_GAPS, (log,), 0 if seconds is None else 1)
+        self.count(families.LOG_GAP_SECONDS, (log,), seconds or 0)
+
     def log_gone(self, log: str) -> None:
         """Drop the series of a log source."""
         for family in FAMILIES:

@@ -8,13 +8,14 @@ import asyncio
 import itertools
 import os
 from contextlib import aclosing
+from zlib import crc32
 
 import pytest
 
 from exporter.apiserver.container import ContainerRef, restarts
 from exporter.apiserver.errors import ApiError, ErrorKind
 from exporter.apiserver.lease import Election
-from exporter.apiserver.log_place import BEGINNING, LogPlace
+from exporter.apiserver.log_place import BEGINNING, LogPlace, unix_of
 from exporter.apiserver.pod_log import PodLog
 from exporter.apiserver.reflector import Reflector, Resource, WatchState
 from tests.fakes.apiaccess import ADMIN, EXPORTER, USERS
@@ -366,6 +367,34 @@ async def test_the_log_of_a_containers_life_before(api, maps):
                 found += await anext(blocks)
         # At that place we had had no line of that very moment.
         assert found == b"one\ntwo\nthree\n"
+
+
+async def test_a_log_that_was_rotated_while_nobody_followed(api, maps):
+    namespace = maps.split("/")[4]
+    log = await api.pod(namespace, "web")
+    log.write(b"one", stamp(1))
+    log.write(b"two", stamp(20))
+    container = ContainerRef(namespace=namespace, pod="web", container="app")
+    place, gaps = LogPlace(stamp=stamp(1).encode(), lines=(crc32(b"one"),)), []
+
+    async def read(last):
+        found = b""
+        followed = PodLog(client, container, place=place, tell=gaps.append)
+        async with aclosing(followed.blocks()) as blocks:
+            while last not in found:
+                found += await anext(blocks)
+            log.write(b"more", stamp(50))
+            assert await anext(blocks) == b"more\n"
+        return found
+
+    async with api.client() as client:
+        assert await read(b"two") == b"two\n"
+        assert gaps == []
+        log.rotate()
+        log.write(b"three", stamp(55))
+        assert await read(b"three") == b"three\n"
+    start = unix_of(stamp(0).encode())
+    assert [(gap.start - start, gap.end - start) for gap in gaps] == [(1, 55)]
 
 
 async def test_logs_that_cannot_be_had(api, maps):

@@ -18,6 +18,8 @@ class Log:
         """Of the container's life before this one."""
         self.stalled = False
         """Following brings nothing more, as after some rotations; asking anew does."""
+        self.newest = 0
+        """The first line of the newest file; only followers get what is before it."""
 
     def write(self, text, stamp):
         """Add a line as of *stamp*, written as a kubelet does, or in seconds since 1970."""
@@ -26,6 +28,10 @@ class Log:
             stamp = f"{datetime.fromtimestamp(whole, UTC):%Y-%m-%dT%H:%M:%S}.{nanos:09}Z"
         self.lines.append((stamp, text))
         self.wake()
+
+    def rotate(self):
+        """Begin a file: requests bring nothing of those before, and who follows goes on."""
+        self.newest = len(self.lines)
 
     def end(self):
         self.ended = True
@@ -43,13 +49,14 @@ class Log:
         before.set()
 
 
-def _chosen(lines, query):
-    """Return where to begin in *lines*."""
-    begin = 0
+def _chosen(log, query):
+    """Return where to begin in the lines of *log*."""
+    lines, begin = log.lines, log.newest
     if since := query.get("sinceTime"):
         # To the second only: so the API server hands it on.
         whole = since[:19]
-        begin = next((n for n, (stamp, _) in enumerate(lines) if stamp[:19] >= whole), len(lines))
+        late = (n for n, (stamp, _) in enumerate(lines) if stamp[:19] >= whole)
+        begin = max(begin, next(late, len(lines)))
     if "tailLines" in query:
         begin = max(begin, len(lines) - int(query["tailLines"]))
     return begin
@@ -68,7 +75,7 @@ async def serve(request, log):
     reply = web.StreamResponse(headers={"Content-Type": "text/plain"})
     stamped, follow = query.get("timestamps") == "true", query.get("follow") == "true"
     left = int(query.get("limitBytes") or 1 << 60)
-    at = _chosen(log.lines, query)
+    at = _chosen(log, query)
     # With the first line, not before: a client that follows a silent log waits for headers.
     if not follow:
         await reply.prepare(request)

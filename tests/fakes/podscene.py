@@ -26,7 +26,7 @@ CONFIG = "inventory: {kubernetes: {}}\nlogs: [{pods: {limit: 5}}]\n"
 class PodScene:
     """What one process knows and reads; another one is another life of it."""
 
-    def __init__(self, server, client, loaded, taken_over=None):
+    def __init__(self, server, client, loaded, taken_over=None, unix=time.time):
         self.server, self.loaded = server, loaded
         (self.source,) = self.loaded.logs
         scene = scenes.Scene()
@@ -37,7 +37,7 @@ class PodScene:
         self.workloads = Workloads(client, sink, time.time)
         reader = Reader(sink)
         self.pods = PodReader(
-            client, self.workloads, sink, reader, time.time, taken_over=lambda: taken_over
+            client, self.workloads, sink, reader, unix, taken_over=lambda: taken_over
         )
         self.nodes = NodeReader(self.workloads, sink, reader)
 
@@ -84,13 +84,19 @@ def make_pod(server, name, *containers, notes=None, restarts=0, namespace="nginx
 
 
 @asynccontextmanager
-async def pod_scene(server, config, *, taken_over=None):
+async def pod_scene(server, config, *, taken_over=None, unix=time.time):
     """Begin one life; its reader runs after `begin`, and ends in order with the block."""
     loaded = await asyncio.to_thread(load, config, "a")
     async with ApiClient(Fixed(server.url)) as client, asyncio.TaskGroup() as group:
-        scene = PodScene(server, client, loaded, taken_over)
+        scene = PodScene(server, client, loaded, taken_over, unix)
         tasks = []
         scene.begin = lambda: tasks.append(group.create_task(scene.run()))
+
+        async def stop():
+            tasks[-1].cancel()
+            await asyncio.wait(tasks)
+
+        scene.stop = stop
         yield scene
         for task in tasks:
             task.cancel()

@@ -335,6 +335,9 @@ def test_what_watches_and_pod_logs_left_out_is_counted():
     metrics.watched([watch])
     metrics.pod_log_read("pods", requests=2, repeated=6, unstamped=0)
     metrics.pod_log_read("pods", requests=0, repeated=1, unstamped=1)
+    metrics.log_gap("idle", None)
+    for seconds in (None, 2.5, 1.5):
+        metrics.log_gap("pods", seconds)
     assert samples(store, "clusterset_exporter_watch_events_total") == {
         ("pods", "ADDED"): 2,
         ("pods", "unknown"): 1,
@@ -342,6 +345,9 @@ def test_what_watches_and_pod_logs_left_out_is_counted():
     assert samples(store, "clusterset_exporter_watch_bad_lines_total") == {("pods",): 4}
     assert samples(store, "clusterset_exporter_watch_bad_objects_total") == {("pods",): 5}
     assert samples(store, "clusterset_exporter_pod_log_requests_total") == {("pods",): 2}
+    assert dict(store.series[families.LOG_GAPS].items()) == {("idle",): 0, ("pods",): 2}
+    seconds = store.series[families.LOG_GAP_SECONDS]
+    assert dict(seconds.items()) == {("idle",): 0, ("pods",): 4}
     assert samples(store, "clusterset_exporter_pod_log_lines_skipped_total") == {
         ("pods", "repeated"): 7,
         ("pods", "unstamped"): 1,

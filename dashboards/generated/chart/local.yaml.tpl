@@ -245,13 +245,13 @@ groups:
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetExporterLogsBehind.md'
       dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-exporter?var-instance={{`{{ $labels.instance }}`}}'
   - alert: ClustersetExporterLogsLost
-    expr: increase(clusterset_exporter_log_drops_total[{{ .Values.alerts.probesWindow }}]) > 0 or increase(clusterset_exporter_log_errors_total[{{ .Values.alerts.probesWindow }}]) > 0 or increase(clusterset_exporter_checkpoint_failures_total[{{ .Values.alerts.probesWindow }}]) > 0
+    expr: increase(clusterset_exporter_log_drops_total[{{ .Values.alerts.probesWindow }}]) > 0 or increase(clusterset_exporter_log_errors_total[{{ .Values.alerts.probesWindow }}]) > 0 or increase(clusterset_exporter_log_gaps_total[{{ .Values.alerts.probesWindow }}]) > 0 or increase(clusterset_exporter_checkpoint_failures_total[{{ .Values.alerts.probesWindow }}]) > 0 or (clusterset_exporter_log_gaps_total > 0 unless clusterset_exporter_log_gaps_total offset {{ .Values.alerts.probesWindow }})
     for: '{{ .Values.alerts.logFor }}'
     labels:
       severity: warning
     annotations:
-      summary: An exporter cannot read a log, or cannot save its place in it.
-      description: '{{`{{ $labels.instance }}`}} drops lines of {{`{{ $labels.log }}`}}, cannot read it, or cannot keep how far it read.'
+      summary: An exporter misses log lines, or cannot read a log or save its place in it.
+      description: '{{`{{ $labels.instance }}`}} misses lines of {{`{{ $labels.log }}`}}, cannot read it, or cannot keep how far it read.'
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetExporterLogsLost.md'
       dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-exporter?var-instance={{`{{ $labels.instance }}`}}'
   - alert: ClustersetExporterProbesSkipped

@@ -9,6 +9,7 @@ from exporter.accesslog.checkpoint import SAVE_EVERY, Checkpoint, CheckpointErro
 from exporter.accesslog.formats.log_format import FormatError
 from exporter.accesslog.line_reader import Lines
 from exporter.accesslog.pod_logs import LogKey, WantedLog, WantedLogs
+from exporter.accesslog.readers.gaps import Gaps
 from exporter.accesslog.readers.reader import Reader
 from exporter.accesslog.readers.workloads import LOOK_EVERY, Name, Workloads, source_of
 from exporter.accesslog.sink import Sink
@@ -62,7 +63,7 @@ class PodReader:
     ) -> None:
         self._client, self._workloads, self._unix = client, workloads, unix
         self._sink, self._reader, self._taken_over = sink, reader, taken_over
-        self._keeper = keeper
+        self._keeper, self._gaps = keeper, Gaps(sink, unix)
         self._problem_group = sink.problem_group("pod logs")
         self._places: dict[LogKey, log_place.LogPlace] = {}
         self._followed: dict[LogKey, podlog.PodLog] = {}
@@ -80,6 +81,7 @@ class PodReader:
         directory = source.state_directory
         keeper = None if directory is None else Checkpoint(directory, source.title, LogPlaces)
         saver = Saver(keeper, partial(self._sink.checkpoint_failed, source.title))
+        self._sink.may_have_gaps(source.title)
         await self._load(source.title, keeper)
         try:
             async with asyncio.TaskGroup() as group:
@@ -102,6 +104,7 @@ class PodReader:
         finally:
             self._tasks.clear()
             self._problem_group.keep(())
+            self._gaps.hide()
             saver.note(self._all_places())
             await saver.save()
 
@@ -158,6 +161,7 @@ class PodReader:
                 self._tasks[key] = group.create_task(kept, name=f"log of {key}")
             elif key in self._followed:
                 self._show(each, self._followed[key].problem)
+        self._gaps.look()
         self._sink.pods_followed(len(self._tasks))
 
     def _place(self, key: LogKey, wanted: WantedLog, *, first: bool) -> log_place.LogPlace | None:
@@ -177,13 +181,13 @@ class PodReader:
         # A log may be silent for hours, and each request has a limit of its own.
         pulse.rest()
         key, name = _key(wanted), _name(wanted)
-        place = self._place(key, wanted, first=first)
-        container = ContainerRef(namespace=key[0], pod=key[1], container=key[2])
         followed = self._followed[key] = podlog.PodLog(
             self._client,
-            container,
-            place=place,
+            ContainerRef(namespace=key[0], pod=key[1], container=key[2]),
+            place=self._place(key, wanted, first=first),
             restarts=self._workloads.restarts(name, wanted.container),
+            unix=self._unix,
+            tell=lambda gap: self._gaps.add(source.title, "/".join(name), gap.start, gap.end),
         )
         self._show(wanted, "")
         try:

@@ -12,7 +12,7 @@ from exporter.commands.run.problems import ProblemGroup, Problems
 from exporter.judge.service_verdicts import ServiceVerdicts
 from exporter.metrics import families as series
 from exporter.metrics.record import Metrics
-from exporter.model.moment import Moment
+from exporter.model.moment import Moment, iso
 from exporter.model.traffic import Client, Hits, LogCounts, ProbeHit
 
 SECOND = 1.0
@@ -149,6 +149,22 @@ class LogMonitor:
         self._metrics.pod_log_read(
             source, requests=requests, repeated=repeated, unstamped=unstamped
         )
+
+    def log_gap(self, source: str, pod: str, start: float, end: float) -> None:
+        """Count and log that lines may be missing between two times in unix seconds."""
+        seconds = end - start
+        log.warning(
+            "log lines may be missing",
+            log=source,
+            pod=pod,
+            **{"from": iso(start), "to": iso(end)},
+            seconds=round(seconds, 3),
+        )
+        self._metrics.log_gap(source, seconds)
+
+    def may_have_gaps(self, source: str) -> None:
+        """Begin to count the gaps of a source at 0."""
+        self._metrics.log_gap(source, None)
 
     def pods_followed(self, number: int) -> None:
         """Show how many logs of pods are followed now."""

@@ -3,10 +3,13 @@
 import asyncio
 import json
 import time
+from types import SimpleNamespace
 
 import pytest
+from structlog.testing import capture_logs
 
 from exporter.accesslog.checkpoint import Checkpoint
+from exporter.accesslog.readers.gaps import Gaps
 from exporter.metrics import families
 from tests.fakes.apiserver import ApiServer, running
 from tests.fakes.podscene import CONFIG, LINE, make_pod, pod_scene
@@ -323,3 +326,59 @@ async def test_more_pods_than_the_limit(server, config):
         assert scene.problems["pods"] == "7 pods, of which 5 are followed; see logs.pods.limit"
         scene.want(*names[:5])
         await until(lambda: scene.problems == {})
+
+
+async def test_lines_that_were_rotated_away_are_told(server, config, monkeypatch):
+    log = pod(server, "one")
+    clock = [time.time()]
+    monkeypatch.setattr("exporter.accesslog.readers.pods.LOOK_EVERY", 0.1)
+    async with pod_scene(server, config) as scene:
+        scene.want("one")
+        scene.begin()
+        await until(lambda: follows(server))
+        labels = (scene.source.title,)
+        gaps = scene.store.series[families.LOG_GAPS]
+        seconds = scene.store.series[families.LOG_GAP_SECONDS]
+        assert dict(gaps.items()) == dict(seconds.items()) == {labels: 0}
+        write(log, 3, ago=30)
+        await scene.until_counted(3)
+    write(log, 2, ago=20)
+    log.rotate()
+    write(log, ago=10)
+    async with pod_scene(server, config, unix=lambda: clock[0]) as scene:
+        scene.want("one")
+        with capture_logs() as logs:
+            scene.begin()
+            await until(lambda: "gaps in logs" in scene.problems)
+        assert scene.counted() == 1
+        (event,) = [each for each in logs if each["event"] == "log lines may be missing"]
+        assert (event["pod"], event["log"]) == (f"{WHERE}/one", scene.source.title)
+        message = f"{WHERE}/one: lines from {event['from']} to {event['to']} may be missing"
+        assert scene.problems == {"gaps in logs": message}
+        assert scene.store.series[families.LOG_GAPS].get(labels) == 1
+        found = scene.store.series[families.LOG_GAP_SECONDS].get(labels)
+        assert found == pytest.approx(20, abs=1)
+        assert event["seconds"] == pytest.approx(found, abs=0.001)
+        await scene.stop()
+        assert scene.problems == {}
+        scene.begin()
+        await until(lambda: scene.problems == {"gaps in logs": message})
+        clock[0] += 3590
+        await asyncio.sleep(0.3)
+        assert scene.problems
+        clock[0] += 20
+        await until(lambda: scene.problems == {})
+
+
+def test_many_gaps_are_shown_as_the_newest_and_a_number():
+    shown = {}
+    sink = SimpleNamespace(log_gap=lambda *_: None, problem=shown.__setitem__)
+    gaps = Gaps(sink, lambda: 0.0)
+    for number in range(5):
+        gaps.add("pods", f"shop/{number}", 10.0 * number, 1e99)
+    assert shown["gaps in logs"] == (
+        "shop/4: lines from 1970-01-01T00:00:40.000Z to 9999-12-31T23:59:59.000Z may be missing; "
+        "shop/3: lines from 1970-01-01T00:00:30.000Z to 9999-12-31T23:59:59.000Z may be missing; "
+        "shop/2: lines from 1970-01-01T00:00:20.000Z to 9999-12-31T23:59:59.000Z may be missing; "
+        "and 2 more"
+    )
