@@ -136,6 +136,8 @@ async def test_a_connection_that_was_killed(world, rotations, gaps):
     await world.until_last()
     assert len(world.gaps) == len(gaps)
     assert len(world.lines) == world.written - missing
+    # Lines that come again tell enough.
+    assert len(world.heads()) == len(gaps)
 
 
 async def test_a_rotation_that_somebody_follows_is_no_gap(world):
@@ -174,7 +176,8 @@ async def test_a_stalled_connection_with_two_rotations_is_a_gap(world):
     assert world.told() == pytest.approx([32.0], abs=0.3)
 
 
-async def test_a_quiet_log_that_was_rotated_while_we_were_cut_off(world):
+@pytest.mark.parametrize("later", [60, 2000])
+async def test_a_quiet_log_that_was_rotated_while_we_were_cut_off(world, later):
     """What is said to be missing is never longer than we were away, but for one connection."""
     world.begin()
     await world.rate(2)
@@ -184,11 +187,30 @@ async def test_a_quiet_log_that_was_rotated_while_we_were_cut_off(world):
     world.log.rotate()
     await asyncio.sleep(20)
     world.heal()
-    await asyncio.sleep(60)
+    await asyncio.sleep(later)
     world.write()
     await world.until_last()
     (gap,) = world.told()
     assert 10 <= gap <= 300
+
+
+async def test_a_dead_connection_that_was_replaced_in_vain(world):
+    """That it ended without an error does not show that it was alive."""
+    world.begin()
+    world.write()
+    await world.until_last()
+    last = now()
+    world.log.stalled = True
+    await world.rate(110)
+    world.server.faults = [Fault(faults.status(503), times=1000)]
+    await world.rate(40)
+    world.log.rotate()
+    world.log.stalled = False
+    await world.rate(1)
+    world.heal()
+    await world.until_last()
+    (gap,) = world.gaps
+    assert gap.start <= last
 
 
 @pytest.mark.parametrize(("restarts", "gaps"), [(1, 0), (2, 1)])
@@ -253,15 +275,30 @@ async def test_another_process_goes_on(world, own, rotated, gaps):
     assert world.told() == pytest.approx(gaps, abs=0.2)
 
 
-async def test_a_pod_that_never_logged_before_another_replica_took_over(world):
+@pytest.mark.parametrize("later", [60, 200])
+async def test_a_pod_that_never_logged_before_another_replica_took_over(world, later):
     """Its file is empty when we come, which is no sign of a rotation."""
     place = since(now())
     await asyncio.sleep(10)
     world.begin(place=place)
-    await asyncio.sleep(200)
+    await asyncio.sleep(later)
     world.write()
     await world.until_last()
     assert world.gaps == []
+
+
+async def test_a_slow_log_whose_file_is_older_than_a_change_of_leader(world):
+    """No line is of the second in which the other replica stopped, so the head of it tells."""
+    world.write()
+    await asyncio.sleep(5)
+    place = since(now())
+    await asyncio.sleep(4)
+    world.write()
+    await asyncio.sleep(2)
+    world.begin(place=place)
+    await world.until_last()
+    assert world.gaps == []
+    assert len(world.heads()) == 1
 
 
 async def test_a_pod_that_came_while_nobody_led_is_whole(world):
