@@ -176,11 +176,14 @@ async def test_a_stalled_connection_with_two_rotations_is_a_gap(world):
     assert world.told() == pytest.approx([32.0], abs=0.3)
 
 
+@pytest.mark.parametrize("early", [True, False])
 @pytest.mark.parametrize("later", [60, 2000])
-async def test_a_quiet_log_that_was_rotated_while_we_were_cut_off(world, later):
+async def test_a_quiet_log_that_was_rotated_while_we_were_cut_off(world, early, later):
     """What is said to be missing is never longer than we were away, but for one connection."""
     world.begin()
     await world.rate(2)
+    if early:
+        world.log.rotate()
     await asyncio.sleep(3600)
     world.cut()
     await world.rate(10)
