@@ -4,11 +4,15 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import structlog
+
 from exporter.apiserver.errors import ApiError, ErrorKind
 from exporter.apiserver.replies import translated
 
 _TROUBLES = frozenset({ErrorKind.UNREACHABLE, ErrorKind.TLS, ErrorKind.SERVER, ErrorKind.THROTTLED})
 """Failures that show a server in trouble; others are answers."""
+
+log = structlog.get_logger()
 
 
 class Recovery:
@@ -20,7 +24,8 @@ class Recovery:
     """
 
     def __init__(self) -> None:
-        self._failed = False
+        self._failed_at: float | None = None
+        """When the first request failed, on the loop's clock; None if the last one succeeded."""
         self._recovered = asyncio.Event()
 
     @contextmanager
@@ -30,10 +35,14 @@ class Recovery:
             with translated(what):
                 yield
         except ApiError as error:
-            self._failed = self._failed or error.kind in _TROUBLES
+            if error.kind in _TROUBLES and self._failed_at is None:
+                self._failed_at = asyncio.get_running_loop().time()
+                log.warning("API server request failed", error=str(error))
             raise
-        if self._failed:
-            self._failed = False
+        if self._failed_at is not None:
+            seconds = round(asyncio.get_running_loop().time() - self._failed_at, 1)
+            log.info("API server requests recovered", seconds=seconds)
+            self._failed_at = None
             self._recovered.set()
             self._recovered = asyncio.Event()
 

@@ -15,6 +15,7 @@ from math import inf
 from typing import Generic
 
 import msgspec
+import structlog
 
 from exporter.apiserver.client import REQUEST_LIMIT, ApiClient
 from exporter.apiserver.errors import UNREADABLE, ApiError, ErrorKind, kind_of, one_line
@@ -40,6 +41,8 @@ TURN = 100
 
 _LIST_AGAIN = frozenset({ErrorKind.GONE, ErrorKind.NOT_FOUND, ErrorKind.FORBIDDEN})
 """Errors after which objects are listed, because the place of the watch is of no use."""
+
+log = structlog.get_logger()
 
 
 class Reflector(Generic[T]):
@@ -83,8 +86,7 @@ class Reflector(Generic[T]):
         self.freshness, self._waits = Freshness(became_stale), Waits(client.recovery, uniform)
         self._place = ""
         """The resourceVersion up to which we have seen everything; empty if a list is needed."""
-        self._stumbled = ""
-        """The place after which the last invalid line came."""
+        self._stumbled = ""  # the place after which the last invalid line came
 
     @property
     def objects(self) -> Mapping[str, T]:
@@ -104,9 +106,8 @@ class Reflector(Generic[T]):
             await self._run()
         except Exception as error:
             self.failures += 1
-            self._failed(
-                ApiError(ErrorKind.MALFORMED, one_line(f"{type(error).__name__}: {error}"))
-            )
+            told = one_line(f"{type(error).__name__}: {error}")
+            self._failed(ApiError(ErrorKind.MALFORMED, told))
             self._place = ""  # it may have failed in the middle of a change
             raise
 
@@ -151,6 +152,7 @@ class Reflector(Generic[T]):
         # If only the watch is forbidden, only a watch can show that it is allowed by now.
         state = self.state if self.state is WatchState.FORBIDDEN else WatchState.SYNCED
         self.freshness.listed()
+        log.debug("resource was listed", resource=self.resource.title, objects=len(fresh))
         self._stand(state, self.problem if state is WatchState.FORBIDDEN else "", differs=differs)
 
     async def _page(self, version: str, token: str) -> Page:

@@ -3,6 +3,8 @@
 import asyncio
 from typing import NamedTuple
 
+import structlog
+
 from exporter.apiserver.errors import ApiError, ErrorKind
 from exporter.apiserver.rate_limiter import Backoff, RateLimiter, Uniform
 from exporter.apiserver.recovery import Recovery
@@ -14,6 +16,8 @@ REFUSED_FIRST, REFUSED_LONGEST = 30.0, 300.0
 EARLY = 3
 """Waits in a row that may end early. If one resource fails while others do not, its backoff
 counts again after that."""
+
+log = structlog.get_logger()
 
 
 class Wait(NamedTuple):
@@ -50,6 +54,7 @@ class Waits:
 
     def after(self, error: ApiError, *, listed: bool) -> Wait:
         """Return the wait after *error*; *listed* if the objects were known before it."""
+        log.debug("list or watch failed", error=str(error), was_listed=listed)
         held = error.retry_after or 0.0
         match error.kind:
             case ErrorKind.NOT_FOUND if listed:

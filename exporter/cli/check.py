@@ -18,6 +18,7 @@ from exporter.commands.check import text
 from exporter.commands.check.watch import Watched, watch_service
 from exporter.commands.load import load
 from exporter.commands.refuse import refuse_reach
+from exporter.commands.run.log_output import no_log
 
 Watching = Callable[[Callable[[str], None], Callable[[Watched], None]], Coroutine[Any, Any, None]]
 INTERRUPTED = 130
@@ -50,6 +51,7 @@ def command(
     which is diagnosed as well. Exit code 0 if all is well, perhaps with warnings; 1 if it is
     not; 2 for wrong usage.
     """
+    no_log()
     try:
         with mistakes():
             name = checking.parse_service(service)

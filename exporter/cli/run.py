@@ -2,11 +2,14 @@
 
 import os
 import platform
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 import click
+import structlog
 
 from exporter.cli import options, words
 from exporter.cli.errors import CommandError, mistakes
@@ -14,6 +17,8 @@ from exporter.commands.run import process
 from exporter.commands.run.log_output import log_to_stderr
 from exporter.commands.run.signals import STOP_SECONDS
 from exporter.probe.drivers import choose
+
+log = structlog.get_logger()
 
 
 @click.command(name="run")
@@ -109,25 +114,37 @@ def command(
     lifecycle: bool,
 ) -> None:
     """Run the exporter until SIGTERM or SIGINT. SIGHUP reads the configuration again."""
-    log_to_stderr(log_level, log_format)
-    given = process.Options(
-        config_file=config_file,
-        cluster=cluster,
-        listen=tuple(words.host_port("--web.listen-address", each) for each in listen),
-        telemetry_path=telemetry_path,
-        web_config=web_config,
-        lifecycle=lifecycle,
-        hosts=tuple(hosts),
-        kubeconfig=kubeconfig,
-        context=context,
-        shard=words.shard("--shard", shard),
-        pod=os.environ.get("POD_NAME") or platform.node(),
-        uid=os.environ.get("POD_UID", ""),
-        stop_seconds=STOP_SECONDS,
-        last_scrape=process.LAST_SCRAPE_SECONDS if os.environ.get("POD_NAME") else 0.0,
-    )
-    try:
+    use_log_level = log_to_stderr(log_level, log_format)
+    with logged():
+        given = process.Options(
+            config_file=config_file,
+            use_log_level=use_log_level,
+            cluster=cluster,
+            listen=tuple(words.host_port("--web.listen-address", each) for each in listen),
+            telemetry_path=telemetry_path,
+            web_config=web_config,
+            lifecycle=lifecycle,
+            hosts=tuple(hosts),
+            kubeconfig=kubeconfig,
+            context=context,
+            shard=words.shard("--shard", shard),
+            pod=os.environ.get("POD_NAME") or platform.node(),
+            uid=os.environ.get("POD_UID", ""),
+            stop_seconds=STOP_SECONDS,
+            last_scrape=process.LAST_SCRAPE_SECONDS if os.environ.get("POD_NAME") else 0.0,
+        )
         with mistakes():
             choose.run(partial(process.run, given))
-    except (process.ListenError, process.EndedError) as error:
-        raise CommandError(str(error)) from error
+
+
+@contextmanager
+def logged() -> Iterator[None]:
+    """End the command after an error with a log event as the last line on standard error."""
+    try:
+        yield
+    except (CommandError, process.ListenError, process.EndedError) as error:
+        log.error("exporter ended", error=str(error))  # noqa: TRY400 - one line
+        sys.exit(getattr(error, "exit_code", 1))
+    except Exception:
+        log.exception("exporter failed")
+        sys.exit(1)

@@ -1,7 +1,7 @@
 """The configuration file as frozen values; a wrong value is a SettingsError."""
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 import yaml
@@ -120,6 +120,10 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     limits: LimitSettings = LimitSettings()
     state_directory: Annotated[
         str | None, Meta(description="Folder that keeps how far each log was read; null: not kept.")
+    ] = None
+    log_level: Annotated[
+        Literal["debug", "info", "warn", "error"] | None,
+        Meta(description="The least severe messages to log; null: as --log.level says."),
     ] = None
     dashboard_url: Annotated[
         str | None,

@@ -13,7 +13,6 @@ import aiohttp
 import pytest
 from structlog.testing import capture_logs
 
-from exporter.cli.errors import PROGRAM
 from exporter.commands.run import process
 from exporter.probe.dns import message as dns
 from exporter.probe.dns.records import Type
@@ -220,8 +219,8 @@ async def test_a_taken_port_is_one_clear_line(tmp_path):
         _, error = await process.communicate()
     assert process.returncode == 1
     told = error.decode()
-    assert told.startswith(f"{PROGRAM}: cannot listen on {listen}: ")
-    assert told.endswith("; choose an address by --web.listen-address\n")
+    assert f' level=error event="exporter ended" error="cannot listen on {listen}: ' in told
+    assert told.endswith('; choose an address by --web.listen-address"\n')
     assert "address already in use" in told
     assert told.count("\n") == 1
 

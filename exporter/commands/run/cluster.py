@@ -17,8 +17,8 @@ from exporter.accesslog.sink import Sink
 from exporter.accesslog.source import LogSource
 from exporter.apiserver.client import ApiClient
 from exporter.apiserver.lease import Election
-from exporter.apiserver.silence import Silence
 from exporter.commands.load import scope_of
+from exporter.commands.run.renewals import LoggedSilence
 from exporter.commands.run.stages import WantedStage
 from exporter.config.label_selector import Selection
 from exporter.config.settings import KubernetesSettings
@@ -117,7 +117,7 @@ class LocalCluster:
         self._newest: Discovered | None = None
         self._identified = ""
         self._election: Election | None = None
-        self._silence = Silence(
+        self._silence = LoggedSilence(
             lambda since: staleness.became_stale(LEASES, since), lambda: staleness.recovered(LEASES)
         )
         self._discovery: KubernetesInventory | None = None

@@ -18,6 +18,7 @@ from exporter.commands.run.handover import Handover
 from exporter.commands.run.monitor_settings import settings_of
 from exporter.commands.run.parts import Parts
 from exporter.commands.run.probe_keys import ProbeKeys
+from exporter.commands.run.readiness import Readiness
 from exporter.commands.run.reloads import Reloads
 from exporter.commands.run.shard import Shard
 from exporter.commands.run.stages import Stages, WantedStage, measure_lag, on_event, ticking
@@ -73,6 +74,7 @@ class Daemon:
         end: Called with the error if the exporter cannot continue.
         hangup: Set when the configuration is to be read again.
         moment: Returns the time on both clocks.
+        use_log_level: Called with the level of a new configuration.
     """
 
     def __init__(
@@ -88,11 +90,11 @@ class Daemon:
         hangup: asyncio.Event,
         auth: WebAuth | None = None,
         moment: Callable[[], Moment] = clocks,
+        use_log_level: Callable[[str | None], None] = lambda _: None,
     ) -> None:
-        self._loaded, self._read_config = loaded, read
-        self._shard, self._auth = shard, auth
-        self._rearranged, self._changing = asyncio.Event(), asyncio.Lock()
-        self._reloads = Reloads(self.reload, hangup)
+        self._loaded, self._read_config, self._shard = loaded, read, shard
+        self._rearranged, self._changing, self._auth = asyncio.Event(), asyncio.Lock(), auth
+        self._reloads, self._use_log_level = Reloads(self.reload, hangup), use_log_level
         parts = Parts(
             settings_of(loaded),
             logs=[source.title for source in loaded.logs],
@@ -105,8 +107,7 @@ class Daemon:
         self._heartbeats, keeper = parts.heartbeats, parts.supervisor
         self._stages = Stages(self._wanted, keeper)
         self.start, self.stop = self._stages.start, self._stages.stop
-        state = loaded.state_directory
-        self._handover = Handover(parts.verdicts, moment, self._accelerate, state)
+        self._handover = Handover(parts.verdicts, moment, self._accelerate, loaded.state_directory)
         self._probing = _probe_stage(loaded, driver, parts)
         self._keys = ProbeKeys(self._use_keys, self._changing, parts.problems)
         self._reader = Reader(parts.logs, keeper)
@@ -115,6 +116,7 @@ class Daemon:
         scrape = parts.scrape(self._cluster or Alone())
         self.pages = parts.pages(scrape, self._reloads.ask, self._probe_now)
         self.last_scrape = scrape.last
+        self._settle = partial(Readiness(self.pages.not_ready).beside, self.monitor.settle)
 
     def _in_cluster(
         self, client: "ApiClient", replica: str, parts: Parts, end: Callable[[Exception], None]
@@ -137,6 +139,7 @@ class Daemon:
 
     async def prepare(self) -> None:
         """Take over what a process before left, and read the inventory file if there is one."""
+        self._use_log_level(self._loaded.settings.log_level)
         await asyncio.to_thread(self._handover.load)
         if self._cluster is None:
             await self.read_inventory()
@@ -167,6 +170,7 @@ class Daemon:
         if self._cluster is None and loaded.inventory_file != self._loaded.inventory_file:
             inventory = await _read_inventory(loaded)
         self._loaded = loaded
+        self._use_log_level(loaded.settings.log_level)
         self.monitor.configure(settings_of(loaded))
         self._probing.configure(loaded.probes)
         self._reader.configure(loaded.logs)
@@ -191,7 +195,7 @@ class Daemon:
             StageName.EVENT_LOOP, partial(measure_lag, observe, self._heartbeats.passed)
         )
         yield WantedStage(StageName.RELOAD, self._reloads.run)
-        yield WantedStage(StageName.FAILOVERS, ticking(self.monitor.run, SETTLE_EVERY))
+        yield WantedStage(StageName.FAILOVERS, ticking(self._settle, SETTLE_EVERY))
         yield WantedStage(StageName.LEAKS, ticking(self._leaks.run, SETTLE_EVERY))
         if self._auth is not None:
             watch = ticking(self._auth.watch, LOOK_EVERY)

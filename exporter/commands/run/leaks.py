@@ -72,6 +72,7 @@ class Leaks:
         locality = self._locality(hit, hit.end)
         if locality in LEAKS and len(self._waiting) < MAX_WAITING:
             self._waiting.append(hit)
+            _log_decision("possible leak waits", hit, locality)
         else:
             self._count(hit, locality)
 
@@ -89,7 +90,11 @@ class Leaks:
         while self._waiting and self._waiting[0].read <= now - LEAK_SETTLES:
             hit = self._waiting.popleft()
             if self._clients.is_known(hit.client.service):
-                self._count(hit, self._locality(hit, hit.end + LEAK_SETTLES))
+                locality = self._locality(hit, hit.end + LEAK_SETTLES)
+                leaked = locality in LEAKS
+                decided = "possible leak was confirmed" if leaked else "possible leak was withdrawn"
+                _log_decision(decided, hit, locality)
+                self._count(hit, locality)
 
     def _locality(self, hit: ClientHits, end: float) -> Locality:
         client, margin = hit.client, self._clients.clock_margin(hit.client.source)
@@ -110,6 +115,7 @@ class Leaks:
         if locality in LEAKS and not self._clients.trusts(source):
             # A false leak is worse than none: somebody is paged by it.
             self._metrics.withheld(service, source, hit.hits.requests)
+            _log_decision("leak was withheld because signed probes disagree", hit, locality)
             locality = Locality.UNKNOWN
         self._metrics.hit(service, source, locality, hit.hits)
         if not hit.client.pinned:
@@ -130,3 +136,13 @@ class Leaks:
                 previous=previous,
                 host_logged=service not in self._verdicts.hostless,
             )
+
+
+def _log_decision(event: str, hit: ClientHits, locality: Locality) -> None:
+    log.debug(
+        event,
+        service=str(hit.client.service),
+        source_cluster=hit.client.source,
+        locality=locality,
+        requests=hit.hits.requests,
+    )

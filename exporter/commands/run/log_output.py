@@ -4,6 +4,7 @@ import io
 import logging
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TextIO, cast
 
@@ -44,13 +45,16 @@ class _FromLibraries(logging.Handler):
         )
 
 
-def log_to_stderr(level: str, form: str) -> None:
+def log_to_stderr(level: str, form: str) -> Callable[[str | None], None]:
     """
     Write log messages to standard error, those of libraries too, and none again and again.
 
     Args:
         level: The least severe level that is written: debug, info, warn or error.
         form: json for JSON lines, anything else for logfmt.
+
+    Returns:
+        A function that changes the level while the process runs; None stands for *level*.
     """
     renderer = (
         structlog.processors.JSONRenderer()
@@ -65,9 +69,24 @@ def log_to_stderr(level: str, form: str) -> None:
             structlog.processors.format_exc_info,
             renderer,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(
-            logging.getLevelNamesMapping()[level.upper()]
-        ),
+        wrapper_class=_at_least(level),
         logger_factory=structlog.WriteLoggerFactory(file=cast("TextIO", _StandardError())),
     )
     logging.basicConfig(handlers=[_FromLibraries()], level=logging.WARNING)
+    logging.captureWarnings(capture=True)
+
+    def use_level(other: str | None) -> None:
+        structlog.configure(
+            **(structlog.get_config() | {"wrapper_class": _at_least(other or level)})
+        )
+
+    return use_level
+
+
+def no_log() -> None:
+    """Write no log messages. Commands for people print what they find."""
+    structlog.configure(wrapper_class=_at_least("critical"))
+
+
+def _at_least(level: str) -> type[structlog.typing.FilteringBoundLogger]:
+    return structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()])

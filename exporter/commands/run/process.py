@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import signal
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -53,6 +54,8 @@ class Options:
     """Hosts and ports."""
     telemetry_path: str
     web_config: Path | None = None
+    use_log_level: Callable[[str | None], None] = lambda _: None
+    """Changes the least severe level that is logged; None stands for that of the command line."""
     lifecycle: bool = False
     """True if a request may reload the configuration."""
     hosts: tuple[str, ...] = ()
@@ -83,6 +86,11 @@ class Ending:
         if not self.event.is_set():
             self._error = error
             self.event.set()
+
+    @property
+    def reason(self) -> str:
+        """Return why the process ends."""
+        return "a signal, SIGTERM or SIGINT" if self._error is None else str(self._error)
 
     def raise_error(self) -> None:
         """Raise the error that ended the process, if there is one."""
@@ -127,11 +135,11 @@ async def run(options: Options, driver: Driver) -> None:
                 auth=auth,
                 hangup=hangup,
                 end=ending.end,
+                use_log_level=options.use_log_level,
             )
             await daemon.prepare()
             _tune_garbage_collector()
-            await _serve(daemon, options, ending.event, auth)
-            ending.raise_error()
+            await _serve(daemon, options, ending, auth)
 
 
 async def _open_client(
@@ -182,9 +190,7 @@ def _tune_garbage_collector() -> None:
     gc.set_threshold(10_000, 10, 100)
 
 
-async def _serve(
-    daemon: Daemon, options: Options, stop: asyncio.Event, auth: WebAuth | None
-) -> None:
+async def _serve(daemon: Daemon, options: Options, ending: Ending, auth: WebAuth | None) -> None:
     hosts = frozenset(host.lower() for host in options.hosts)
     entry = Entry(auth=auth, lifecycle=options.lifecycle, hosts=hosts)
     served = serve(daemon.pages, options.listen, telemetry_path=options.telemetry_path, entry=entry)
@@ -195,8 +201,8 @@ async def _serve(
                 listen = ", ".join(_url_host(host, port) for host, port in addresses)
                 local = daemon.monitor.local
                 log.info("started", version=__version__, cluster=local, listen=listen)
-                await stop.wait()
-                log.info("stopping")
+                await ending.event.wait()
+                log.info("stopping", reason=ending.reason)
                 daemon.stop()
             if options.last_scrape:
                 extend(options.last_scrape + (options.stop_seconds or 0.0))
@@ -206,6 +212,7 @@ async def _serve(
         why = error.strerror or error
         msg = f"cannot listen on {wanted}: {why}; choose an address by --web.listen-address"
         raise ListenError(msg) from error
+    ending.raise_error()
 
 
 def _url_host(host: str, port: int) -> str:
