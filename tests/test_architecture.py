@@ -14,7 +14,8 @@ ROOT = Path(__file__).parent.parent / "exporter"
 LAYERS = (
     {"model"},
     {"config"},
-    {"judge", "apiserver", "metrics", "files"},
+    {"files"},
+    {"judge", "apiserver", "metrics"},
     {"discover", "probe", "accesslog", "web"},
     {"commands", "demo"},
     {"cli"},

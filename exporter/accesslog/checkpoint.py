@@ -7,27 +7,23 @@ cannot be used, whatever is in its place, is renamed, and reading begins anew.
 """
 
 import asyncio
-import errno
 import hashlib
-import os
-import stat
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
 
 from exporter.accesslog.readers.open_file import FilePlace
+from exporter.files.regular import UnsuitableFileError, read_regular
+from exporter.files.replace import replace_file, set_aside
 from exporter.model.stages import UNWATCHED, Pulse
 
 VERSION = 1
 SAVE_EVERY = 1.0
 """Seconds between two savings while lines come."""
 _MAX_BYTES = 64 << 20
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 LineParts = dict[str, dict[str, bytes]]
@@ -77,9 +73,11 @@ class Checkpoint(Generic[T]):
             CheckpointError: If there is one that cannot be used; it is set aside.
         """
         try:
-            raw = self._read()
+            raw = read_regular(self._path, _MAX_BYTES, follow=False)
         except FileNotFoundError:
             return None
+        except UnsuitableFileError as error:
+            raise self._aside(why=str(error.strerror)) from error
         except OSError as error:
             told = f"{self._path}: {error.strerror}; reading begins at the end"
             raise CheckpointError(told) from error
@@ -91,26 +89,6 @@ class Checkpoint(Generic[T]):
         except (ValueError, RecursionError) as error:
             # Errors of msgspec and of text that is not UTF-8 are ValueErrors.
             raise self._aside(why=f"is broken: {error}") from error
-
-    def _read(self) -> bytes:
-        """Return the bytes of the file; it follows no link and waits for nobody."""
-        try:
-            descriptor = os.open(self._path, _READ)
-        except OSError as error:
-            # A link, or a socket.
-            if error.errno in {errno.ELOOP, errno.ENXIO}:
-                raise self._aside(why="is not a regular file") from error
-            raise
-        try:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise self._aside(why="is not a regular file")
-            with os.fdopen(descriptor, "rb", closefd=False) as file:
-                raw = file.read(_MAX_BYTES + 1)
-        finally:
-            os.close(descriptor)
-        if len(raw) > _MAX_BYTES:
-            raise self._aside(why="is too large")
-        return raw
 
     def save(self, kept: T, *, turn: int = 0) -> None:
         """
@@ -125,50 +103,20 @@ class Checkpoint(Generic[T]):
         """
         body = msgspec.Raw(msgspec.json.encode(kept))
         raw = msgspec.json.encode(_Saved(VERSION, self._source, body))
-        fresh = self._path.with_suffix(f".{os.getpid()}.new")
         with self._lock:
             if turn < self._turn:
                 return
             self._turn = turn
             try:
-                self._path.parent.mkdir(exist_ok=True)
-                # A process that was killed may have left one; the process number is used again.
-                fresh.unlink(missing_ok=True)
-                _write(fresh, raw)
-                fresh.replace(self._path)
-                _sync(self._path.parent)
+                replace_file(self._path, raw)
             except OSError as error:
-                with suppress(OSError):
-                    fresh.unlink(missing_ok=True)
                 told = f"cannot be written: {error.strerror}; a restart cannot go on here"
                 msg = f"{self._path}: {told}"
                 raise CheckpointError(msg) from error
 
     def _aside(self, *, why: str) -> CheckpointError:
-        aside = self._path.with_suffix(".bad")
-        told = f"{self._path}: {why}; set aside as {aside.name}, reading begins at the end"
-        try:
-            self._path.replace(aside)
-        except OSError as error:
-            told = f"{self._path}: {why}, and cannot be set aside: {error.strerror}"
+        told = f"{self._path}: {why}; {set_aside(self._path)}, reading begins at the end"
         return CheckpointError(told)
-
-
-def _write(path: Path, raw: bytes) -> None:
-    """Write a new file, to the disk."""
-    with os.fdopen(os.open(path, _CREATE, 0o600), "wb") as file:
-        file.write(raw)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync(directory: Path) -> None:
-    """Write to the disk which names a directory holds."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 class Saver(Generic[T]):

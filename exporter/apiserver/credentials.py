@@ -1,14 +1,13 @@
 """Credentials for an API server, and how a pod reads them from its service account."""
 
 import asyncio
-import os
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from exporter.apiserver.errors import CredentialsError
+from exporter.files.regular import UnsuitableFileError, read_regular
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 HOST, PORT = "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"
@@ -104,15 +103,10 @@ class InCluster:
 def _read(path: Path) -> str:
     """Read a small regular file, stripped. A pipe or a device must not block us."""
     try:
-        with open(path, "rb", opener=_without_waiting) as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                msg = f"{path}: is not a regular file"
-                raise CredentialsError(msg)
-            data = file.read(MAX_FILE + 1)
-        if len(data) > MAX_FILE:
-            msg = f"{path}: is larger than {MAX_FILE} bytes, which no such file is"
-            raise CredentialsError(msg)
-        text = data.decode("ascii").strip()
+        text = read_regular(path, MAX_FILE).decode("ascii").strip()
+    except UnsuitableFileError as error:
+        msg = f"{path}: {error.strerror}; the kubelet writes a small regular file"
+        raise CredentialsError(msg) from error
     except OSError as error:
         msg = (
             f"{path}: {error.strerror}; mount the service account token "
@@ -126,7 +120,3 @@ def _read(path: Path) -> str:
         msg = f"{path}: is empty; the kubelet should have written it"
         raise CredentialsError(msg)
     return text
-
-
-def _without_waiting(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)

@@ -8,17 +8,42 @@ It is a program of its own, started by `exporter.apiserver.auth`, because the da
 import io
 import json
 import logging
+import os
 import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
+
+from exporter.files.regular import read_regular
 
 NO_PACKAGE = (
     "kubeconfig files need the package kubernetes: pip install 'clusterset-exporter[kubeconfig]'"
 )
 
+MAX_FILE = 16 << 20
+"""Bytes of a kubeconfig, or of a file that it names."""
+
 
 def _text(path: str | None) -> str | None:
-    return Path(path).read_text(encoding="ascii", errors="replace") if path else None
+    # Only comments have other characters, and Python takes certificates as ASCII text.
+    return read_regular(path, MAX_FILE).decode("ascii", "ignore") if path else None
+
+
+def _refuse_unsuitable(paths: Iterable[str | Path]) -> None:
+    """Read each file once, because the official client would wait at a named pipe."""
+    for path in paths:
+        with suppress(FileNotFoundError):
+            read_regular(path, MAX_FILE)
+
+
+def _token_files(read: Mapping[str, Any]) -> Iterator[Path]:
+    """Yield the files with tokens that the kubeconfig files name; *read* is by path."""
+    for path, config in read.items():
+        for each in config.get("users") or ():
+            if name := (each.get("user") or {}).get("tokenFile"):
+                yield Path(path).parent / name
 
 
 def read(paths: str, context: str | None) -> dict[str, object]:
@@ -29,7 +54,9 @@ def read(paths: str, context: str | None) -> dict[str, object]:
     # The official client only logs that a plugin failed.
     said = io.StringIO()
     logging.basicConfig(stream=said, format="%(message)s", force=True)
+    _refuse_unsuitable(Path(each).expanduser() for each in paths.split(os.pathsep) if each)
     merged = KubeConfigMerger(paths)
+    _refuse_unsuitable(_token_files(merged.config_files))
     loader = KubeConfigLoader(
         merged.config,
         active_context=context,

@@ -170,7 +170,11 @@ def _tls_context(source: str, wanted: TlsSettings) -> ssl.SSLContext:
     try:
         return make_context(verify=not wanted.insecure_skip_verify, **files)
     except OSError as error:
-        named = ", ".join(f"{name} {file}" for name, file in files.items() if file is not None)
+        named = ", ".join(
+            f"{name} {file}"
+            for name, file in files.items()
+            if file is not None and error.filename in {None, str(file)}
+        )
         msg = f"{source}: tls_config: {named} cannot be used: {error.strerror or error}"
         raise SettingsError(msg) from error
 

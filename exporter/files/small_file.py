@@ -2,11 +2,11 @@
 
 import errno
 import os
-import stat
 from pathlib import Path
 from typing import Any, TypeVar
 
 from exporter.config.yaml_reader import SettingsError, parse_struct
+from exporter.files.regular import UnsuitableFileError, read_regular
 
 MAX_BYTES = 1 << 20
 """A larger file is refused, because it is the wrong file."""
@@ -35,19 +35,10 @@ def read_text(path: Path, *, wanted: str = "a YAML file") -> str:
         SettingsError: In one line that names the file.
     """
     try:
-        # Without O_NONBLOCK, opening a named pipe would wait for its other end.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                msg = f"{path}: is not a regular file; name {wanted}"
-                raise SettingsError(msg)
-            raw = file.read(MAX_BYTES + 1)
+        raw = read_regular(path, MAX_BYTES)
     except OSError as error:
         msg = f"{path}: {_reason(error, wanted)}"
         raise SettingsError(msg) from error
-    if len(raw) > MAX_BYTES:
-        msg = f"{path}: is larger than {MAX_BYTES >> 20} MiB; is it the right file?"
-        raise SettingsError(msg)
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -63,4 +54,8 @@ def _reason(error: OSError, wanted: str) -> str:
         return f"may not be read by user {os.getuid()}; check its permissions"
     if error.errno == errno.EISDIR:
         return f"is a folder; name {wanted}"
+    if error.errno == errno.EFBIG:
+        return f"is larger than {MAX_BYTES >> 20} MiB; is it the right file?"
+    if isinstance(error, UnsuitableFileError):
+        return f"{error.strerror}; name {wanted}"
     return error.strerror or str(error)

@@ -30,6 +30,10 @@ STALE_INTERVALS = 3
 _MAX_UNIX = 1e11
 
 
+class HandoverError(Exception):
+    """A text is not a snapshot that can be used; the message says why."""
+
+
 class _Cause(msgspec.Struct, array_like=True):
     unix: float
     reason: Reason
@@ -119,11 +123,27 @@ def snapshot(
 def read(text: str) -> Mapping[ServiceName, Memory]:
     """Return what was remembered, by service; nothing if *text* is not a snapshot of ours."""
     try:
+        return parse(text)
+    except HandoverError:
+        return {}
+
+
+def parse(text: str) -> Mapping[ServiceName, Memory]:
+    """
+    Return what was remembered, by service.
+
+    Raises:
+        HandoverError: If *text* is not a snapshot of ours.
+    """
+    try:
         found = msgspec.json.decode(text, type=_Handover)
-    except (msgspec.DecodeError, ValueError, RecursionError):
-        return {}
+    except (ValueError, RecursionError) as error:
+        # Errors of msgspec, and of text that is not UTF-8, are ValueErrors.
+        msg = f"is broken: {error}"
+        raise HandoverError(msg) from error
     if found.version != VERSION:
-        return {}
+        msg = f"is of version {found.version}; this exporter knows {VERSION}"
+        raise HandoverError(msg)
     memories = {}
     for memory in found.services:
         namespace, _, name = memory.name.partition("/")

@@ -1,10 +1,12 @@
 """The name servers of the system: reads resolv.conf, and watches it for changes."""
 
 import asyncio
+import os
 import socket
 from collections.abc import AsyncIterable, Callable
 from pathlib import Path
 
+from exporter.files.regular import open_regular
 from exporter.files.stamp import FileStamp
 from exporter.probe.resolve import Server
 
@@ -23,7 +25,7 @@ def system_resolvers(path: Path = RESOLV_CONF) -> tuple[Server, ...]:
     that takes says nothing about the clusterset.
     """
     try:
-        with path.open(errors="replace") as file:
+        with os.fdopen(open_regular(path), errors="replace") as file:
             lines = file.read(MAX_SIZE).splitlines()
     except OSError:
         lines = []

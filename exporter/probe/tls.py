@@ -9,10 +9,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
+from exporter.files.in_memory import in_memory
+from exporter.files.regular import read_regular
 from exporter.model.probes import Failure
 from exporter.probe.certificate import certificate_end
 from exporter.probe.drivers.waits import Socket
 
+MAX_FILE = 4 << 20
+"""Bytes of a certificate file. The CAs of a whole system take 250 KiB."""
 _CHUNK = 64 << 10
 _HAS_EXPIRED = 10
 """X509_V_ERR_CERT_HAS_EXPIRED."""
@@ -35,15 +39,23 @@ def make_context(
     Return the context of the connections of probes. Reads files.
 
     Raises:
-        OSError: If a file cannot be read, or holds no certificate or key (ssl.SSLError).
+        OSError: If a file cannot be read, which `filename` names, or holds no certificate or key
+            (ssl.SSLError).
     """
-    context = ssl.create_default_context(cafile=ca_file)
+    if ca_file is None:
+        context = ssl.create_default_context()
+    else:
+        with in_memory(read_regular(ca_file, MAX_FILE)) as trusted:
+            context = ssl.create_default_context(cafile=trusted)
     if not verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     if cert_file is not None:
-        # With an empty password an encrypted key is an error. Without one, Python asks for it.
-        context.load_cert_chain(cert_file, key_file, password="")
+        chain = read_regular(cert_file, MAX_FILE)
+        key = chain if key_file is None else read_regular(key_file, MAX_FILE)
+        with in_memory(chain) as chain_path, in_memory(key) as key_path:
+            # With an empty password an encrypted key is an error. Without one, Python asks for it.
+            context.load_cert_chain(chain_path, key_path, password="")
     return context
 
 

@@ -1,15 +1,13 @@
 """The TLS context of the HTTP server, as a web configuration says."""
 
-import os
 import ssl
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from ipaddress import ip_address
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import Any
 
 from exporter.config.yaml_reader import SettingsError
+from exporter.files.in_memory import in_memory
 from exporter.files.small_file import read_text
 from exporter.web.web_settings import CLIENT_AUTH, CURVES, VERSIONS, TlsServerSettings
 
@@ -71,11 +69,11 @@ def tls_context(settings: TlsServerSettings, folder: Path) -> ServerContext | No
 
 
 def _load(context: ssl.SSLContext, settings: TlsServerSettings, folder: Path) -> None:
-    chain = settings.cert or read_text(folder / settings.cert_file)
-    key = settings.key or read_text(folder / settings.key_file)
+    chain = settings.cert or _pem(folder / settings.cert_file)
+    key = settings.key or _pem(folder / settings.key_file)
     named = settings.cert_file or "cert", settings.key_file or "key"
     try:
-        with _readable(chain) as chain_file, _readable(key) as key_file:
+        with in_memory(chain.encode()) as chain_file, in_memory(key.encode()) as key_file:
             # Without a password, OpenSSL would ask for that of an encrypted key on the terminal.
             context.load_cert_chain(chain_file, key_file, password="")
     except (OSError, ValueError) as error:
@@ -83,19 +81,15 @@ def _load(context: ssl.SSLContext, settings: TlsServerSettings, folder: Path) ->
         raise SettingsError(msg) from error
     if context.verify_mode is ssl.CERT_NONE:
         return
-    authorities = settings.client_ca or read_text(folder / settings.client_ca_file)
+    authorities = settings.client_ca or _pem(folder / settings.client_ca_file)
     try:
-        context.load_verify_locations(cadata=authorities)
+        # As a file, because Python refuses text that has comments which are not ASCII.
+        with in_memory(authorities.encode()) as authorities_file:
+            context.load_verify_locations(authorities_file)
     except (OSError, ValueError) as error:
         msg = f"{settings.client_ca_file or 'client_ca'}: {error}"
         raise SettingsError(msg) from error
 
 
-@contextmanager
-def _readable(text: str) -> Iterator[str]:
-    """Yield the path of a file with *text*, which stays in memory: OpenSSL reads only files."""
-    memory = hasattr(os, "memfd_create")
-    with os.fdopen(os.memfd_create("pem"), "w+") if memory else TemporaryFile("w+") as file:
-        file.write(text)
-        file.seek(0)
-        yield f"/dev/fd/{file.fileno()}"
+def _pem(path: Path) -> str:
+    return read_text(path, wanted="a PEM file")

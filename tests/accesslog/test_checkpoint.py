@@ -141,7 +141,7 @@ def test_one_that_is_too_large_is_set_aside(tmp_path, monkeypatch):
     monkeypatch.setattr("exporter.accesslog.checkpoint._MAX_BYTES", 100)
     keeper = Checkpoint(tmp_path, "x", FilePlaces)
     keeper.save(([place()], {}))
-    with pytest.raises(CheckpointError, match="is too large; set aside"):
+    with pytest.raises(CheckpointError, match="is larger than 100 bytes; set aside"):
         keeper.load()
 
 
@@ -203,15 +203,16 @@ def test_what_a_killed_process_left_is_no_hindrance_and_no_link_is_followed(tmp_
     assert keeper.load() == ((place(),), {})
 
 
-def test_a_failed_saving_leaves_the_one_before_and_nothing_else(tmp_path, monkeypatch):
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EROFS], ids=os.strerror)
+def test_a_failed_saving_leaves_the_one_before_and_nothing_else(tmp_path, monkeypatch, number):
     keeper = Checkpoint(tmp_path, "x", FilePlaces)
     keeper.save(([place()], {}))
 
-    def full(_):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    def fail(_):
+        raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(CheckpointError, match="cannot be written: No space left"):
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(CheckpointError, match=f"cannot be written: {os.strerror(number)}"):
         keeper.save(([place(offset=90)], {}))
     assert len(list(tmp_path.iterdir())) == 1
     assert keeper.load() == ((place(),), {})

@@ -1,7 +1,9 @@
 """What a process leaves in its state directory, and what the next one makes of it."""
 
 import asyncio
+import errno
 import os
+import stat
 
 import pytest
 from structlog.testing import capture_logs
@@ -120,3 +122,93 @@ def test_what_somebody_else_wrote_there_is_ignored(tmp_path):
     taken.begin()
     after.becomes()
     assert after.see("aa").view.mode is Mode.LOCAL
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EROFS], ids=os.strerror)
+def test_a_failed_writing_leaves_the_file_before_and_nothing_else(tmp_path, monkeypatch, number):
+    asyncio.run(handover(Day().see("aa"), tmp_path).run(ticks(1)))
+    before = (tmp_path / FILE).read_bytes()
+    later = handover(Day().see("aa").becomes(**FAILED).see("AA"), tmp_path)
+
+    def fail(_):
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as patch, capture_logs() as said:
+        patch.setattr(os, "fsync", fail)
+        asyncio.run(later.run(ticks(3)))
+    assert [each["error"] for each in said] == [f"{tmp_path / FILE}: {os.strerror(number)}"]
+    assert [each.name for each in tmp_path.iterdir()] == [FILE]
+    assert (tmp_path / FILE).read_bytes() == before
+    asyncio.run(later.run(ticks(1)))
+    assert (tmp_path / FILE).read_bytes() != before
+
+
+def whole():
+    return handover(Day().see("aa"), None).for_lease().encode()
+
+
+UNUSABLE = {
+    "empty": (lambda: b"", "is broken: Input data was truncated"),
+    "half written": (lambda: whole()[:-20], "is broken: Input data was truncated"),
+    "no JSON": (lambda: b"{[", "is broken: JSON is malformed"),
+    "deep": (lambda: b"[" * 100_000, "is broken: "),
+    "not UTF-8": (lambda: whole().replace(b"nginx", b"\xff", 1), "invalid start byte"),
+    "another version": (
+        lambda: whole().replace(b'"version":1', b'"version":7'),
+        "is of version 7; this exporter knows 1",
+    ),
+    "too large": (lambda: whole() + b" " * 500_000, "is larger than 409600 bytes"),
+}
+
+
+@pytest.mark.parametrize(("raw", "why"), UNUSABLE.values(), ids=UNUSABLE)
+def test_one_that_cannot_be_used_is_set_aside_and_begun_anew(tmp_path, raw, why):
+    path, text = tmp_path / FILE, raw()
+    path.write_bytes(text)
+    os.utime(path, (UNIX, UNIX))
+    after = standby()
+    after.verdicts._tracks.by_name.clear()
+    after.verdicts._tracks.inventory = None
+    kept = handover(after, tmp_path)
+    with capture_logs() as said:
+        kept.load()
+        kept.begin()
+        after.becomes()
+        asyncio.run(kept.run(ticks(2)))
+        handover(Day(), tmp_path).load()
+    (told,) = said
+    assert told["event"] == "handover file cannot be used"
+    assert why in told["error"]
+    assert told["error"].endswith("; set aside as handover.bad, moves under way are not continued")
+    assert path.with_suffix(".bad").read_bytes() == text
+    assert NGINX in read(path.read_text())
+
+
+def test_what_is_on_the_lease_is_used_where_the_file_is_broken(tmp_path):
+    day = Day().see("aa").becomes(**FAILED).see("AA")
+    (tmp_path / FILE).write_text("{")
+    os.utime(tmp_path / FILE, (UNIX + day.now, UNIX + day.now))
+    after = standby()
+    after.now = day.now + 2
+    taken = handover(after, tmp_path)
+    taken.offer(handover(day, None).for_lease(), UNIX + day.now - 1)
+    taken.load()
+    taken.begin()
+    after.becomes(inventory(**FAILED))
+    assert after.see("bb").told == [("ab", Reason.READINESS)]
+
+
+def test_a_link_in_its_place_is_replaced_and_what_it_names_stays(tmp_path):
+    precious, path = tmp_path / "precious", tmp_path / "state" / FILE
+    kept = handover(Day().see("aa"), path.parent)
+    asyncio.run(kept.run(ticks(1)))
+    precious.write_text("precious")
+    os.utime(precious, (1, 1))
+    path.unlink()
+    path.symlink_to(precious)
+    path.with_suffix(f".{os.getpid()}.new").symlink_to(precious)
+    asyncio.run(kept.run(ticks(1)))
+    assert (precious.read_text(), precious.stat().st_mtime) == ("precious", 1)
+    assert not path.is_symlink()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert [each.name for each in path.parent.iterdir()] == [FILE]

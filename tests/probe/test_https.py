@@ -43,9 +43,9 @@ def ca_file(tmp_path_factory):
     return path
 
 
-def trusting(ca_file=None, /, *, server_name=None, **words):
+async def trusting(ca_file=None, /, *, server_name=None, **words):
     given = {"ca_file": ca_file, "cert_file": None, "key_file": None, "verify": True} | words
-    return Tls(make_context(**given), server_name)
+    return Tls(await asyncio.to_thread(make_context, **given), server_name)
 
 
 async def ask(port, tls, *, within=30.0, **request):
@@ -68,7 +68,7 @@ async def replied(side, tls, talk=None, **words):
 
 async def test_a_reply_and_when_the_certificate_ends(ca_file):
     began = time.monotonic()
-    reply = await replied(server_side(), trusting(ca_file))
+    reply = await replied(server_side(), await trusting(ca_file))
     assert (reply.failure, reply.status) == (None, 200)
     assert reply.certificate_expires == END.timestamp()
     assert min(reply.connect, reply.tls, reply.took) > 0
@@ -77,10 +77,10 @@ async def test_a_reply_and_when_the_certificate_ends(ca_file):
 
 async def test_the_name_of_the_certificate_may_be_another_than_the_host(ca_file):
     side = server_side("shop.example")
-    assert (await replied(side, trusting(ca_file))).failure is Failure.TLS_FAILED
-    named = trusting(ca_file, server_name="shop.example")
+    assert (await replied(side, await trusting(ca_file))).failure is Failure.TLS_FAILED
+    named = await trusting(ca_file, server_name="shop.example")
     assert (await replied(side, named)).failure is None
-    assert (await replied(side, trusting(ca_file), host="shop.example:8443")).failure is None
+    assert (await replied(side, await trusting(ca_file), host="shop.example:8443")).failure is None
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ async def test_the_name_of_the_certificate_may_be_another_than_the_host(ca_file)
 )
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
 async def test_what_is_not_trusted_is_told_with_its_end(side, failure, end, ca_file):
-    reply = await replied(side(), trusting(ca_file))
+    reply = await replied(side(), await trusting(ca_file))
     assert reply.failure is failure
     assert reply.certificate_expires == (end and end.timestamp())
     assert reply.status is None
@@ -109,7 +109,7 @@ async def test_what_is_not_trusted_is_told_with_its_end(side, failure, end, ca_f
 
 @pytest.mark.parametrize("newest", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 async def test_a_client_certificate_that_is_missed(newest, ca_file):
-    reply = await replied(server_side(clients=CA, newest=newest), trusting(ca_file))
+    reply = await replied(server_side(clients=CA, newest=newest), await trusting(ca_file))
     # By TLS 1.3 a client is done before it is refused; this server hangs up without a word.
     late = newest is ssl.TLSVersion.TLSv1_3
     assert reply.failure is (Failure.REPLY_EMPTY if late else Failure.TLS_FAILED)
@@ -121,12 +121,12 @@ async def test_nothing_is_sent_to_whom_is_not_trusted(ca_file):
     async def talk(reader, _):
         heard.append(await reader.read())
 
-    await replied(server_side(ca=OTHER_CA), trusting(ca_file), talk)
+    await replied(server_side(ca=OTHER_CA), await trusting(ca_file), talk)
     assert b"".join(heard) == b""
 
 
 async def test_verification_can_be_turned_off(ca_file):
-    reply = await replied(server_side(ca=OTHER_CA), trusting(ca_file, verify=False))
+    reply = await replied(server_side(ca=OTHER_CA), await trusting(ca_file, verify=False))
     assert (reply.failure, reply.certificate_expires) == (None, END.timestamp())
 
 
@@ -135,7 +135,7 @@ async def test_a_client_certificate_is_shown(ca_file, tmp_path):
     issued = CA.issue_cert("prober.example")
     cert.write_bytes(b"".join(each.bytes() for each in issued.cert_chain_pems))
     key.write_bytes(issued.private_key_pem.bytes())
-    tls = trusting(ca_file, cert_file=cert, key_file=key)
+    tls = await trusting(ca_file, cert_file=cert, key_file=key)
     assert (await replied(server_side(clients=CA), tls)).failure is None
 
 
@@ -145,7 +145,7 @@ async def test_a_server_that_speaks_no_tls(ca_file):
         writer.write(WELL)
 
     async with tcp(talk) as port:
-        assert (await ask(port, trusting(ca_file))).failure is Failure.TLS_FAILED
+        assert (await ask(port, await trusting(ca_file))).failure is Failure.TLS_FAILED
 
 
 async def test_silence_in_the_handshake(ca_file):
@@ -154,7 +154,7 @@ async def test_silence_in_the_handshake(ca_file):
         await asyncio.sleep(60)
 
     async with tcp(talk) as port:
-        reply = await ask(port, trusting(ca_file), within=0.1)
+        reply = await ask(port, await trusting(ca_file), within=0.1)
     assert (reply.failure, reply.tls) == (Failure.TLS_TIMEOUT, None)
     assert reply.connect is not None
 
@@ -163,13 +163,13 @@ async def test_a_large_reply_comes_whole(ca_file):
     body = b"x" * 60_000 + b"end"
     head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body)
     reply = await replied(
-        server_side(), trusting(ca_file), says(head, body), body=re.compile(b"x{60000}end$")
+        server_side(), await trusting(ca_file), says(head, body), body=re.compile(b"x{60000}end$")
     )
     assert reply.failure is None
 
 
 async def test_nothing_is_left_open(ca_file):
-    tls = trusting(ca_file)
+    tls = await trusting(ca_file)
     async with tcp(says(WELL), ssl=server_side(ca=OTHER_CA)) as port:
         await ask(port, tls)
         await asyncio.sleep(0.1)
@@ -187,4 +187,4 @@ def test_a_file_that_is_none_is_an_error(tmp_path):
     junk.write_text("junk")
     for words in ({"ca_file": junk}, {"cert_file": junk}, {"ca_file": tmp_path / "gone"}):
         with pytest.raises(OSError, match=r"."):
-            trusting(**words)
+            asyncio.run(trusting(**words))

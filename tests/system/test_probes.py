@@ -143,7 +143,8 @@ async def test_a_web_server_by_others(tmp_path):
     text = NGINX.format(folder=tmp_path, host=HOST, headers=headers, **ports)
     root = "user root;\n" if os.getuid() == 0 else ""
     (tmp_path / "nginx.conf").write_text(root + text)
-    tls = Tls(make_context(ca_file=tmp_path / "ca.pem", cert_file=None, key_file=None, verify=True))
+    files = {"ca_file": tmp_path / "ca.pem", "cert_file": None, "key_file": None}
+    tls = Tls(await asyncio.to_thread(make_context, **files, verify=True))
     options = ("-p", tmp_path, "-c", tmp_path / "nginx.conf", "-e", "stderr")
     async with running(find_nginx(), *options, port=ports["http"]):
         for scheme, port in ports.items():

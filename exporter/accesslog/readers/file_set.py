@@ -1,12 +1,12 @@
 """Which files the paths show: opened, found again after a rotation, and let go."""
 
 import os
-import stat
 from collections.abc import Sequence
 
 from exporter.accesslog.readers.choose import Chosen
 from exporter.accesslog.readers.open_file import MAX_LINE, FilePlace, OpenFile, Poll, last_line_end
 from exporter.accesslog.readers.paths import Id, expand, id_of, near
+from exporter.files.regular import open_regular
 from exporter.model.lines import LineSplitter
 
 
@@ -97,7 +97,7 @@ class FileSet:
         try:
             for path in [place.path, *near(place.path, place.inode)]:
                 if id_of(path) == wanted:
-                    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+                    descriptor = open_regular(path)
                     break
             else:
                 raise FileNotFoundError
@@ -124,12 +124,8 @@ class FileSet:
         return picked
 
     def _open(self, path: str, id_: Id, now: float) -> None:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = open_regular(path)
         seen = os.fstat(descriptor)
-        if not stat.S_ISREG(seen.st_mode):
-            os.close(descriptor)
-            msg = "is not a regular file"
-            raise OSError(msg)
         if (seen.st_dev, seen.st_ino) != id_:
             # It was rotated between the two looks; the next one finds it.
             os.close(descriptor)

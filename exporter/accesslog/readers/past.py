@@ -2,10 +2,11 @@
 
 import gzip
 import io
+import os
+import stat
 import sys
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import BinaryIO
 
 from exporter.model.lines import LineSplitter
@@ -41,12 +42,21 @@ def read_blocks(
             if name == "-":
                 yield from _blocks(sys.stdin.buffer, read, cut)
                 continue
-            with Path(name).open("rb", buffering=0) as raw:
+            with _open(name) as raw:
                 yield from _file_blocks(raw, read, cut)
         except (OSError, EOFError, zlib.error) as error:
             told = getattr(error, "strerror", None) or str(error)
             msg = f"{name}: {told[:1].lower()}{told[1:]}"
             raise ReadError(msg) from error
+
+
+def _open(name: str) -> io.FileIO:
+    """Open a file, or a pipe such as that of `<(...)`, whose other end is waited for."""
+    kind = os.stat(name).st_mode  # noqa: PTH116 - of a name as it was given
+    if not (stat.S_ISREG(kind) or stat.S_ISFIFO(kind) or stat.S_ISDIR(kind)):
+        msg = f"{name}: is neither a file nor a pipe"
+        raise ReadError(msg)
+    return io.FileIO(name)
 
 
 def _file_blocks(

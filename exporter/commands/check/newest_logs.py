@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable, Iterator
 from glob import glob
-from pathlib import Path
 
 from exporter.accesslog.counter import Counter
 from exporter.accesslog.line_reader import Lines
@@ -11,6 +10,7 @@ from exporter.accesslog.source import LogSource, compile_source
 from exporter.commands.load import RuntimeConfig
 from exporter.config.paths import STDIN
 from exporter.config.yaml_reader import SettingsError
+from exporter.files.regular import open_regular
 from exporter.judge.attribute import Attribution
 from exporter.model.clusterset import Inventory, ServiceName
 from exporter.model.probes import Question
@@ -49,7 +49,7 @@ def _newest(
 
     counter = Counter(compile_source(source), source_of, service_of)
     try:
-        with Path(name).open("rb") as file:
+        with os.fdopen(open_regular(name), "rb") as file:
             start = max(0, file.seek(0, os.SEEK_END) - TAIL_BYTES)
             file.seek(start)
             text = file.read(TAIL_BYTES)

@@ -2,12 +2,17 @@
 
 import asyncio
 import os
+import stat
+import threading
 from collections.abc import AsyncIterable, Callable
+from functools import partial
 from pathlib import Path
 
 import structlog
 
-from exporter.judge.handover import MAX_BYTES
+from exporter.files.regular import UnsuitableFileError, read_regular
+from exporter.files.replace import replace_file, set_aside
+from exporter.judge.handover import MAX_BYTES, HandoverError, parse
 from exporter.judge.service_verdicts import ServiceVerdicts
 from exporter.model.clusterset import Inventory, ServiceName
 from exporter.model.moment import Moment
@@ -43,6 +48,7 @@ class Handover:
         self._succeeds = False
         """There was a predecessor, whether or not it left something."""
         self._written, self._failed = "", False
+        self._lock, self._turn = threading.Lock(), 0
 
     def observe(self, inventory: Inventory) -> None:
         """Follow what changes while another replica works."""
@@ -58,12 +64,25 @@ class Handover:
         if self._path is None:
             return
         try:
-            with self._path.open(encoding="utf-8", errors="replace") as file:
-                self.offer(file.read(2 * MAX_BYTES), os.fstat(file.fileno()).st_mtime)
+            raw = read_regular(self._path, 2 * MAX_BYTES, follow=False)
+            self._offer_file(self._path, raw, self._path.lstat().st_mtime)
         except FileNotFoundError:
             pass
+        except UnsuitableFileError as error:
+            _set_aside(self._path, str(error.strerror))
         except OSError as error:
             log.warning("handover file cannot be read", error=f"{self._path}: {error.strerror}")
+
+    def _offer_file(self, path: Path, raw: bytes, alive: float) -> None:
+        try:
+            text = raw.decode()
+            parse(text)
+        except (UnicodeDecodeError, HandoverError) as error:
+            # There was a predecessor all the same, so probes are accelerated.
+            self.offer("", alive)
+            _set_aside(path, str(error))
+        else:
+            self.offer(text, alive)
 
     def offer(self, text: str, alive: float | None) -> None:
         """Take in what a predecessor left that worked until *alive*; the newest is used."""
@@ -101,30 +120,42 @@ class Handover:
             return
         now = self._moment()
         text = self._verdicts.snapshot(now.at, now.unix)
+        self._turn += 1
+        write = partial(self._write, self._path, text, self._turn, same=text == self._written)
         try:
-            await asyncio.to_thread(_write, self._path, text, same=text == self._written)
+            # Cancelled, the thread goes on; the turn keeps it from undoing what comes after.
+            await asyncio.to_thread(write)
             self._written = text
             self._failed = False
         except OSError as error:
             if not self._failed:
-                log.warning("handover file cannot be written", error=f"{self._path}: {error}")
+                told = f"{self._path}: {error.strerror}"
+                log.warning("handover file cannot be written", error=told)
             self._failed = True
 
-
-def _write(path: Path, text: str, *, same: bool) -> None:
-    """Replace the file as a whole; if it says the *same*, only note that we still work."""
-    if same and path.exists():
-        os.utime(path)
-        return
-    write_file(path, text)
+    def _write(self, path: Path, text: str, turn: int, *, same: bool) -> None:
+        """Replace the file as a whole; if it says the *same*, only note that we still work."""
+        with self._lock:
+            if turn < self._turn:
+                return
+            if same and _is_regular(path):
+                os.utime(path, follow_symlinks=False)
+            else:
+                write_file(path, text)
 
 
 def write_file(path: Path, text: str) -> None:
     """Replace the file as a whole. Blocks."""
-    path.parent.mkdir(exist_ok=True)
-    fresh = path.with_suffix(f".{os.getpid()}.new")
-    with fresh.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
+    replace_file(path, text.encode())
+
+
+def _set_aside(path: Path, why: str) -> None:
+    told = f"{path}: {why}; {set_aside(path)}, moves under way are not continued"
+    log.warning("handover file cannot be used", error=told)
+
+
+def _is_regular(path: Path) -> bool:
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except FileNotFoundError:
+        return False

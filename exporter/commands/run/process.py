@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import os
 import signal
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -19,6 +20,7 @@ from exporter.commands.run.daemon import Daemon
 from exporter.commands.run.replica import replica_name
 from exporter.commands.run.shard import ALL, Shard, own_shard
 from exporter.commands.run.signals import extend, handled
+from exporter.commands.run.state_directory import check_state_directory
 from exporter.config.yaml_reader import SettingsError
 from exporter.discover.identity import IdentityError
 from exporter.probe.drivers.driver import Driver
@@ -114,7 +116,7 @@ async def run(options: Options, driver: Driver) -> None:
         EndedError: If the exporter cannot continue.
     """
     ending, hangup = Ending(), asyncio.Event()
-    read = partial(load, options.config_file, options.cluster)
+    read = partial(_read_configuration, options)
     signals = {signal.SIGTERM: ending.event, signal.SIGINT: ending.event, signal.SIGHUP: hangup}
     with handled(signals, options.stop_seconds):
         loaded = await asyncio.to_thread(read)
@@ -140,6 +142,13 @@ async def run(options: Options, driver: Driver) -> None:
             await daemon.prepare()
             _tune_garbage_collector()
             await _serve(daemon, options, ending, auth)
+
+
+def _read_configuration(options: Options) -> RuntimeConfig:
+    loaded = load(options.config_file, options.cluster)
+    if loaded.settings.state_directory is not None:
+        check_state_directory(Path(loaded.settings.state_directory), os.environ)
+    return loaded
 
 
 async def _open_client(

@@ -7,6 +7,7 @@ import msgspec
 import structlog
 
 from exporter.commands.run.handover import write_file
+from exporter.files.regular import read_regular
 
 FILE = "replica.json"
 MAX_BYTES = 4096
@@ -40,8 +41,8 @@ def replica_name(pod: str, uid: str, directory: Path | None) -> str:
 def _kept(path: Path, new: _Mark) -> str:
     """Return the token that a process before left in this pod; leave a *new* one if none did."""
     try:
-        with path.open("rb") as file:
-            mark = msgspec.json.decode(file.read(MAX_BYTES), type=_Mark)
+        raw = read_regular(path, MAX_BYTES, follow=False)
+        mark = msgspec.json.decode(raw, type=_Mark)
         if mark.uid == new.uid and mark.token:
             return mark.token
     except (OSError, ValueError, RecursionError):
