@@ -122,13 +122,24 @@ def test_no_line_makes_counting_slow(piece, form, wrapper):
     assert cost(lines, large) <= 8 * cost(lines, small) + 0.002
 
 
-def test_a_user_name_may_hold_brackets_and_spaces():
-    users = ("-", "alice", "a b", "[", "a [b] c", f"x [{STAMP}] y")
-    block = "".join(
-        f'10.1.0.1 - {user} [{STAMP}] "GET / HTTP/1.1" 200 1 "-" "c" "-"\n' for user in users
-    )
-    counts = reader("main").count("", block.encode())
+@pytest.mark.parametrize(
+    ("form", "line"),
+    [
+        ("main", '10.1.0.1 - {user} [{at}] "GET / HTTP/1.1" 200 1 "-" "c" "-"'),
+        ("combined", '10.1.0.1 - {user} [{at}] "GET / HTTP/1.1" 200 1 "-" "c"'),
+        (
+            '$remote_addr $host $remote_user [$time_local] "$request" $status $body_bytes_sent',
+            '10.1.0.1 nginx.example {user} [{at}] "GET / HTTP/1.1" 200 1',
+        ),
+    ],
+    ids=["main", "combined", "verbatim"],
+)
+def test_a_user_name_may_hold_brackets_and_spaces(form, line):
+    users = ("-", "alice", "a b", "[", "]", "a [b] c", f"x [{STAMP}] y")
+    block = "".join(f"{line.format(user=user, at=STAMP)}\n" for user in users)
+    counts = reader(form).count("", block.encode())
     assert (counts.access, counts.other) == (len(users), 0)
+    assert {each.source for each in counts.clients} == {"east"}
 
 
 TIMED = (
