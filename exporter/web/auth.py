@@ -15,7 +15,7 @@ import binascii
 import hashlib
 import hmac
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import AsyncIterable, Callable, Mapping
 from importlib import import_module
 from pathlib import Path
@@ -39,7 +39,11 @@ CHECKS_AT_ONCE = 2
 LOOK_EVERY = 2.0
 """Seconds between two looks at the files."""
 MAX_WAITING = 16
-"""Passwords that wait to be hashed; one more login is asked to come back."""
+"""Passwords that wait to be hashed or are hashed; one more login is asked to come back."""
+WAITING_BY_ADDRESS = 4
+"""The most of them from one client address."""
+KEPT = 4
+"""The last places, which are only for addresses that have none."""
 REMEMBERED = 100
 """Successful logins that are remembered, as hashes."""
 # What the password of an unknown user is compared with, so that it takes as long.
@@ -66,7 +70,8 @@ class WebAuth:
     def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
         self._path, self._clock = path, clock
         self._room = asyncio.Semaphore(CHECKS_AT_ONCE)
-        self._waiting = 0
+        self._waiting: Counter[str] = Counter()
+        """Passwords that wait, by client address."""
         self._known: OrderedDict[bytes, None] = OrderedDict()
         self._seen = self._version(None)
         self._settings = _read(path)
@@ -101,9 +106,9 @@ class WebAuth:
         """Count a request; return False if there are more than the rate limit allows."""
         return self._limiter.take()
 
-    async def access(self, authorization: str, method: str, path: str) -> Access:
+    async def access(self, authorization: str, method: str, path: str, client: str) -> Access:
         """
-        Return whether a client with this Authorization header may request this path.
+        Return whether the client with this Authorization header and address may request this path.
 
         Raises:
             TooManyLoginsError: If too many passwords wait to be checked.
@@ -112,9 +117,10 @@ class WebAuth:
         """
         scheme, _, token = authorization.partition(" ")
         if not self.asks_api_server:
-            allowed = await self.allows(authorization)
+            allowed = await self.allows(authorization, client)
         elif scheme.lower() != "bearer":
-            allowed = bool(self._settings.basic_auth_users) and await self.allows(authorization)
+            users = self._settings.basic_auth_users
+            allowed = bool(users) and await self.allows(authorization, client)
         elif self._tokens is None:
             msg = "there is no client of an API server"
             raise AccessUnknownError(msg)
@@ -122,14 +128,14 @@ class WebAuth:
             return await self._tokens.access(token.strip(), method, path)
         return Access.ALLOWED if allowed else Access.UNKNOWN
 
-    async def allows(self, authorization: str) -> bool:
+    async def allows(self, authorization: str, client: str) -> bool:
         """
-        Return whether a client with this user and password may come in.
+        Return whether the client with this address may come in with this user and password.
 
         Only successes are remembered, so that wrong passwords push no right one out.
 
         Raises:
-            TooManyLoginsError: If too many passwords wait to be checked.
+            TooManyLoginsError: If too many passwords wait to be checked, of this client or in all.
         """
         users = self._settings.basic_auth_users
         if not users:
@@ -140,7 +146,7 @@ class WebAuth:
         if key in self._known:
             self._known.move_to_end(key)
             return True
-        if not await self._check(password, hashed) or user not in users:
+        if not await self._check(password, hashed, client) or user not in users:
             return False
         # A file that was read meanwhile may have other users.
         if self._settings.basic_auth_users is users:
@@ -149,15 +155,18 @@ class WebAuth:
                 self._known.popitem(last=False)
         return True
 
-    async def _check(self, password: bytes, hashed: bytes) -> bool:
-        if self._waiting >= MAX_WAITING:
+    async def _check(self, password: bytes, hashed: bytes, client: str) -> bool:
+        own, all_ = self._waiting[client], self._waiting.total()
+        if own >= WAITING_BY_ADDRESS or all_ >= MAX_WAITING - (KEPT if own else 0):
             raise TooManyLoginsError
-        self._waiting += 1
+        self._waiting[client] += 1
         try:
             async with self._room:
                 return await asyncio.to_thread(_matches, password, hashed)
         finally:
-            self._waiting -= 1
+            self._waiting[client] -= 1
+            # Without those that are zero: an address that was here once takes no memory.
+            self._waiting = +self._waiting
 
     async def watch(self, ticks: AsyncIterable[None]) -> None:
         """Look at the files at each of *ticks*."""

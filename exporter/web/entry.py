@@ -63,7 +63,7 @@ async def _login(request: web.Request, auth: WebAuth | None) -> web.Response | N
         return text("Too Many Requests\n", 429)
     given = request.headers.get("Authorization", "")
     try:
-        access = await auth.access(given, request.method, request.path)
+        access = await auth.access(given, request.method, request.path, request.remote or "")
     except (TooManyLoginsError, TooManyReviewsError):
         return text("Too many logins at once.\n", 429, Retry_After="1")
     except AccessUnknownError:

@@ -12,10 +12,17 @@ import trustme
 
 from exporter.config.yaml_reader import SettingsError
 from exporter.web.app import Pages, serve
-from exporter.web.auth import CHECKS_AT_ONCE, MAX_WAITING, TooManyLoginsError, WebAuth
+from exporter.web.auth import (
+    CHECKS_AT_ONCE,
+    MAX_WAITING,
+    WAITING_BY_ADDRESS,
+    TooManyLoginsError,
+    WebAuth,
+)
 from exporter.web.entry import Entry
 from exporter.web.limits import Limits
 from tests.fakes import scenes
+from tests.fakes.virtual import until
 
 HASH = bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()
 USERS = f'basic_auth_users: {{alice: "{HASH}"}}\n'
@@ -201,10 +208,10 @@ async def test_only_successes_are_remembered_and_few_passwords_are_checked_at_on
     monkeypatch.setattr("exporter.web.auth._matches", check)
     auth = await asyncio.to_thread(WebAuth, write(tmp_path, USERS))
 
-    def come(password):
-        return auth.allows(login("alice", password)["headers"]["Authorization"])
+    def come(password, client="10.0.0.1"):
+        return auth.allows(login("alice", password)["headers"]["Authorization"], client)
 
-    waiting = [asyncio.create_task(come("wrong")) for _ in range(MAX_WAITING)]
+    waiting = [asyncio.create_task(come("wrong", f"10.0.1.{n}")) for n in range(MAX_WAITING)]
     await asyncio.sleep(0)
     with pytest.raises(TooManyLoginsError):
         await come("secret")
@@ -259,14 +266,68 @@ async def test_wrong_passwords_do_not_keep_a_known_one_out(tmp_path, monkeypatch
             asyncio.create_task(status(url, **login("alice", f"wrong{n}")))
             for n in range(MAX_WAITING + 10)
         ]
-        # Ten are asked to come back; the others wait for a check.
+        # Most are asked to come back; the others wait for a check.
         done, _ = await asyncio.wait(flood, return_when=asyncio.FIRST_COMPLETED)
         assert {task.result() for task in done} == {429}
         assert [await status(url, **login("alice", "secret")) for _ in range(5)] == [200] * 5
         go_on.set()
         answers = await asyncio.gather(*flood)
-    assert sorted(answers) == [401] * MAX_WAITING + [429] * 10
+    assert sorted(answers) == [401] * WAITING_BY_ADDRESS + [429] * (len(flood) - WAITING_BY_ADDRESS)
     assert max(most) <= CHECKS_AT_ONCE
+
+
+async def test_wrong_passwords_of_one_address_do_not_keep_a_first_right_one_out(
+    tmp_path, monkeypatch
+):
+    go_on = threading.Event()
+
+    def check(password, _):
+        go_on.wait(10)
+        return password == b"secret"
+
+    monkeypatch.setattr("exporter.web.auth._matches", check)
+    async with guarded(write(tmp_path, USERS)) as (where, auth):
+        url = f"http://{where}/metrics"
+
+        async def come_from(address, password):
+            connector = aiohttp.TCPConnector(local_addr=(address, 0))
+            async with (
+                aiohttp.ClientSession(connector=connector) as session,
+                session.get(url, **login("alice", password)) as reply,
+            ):
+                return reply.status
+
+        flood = [asyncio.create_task(come_from("127.0.0.2", f"wrong{n}")) for n in range(16)]
+        await until(lambda: sum(map(asyncio.Task.done, flood)) == 16 - WAITING_BY_ADDRESS)
+        first = asyncio.create_task(come_from("127.0.0.3", "secret"))
+        await until(lambda: first.done() or auth._waiting["127.0.0.3"])
+        go_on.set()
+        assert await first == 200
+        answers = await asyncio.gather(*flood)
+    assert answers.count(401) == WAITING_BY_ADDRESS
+    assert not auth._waiting
+
+
+async def test_the_last_places_are_for_addresses_that_have_none(tmp_path, monkeypatch):
+    go_on = threading.Event()
+    monkeypatch.setattr("exporter.web.auth._matches", lambda *_: go_on.wait(10))
+    auth = await asyncio.to_thread(WebAuth, write(tmp_path, USERS))
+    header = login("alice", "wrong")["headers"]["Authorization"]
+
+    async def answer(client):
+        try:
+            return await auth.allows(header, client)
+        except TooManyLoginsError:
+            return None
+
+    crowd = [f"10.0.0.{n}" for n in range(4) for _ in range(WAITING_BY_ADDRESS)]
+    tasks = [asyncio.create_task(answer(each)) for each in [*crowd, "10.0.1.1", "10.0.1.1"]]
+    await asyncio.sleep(0)
+    go_on.set()
+    answers = await asyncio.gather(*tasks)
+    # Three addresses filled what is for all. The others get one place each.
+    assert [crowd[n] for n in range(16) if answers[n] is not None] == crowd[:13]
+    assert answers[16:] == [True, None]
 
 
 @pytest.mark.parametrize(
@@ -295,3 +356,11 @@ def test_mistakes(tmp_path, text, told):
         WebAuth(path)
     assert told.format(folder=tmp_path) in str(caught.value)
     assert str(caught.value).startswith(str(path))
+
+
+def test_comments_in_a_file_of_authorities_may_have_any_letters(tmp_path, authority):
+    certify(authority, tmp_path)
+    (tmp_path / "ca.pem").write_bytes("# Raíz\n".encode() + authority.cert_pem.bytes())
+    wanted = ", client_auth_type: RequireAndVerifyClientCert, client_ca_file: ca.pem"
+    context = WebAuth(write(tmp_path, TLS % wanted)).context
+    assert context.cert_store_stats()["x509_ca"] == 1
