@@ -14,7 +14,8 @@ from exporter.accesslog.readers.past import ReadError, read_blocks
 from exporter.apiserver.auth import Kubeconfig
 from exporter.apiserver.credentials import InCluster
 from exporter.apiserver.errors import CredentialsError
-from exporter.commands.load import read_keys
+from exporter.commands.check.newest_logs import newest_requests
+from exporter.commands.load import load, read_keys
 from exporter.commands.run.handover import FILE, Handover
 from exporter.config.yaml_reader import SettingsError
 from exporter.files.regular import UnsuitableFileError, open_regular
@@ -24,6 +25,7 @@ from exporter.probe.nameservers import system_resolvers
 from exporter.probe.resolve import Server
 from exporter.probe.tls import make_context
 from exporter.web.auth import WebAuth
+from tests.fakes.nouns import NGINX, inventory
 
 POD = {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "KUBERNETES_SERVICE_PORT": "443"}
 KUBECONFIG = """
@@ -31,6 +33,12 @@ clusters: [{name: c, cluster: {server: "https://127.0.0.1:1"}}]
 contexts: [{name: c, context: {cluster: c, user: u}}]
 users: [{name: u, user: {%s}}]
 current-context: c
+"""
+
+CONFIG = """
+cluster: east
+inventory: {{static: inventory.yaml}}
+logs: [{{files: ["{}"], format: main, service: nginx-test/nginx}}]
 """
 
 
@@ -144,6 +152,10 @@ def test_a_strange_access_log_is_said_and_not_read(tmp_path, kind):
     path = tmp_path / "log"
     STRANGE[kind](path)
     assert Follower([str(path)]).poll(1.0).errors == [f"{path}: is not a regular file"]
+    config = tmp_path / "config.yaml"
+    config.write_text(CONFIG.format(path))
+    with pytest.raises(SettingsError, match="log: is not a regular file"):
+        list(newest_requests(load(config, None), inventory(), NGINX))
 
 
 @pytest.mark.parametrize("kind", ["a device", "a directory", "a socket"])
