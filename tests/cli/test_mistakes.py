@@ -307,6 +307,14 @@ def test_a_folder(tmp_path):
     refused(tmp_path, "config.yaml: is a folder; name a YAML file")
 
 
+def test_run_refuses_a_state_directory_that_is_none(tmp_path):
+    write(tmp_path, config=f"{CONFIG}state_directory: config.yaml\n")
+    done = CliRunner().invoke(cli, ["run", "--config.file", str(tmp_path / "config.yaml")])
+    assert (done.exit_code, done.stdout) == (2, "")
+    told = f"state_directory: {tmp_path}/config.yaml: is not a directory; name one, or a path"
+    assert done.stderr == f"clusterset-exporter: {told} that is free\n"
+
+
 def test_an_unreadable_file(tmp_path, monkeypatch):
     write(tmp_path)
 
