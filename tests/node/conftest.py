@@ -20,7 +20,7 @@ from tests.fakes.objects import Objects
 from tests.fakes.tools import need
 from tests.node.images import EXPORTER, NGINX
 from tests.node.kube import Kube, until
-from tests.node.servers import Node
+from tests.node.servers import Node, keep_addresses
 
 STATE = os.environ.get("NODE_STATE")
 ROOT = Path(__file__).parents[2]
@@ -36,6 +36,7 @@ VALUES = {
     "logLevel": "debug",
 }
 ROWS = []
+REQUESTS = "clusterset_requests_total{"
 SAMPLE = re.compile(r"(\w+)\{?([^}]*)\}? (\S+)")
 
 
@@ -56,6 +57,13 @@ class Pod:
     def value(self, name, **labels):
         """Return the sum of the samples of a series that have these labels."""
         return read(self.metrics(), name, **labels)
+
+    def leads(self):
+        """Return whether it says that it leads; one that does not answer does not."""
+        try:
+            return self.value("clusterset_exporter_leader") == 1
+        except OSError:
+            return False
 
 
 def read(text, name, **labels):
@@ -116,6 +124,11 @@ class Totals:
     def total(self):
         return sum(self._last.values())
 
+    def requests(self):
+        """Return which requests each pod has counted, for somebody who looks for some."""
+        lines = (line for pod in self._pods for line in pod.metrics().splitlines())
+        return [each for each in lines if each.startswith(REQUESTS) and not each.endswith(" 0")]
+
     def since_begin(self):
         return self.total() - self._begin
 
@@ -126,7 +139,7 @@ class Cluster:
     def __init__(self, node):
         self.node, self.folder = node, node.directory
         self.kube = Kube(node.control.url, node.directory / "ca.crt")
-        self.scene = Objects("scene")
+        self.scene, self.clients = Objects("scene"), []
 
     def fill(self):
         """Give the API server what Submariner and Karmada would, and the nginx."""
@@ -174,10 +187,8 @@ class Cluster:
         numbers = []
         for path in Path("/proc").glob("[0-9]*/cgroup"):
             with suppress(OSError):
-                if (
-                    pod.uid in path.read_text()
-                    and b"/pause" not in (path.parent / "cmdline").read_bytes()
-                ):
+                command = (path.parent / "cmdline").read_bytes()
+                if pod.uid in path.read_text() and b"/pause" not in command:
                     numbers.append(int(path.parent.name))
         return sorted(numbers)
 
@@ -235,12 +246,14 @@ class Cluster:
     def start_client(self, count, rate, *, name="client", address="100.1.0.10", port=80):
         """Begin to send requests from a pod's address; `answered` waits for the end."""
         command = [sys.executable, "-m", "tests.node.client", address, port, count, rate]
-        return subprocess.Popen(
+        client = subprocess.Popen(
             [need("ip"), "netns", "exec", name, *map(str, command)],
             stdout=subprocess.PIPE,
             text=True,
             cwd=ROOT,
         )
+        self.clients.append(client)
+        return client
 
     def join_client(self):
         """Give a client an address among the pods."""
@@ -320,7 +333,19 @@ def cluster(node):
             stack.callback(running.kill)
         made.nginx_ready()
         made.join_client()
+        keep_addresses()
         yield made
+
+
+@pytest.fixture(autouse=True)
+def _no_clients_left(request):
+    """End the clients of a test that failed, because they would be counted in the next one."""
+    yield
+    if "cluster" in request.fixturenames:
+        for client in request.getfixturevalue("cluster").clients:
+            with client:
+                client.kill()
+        request.getfixturevalue("cluster").clients.clear()
 
 
 @pytest.fixture

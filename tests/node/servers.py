@@ -275,8 +275,12 @@ def make_network():
     """.split("\n"):
         if line.strip():
             subprocess.run([need("ip"), *line.split()], check=True)
+
+
+def keep_addresses():
+    """Let pods of both clusters see each other's addresses, as Submariner's route agents do."""
     for source, target in ((OTHER_PODS, PODS), (PODS, OTHER_PODS)):
-        # As Submariner's route agents do, so that addresses stay what they are.
+        # Before the masquerade of kube-proxy.
         rule = ("-t", "nat", "-I", "POSTROUTING", "1", "-s", source, "-d", target, "-j", "ACCEPT")
         subprocess.run([need("iptables"), *rule], check=True)
 
