@@ -312,7 +312,7 @@ def test_run_refuses_a_state_directory_that_is_none(tmp_path):
     done = CliRunner().invoke(cli, ["run", "--config.file", str(tmp_path / "config.yaml")])
     assert (done.exit_code, done.stdout) == (2, "")
     told = f"state_directory: {tmp_path}/config.yaml: is not a directory; name one, or a path"
-    assert done.stderr == f"clusterset-exporter: {told} that is free\n"
+    assert said(["run"], done.stderr) == f"{told} that is free"
 
 
 def test_an_unreadable_file(tmp_path, monkeypatch):

@@ -19,7 +19,7 @@ from exporter.commands.run.renewals import LoggedSilence
 ROOT = Path(__file__).parent.parent.parent / "exporter"
 LEVELS = {"debug", "info", "warning", "error", "exception", "log"}
 VERBS = {
-    *("accepted", "became", "began", "cannot", "changed", "claimed", "completed", "ended"),
+    *("accepted", "became", "began", "cannot", "may", "changed", "claimed", "completed", "ended"),
     *("failed", "found", "identified", "is", "leaked", "passed", "paused", "read", "recovered"),
     *("rejected", "reloaded", "reported", "started", "stopping", "taken", "waits", "was", "were"),
     *("withheld", "dropped", "confirmed"),

@@ -34,7 +34,7 @@ def test_one_that_strangers_may_change_is_warned_of(tmp_path, mode, environ, war
     with capture_logs() as said:
         check_state_directory(path, environ)
     told = {
-        "event": "state directory writable for everybody",
+        "event": "state directory is writable for everybody",
         "log_level": "warning",
         "directory": str(path),
         "remedy": f"chmod o-w {path}; everybody may remove or replace the files in it",

@@ -35,6 +35,7 @@ DIAGNOSTIC = {
     "clusterset_exporter_api_authentication_errors_total": "the status page says what is refused",
     "clusterset_exporter_pod_log_lines_skipped_total": "what reconnections brought twice",
     "clusterset_exporter_pod_log_requests_total": "what pod logs cost the API server",
+    "clusterset_exporter_stage_restarts_total": "always a bug, which the page and the log name",
     "clusterset_exporter_log_gap_seconds_total": "how long the gaps are, beside their number",
     "clusterset_exporter_watch_bad_lines_total": "what a proxy between may have damaged",
     "clusterset_exporter_watch_bad_objects_total": "how often, beside how many there are now",

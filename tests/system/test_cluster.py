@@ -159,7 +159,8 @@ async def test_of_two_replicas_one_works_and_hands_over(member):
             assert await second.value("clusterset_exporter_leader") == 0
             assert (await second.get("/-/ready"))[0] == 200
             text = (await second.get("/metrics"))[1]
-            assert "clusterset_service" not in text
+            assert "clusterset_service_mode" not in text
+            assert 'clusterset_service_outage_seconds_total{source_cluster="cluster1"' in text
             assert "clusterset_exporter_watch_state" in text
             assert "This replica stands by; " in (await second.get("/"))[1]
             first.process.send_signal(signal.SIGTERM)

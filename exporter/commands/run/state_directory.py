@@ -38,7 +38,7 @@ def check_state_directory(path: Path, environ: Mapping[str, str]) -> None:
         raise SettingsError(msg)
     if mode & stat.S_IWOTH and not mode & stat.S_ISVTX and IN_A_POD not in environ:
         log.warning(
-            "state directory writable for everybody",
+            "state directory is writable for everybody",
             directory=str(path),
             remedy=f"chmod o-w {path}; everybody may remove or replace the files in it",
         )
