@@ -101,6 +101,8 @@ class Terminal:
                 out, _ = await process.communicate()
         finally:
             finalizing.cancel()
+            # Its connection would be left open.
+            await asyncio.wait([finalizing])
             if process.returncode is None:
                 process.kill()
         assert process.returncode == 0, f"{command}\n{out.decode()}"
@@ -157,12 +159,17 @@ async def test_operations(terminal, api, tmp_path):
     """Installed, secured, upgraded and rolled back as the page says."""
     body = {"apiVersion": "cluster.karmada.io/v1alpha1", "metadata": {"name": "k8s-node4"}}
     await api.done("POST", "/apis/cluster.karmada.io/v1alpha1/clusters", body | {"kind": "Cluster"})
-    await api.done("POST", "/api/v1/namespaces", {"metadata": {"name": "submariner-operator"}})
+    for name in ("submariner-operator", "nginx-test"):
+        await api.call("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
     made = trustme.CA().issue_cert("127.0.0.1")
     made.private_key_pem.write_to_path(tmp_path / "tls.key")
     made.cert_chain_pems[0].write_to_path(tmp_path / "tls.crt")
     (tmp_path / "web.yaml").write_text("tls_server_config: {cert_file: tls.crt, key_file: tls.key}")
     for command in typed("operations.md"):
+        if "patch secret" in command:
+            # With `probeKey.create` the chart makes it; here it may be there already.
+            name = {"metadata": {"name": f"{OURS}-probe-key"}}
+            await api.call("POST", KEY.rpartition("/")[0], name)
         await terminal(command)
     path = f"/apis/apps/v1/namespaces/{OURS}/deployments/{OURS}"
     (container,) = (await api.done("GET", path))["spec"]["template"]["spec"]["containers"]
@@ -171,6 +178,7 @@ async def test_operations(terminal, api, tmp_path):
     assert container["image"].startswith("registry.example.com/clusterset-exporter:")
     await terminal(f"helm uninstall {OURS} --namespace {OURS}")
     assert (await api.call("GET", path))[0] == 404
+    await api.done("DELETE", KEY)
 
 
 async def test_a_made_key_outlives_upgrades_rollbacks_and_the_release(terminal, api):
