@@ -12,6 +12,8 @@ class Log:
     def __init__(self):
         self.lines = []
         self.changed = asyncio.Event()
+        self.followed = asyncio.Event()
+        """Somebody has asked for what is written from now on."""
         self.ended = False
         self.waiting = False
         self.previous = None
@@ -52,6 +54,8 @@ class Log:
 def _chosen(log, query):
     """Return where to begin in the lines of *log*."""
     lines, begin = log.lines, log.newest
+    if query.get("follow") == "true":
+        log.followed.set()
     if since := query.get("sinceTime"):
         # To the second only: so the API server hands it on.
         whole = since[:19]

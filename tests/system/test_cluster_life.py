@@ -17,6 +17,8 @@ from tests.fakes.members import CONFIG, RULES, Member
 from tests.fakes.nodelogs import Node
 
 pytestmark = pytest.mark.timeout(240)
+FOLLOWED_WITHIN = 20.0
+"""Seconds, on a machine that is busy."""
 READY = "clusterset_service_ready"
 REQUESTS = "clusterset_requests_total"
 PODS = ("nginx-7d-abcde", "nginx-7d-fghij")
@@ -142,6 +144,8 @@ async def test_a_container_that_was_started_anew_while_nobody_read(member, api):
 
     async with member.exporter(config=config) as exporter:
         await exporter.until_value(1, "clusterset_exporter_pod_logs")
+        # What is written before it knows the end of the log is from before its time.
+        await asyncio.wait_for(log.followed.wait(), FOLLOWED_WITHIN)
         write(log)
         await exporter.until_value(1, REQUESTS, source_cluster="cluster2", **NAME)
         exporter.process.send_signal(signal.SIGTERM)
