@@ -6,8 +6,9 @@ import time
 
 import pytest
 
-from tests.node.conftest import PODS, Totals, answered
+from tests.node.cluster import PODS, answered
 from tests.node.kube import until
+from tests.node.pods import Totals
 
 LEAK_GRACE = 40.0
 """Seconds: the default of 30, and time to begin."""

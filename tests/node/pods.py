@@ -1,0 +1,101 @@
+"""The exporters' pods, and what they expose."""
+
+import re
+import threading
+import urllib.request
+
+REQUESTS = "clusterset_requests_total{"
+SAMPLE = re.compile(r"(\w+)\{?([^}]*)\}? (\S+)")
+
+
+class Pod:
+    """One exporter's pod."""
+
+    def __init__(self, found):
+        self.name = found["metadata"]["name"]
+        self.address = found["status"].get("podIP", "")
+        self.uid = found["metadata"]["uid"]
+        statuses = found["status"].get("containerStatuses") or [{}]
+        self.restarts = statuses[0].get("restartCount", 0)
+
+    def metrics(self):
+        with urllib.request.urlopen(f"http://{self.address}:9877/metrics", timeout=5) as reply:
+            return reply.read().decode()
+
+    def value(self, name, **labels):
+        """Return the sum of the samples of a series that have these labels."""
+        return read(self.metrics(), name, **labels)
+
+    def leads(self):
+        """Return whether it says that it leads; one that does not answer does not."""
+        try:
+            return self.value("clusterset_exporter_leader") == 1
+        except OSError:
+            return False
+
+
+def read(text, name, **labels):
+    """Return the sum of the samples of a series that have these labels."""
+    total = 0.0
+    for line in text.splitlines():
+        sample = SAMPLE.fullmatch(line)
+        if sample and sample[1] == name:
+            pairs = dict(re.findall(r'(\w+)="([^"]*)"', sample[2]))
+            if all(pairs.get(key) == value for key, value in labels.items()):
+                total += float(sample[3])
+    return total
+
+
+class Totals:
+    """
+    What a Prometheus with a very short interval would have counted, by replica and life.
+
+    A counter that begins anew belongs to another life, so nothing is lost at a restart but what
+    was counted after the last scrape before it.
+    """
+
+    def __init__(self, cluster, name="clusterset_requests_total", **labels):
+        self._cluster, self._name = cluster, name
+        self._labels = labels or {"source_cluster": "cluster1"}
+        self._last, self._ended = {}, threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self):
+        self._look()
+        self._begin = self.total()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._ended.set()
+        self._thread.join(10)
+
+    def _run(self):
+        while not self._ended.wait(0.05):
+            self._look()
+
+    def _look(self):
+        try:
+            pods = self._cluster.pods(ending=True)
+        except (OSError, AssertionError):
+            # The API server is away; the pods are where they were.
+            pods = self._pods
+        self._pods = pods
+        for pod in pods:
+            try:
+                text = pod.metrics()
+            except OSError:
+                continue
+            life = pod.name, read(text, "process_start_time_seconds")
+            self._last[life] = read(text, self._name, **self._labels)
+
+    def total(self):
+        return sum(self._last.values())
+
+    def requests(self):
+        """Return which requests each pod has counted, for somebody who looks for some."""
+        lines = (line for pod in self._pods for line in pod.metrics().splitlines())
+        return [each for each in lines if each.startswith(REQUESTS) and not each.endswith(" 0")]
+
+    def since_begin(self):
+        return self.total() - self._begin
