@@ -29,6 +29,13 @@ def restarts(pod: dict[str, Any], container: str) -> int:
     return count if isinstance(count, int) else 0
 
 
+def created(pod: dict[str, Any]) -> str:
+    """Return when a *pod* was created, as it says itself; empty if it does not."""
+    about = pod.get("metadata")
+    at = about.get("creationTimestamp") if isinstance(about, dict) else None
+    return at if isinstance(at, str) else ""
+
+
 def started(pod: dict[str, Any], container: str) -> str:
     """Return when a container's life of now began, as its *pod* says it; empty if it does not."""
     state = _status(pod, container).get("state")

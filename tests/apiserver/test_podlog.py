@@ -280,6 +280,34 @@ async def test_a_pod_that_is_gone_ends_it(server):
         await until(lambda: reader.done)
 
 
+@pytest.mark.parametrize(
+    ("created", "gone"),
+    [
+        pytest.param("2023-11-14T22:00:00Z", False, id="a kubelet that was started a moment ago"),
+        pytest.param("2023-11-14T23:00:00Z", True, id="another pod of this name"),
+    ],
+)
+async def test_a_log_that_is_not_found_is_at_its_end_if_its_pod_is_gone(server, created, gone):
+    """A kubelet knows no pod at first. What was read before must not be read again."""
+    server.store.create("", "pods", "shop", {"metadata": {"name": "web"}})
+    server.store.get("", "pods", "shop", "web")["metadata"]["creationTimestamp"] = created
+    log = server.log("shop", "web")
+    log.write(b"one", BEGIN)
+    async with reading(server) as reader:
+        await reader.until_lines(b"one")
+        server.faults = [Fault(not_found_log, verb="get", plural="pods")]
+        reader.server.asked[-1].request.transport.abort()
+        await until(lambda: reader.done or "404" in reader.followed.problem)
+        assert reader.done == gone
+        server.faults.clear()
+        log.write(b"two", BEGIN + 1)
+        await reader.until_lines(*((b"one",) if gone else (b"one", b"two")))
+
+
+async def not_found_log(server, asked):
+    return await faults.status(404, reason="NotFound")(server, asked) if asked.sub else None
+
+
 async def test_a_container_that_the_pod_lacks_is_an_error(server):
     server.log("shop", "web", "other")
     del server.logs["shop", "web", "app"]
