@@ -17,11 +17,12 @@ from typing import NamedTuple
 from zlib import crc32
 
 from exporter.apiserver.client import REQUEST_LIMIT, ApiClient
-from exporter.apiserver.container import ContainerRef, created, restarts
+from exporter.apiserver.container import ContainerRef
 from exporter.apiserver.errors import ApiError, ErrorKind
 from exporter.apiserver.log_gap import GapFinder, LogGap
-from exporter.apiserver.log_place import BEGINNING, LogPlace, is_later, is_stamp
+from exporter.apiserver.log_place import BEGINNING, LogPlace, is_stamp
 from exporter.apiserver.new_lines import NewLines
+from exporter.apiserver.pod_facts import count_restarts, is_gone
 from exporter.apiserver.rate_limiter import Backoff, RateLimiter, Uniform
 from exporter.apiserver.replies import Chunks
 from exporter.model.lines import LineSplitter
@@ -137,8 +138,10 @@ class PodLog:
                 self._ended = self._ended and chunk is not None
                 wait = 0.0 if brought or chunk is None else self._backoff.after_failure()
             except ApiError as error:
-                if error.kind is ErrorKind.NOT_FOUND and await self._is_gone():
-                    return
+                if error.kind is ErrorKind.NOT_FOUND:
+                    await self._limiter.wait()
+                    if await is_gone(self._client, self._container, self.place):
+                        return
                 wait = self._failed(error)
             await asyncio.sleep(wait)
 
@@ -183,7 +186,8 @@ class PodLog:
     async def _life_before(self) -> AsyncGenerator[bytes, None]:
         """Yield what we have not read of the log that ended when the container was restarted."""
         if self._ended:
-            self._restarts = await self._count_restarts()
+            await self._limiter.wait()
+            self._restarts = await count_restarts(self._client, self._container, self._restarts)
             self._ended = False
         if self.place is None or self._restarts <= self._restarts_read:
             return
@@ -204,30 +208,6 @@ class PodLog:
             if error.kind is not ErrorKind.REFUSED:
                 raise
         self._restarts_read = self._restarts
-
-    async def _count_restarts(self) -> int:
-        await self._limiter.wait()
-        try:
-            pod = await self._client.read(self._container.of_pod)
-        except ApiError as error:
-            if error.kind not in {ErrorKind.NOT_FOUND, ErrorKind.FORBIDDEN}:
-                raise
-            return self._restarts
-        return max(restarts(pod, self._container.container), self._restarts)
-
-    async def _is_gone(self) -> bool:
-        """
-        Return whether there is no such pod any more, or another one of its name.
-
-        A kubelet that was started a moment ago knows no pod, and says "not found" of each log.
-        """
-        await self._limiter.wait()
-        try:
-            at = created(await self._client.read(self._container.of_pod)).encode()
-        except ApiError as error:
-            return error.kind is ErrorKind.NOT_FOUND
-        stamp = b"" if self.place is None else self.place.stamp
-        return is_stamp(at) and bool(stamp) and is_later(at, stamp)
 
     def _from(self, place: LogPlace) -> dict[str, str]:
         """Return the query for what comes after *place*, and prepare for the reply."""
