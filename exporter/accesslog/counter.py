@@ -9,11 +9,13 @@ joined with the next, and the block is read again line by line.
 from operator import itemgetter
 
 from exporter.accesslog.formats.log_format import FIELDS, LogFormat
-from exporter.accesslog.line_times import MAX_KEY, MAX_MEMO, Block, LineTimes, SpanOf
+from exporter.accesslog.line_times import MAX_KEY, MAX_MEMO, MAX_PASSED, Block, LineTimes, SpanOf
 from exporter.accesslog.special_lines import Row, ServiceOf, SourceOf, SpecialLines, text_of
 from exporter.model.probes import LATENCIES
 from exporter.model.traffic import Client, Hits, LogCounts
 
+MAX_SPANNED = 16_384
+"""Clients that are remembered with a span of time. Spans pass, so more would only fill memory."""
 _STAMP = FIELDS.index("stamp")
 # requests, failures, bytes, seconds, durations
 _Sums = list[float]
@@ -46,6 +48,8 @@ class Counter:
         self._source_of = source_of
         self._service_of = service_of
         self._spanned = span_of is not None
+        self._most = MAX_SPANNED if self._spanned else MAX_MEMO
+        self._most_sums = MAX_PASSED if self._spanned else MAX_MEMO
         self._times = LineTimes(log_format, span_of, by_arrival=by_arrival)
         self._sums: dict[Client, _Sums] = {}
         self._foreign: _Sums = _empty()
@@ -104,7 +108,7 @@ class Counter:
                 sums[:] = _empty()
         counts.foreign += int(self._foreign[0])
         self._foreign[:] = _empty()
-        if len(self._sums) > MAX_MEMO:
+        if len(self._sums) > self._most_sums:
             self._sums.clear()
             self._memo.clear()
 
@@ -182,7 +186,7 @@ class Counter:
     def _remember(
         self, key: object, address: bytes, forwarded: bytes, host: bytes, span: float | None
     ) -> _Sums:
-        if len(self._memo) >= MAX_MEMO:
+        if len(self._memo) >= self._most:
             self._memo.clear()
         named = self._service_of(text_of(host))
         if named is None:

@@ -11,7 +11,9 @@ from exporter.model.traffic import LogCounts
 MAX_MEMO = 65_536
 """Clients that are remembered with what they mean."""
 MAX_TIMES = 2048
-"""The same of times. They pass and do not come again, so more would only fill the memory."""
+"""The same of times that requests took."""
+MAX_PASSED = 256
+"""The same of moments. They pass and do not come again, so more would only fill the memory."""
 MAX_KEY = 512
 """Bytes of the longest key that is remembered: lines from outside cannot fill the memory."""
 MAX_SPENT = 86_400.0
@@ -65,7 +67,7 @@ class LineTimes:
             return self._spans[key]
         except KeyError:
             pass
-        if len(self._spans) >= MAX_TIMES:
+        if len(self._spans) >= MAX_PASSED:
             self._spans.clear()
         at = self.came(stamp, seconds)
         span = None if at is None or self._span_of is None else self._span_of(at)
@@ -135,7 +137,7 @@ class LineTimes:
             return self._stamps[stamp]
         except KeyError:
             pass
-        if len(self._stamps) >= MAX_TIMES:
+        if len(self._stamps) >= MAX_PASSED:
             self._stamps.clear()
         at = self._format.time(stamp)
         if len(stamp) <= MAX_KEY:

@@ -1,6 +1,7 @@
 """Counting by blocks, held to a counter that reads one character at a time."""
 
 from datetime import UTC, datetime
+from math import floor
 from pathlib import Path
 
 import pytest
@@ -238,6 +239,19 @@ def test_memory_for_addresses_is_bounded(monkeypatch):
         made.count((line % n).encode(), counts)
         assert len(made._memo) <= 10
     assert len(counts.clients) == 100
+
+
+def test_seconds_that_passed_take_no_memory(monkeypatch):
+    monkeypatch.setattr(count, "MAX_PASSED", 10)
+    monkeypatch.setattr(count, "MAX_SPANNED", 20)
+    made, counts = Counter(compile_format("main", stamps=True), lambda *_: "x", nginx, floor), 0
+    line = '10.1.0.%d - - [07/Jul/2022:07:%02d:%02d +0000] "GET / HTTP/1.1" 200 6 "-" "c" "-"\n'
+    for n in range(300):
+        block = "".join(line % (each, *divmod(n, 60)) for each in range(3)).encode()
+        counts += len(made.count(block).clients)
+        assert len(made._sums) <= 10
+        assert len(made._memo) <= 20
+    assert counts == 300
 
 
 @pytest.mark.parametrize(
