@@ -10,23 +10,22 @@ class Backlog:
 
     Args:
         stalled_seconds: Time in which it has to read some of it.
-        stalled: Called if it does not.
     """
 
-    def __init__(self, stalled_seconds: float, stalled: Callable[[], None]) -> None:
-        self._seconds, self._act = stalled_seconds, stalled
+    def __init__(self, stalled_seconds: float) -> None:
+        self._seconds = stalled_seconds
         self._timer: asyncio.TimerHandle | None = None
         self._has_room = asyncio.Event()
         self._has_room.set()
         self.since: float | None = None
         """Since when nothing more can be sent, in seconds of the event loop; None while it can."""
 
-    def fill(self) -> None:
-        """Note that the buffer is full."""
+    def fill(self, stalled: Callable[[], None]) -> None:
+        """Note that the buffer is full; *stalled* is called if the client reads nothing of it."""
         loop = asyncio.get_running_loop()
         self._has_room.clear()
         self.since = loop.time()
-        self._timer = loop.call_later(self._seconds, self._act)
+        self._timer = loop.call_later(self._seconds, stalled)
 
     def drain(self) -> None:
         """Note that the client has read nearly all of it, or is gone."""

@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from traceback import clear_frames
 from typing import NoReturn
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from exporter.model.frames import clear_all_frames
 from exporter.web.backlog import Backlog
 from exporter.web.limits import Limits, Place, WaitsFor
 from exporter.web.tls import ServerContext
@@ -43,14 +43,17 @@ class Connection(web.RequestHandler):
         """Set when the connection is closed."""
         self._wire: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self.backlog = Backlog(limits.stalled_seconds, self.abort)
-        self._received = 0
-        self._reads_body = self._busy = self._ended = self._answered = False
-        self._encrypted = False
-        self._done_at = asyncio.get_running_loop().time()
+        self.backlog = Backlog(limits.stalled_seconds)
+        self._received, self._done_at = 0, asyncio.get_running_loop().time()
+        self._reads_body = self._busy = self._ended = self._answered = self._encrypted = False
+        self._error: ConnectionResetError | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start: the first request has to follow soon."""
+        if self.lost.is_set():
+            # It made room for another one before it began.
+            transport.close()
+            return
         if isinstance(transport, asyncio.Transport):
             self._wire = transport
             transport.set_write_buffer_limits(high=self.limits.unread)
@@ -87,7 +90,7 @@ class Connection(web.RequestHandler):
     def pause_writing(self) -> None:
         """Wait until the client has read some of its answer, but not for long."""
         super().pause_writing()
-        self.backlog.fill()
+        self.backlog.fill(self.abort)
 
     def resume_writing(self) -> None:
         """Go on with the answer."""
@@ -125,6 +128,9 @@ class Connection(web.RequestHandler):
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
         """Send what is left of the answer; the time limit of the answer holds meanwhile."""
+        if isinstance(resp, web.HTTPException):
+            # aiohttp answers with the error itself, from a frame that its traceback refers to.
+            resp.with_traceback(None)
         try:
             return await super().finish_response(request, resp, start_time)
         finally:
@@ -138,10 +144,11 @@ class Connection(web.RequestHandler):
         try:
             await super().start()
         except asyncio.CancelledError as error:
-            # Its frames refer in a circle to this connection, the request and the whole answer.
-            clear_frames(error.__traceback__)
+            clear_all_frames(error)
             raise
         finally:
+            clear_all_frames(self._error)
+            self._error = None
             # A client that reads nothing would keep a closing connection open for ever.
             if self._wire is not None:
                 # A TLS transport that is closed twice forgets its connection, and cannot abort it.
@@ -157,14 +164,12 @@ class Connection(web.RequestHandler):
         message: str | None = None,  # noqa: ARG002
     ) -> NoReturn:
         """Refuse what is not HTTP. A bug ends its own connection, and the event loop reports it."""
-        # aiohttp cannot say what it does not expect if that is no text.
-        odd = isinstance(exc, UnicodeEncodeError) and "Expect" in request.headers
-        if odd or isinstance(exc, HttpProcessingError):
+        if _is_no_http(request, exc):
             self._refuse(HTTPStatus.BAD_REQUEST)
         elif exc is not None and not isinstance(exc, ConnectionError):
-            told = {"message": "a request was not answered because of a bug", "exception": exc}
-            asyncio.get_running_loop().call_exception_handler(told)
-        raise ConnectionResetError
+            tell_bug("a request was not answered because of a bug", exc)
+        self._error = ConnectionResetError()
+        raise self._error from exc
 
     def waits(self) -> WaitsFor | None:
         """Return what the connection waits for; None while a request is or will be answered."""
@@ -186,6 +191,13 @@ class Connection(web.RequestHandler):
         if self._wire is not None:
             self._wire.abort()
 
+    def end(self) -> None:
+        """Close the connection at once, also one that never began."""
+        if self._wire is None and not self.lost.is_set():
+            # After a failed handshake asyncio tells nothing, and the parser refers to this.
+            self.connection_lost(None)
+        self.abort()
+
     def _close_if_done(self) -> None:
         if self._ended and not self._busy and not self._messages:
             self.close()
@@ -202,10 +214,26 @@ class Connection(web.RequestHandler):
         """Close the connection; answer with *status* unless another answer is under way."""
         self._done_at = asyncio.get_running_loop().time()
         if self.transport is not None and not self._busy:
-            body = f"{status.phrase}.\n"
-            self.transport.write(
-                f"HTTP/1.1 {status} {status.phrase}\r\n"
-                "Content-Type: text/plain; charset=utf-8\r\n"
-                f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}".encode()
-            )
+            self.transport.write(_refusal(status))
         self.force_close()
+
+
+def tell_bug(message: str, bug: BaseException) -> None:
+    """Have the event loop report a bug of ours that ended one connection."""
+    told = {"message": message, "exception": bug}
+    asyncio.get_running_loop().call_exception_handler(told)
+
+
+def _is_no_http(request: web.BaseRequest, exc: BaseException | None) -> bool:
+    # aiohttp cannot say what it does not expect if that is no text.
+    odd = isinstance(exc, UnicodeEncodeError) and "Expect" in request.headers
+    return odd or isinstance(exc, HttpProcessingError)
+
+
+def _refusal(status: HTTPStatus) -> bytes:
+    body = f"{status.phrase}.\n"
+    return (
+        f"HTTP/1.1 {status} {status.phrase}\r\n"
+        "Content-Type: text/plain; charset=utf-8\r\n"
+        f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}"
+    ).encode()

@@ -39,14 +39,15 @@ def refusing(paths: Mapping[str, Handler], entry: Entry) -> Middleware:
         refused = await _login(request, entry.auth) or _act(request, entry)
         if refused is not None:
             return refused
-        try:
-            return await handler(request)
-        except web.HTTPNotFound:
+        # Not caught when aiohttp raises it: its frames would refer in a circle to the request.
+        wrong = request.match_info.http_exception
+        if isinstance(wrong, web.HTTPNotFound):
             return text(f"Not found. There are: {', '.join(paths)}\n", 404)
-        except web.HTTPMethodNotAllowed:
+        if isinstance(wrong, web.HTTPMethodNotAllowed):
             methods = methods_of(request.path)
             told = f"Method not allowed, only {' and '.join(methods)}.\n"
             return text(told, 405, Allow=", ".join(methods))
+        return await handler(request)
 
     return refuse
 

@@ -13,13 +13,13 @@ from contextlib import asynccontextmanager
 from functools import partial
 from ssl import SSLContext
 from time import monotonic
-from traceback import clear_frames
 
 import structlog
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from exporter.web.connection import Connection, Handler
+from exporter.model.frames import clear_all_frames
+from exporter.web.connection import Connection, Handler, tell_bug
 from exporter.web.limits import Limits, Place, Places, WaitsFor
 from exporter.web.memory import give_back_memory
 from exporter.web.sockets import accepted, bound, first_byte, has_byte
@@ -123,8 +123,7 @@ class _Acceptor:
         try:
             has_place = self._places.enter(guest)
         except Exception as bug:  # noqa: BLE001 - it must not end the accept loop unseen
-            told = {"message": "a connection was refused because of a bug", "exception": bug}
-            loop.call_exception_handler(told)
+            tell_bug("a connection was refused because of a bug", bug)
             has_place = False
         if not has_place:
             sock.close()
@@ -156,7 +155,7 @@ class _Acceptor:
         except (OSError, asyncio.CancelledError) as error:
             # Nothing came in time, the handshake failed, the client is gone, or it made room. The
             # frames of asyncio refer in a circle to the connection and all its buffers.
-            clear_frames(error.__traceback__)
+            clear_all_frames(error)
             if isinstance(error, asyncio.CancelledError):
                 raise
         finally:
@@ -179,7 +178,7 @@ class _Acceptor:
             )
             await connection.lost.wait()
         finally:
-            connection.abort()
+            connection.end()
 
 
 class _Guest:
