@@ -18,6 +18,7 @@ from exporter.apiserver.errors import (
     one_line,
     read_retry_after,
 )
+from exporter.model.frames import clear_all_frames
 
 MAX_BODY = 64 << 20
 """Bytes of the largest allowed reply; a page of 500 objects is a few MiB."""
@@ -33,22 +34,27 @@ def translated(what: str) -> Iterator[None]:
     """Turn the errors of aiohttp and the system into an ApiError that names the request."""
     try:
         yield
-    except aiohttp.ClientSSLError as error:
-        raise ApiError(ErrorKind.TLS, f"{what}: {one_line(str(error))}") from error
-    except TimeoutError as error:
-        message = f"{what}: no answer in time"
-        raise ApiError(ErrorKind.UNREACHABLE, message, silent=True) from error
-    except aiohttp.ClientConnectorError as error:
+    except (aiohttp.ClientError, OSError) as error:
+        # Else its frames keep what was read of the reply.
+        clear_all_frames(error)
+        raise _translated(error, what) from error
+
+
+def _translated(error: aiohttp.ClientError | OSError, what: str) -> ApiError:
+    if isinstance(error, aiohttp.ClientSSLError):
+        return ApiError(ErrorKind.TLS, f"{what}: {one_line(str(error))}")
+    if isinstance(error, TimeoutError):
+        return ApiError(ErrorKind.UNREACHABLE, f"{what}: no answer in time", silent=True)
+    if isinstance(error, aiohttp.ClientConnectorError):
         # Its own text shows an object in memory. Error numbers of getaddrinfo are not the system's.
         cause, number = error.os_error, error.os_error.errno or 0
         why = os.strerror(number) if number > 0 else cause.strerror or cause
         said = one_line(f"cannot connect to {error.host}:{error.port}: {why}")
-        raise ApiError(ErrorKind.UNREACHABLE, f"{what}: {said}") from error
-    except (aiohttp.ClientError, OSError) as error:
-        said = one_line(str(error)) or type(error).__name__
-        # TCP keepalives that nobody answers end a connection with ETIMEDOUT.
-        silent = isinstance(error.__cause__, TimeoutError)
-        raise ApiError(ErrorKind.UNREACHABLE, f"{what}: {said}", silent=silent) from error
+        return ApiError(ErrorKind.UNREACHABLE, f"{what}: {said}")
+    said = one_line(str(error)) or type(error).__name__
+    # TCP keepalives that nobody answers end a connection with ETIMEDOUT.
+    silent = isinstance(error.__cause__, TimeoutError)
+    return ApiError(ErrorKind.UNREACHABLE, f"{what}: {said}", silent=silent)
 
 
 async def check(reply: aiohttp.ClientResponse, what: str, *, json: bool) -> None:
