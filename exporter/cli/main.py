@@ -1,4 +1,4 @@
-"""The command line as a whole: run, demo, check, analyze, config."""
+"""The command line as a whole: run, demo, check, analyze, config, probe-key."""
 
 from importlib import import_module
 
@@ -7,8 +7,8 @@ import click
 from exporter import __version__
 from exporter.cli.errors import PROGRAM
 
-COMMANDS = ("run", "demo", "check", "analyze", "config")
-"""Each is the object `command` of the module of its name in this folder."""
+COMMANDS = ("run", "demo", "check", "analyze", "config", "probe-key")
+"""Each is the object `command` of the module of its name in this folder, with _ for -."""
 
 
 class LazyCommands(click.Group):
@@ -22,7 +22,7 @@ class LazyCommands(click.Group):
         """Return a command by its name; None if there is none."""
         if cmd_name not in COMMANDS:
             return None
-        found: click.Command = import_module(f"exporter.cli.{cmd_name}").command
+        found: click.Command = import_module(f"exporter.cli.{cmd_name.replace('-', '_')}").command
         return found
 
 

@@ -9,7 +9,7 @@ import pytest
 from exporter.cli.main import cli
 
 PAGE = (Path(__file__).parent.parent.parent / "docs" / "command-line.md").read_text()
-SECTIONS = dict(re.findall(r"^## ([a-z ]+)\n(.*?)(?=^## |\Z)", PAGE, re.DOTALL | re.MULTILINE))
+SECTIONS = dict(re.findall(r"^## ([a-z -]+)\n(.*?)(?=^## |\Z)", PAGE, re.DOTALL | re.MULTILINE))
 
 
 def flags(command=cli, path=()):

@@ -20,6 +20,7 @@ COMMANDS = [
     ["analyze"],
     ["check"],
     ["config"],
+    ["probe-key"],
     *([["config", c] for c in ("check", "schema", "show")]),
 ]
 

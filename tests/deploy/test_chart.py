@@ -22,7 +22,8 @@ from tests.fakes.charts import (
 )
 
 pytestmark = pytest.mark.slow
-WORKLOADS = {"Deployment", "StatefulSet", "DaemonSet"}
+WORKLOADS = {"Deployment", "StatefulSet", "DaemonSet", "Job"}
+SERVING = WORKLOADS - {"Job"}
 with_any_values = pytest.mark.parametrize("values", MATRIX.values(), ids=MATRIX)
 
 
@@ -75,11 +76,11 @@ def test_pods_are_as_small_as_can_be(values):
         assert "memory" in container["resources"]["limits"]
         on_node = each["kind"] == "DaemonSet"
         assert spec["securityContext"].get("runAsNonRoot", False) is not on_node
-        assert any("hostPath" in volume for volume in spec["volumes"]) is on_node
-        for volume in container["volumeMounts"]:
+        volumes, mounts = spec.get("volumes", []), container.get("volumeMounts", [])
+        assert any("hostPath" in volume for volume in volumes) is on_node
+        for volume in mounts:
             assert volume.get("readOnly") or volume["name"] == "state"
-        mounted = {mount["name"] for mount in container["volumeMounts"]}
-        assert mounted == {volume["name"] for volume in spec["volumes"]}
+        assert {each["name"] for each in mounts} == {each["name"] for each in volumes}
 
 
 def test_defaults():
@@ -262,21 +263,6 @@ def test_a_change_of_the_configuration_starts_new_pods():
     assert checksum({}) != checksum({"config": {"leak_grace": "1m"}})
 
 
-def test_the_same_key_is_made_for_both_namespaces():
-    found = objects({"probeKey": {"create": True}, **NODE_LOGS})
-    secrets = [each for each in found if each["kind"] == "Secret"]
-    assert {each["metadata"]["namespace"] for each in secrets} == {
-        "clusterset-exporter",
-        "clusterset-exporter-node-logs",
-    }
-    assert len({each["data"]["key"] for each in secrets}) == 1
-    for each in secrets:
-        assert each["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
-    for kind in ("Deployment", "DaemonSet"):
-        (name,) = [v["secret"]["secretName"] for v in pod(found, kind)["volumes"] if "secret" in v]
-        assert name == secrets[0]["metadata"]["name"]
-
-
 def test_pods_are_scraped_once():
     def annotated(values):
         metadata = one(objects(values), "Deployment")["spec"]["template"]["metadata"]
@@ -290,7 +276,7 @@ def test_pods_are_scraped_once():
 def test_selectors_find_the_pods():
     found = objects({"serviceMonitor": {"enabled": True}, **NODE_LOGS})
     for each in found:
-        if each["kind"] not in WORKLOADS:
+        if each["kind"] not in SERVING:
             continue
         labels = each["spec"]["template"]["metadata"]["labels"].items()
         assert each["spec"]["selector"]["matchLabels"].items() <= labels
@@ -357,6 +343,13 @@ def test_boards_and_rules_come_from_the_files_of_the_chart(tmp_path):
         ({"nodeLogs": {"enabled": True, "logs": []}}, "nodeLogs.logs is empty; name what to read"),
         ({"probeKey": {"create": True, "existingSecret": "a"}}, "are two keys; keep one"),
         (
+            {"probeKey": {"create": True}, "karmada": {"enabled": True}},
+            "kubectl create secret generic clusterset-exporter-probe-key",
+        ),
+        ({"openshift": "yes"}, "/openshift"),
+        ({"namespaceOverride": "A"}, "/namespaceOverride"),
+        ({"nameOverride": "a.b"}, "/nameOverride"),
+        (
             {"serviceMonitor": {"enabled": True}, "podMonitor": {"enabled": True}},
             "would scrape each pod twice; enable one",
         ),
@@ -372,7 +365,7 @@ def test_each_value_has_a_schema_and_a_meaning():
     values = yaml.safe_load((CHART / "values.yaml").read_text())
     schema = json.loads((CHART / "values.schema.json").read_text())
     jsonschema.validate(values, schema)
-    assert set(schema["properties"]) == {*values, "global"}
+    assert set(schema["properties"]) == set(values)
     readme = (CHART / "README.md").read_text()
     for name, value in values.items():
         assert f"| `{name}` |" in readme

@@ -59,9 +59,24 @@ def test_the_role_is_the_own_config_map_and_the_lease():
     assert rights([on_nodes]) == {("", "configmaps", "get", "clusterset-exporter-node-logs")}
 
 
+KEY = "clusterset-exporter-probe-key"
+
+
 @pytest.mark.parametrize("values", MATRIX.values(), ids=MATRIX)
 def test_no_wildcard_and_no_writing_but_of_the_lease(values):
-    check_small(of(values, "Role", "ClusterRole"))
+    found = [each for each in objects(values) if each["kind"] in {"Role", "ClusterRole"}]
+    check_small(rights(each for each in found if each["metadata"]["name"] != KEY))
+
+
+def test_the_key_is_made_by_an_account_of_its_own_where_that_is_asked_for():
+    assert all(resource != "secrets" for _, resource, _, _ in of({}, "Role", "ClusterRole"))
+    values = {"probeKey": {"create": True}, **NODE_LOGS}
+    given = in_namespaces(values)
+    key = {("", "secrets", "get", KEY), ("", "secrets", "create", None)}
+    for namespace in ("clusterset-exporter", "clusterset-exporter-node-logs"):
+        assert given[KEY, namespace] == key
+    for (account, _), has in given.items():
+        assert account == KEY or not has & key
 
 
 def check_small(found):

@@ -126,7 +126,7 @@ MATRIX = {
     },
     "a service monitor": {"serviceMonitor": {"enabled": True, "labels": {"release": "prom"}}},
     "a pod monitor": {"podMonitor": {"enabled": True}, **NODE_LOGS},
-    "karmada": {"karmada": {"enabled": True}, "probeKey": {"create": True}},
+    "karmada": {"karmada": {"enabled": True}, "probeKey": {"existingSecret": "mine"}},
     "karmada with all": {
         "karmada": {"enabled": True},
         "serviceMonitor": {"enabled": True},
