@@ -26,6 +26,7 @@ Params = Mapping[str, str]
 JsonDict = dict[str, Any]
 _UNAUTHORIZED = 401
 _ACCESS_REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+_PATCH = "application/merge-patch+json"
 _HEADERS = {
     "Accept": "application/json, */*",
     # No compression: no decompression bomb, and no work on either side.
@@ -50,6 +51,10 @@ class _Request:
     @property
     def what(self) -> str:
         return f"{self.method} {self.path}"
+
+    def headers(self, used: Credentials) -> dict[str, str]:
+        found = {"Authorization": used.authorization} if used.authorization else {}
+        return found | ({"Content-Type": _PATCH} if self.method == "PATCH" else {})
 
 
 class ApiClient:
@@ -77,16 +82,7 @@ class ApiClient:
     async def __aenter__(self) -> Self:
         """Load the credentials; CredentialsError if there are none."""
         await self._use(await self._source.load())
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                limit=MAX_CONNECTIONS, socket_factory=keep_alive, keepalive_timeout=60
-            ),
-            middlewares=(once,),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-            headers=_HEADERS,
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_LIMIT),
-        )
+        self._session = _session()
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -123,6 +119,10 @@ class ApiClient:
     async def update(self, path: str, body: JsonDict, *, within: float = REQUEST_LIMIT) -> JsonDict:
         """PUT *body*, which contains its resourceVersion; a CONFLICT if that is out of date."""
         return await self._write("PUT", path, body, within)
+
+    async def patch(self, path: str, body: JsonDict, *, within: float = REQUEST_LIMIT) -> JsonDict:
+        """Change those fields of the object at *path* that *body* has (JSON merge patch)."""
+        return await self._write("PATCH", path, body, within)
 
     async def may(
         self,
@@ -209,7 +209,7 @@ class ApiClient:
                 used.server + request.path,
                 params=request.params,
                 json=request.body,
-                headers={"Authorization": used.authorization} if used.authorization else None,
+                headers=request.headers(used),
                 timeout=aiohttp.ClientTimeout(
                     total=None, sock_connect=CONNECT_LIMIT, sock_read=request.silence
                 ),
@@ -252,3 +252,16 @@ class ApiClient:
             self._tls = loaded.tls
         self._credentials, self.problem = loaded, ""
         self._stale_at = asyncio.get_running_loop().time() + loaded.fresh_for
+
+
+def _session() -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(
+            limit=MAX_CONNECTIONS, socket_factory=keep_alive, keepalive_timeout=60
+        ),
+        middlewares=(once,),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+        headers=_HEADERS,
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_LIMIT),
+    )

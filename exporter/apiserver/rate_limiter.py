@@ -52,3 +52,29 @@ class RateLimiter:
         elif (left := self._next - clock()) > 0:
             await asyncio.sleep(left)
         self._next = clock() + 1
+
+
+class TokenBucket:
+    """
+    A number of requests at once, and then so many a second.
+
+    Args:
+        burst: Requests that need not wait after a pause.
+        per_second: How many more are allowed each second.
+    """
+
+    def __init__(self, burst: int, per_second: float) -> None:
+        self._burst, self._per_second = burst, per_second
+        self._left, self._at = float(burst), 0.0
+
+    async def wait(self) -> None:
+        """Wait until another request is due."""
+        clock = asyncio.get_running_loop().time
+        now = clock()
+        self._left = min(self._burst, self._left + (now - self._at) * self._per_second)
+        self._at = now
+        if self._left < 1:
+            await asyncio.sleep((1 - self._left) / self._per_second)
+            self._left += (clock() - self._at) * self._per_second
+            self._at = clock()
+        self._left -= 1

@@ -46,6 +46,13 @@ class KubernetesSettings(Struct, frozen=True, kw_only=True, forbid_unknown_field
     config_map: Annotated[
         str, Meta(description="The exporter's own ConfigMap, with Karmada's annotation.")
     ] = "clusterset-exporter"
+    events: Annotated[
+        bool,
+        Meta(
+            description="Write Kubernetes Events about Services: failovers, blackouts, leaks, and "
+            "their end."
+        ),
+    ] = False
     lease: Annotated[
         str | None, Meta(description="Lease that elects the replica that works; null: no election.")
     ] = None

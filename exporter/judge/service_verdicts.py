@@ -6,6 +6,7 @@ from exporter.judge.claims import overlapping_clusters
 from exporter.judge.expect import prefers_nobody
 from exporter.judge.handover import MAX_BYTES, Timeline, read, snapshot
 from exporter.judge.locality import LEAKS, Graces, locality
+from exporter.judge.service_track import ServiceTrack
 from exporter.judge.tracks import Tracks
 from exporter.judge.unseen import Unseen
 from exporter.judge.view import view
@@ -156,6 +157,10 @@ class ServiceVerdicts:
         for track in self._tracks.explained():
             yield from track.failover.moves()
 
+    def track(self, service: ServiceName) -> ServiceTrack | None:
+        """Return what is known of *service* over time, to be read; None if it is not known."""
+        return self._tracks.by_name.get(service)
+
     def mode(self, service: ServiceName) -> Mode:
         """Return what clients here get now from *service*."""
         track = self._tracks.by_name.get(service)
@@ -180,7 +185,7 @@ class ServiceVerdicts:
             start=start,
             end=end,
             pinned=pinned,
-            spreads=track is not None and self._spreads(service, track.policy),
+            spreads=track is not None and _spreads(self.inventory, service, track.policy),
             graces=self._graces_of(service),
         )
         if found in LEAKS and self.unseen.overlaps(start, end):
@@ -209,8 +214,8 @@ class ServiceVerdicts:
                     hostless=name in self.hostless,
                 )
 
-    def _spreads(self, name: ServiceName, policy: Policy) -> bool:
-        inventory = self.inventory
-        if inventory is None or name not in inventory.services:
-            return False
-        return prefers_nobody(inventory, inventory.services[name], policy)
+
+def _spreads(inventory: Inventory | None, name: ServiceName, policy: Policy) -> bool:
+    if inventory is None or name not in inventory.services:
+        return False
+    return prefers_nobody(inventory, inventory.services[name], policy)

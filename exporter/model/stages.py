@@ -14,6 +14,8 @@ class StageName(StrEnum):
     DISCOVERY = "discovery"
     EVENT_LOOP = "event_loop"
     """Measures the lag of the event loop."""
+    EVENTS = "events"
+    """Writes Kubernetes Events about Services."""
     FAILOVERS = "failovers"
     HANDOVER = "handover"
     INVENTORY = "inventory"

@@ -7,6 +7,7 @@ import pytest
 from tests.fakes import certs
 from tests.fakes.apiaccess import EXPORTER, USERS, Access
 from tests.fakes.apiserver import ApiServer, running
+from tests.fakes.described import with_cart
 from tests.fakes.virtual import VirtualLoop
 
 
@@ -63,3 +64,9 @@ def pytest_asyncio_loop_factories(item):
 async def api():
     async with running(ApiServer(), tls=certs.server_context()) as server:
         yield FakeAccess(server)
+
+
+@pytest.fixture
+async def cart(api):
+    async for uid in with_cart(api):
+        yield uid

@@ -12,6 +12,7 @@ from tests.e2e.servers import Servers
 from tests.fakes import certs, podlogs
 from tests.fakes.apiaccess import EXPORTER, USERS, Access
 from tests.fakes.apiserver import serving
+from tests.fakes.described import with_cart
 from tests.fakes.members import Member
 from tests.fakes.servers import udp
 from tests.fakes.virtual import until
@@ -198,6 +199,12 @@ def servers(tmp_path_factory):
 async def api(servers):
     async with AsyncExitStack() as stack:
         yield RealAccess(servers, stack)
+
+
+@pytest.fixture
+async def cart(api):
+    async for uid in with_cart(api):
+        yield uid
 
 
 @pytest.fixture

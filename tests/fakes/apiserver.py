@@ -11,6 +11,7 @@ from tests.fakes import apireviews, podlogs
 from tests.fakes.apistore import CLUSTER_WIDE, RefusedError, Store, selector
 
 BOOKMARK_BEFORE_END = 2.0
+MERGE_PATCH = "application/merge-patch+json"
 SSAR = "selfsubjectaccessreviews"
 
 
@@ -156,6 +157,8 @@ class ApiServer:
                 found, status = store.create(*key, namespace, await request.json()), 201
             case "update":
                 found = store.update(*key, namespace, asked.name, await request.json())
+            case "patch" if request.content_type == MERGE_PATCH:
+                found = store.patch(*key, namespace, asked.name, await request.json())
             case "delete":
                 found = store.delete(*key, namespace, asked.name)
             case verb:

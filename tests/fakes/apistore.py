@@ -14,6 +14,7 @@ KINDS = {
     ("", "pods"): ("Pod", ["v1"]),
     ("", "services"): ("Service", ["v1"]),
     ("", "configmaps"): ("ConfigMap", ["v1"]),
+    ("", "events"): ("Event", ["v1"]),
     ("discovery.k8s.io", "endpointslices"): ("EndpointSlice", ["v1"]),
     ("coordination.k8s.io", "leases"): ("Lease", ["v1"]),
     ("multicluster.x-k8s.io", "serviceexports"): ("ServiceExport", ["v1alpha1"]),
@@ -95,6 +96,11 @@ class Store:
             raise RefusedError(409, "Conflict", message)
         meta = known["metadata"] | found.get("metadata", {})
         return self._put(group, plural, found | {"metadata": meta}, "MODIFIED")
+
+    def patch(self, group, plural, namespace, name, changes):
+        """Change the fields that *changes* has, as JSON merge patch does; no field is deleted."""
+        known = self.get(group, plural, namespace, name)
+        return self._put(group, plural, known | changes, "MODIFIED")
 
     def delete(self, group, plural, namespace, name):
         known = self.get(group, plural, namespace, name)
@@ -203,10 +209,16 @@ def selector(namespace, query):
         return (
             (not namespace or meta.get("namespace") == namespace)
             and all(holds(meta.get("labels") or {}) for holds in labels)
-            and all(meta.get(key.removeprefix("metadata.")) == value for key, value in fields)
+            and all(_field(found, key) == value for key, value in fields)
         )
 
     return matches
+
+
+def _field(found, path):
+    for key in path.split("."):
+        found = found.get(key) or {}
+    return found
 
 
 def _requirements(text):

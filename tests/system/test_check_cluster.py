@@ -157,6 +157,14 @@ async def test_rights_on_the_lease_are_wanted_where_there_is_one(member):
     assert "in mon" in line
 
 
+async def test_rights_on_events_are_wanted_where_they_are_written(member):
+    (member.folder / "config.yaml").write_text(CONFIG.replace("KUBERNETES", "events: true"))
+    await member.api.grant(*RULES, ("create", "events"))
+    line = await rights_line(member)
+    assert line.startswith("fail")
+    assert "may not patch events;" in line
+
+
 @pytest.mark.parametrize(("without", "level"), [("pods/log", "ok"), ("pods", "fail")])
 async def test_a_nodes_files_want_the_right_to_get_pods_alone(member, without, level):
     logs = '[{files: ["/x/*.log"], wrapper: cri, service: {pod: true}}]'

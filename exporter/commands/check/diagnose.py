@@ -90,16 +90,26 @@ def _needed(
             for verb in ("list", "watch"):
                 yield Right(verb, group, plural, namespace=namespace)
     for namespace in kubernetes.watch_namespaces or ("",):
-        if any(source.pods is not None or source.by_pod for source in loaded.logs):
-            yield Right("get", "", "pods", namespace=namespace)
-        if any(source.pods is not None for source in loaded.logs):
-            yield Right("get", "", "pods", "log", namespace)
+        yield from _beside_watches(loaded, kubernetes, namespace)
     if kubernetes.lease is not None:
         lease = Right("create", "coordination.k8s.io", "leases", "", client.namespace)
         # A rule cannot name an object that does not exist yet.
         yield lease
         for verb in ("get", "update"):
             yield lease._replace(verb=verb, name=kubernetes.lease)
+
+
+def _beside_watches(
+    loaded: RuntimeConfig, kubernetes: KubernetesSettings, namespace: str
+) -> Iterator[Right]:
+    """Yield the rights that `run` needs in a namespace, or in all if that is empty."""
+    if any(source.pods is not None or source.by_pod for source in loaded.logs):
+        yield Right("get", "", "pods", namespace=namespace)
+    if any(source.pods is not None for source in loaded.logs):
+        yield Right("get", "", "pods", "log", namespace)
+    if kubernetes.events:
+        for verb in ("create", "patch"):
+            yield Right(verb, "", "events", namespace=namespace)
 
 
 async def _missing(client: ApiClient, needed: list[Right]) -> list[Right]:

@@ -2,13 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
+from msgspec.structs import replace as replace_field
 
 from exporter.accesslog.readers.reader import Reader
 from exporter.accesslog.source import LogSource
@@ -77,6 +78,8 @@ class Daemon:
         use_log_level: Called with the level of a new configuration.
     """
 
+    _cluster: "LocalCluster | None" = None
+
     def __init__(
         self,
         loaded: RuntimeConfig,
@@ -112,18 +115,25 @@ class Daemon:
         self._keys = ProbeKeys(self._use_keys, self._changing, parts.problems)
         self._reader = Reader(parts.logs, keeper)
         self._reader.configure(loaded.logs)
-        self._cluster = None if client is None else self._in_cluster(client, replica, parts, end)
+        self._enter_cluster(client, replica, parts, end)
         scrape = parts.scrape(self._cluster or Alone())
-        self.pages = parts.pages(scrape, self._reloads.ask, self._probe_now)
+        self.pages = parts.pages(scrape, self._reloads.ask, partial(_probe_now, self._probing))
         self.last_scrape = scrape.last
         self._settle = partial(Readiness(self.pages.not_ready).beside, self.monitor.settle)
 
-    def _in_cluster(
-        self, client: "ApiClient", replica: str, parts: Parts, end: Callable[[Exception], None]
-    ) -> "LocalCluster":
+    def _enter_cluster(
+        self,
+        client: "ApiClient | None",
+        replica: str,
+        parts: Parts,
+        end: Callable[[Exception], None],
+    ) -> None:
+        if client is None:
+            return
         from exporter.commands.run.cluster import LocalCluster  # noqa: PLC0415 - only in a cluster
+        from exporter.commands.run.event_stage import event_writer  # noqa: PLC0415
 
-        return LocalCluster(
+        self._cluster = LocalCluster(
             client,
             replica=replica,
             learns=parts.monitor,
@@ -136,6 +146,7 @@ class Daemon:
             arrange=self._rearranged.set,
             end=end,
         )
+        self._events = event_writer(client, replica, parts)
 
     async def prepare(self) -> None:
         """Take over what a process before left, and read the inventory file if there is one."""
@@ -191,28 +202,37 @@ class Daemon:
     def _wanted(self) -> Iterator[WantedStage]:
         loaded = self._loaded
         observe = partial(self.metrics.observe, series.LOOP_LAG)
-        yield WantedStage(
-            StageName.EVENT_LOOP, partial(measure_lag, observe, self._heartbeats.passed)
-        )
+        measure = partial(measure_lag, observe, self._heartbeats.passed)
+        yield WantedStage(StageName.EVENT_LOOP, measure)
         yield WantedStage(StageName.RELOAD, self._reloads.run)
         yield WantedStage(StageName.FAILOVERS, ticking(self._settle, SETTLE_EVERY))
         yield WantedStage(StageName.LEAKS, ticking(self._leaks.run, SETTLE_EVERY))
         if self._auth is not None:
             watch = ticking(self._auth.watch, LOOK_EVERY)
             yield WantedStage(StageName.WEB_CONFIGURATION, watch)
-        if (file := loaded.settings.probe_key_file) is not None:
-            watch = ticking(partial(self._keys.watch, Path(file)), KEYS_CHECK)
-            yield WantedStage(StageName.PROBE_KEYS, watch, file)
+        if (key_file := loaded.settings.probe_key_file) is not None:
+            watch = ticking(partial(self._keys.watch, Path(key_file)), KEYS_CHECK)
+            yield WantedStage(StageName.PROBE_KEYS, watch, key_file)
         if self._cluster is None:
-            watch = ticking(partial(self._watch_inventory, loaded), INVENTORY_CHECK)
-            yield WantedStage(StageName.INVENTORY, watch, loaded.inventory_file)
+            file = loaded.inventory_file
+            changed, failed = self._inventory_changed, self.monitor.inventory_failed
+            watcher = StaticInventory(file, loaded.local, changed=changed, failed=failed)
+            watch = ticking(watcher.watch, INVENTORY_CHECK)
+            yield WantedStage(StageName.INVENTORY, watch, file)
         else:
             arrange = on_event(self._rearranged, self._rearrange)
             yield WantedStage(StageName.ARRANGEMENT, arrange)
-            kubernetes = loaded.settings.inventory.kubernetes or KubernetesSettings()
-            yield from self._cluster.stages(kubernetes, loaded.local)
+            kubernetes = _kubernetes(loaded)
+            # Discovery does not begin anew because events are wanted.
+            yield from self._cluster.stages(replace_field(kubernetes, events=False), loaded.local)
             if not self._cluster.works:
                 return
+            if kubernetes.events:
+                where = kubernetes.watch_namespaces
+                yield WantedStage(StageName.EVENTS, partial(self._events.run, where), where)
+        yield from self._working(loaded)
+
+    def _working(self, loaded: RuntimeConfig) -> Iterator[WantedStage]:
         yield WantedStage(StageName.PROBES, self._probing.run)
         yield WantedStage(StageName.HANDOVER, ticking(self._handover.run, HANDOVER_EVERY))
         follow = ticking(self._probing.follow_name_servers, RESOLV_CONF_CHECK)
@@ -232,21 +252,6 @@ class Daemon:
         async with self._changing:
             await self._stages.arrange()
 
-    async def _watch_inventory(self, loaded: RuntimeConfig, ticks: AsyncIterable[None]) -> None:
-        watcher = StaticInventory(
-            loaded.inventory_file,
-            loaded.local,
-            changed=self._inventory_changed,
-            failed=self.monitor.inventory_failed,
-        )
-        await watcher.watch(ticks)
-
-    async def _probe_now(self, service: ServiceName) -> Probe | None:
-        try:
-            return await self._probing.probe_now(service)
-        except BusyError as error:
-            raise TooOftenError from error
-
     def _accelerate(self, service: ServiceName) -> None:
         self._probing.accelerate(service)
 
@@ -257,8 +262,19 @@ class Daemon:
         self._reader.forget()
 
 
+def _kubernetes(loaded: RuntimeConfig) -> KubernetesSettings:
+    return loaded.settings.inventory.kubernetes or KubernetesSettings()
+
+
 async def _read_inventory(loaded: RuntimeConfig) -> Inventory:
     return await asyncio.to_thread(read_inventory, loaded.inventory_file, loaded.local)
+
+
+async def _probe_now(stage: ProbeStage, service: ServiceName) -> Probe | None:
+    try:
+        return await stage.probe_now(service)
+    except BusyError as error:
+        raise TooOftenError from error
 
 
 def _probe_stage(loaded: RuntimeConfig, driver: Driver, parts: Parts) -> ProbeStage:

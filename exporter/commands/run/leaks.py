@@ -45,6 +45,7 @@ class Leaks:
         metrics: Counts the requests.
         clock: Returns seconds of the monotonic clock.
         look: Called before anything is settled: notices that the process was paused.
+        leaked: Called with the service, the cluster and the number of requests that leaked.
     """
 
     def __init__(
@@ -55,9 +56,10 @@ class Leaks:
         *,
         clock: Callable[[], float],
         look: Callable[[], None],
+        leaked: Callable[[ServiceName, str, int], None],
     ) -> None:
         self._verdicts, self._clients, self._metrics = verdicts, clients, metrics
-        self._clock, self._look = clock, look
+        self._clock, self._look, self._leaked = clock, look, leaked
         self._waiting: deque[ClientHits] = deque()
         self._localities: dict[tuple[ServiceName, str], Locality] = {}
         """What was counted last for the clients of a service in one cluster."""
@@ -118,6 +120,8 @@ class Leaks:
             _log_decision("leak was withheld because signed probes disagree", hit, locality)
             locality = Locality.UNKNOWN
         self._metrics.hit(service, source, locality, hit.hits)
+        if locality is Locality.LEAK:
+            self._leaked(service, source, hit.hits.requests)
         if not hit.client.pinned:
             self._log_change(service, source, locality)
 

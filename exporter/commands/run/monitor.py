@@ -7,6 +7,7 @@ from dataclasses import replace
 import structlog
 
 from exporter import __version__
+from exporter.commands.run.changes import Changes
 from exporter.commands.run.clients import Clients
 from exporter.commands.run.history import ProbeHistory
 from exporter.commands.run.monitor_settings import Current, MonitorSettings
@@ -22,7 +23,7 @@ from exporter.metrics.store import SeriesBudget
 from exporter.model.clusterset import UNKNOWN, Address, Inventory, ServiceName
 from exporter.model.moment import Moment
 from exporter.model.probes import Failure, Lookup, Probe
-from exporter.model.verdicts import Failover, Mode
+from exporter.model.verdicts import Failover
 
 log = structlog.get_logger()
 
@@ -40,6 +41,7 @@ class Monitor:
         history: Keeps the newest probes and failovers.
         clients: Attributes logged requests by the inventory.
         name_servers: Follows each single name server.
+        changes: Tells what changed for clients.
         moment: Returns the time on both clocks.
         accelerate: Called with each service that should be probed more often for a while.
     """
@@ -55,16 +57,16 @@ class Monitor:
         history: ProbeHistory,
         clients: Clients,
         name_servers: NameServers,
+        changes: Changes,
         moment: Callable[[], Moment],
         accelerate: Callable[[ServiceName], None],
     ) -> None:
         self._current, self._verdicts, self._metrics = current, verdicts, metrics
         self._budget, self._problems, self._history = budget, problems, history
         self._clients, self._moment, self._accelerate = clients, moment, accelerate
-        self._name_servers = name_servers
+        self._name_servers, self._changes = name_servers, changes
         self._promises = Promises(verdicts, metrics, lambda: moment().at)
         self._pauses = Pauses(lambda: moment().at, self.observation_gap)
-        self._modes: dict[ServiceName, Mode] = {}
         self.found = problems.found
         self.look = self._pauses.look
         metrics.set_gauge(series.BUILD_INFO, 1, (__version__, platform.python_version()))
@@ -125,6 +127,7 @@ class Monitor:
         self._clients.set_inventory(inventory)
         self._metrics.set_inventory(inventory, changed)
         self._history.keep(inventory.services)
+        self._changes.keep(inventory.services)
         self._metrics.set_gauge(series.INVENTORY_OK, 1)
         self._metrics.set_gauge(series.INVENTORY_TIME, now.unix)
         self._problems.solved("inventory")
@@ -157,7 +160,7 @@ class Monitor:
             self._metrics.replied(probe, reply, self._owner(probe, reply.address))
         self._history.add(probe, verdict.destination)
         self._name_servers.looked_up(probe, verdict.destination)
-        self._log_mode(probe)
+        self._changes.probed(probe)
         for failover in verdict.failovers:
             self._moved(failover)
         if verdict.unstable:
@@ -173,6 +176,7 @@ class Monitor:
         self.look()
         self._promises.settle()
         self._name_servers.settle()
+        self._changes.settle()
         for failover in self._verdicts.settle():
             self._moved(failover)
 
@@ -195,30 +199,7 @@ class Monitor:
     def _owner(self, probe: Probe, address: Address) -> str:
         return self._verdicts.owner(probe.question.service, address, probe.ended) or UNKNOWN
 
-    def _log_mode(self, probe: Probe) -> None:
-        service = probe.question.service
-        mode = self._verdicts.mode(service)
-        previous = self._modes.get(service, Mode.UNKNOWN)
-        if previous is mode:
-            return
-        self._modes[service] = mode
-        say = log.warning if mode is Mode.BLACKOUT else log.info
-        say(
-            "service mode changed",
-            service=str(service),
-            mode=mode,
-            previous=previous,
-            reason=probe.failure,
-        )
-
     def _moved(self, failover: Failover) -> None:
         self._metrics.moved(failover)
         self._history.moved(failover)
-        log.info(
-            "failover completed",
-            service=str(failover.service),
-            from_cluster=failover.from_cluster,
-            to_cluster=failover.to_cluster,
-            reason=failover.reason,
-            **{f"{stage}_seconds": round(s, 3) for stage, s in failover.durations.items()},
-        )
+        self._changes.moved(failover)

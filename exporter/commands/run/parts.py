@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterable
 
+from exporter.commands.run.changes import Changes
 from exporter.commands.run.clients import Clients
 from exporter.commands.run.heartbeats import Heartbeats
 from exporter.commands.run.history import ProbeHistory
@@ -68,10 +69,16 @@ class Parts:
         )
         self.staleness = Staleness(self.verdicts.unseen, self.problems, self.metrics, moment)
         self.history = ProbeHistory()
+        self.changes = Changes(self.verdicts, moment)
         clients = Clients(current, self.verdicts, self.metrics, self.problems)
         self.monitor = self._make_monitor(clients, accelerate)
         self.leaks = Leaks(
-            self.verdicts, clients, self.metrics, clock=self._clock, look=self.monitor.look
+            self.verdicts,
+            clients,
+            self.metrics,
+            clock=self._clock,
+            look=self.monitor.look,
+            leaked=self.changes.leaked,
         )
         self.logs = self._make_logs(clients, logs)
 
@@ -85,6 +92,7 @@ class Parts:
             history=self.history,
             clients=clients,
             name_servers=NameServers(self._current, self.verdicts, self.problems, self._clock),
+            changes=self.changes,
             moment=self._moment,
             accelerate=accelerate,
         )

@@ -1,0 +1,86 @@
+"""An exporter that writes Kubernetes Events about the Services of its cluster."""
+
+import pytest
+
+from tests.apiserver.conftest import FakeAccess
+from tests.e2e.day import LIMIT, MODE, Day, NameServer
+from tests.fakes import certs
+from tests.fakes.apiaccess import EXPORTER
+from tests.fakes.apiserver import ApiServer, running
+from tests.fakes.members import RULES, Member
+from tests.fakes.servers import udp
+
+pytestmark = pytest.mark.timeout(240)
+EVENTS = "/api/v1/namespaces/nginx-test/events"
+RIGHTS = [("create", "events"), ("patch", "events")]
+LEASE = [(verb, "leases") for verb in ("get", "create", "update")]
+
+
+@pytest.fixture
+async def day(tmp_path):
+    async with running(ApiServer(), tls=certs.server_context()) as server:
+        member, name_server = Member(FakeAccess(server), tmp_path), NameServer()
+        await member.fill()
+        async with udp(name_server) as (port, _):
+            yield Day(member, name_server, port)
+
+
+async def told(day):
+    """Return the reason of each event, and how often it happened."""
+    items = (await day.member.api.done("GET", EVENTS))["items"]
+    return {each["reason"]: each["count"] for each in items}
+
+
+async def moves(day, exporter):
+    """Let clients of cluster1 move to cluster2, and back."""
+    for reason, names in (("FailedOver", "cluster2"), ("FailedBack", "cluster1")):
+        await day.set_ready("cluster1", ready=names == "cluster1")
+        day.name_server.names = names
+
+        async def happened(reason=reason):
+            return reason in await told(day)
+
+        await exporter.until(happened, within=LIMIT)
+
+
+async def test_the_leader_tells_of_a_failover_at_the_service(day):
+    await day.member.api.grant(*RULES, *LEASE, *RIGHTS)
+    wanted = f"events: true, {day.lease}"
+    async with (
+        day.gateways_speak(),
+        day.exporter(wanted, token=EXPORTER) as leader,
+        day.exporter(wanted, token=EXPORTER) as standby,
+    ):
+        await leader.until_value(1, MODE, within=LIMIT, mode="local")
+        await moves(day, leader)
+        assert (await leader.status())["problems"] == []
+        assert await standby.value("clusterset_exporter_leader") == 0
+        assert await told(day) == {"FailedOver": 1, "FailedBack": 1}
+    service = await day.member.api.done("GET", "/api/v1/namespaces/nginx-test/services/nginx")
+    for each in (await day.member.api.done("GET", EVENTS))["items"]:
+        assert each["involvedObject"]["uid"] == service["metadata"]["uid"]
+        assert each["message"].startswith("Clients in cluster cluster1 are now served by ")
+
+
+async def test_a_missing_right_is_a_problem_and_everything_else_goes_on(day):
+    await day.member.api.grant(*RULES)
+    async with day.gateways_speak(), day.exporter("events: true", token=EXPORTER) as exporter:
+
+        async def problem():
+            problems = (await exporter.status())["problems"]
+            return [each["what"] for each in problems] == ["events"]
+
+        await exporter.until(problem)
+        await exporter.until_value(1, MODE, within=LIMIT, mode="local")
+        assert (await exporter.get("/-/ready"))[0] == 200
+        # A reload that wants none is the way out.
+        path = day.member.folder / "config.yaml"
+        path.write_text(path.read_text().replace("events: true", "events: false"))
+        assert (await exporter.get("/-/reload", "POST"))[0] == 200
+
+        async def well():
+            return (await exporter.status())["problems"] == []
+
+        await exporter.until(well)
+        # Its services were not discovered anew.
+        assert await exporter.value("clusterset_exporter_watch_relists_total") == 0
