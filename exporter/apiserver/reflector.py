@@ -60,6 +60,7 @@ class Reflector(Generic[T]):
         state: The state of the watch.
         problem: What is wrong, in one line that says what would help; empty if nothing is.
         version: The API version that served the last list; empty before.
+        looking: True if it was asked for again early, until the server has answered.
         settled: Set once the first list is done, or once it is known that none is possible.
         store: The objects, and what was counted of them.
         freshness: Whether the objects are those of now.
@@ -78,13 +79,13 @@ class Reflector(Generic[T]):
         uniform: Uniform = random.uniform,
     ) -> None:
         self.resource, self.store = resource, Store(trim)
-        self.state, self.problem, self.version = WatchState.LISTING, "", ""
+        self.state, self.problem, self.looking = WatchState.LISTING, "", False
         self.settled = asyncio.Event()
         self.last_alive: float | None = None
         self.requests = self.relists = self.failures = self.bad_lines = 0
         self._client, self._changed, self._uniform = client, changed, uniform
-        self.freshness, self._waits = Freshness(became_stale), Waits(client.recovery, uniform)
-        self._place = ""
+        self.freshness, self.waits = Freshness(became_stale), Waits(client.recovery, uniform)
+        self._place = self.version = ""
         """The resourceVersion up to which we have seen everything; empty if a list is needed."""
         self._stumbled = ""  # the place after which the last invalid line came
 
@@ -120,10 +121,10 @@ class Reflector(Generic[T]):
                 await self._watch()
             except ApiError as error:
                 self.failures += 1
-                wait = self._waits.after(error, listed=bool(self._place))
+                wait = self.waits.after(error, listed=bool(self._place))
                 self._failed(error)
             # Not while the error is handled, because it keeps a broken connection in memory.
-            await self._waits.wait(wait)
+            await self.waits.wait(wait)
 
     async def _list(self) -> None:
         """List with the best version that is served."""
@@ -132,14 +133,14 @@ class Reflector(Generic[T]):
                 return await self._list_as(version)
             except ApiError as error:
                 if error.kind is ErrorKind.FORBIDDEN:
-                    await self._waits.before_request()
+                    await self.waits.before_request()
                 if not await is_absent(error, self._client, self.resource, version):
                     raise
         raise ApiError(ErrorKind.NOT_FOUND, f"{self.resource.title} is not served")
 
     async def _list_as(self, version: str) -> None:
         fresh, broken = dict[str, T](), dict[str, str]()
-        await self._waits.before_request()
+        await self.waits.before_request()
         fetch, place = partial(self._page, version), ""
         async for page in pages(fetch, self.resource.title, MAX_PAGES):
             for number, item in enumerate(page.items or ()):
@@ -160,20 +161,20 @@ class Reflector(Generic[T]):
         self.requests += 1
         body = await self._client.get(self.resource.path(version), params)
         self.last_alive = _now()
-        self._waits.succeeded()
+        self.waits.succeeded()
         return _read_page(body, self.resource.title)
 
     async def _watch(self) -> None:
         """Watch from our place until the server ends it."""
         seconds = self._uniform(*WATCH_SECONDS)
         params = self.resource.watch_params(self._place, seconds)
-        await self._waits.before_request()
+        await self.waits.before_request()
         self.requests += 1
         path, silence = self.resource.path(self.version), seconds + SLACK
         stream = self._client.stream(path, params, within=REQUEST_LIMIT, silence=silence, json=True)
         try:
             async with asyncio.timeout(silence + SLACK), stream as chunks:
-                self._waits.succeeded()
+                self.waits.succeeded()
                 self._stand(WatchState.SYNCED, "")
                 lines = LineSplitter(MAX_LINE)
                 with self.freshness.watching():
@@ -238,11 +239,11 @@ class Reflector(Generic[T]):
             self._stand(WatchState.FAILING, error.message)
 
     def _stand(self, state: WatchState, problem: str, *, differs: bool = False) -> None:
-        known = (self.state, self.problem)
-        self.state, self.problem = state, problem
+        known = (self.state, self.problem, self.looking)
+        self.state, self.problem, self.looking = state, problem, False
         if state not in {WatchState.LISTING, WatchState.FAILING}:
             self.settled.set()
-        if differs or known != (state, problem):
+        if differs or known != (state, problem, False):
             self._changed()
 
 

@@ -1,6 +1,7 @@
 """How long one resource waits until it asks the API server again."""
 
 import asyncio
+from contextlib import suppress
 from typing import NamedTuple
 
 import structlog
@@ -27,6 +28,8 @@ class Wait(NamedTuple):
     """In any case, because the server asks for it, or nothing can have changed."""
     backoff: float = 0.0
     """After that; this may end early."""
+    absent: bool = False
+    """True if the resource is not installed; the wait ends early if it may be by now."""
 
 
 class Waits:
@@ -43,6 +46,7 @@ class Waits:
         self._limiter, self._backoff = RateLimiter(), Backoff(uniform)
         self._refusals = Backoff(uniform, first=REFUSED_FIRST, longest=REFUSED_LONGEST)
         self._early = EARLY
+        self._may_be_there = asyncio.Event()
 
     async def before_request(self) -> None:
         """Wait until a request is due: at most one a second."""
@@ -61,15 +65,25 @@ class Waits:
                 # The list shows whether another version is served now.
                 return Wait()
             case ErrorKind.NOT_FOUND:
-                return Wait(LOOK_AGAIN)
+                return Wait(LOOK_AGAIN, absent=True)
             case ErrorKind.FORBIDDEN:
                 return Wait(held, max(0.0, self._refusals.after_failure() - held))
             case ErrorKind.GONE:
                 return Wait(0.0, self._backoff.after_failure())
         return Wait(held, max(0.0, self._backoff.after_failure() - held))
 
+    def look_again(self) -> None:
+        """End the wait for a resource that is not installed, because it may be installed now."""
+        self._may_be_there.set()
+
     async def wait(self, wait: Wait) -> None:
         """Wait. If the API server answers somebody again, the backoff ends early."""
+        if wait.absent:
+            self._may_be_there.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(wait.held):
+                    await self._may_be_there.wait()
+            return
         await asyncio.sleep(wait.held)
         if not wait.backoff:
             return

@@ -14,6 +14,7 @@ import structlog
 from exporter.cli import options, words
 from exporter.cli.errors import CommandError, mistakes
 from exporter.commands.run import process
+from exporter.commands.run.generations import EndedError
 from exporter.commands.run.log_output import log_to_stderr
 from exporter.commands.run.signals import STOP_SECONDS
 from exporter.probe.drivers import choose
@@ -142,7 +143,7 @@ def logged() -> Iterator[None]:
     """End the command after an error with a log event as the last line on standard error."""
     try:
         yield
-    except (CommandError, process.ListenError, process.EndedError) as error:
+    except (CommandError, process.ListenError, EndedError) as error:
         log.error("exporter ended", error=str(error))  # noqa: TRY400 - one line
         sys.exit(getattr(error, "exit_code", 1))
     except Exception:

@@ -43,6 +43,14 @@ class IdentityError(Exception):
     """No source names the local cluster, or the name is not a possible cluster id."""
 
 
+class IdentityChangedError(Exception):
+    """The cluster is another one than it was taken for: all series would be of the wrong one."""
+
+
+class BetterNameError(IdentityChangedError):
+    """Only Karmada had named the cluster, and now Submariner does, by another name."""
+
+
 def identify(
     setting: str,
     *,

@@ -4,15 +4,13 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from functools import partial
 
-from exporter.apiserver.annotations import annotations_of
 from exporter.apiserver.client import ApiClient
-from exporter.apiserver.errors import ApiError, ErrorKind
-from exporter.apiserver.lease_note import owner_of
 from exporter.config.label_selector import Selection
-from exporter.discover.api_types import Gateway, ServiceExport, Submariner
+from exporter.discover.arrival import Arrival
 from exporter.discover.assemble import Discovered, inventory
 from exporter.discover.findings import Finding, FindingKind
-from exporter.discover.identity import Identity, IdentityError, IdentitySource, identify
+from exporter.discover.identity import Identity, IdentityError
+from exporter.discover.local_identity import LocalIdentity
 from exporter.discover.resources import EVERYWHERE, RESOURCES, Found, Home, Objects, Scope
 from exporter.discover.watched_resource import WatchedResource
 from exporter.model.stages import UNKEPT, UNWATCHED, Keeper, Pulse
@@ -23,15 +21,10 @@ COALESCE = 0.02
 REBUILD_INTERVAL = 5.0
 """Seconds after which the inventory is made again without a change, because a gateway that falls
 silent changes no object."""
-_STRENGTH = {source: n for n, source in enumerate(reversed(IdentitySource))}
 
 
 def _ignore(*_: object) -> None:
     """Do nothing."""
-
-
-class IdentityChangedError(Exception):
-    """The cluster is another one than it was taken for: all series would be of the wrong one."""
 
 
 class UnseenSubmarinerError(IdentityError):
@@ -45,8 +38,8 @@ class KubernetesInventory:
     Args:
         client: It has been entered.
         setting: The cluster id from the command line, environment or configuration, or "".
-        config_map: The exporter's own ConfigMap, in its own namespace. Karmada may have named
-            the cluster on it.
+        config_map: The exporter's own ConfigMap. Karmada may have named the cluster on it.
+        namespace: The namespace of that ConfigMap; None for the client's.
         selection: The services wanted.
         scope: The namespaces that are read.
         unix: Returns the time, unix seconds.
@@ -64,6 +57,7 @@ class KubernetesInventory:
         *,
         setting: str,
         config_map: str,
+        namespace: str | None = None,
         selection: Selection,
         scope: Scope = EVERYWHERE,
         unix: Callable[[], float],
@@ -72,15 +66,12 @@ class KubernetesInventory:
         recovered: Callable[[str], None] = _ignore,
         keeper: Keeper = UNKEPT,
     ) -> None:
-        self._client, self._setting, self._selection = client, setting, selection
-        self._config_map = config_map
+        self._client, self._selection = client, selection
+        own = (namespace or client.namespace, config_map)
+        self._local = LocalIdentity(client, setting, own)
         self._unix, self._publish = unix, changed
         self._recovered, self._scope = recovered, scope
         self._due = asyncio.Event()
-        self._own: Mapping[str, str] | None = None
-        self.owner: dict[str, str] | None = None
-        """A reference to our own ConfigMap; None if it is not known."""
-        self._identity: Identity | None = None
         self._previous: Discovered | None = None
         self._watched = [
             WatchedResource(
@@ -94,11 +85,17 @@ class KubernetesInventory:
             for wanted in RESOURCES
             if (namespaces := scope.of(wanted))
         ]
+        self._arrival = Arrival(self._watched)
 
     @property
     def identity(self) -> Identity | None:
         """Return which cluster this is; None until it is known."""
-        return self._identity
+        return self._local.known
+
+    @property
+    def owner(self) -> dict[str, str] | None:
+        """Return a reference to our own ConfigMap; None if it is not known."""
+        return self._local.owner
 
     async def run(self, pulse: Pulse = UNWATCHED) -> None:
         """
@@ -107,6 +104,7 @@ class KubernetesInventory:
         Raises:
             IdentityError: If no source names the local cluster, or Submariner is not where its
                 objects are read.
+            BetterNameError: If only Karmada named the cluster before, and now Submariner does.
             IdentityChangedError: If the sources name another cluster than before.
         """
         try:
@@ -161,7 +159,11 @@ class KubernetesInventory:
         first = self._previous is None
         if first:
             _check_scope(self._scope, objects)
-        identity = await self._identify(Found(objects))
+        found, now = Found(objects), asyncio.get_running_loop().time()
+        forbidden = [each.problem for each in self._watched if each.state is WatchState.FORBIDDEN]
+        identity = await self._local.update(found, forbidden)
+        if self._arrival.must_wait(identity, found, now):
+            return
         made = await asyncio.to_thread(self._inventory, objects, identity)
         if made != self._previous:
             await self._publish(made)
@@ -188,51 +190,6 @@ class KubernetesInventory:
         for each in self._watched:
             for name, why in each.broken():
                 yield Finding(FindingKind.BROKEN_OBJECT, f"{each.title} {name}", why)
-
-    async def _identify(self, found: Found) -> Identity:
-        if self._identity is None:
-            self._own = await self._own_annotations()
-        made = self._identified(found)
-        before = self._identity
-        if before is not None and made.cluster != before.cluster:
-            if _STRENGTH[made.source] < _STRENGTH[before.source]:
-                # The stronger source is missing for a while, for example a gateway that moves.
-                return before
-            msg = (
-                f"this cluster was taken for {before.cluster} by {before.source}; now "
-                f"{made.source} says {made.cluster}"
-            )
-            raise IdentityChangedError(msg)
-        self._identity = made
-        return made
-
-    def _identified(self, found: Found) -> Identity:
-        try:
-            return identify(
-                self._setting,
-                gateways=found.of(Gateway, "gateways"),
-                submariners=found.of(Submariner, "submariners"),
-                exports=found.of(ServiceExport, "serviceexports", "gke_serviceexports"),
-                own_annotations=self._own,
-            )
-        except IdentityError as error:
-            if self._identity is not None:
-                return self._identity
-            hidden = [each.problem for each in self._watched if each.state is WatchState.FORBIDDEN]
-            raise IdentityError("; ".join([str(error), *hidden])) from error
-
-    async def _own_annotations(self) -> Mapping[str, str]:
-        """Return the annotations of our own ConfigMap; none if we cannot see it."""
-        path = f"/api/v1/namespaces/{self._client.namespace}/configmaps/{self._config_map}"
-        try:
-            found = await self._client.read(path)
-        except ApiError as error:
-            if error.kind in {ErrorKind.NOT_FOUND, ErrorKind.FORBIDDEN}:
-                return {}
-            return self._own or {}
-        self.owner = owner_of(found)
-        notes = annotations_of(found)
-        return {key: value for key, value in notes.items() if isinstance(value, str)}
 
 
 def _not_stale(watched: Iterable[WatchedResource]) -> Iterator[str]:

@@ -125,6 +125,18 @@ class WatchedResource:
     def _stale(self) -> list[Reflector[Kept]]:
         return [each for each in self._reflectors if each.freshness.stale_since is not None]
 
+    @property
+    def looking(self) -> bool:
+        """Return whether a look that `look_again` caused has not ended."""
+        return any(each.looking for each in self._reflectors)
+
+    def look_again(self) -> None:
+        """List at once if the resource was not installed."""
+        for each in self._reflectors:
+            if each.state is WatchState.NOT_INSTALLED:
+                each.looking = True
+                each.waits.look_again()
+
     def broken(self) -> Iterator[tuple[str, str]]:
         """Yield the name of each broken object, and what is wrong with it."""
         for each in self._reflectors:

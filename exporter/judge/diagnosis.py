@@ -73,6 +73,12 @@ def diagnose(cluster: ClusterRead, domain: str) -> Iterator[CheckLine]:
         yield from _dns(cluster.dns, domain)
 
 
+def lacks_mcs_api(cluster: ClusterRead) -> bool:
+    """Return whether it is known that no MCS API is installed, neither the usual one nor GKE's."""
+    titles = (*(f"{kind}.{MCS}" for kind in MCS_KINDS), "serviceimports.net.gke.io")
+    return not cluster.unread and not any(cluster.served.get(title) for title in titles)
+
+
 def _kinds(cluster: ClusterRead) -> Iterator[CheckLine]:
     if cluster.unread:
         yield _unread("CRDs", cluster.unread)

@@ -84,6 +84,8 @@ class Departed(NamedTuple):
 class _Handover(msgspec.Struct):
     version: int
     services: list[Memory]
+    cluster: str = ""
+    """The local cluster, as its series name it; empty from older versions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,31 +108,41 @@ class Timeline:
 
 
 def snapshot(
-    tracks: Iterable[ServiceTrack | Departed], now: float, unix: float, limit: int = MAX_BYTES
+    tracks: Iterable[ServiceTrack | Departed],
+    now: float,
+    unix: float,
+    limit: int = MAX_BYTES,
+    cluster: str = "",
 ) -> str:
     """Return what a successor needs, the most recently changed services first, bounded in size."""
     newest = sorted(tracks, key=_changed, reverse=True)
-    parts, size = [], len(msgspec.json.encode(_Handover(VERSION, [])))
+    parts, size = [], len(msgspec.json.encode(_Handover(VERSION, [], cluster)))
     for each in newest:
         part = msgspec.json.encode(_remember(each, now, unix - now))
         size += len(part) + 1
         if size > limit:
             break
         parts.append(part)
-    return (b'{"version":%d,"services":[%s]}' % (VERSION, b",".join(parts))).decode()
+    of = b',"cluster":%s' % msgspec.json.encode(cluster) if cluster else b""
+    return (b'{"version":%d,"services":[%s]%s}' % (VERSION, b",".join(parts), of)).decode()
 
 
-def read(text: str) -> Mapping[ServiceName, Memory]:
+def read(text: str, cluster: str = "") -> Mapping[ServiceName, Memory]:
     """Return what was remembered, by service; nothing if *text* is not a snapshot of ours."""
     try:
-        return parse(text)
+        return parse(text, cluster)
     except HandoverError:
         return {}
 
 
-def parse(text: str) -> Mapping[ServiceName, Memory]:
+def parse(text: str, cluster: str = "") -> Mapping[ServiceName, Memory]:
     """
     Return what was remembered, by service.
+
+    Args:
+        text: The snapshot.
+        cluster: The local cluster. What was remembered while it had another name is of no use,
+            and nothing is returned then; empty if it is not known.
 
     Raises:
         HandoverError: If *text* is not a snapshot of ours.
@@ -144,6 +156,8 @@ def parse(text: str) -> Mapping[ServiceName, Memory]:
     if found.version != VERSION:
         msg = f"is of version {found.version}; this exporter knows {VERSION}"
         raise HandoverError(msg)
+    if cluster and found.cluster and found.cluster != cluster:
+        return {}
     memories = {}
     for memory in found.services:
         namespace, _, name = memory.name.partition("/")

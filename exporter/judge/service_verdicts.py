@@ -42,8 +42,7 @@ class ServiceVerdicts:
         policy_of: Callable[[ServiceName], Policy],
         record: Record = Record.A,
     ) -> None:
-        self._graces_of = graces_of
-        self.unseen = Unseen()
+        self._graces_of, self.unseen = graces_of, Unseen()
         self._tracks = Tracks(graces_of=graces_of, policy_of=policy_of, unseen=self.unseen)
         self.configure(confirm=confirm, pinned=pinned, stale_after=stale_after, record=record)
         self._overlapping: frozenset[str] = frozenset()
@@ -69,9 +68,10 @@ class ServiceVerdicts:
 
     def snapshot(self, now: float, unix: float, limit: int = MAX_BYTES) -> str:
         """Return what a successor needs to know, as JSON of at most *limit* bytes."""
-        return snapshot(self._tracks.remembered(now), now, unix, limit)
+        local = self.inventory.local if self.inventory is not None else ""
+        return snapshot(self._tracks.remembered(now), now, unix, limit, local)
 
-    def restore(self, text: str, now: float, unix: float, alive: float) -> None:
+    def restore(self, text: str, now: float, unix: float, alive: float, local: str = "") -> None:
         """
         Go on where a predecessor stopped. Call this before the first inventory is set.
 
@@ -80,10 +80,10 @@ class ServiceVerdicts:
             now: The monotonic clock.
             unix: The same moment in unix seconds.
             alive: Until when the predecessor worked, in unix seconds.
+            local: The local cluster. A snapshot of a cluster with another name is ignored.
         """
-        memories = read(text)
-        clock = Timeline(now, unix, now)
-        clock = Timeline(now, unix, clock.at(alive))
+        memories = read(text, local)
+        clock = Timeline(now, unix, Timeline(now, unix, now).at(alive))
         if memories and not self._tracks.by_name:
             # Nobody saw when something changed since then.
             self.unseen.gap(clock.alive, now)

@@ -269,3 +269,11 @@ def test_hostile_json_is_restored_without_an_error(value, one, two, number, seed
     after = restarted(day, FAILED, text=json.dumps(found))
     after.see("bbbbaab")
     after.becomes().see("aaaa")
+
+
+def test_what_was_known_under_another_name_of_the_cluster_is_not_used():
+    day = Day().see("aa")
+    text = day.verdicts.snapshot(day.now, day.now)
+    assert read(text, day.verdicts.inventory.local) == read(text) != {}
+    assert read(text, "other") == {}
+    assert read(text.replace(',"cluster":"a"', ""), "other") != {}

@@ -223,3 +223,79 @@ async def test_watching_follows_the_api(member):
         if process.returncode is None:
             process.kill()
             await process.wait()
+
+
+STAMP = {"work.karmada.io/namespace": "karmada-es-member1"}
+OWN_LABELS = {
+    "app.kubernetes.io/name": "clusterset-exporter",
+    "app.kubernetes.io/component": "exporter",
+}
+NAMES = (("Gateway", "gw1"), ("Submariner", "submariner"), ("ServiceExport", "nginx"))
+MCS_LINE = "serviceexports.multicluster.x-k8s.io"
+
+
+@pytest.fixture
+async def bare(tmp_path):
+    """Yield a member in which neither Submariner nor the MCS API is installed."""
+    async with running(ApiServer(), tls=certs.server_context()) as server:
+        made = Member(FakeAccess(server), tmp_path)
+        for plural in ("serviceexports", "serviceimports"):
+            if ("multicluster.x-k8s.io", plural) in server.store.kinds:
+                await made.api.uninstall("multicluster.x-k8s.io", plural)
+        (tmp_path / "config.yaml").write_text(CONFIG.replace("KUBERNETES", ""))
+        yield made
+
+
+def without_api(code, out, error, about):
+    assert (code, error) == (1, "")
+    made = json.loads(out)
+    lines = {each["about"]: (each["level"], each["text"]) for each in made["findings"]}
+    assert lines[MCS_LINE] == ("fail", "not installed; the MCS API's CRDs are missing")
+    assert lines["submariner.io"] == ("ok", "not installed")
+    assert lines[about][0] == "fail"
+    assert made["verdict"].endswith("the MCS API is not installed.")
+    return lines[about][1]
+
+
+async def test_without_the_mcs_api_the_cluster_is_diagnosed_though_nothing_names_it(bare):
+    text = without_api(*await check(bare, "nginx-test/nginx", "--json"), about="cluster")
+    assert "nothing says which cluster this is" in text
+
+
+async def test_so_it_is_where_only_the_service_is_unknown(bare):
+    found = await check(bare, "nginx-test/nginx", "--json", "--cluster", "east")
+    text = without_api(*found, about="nginx-test/nginx")
+    assert "is not in what is discovered in east" in text
+
+
+@pytest.mark.parametrize(
+    ("namespace", "name", "labels"),
+    [("clusterset-exporter", "clusterset-exporter", {}), ("tools", "locality", OWN_LABELS)],
+    ids=["in the usual namespace", "wherever it is"],
+)
+async def test_karmadas_name_is_read_from_the_exporters_own_namespace(
+    bare, namespace, name, labels
+):
+    """The kubeconfig names another namespace."""
+    body = {"metadata": {"name": name, "labels": labels, "annotations": STAMP}}
+    await bare.api.done("POST", f"/api/v1/namespaces/{namespace}/configmaps", body)
+    if not labels:
+        # The right to list all of them is missing.
+        refuse = faults.status(403, reason="Forbidden")
+
+        async def only_lists(server, asked):
+            listed = asked.plural == "configmaps" and not asked.name
+            return await refuse(server, asked) if listed else None
+
+        bare.api.server.faults = [Fault(only_lists)]
+    text = without_api(*await check(bare, "nginx-test/nginx", "--json"), about="nginx-test/nginx")
+    assert "is not in what is discovered in member1" in text
+
+
+async def test_with_the_mcs_api_the_name_of_the_cluster_is_read_there_too(member):
+    for each in NAMES:
+        await member.remove(member.objects.get(*each))
+    body = {"metadata": {"name": "locality", "labels": OWN_LABELS, "annotations": STAMP}}
+    await member.api.done("POST", "/api/v1/namespaces/tools/configmaps", body)
+    _, out, _ = await check(member, "nginx-test/nginx")
+    assert "member1" in out

@@ -10,16 +10,18 @@ from exporter.apiserver.client import ApiClient
 from exporter.apiserver.open_client import open_client
 from exporter.commands.check import diagnose
 from exporter.commands.check import service as check
+from exporter.commands.check.own_objects import own_config_map
 from exporter.commands.check.watch import Watched, time_of_day, watch_service
 from exporter.commands.load import RuntimeConfig, scope_of
 from exporter.config.label_selector import Selection
 from exporter.config.settings import KubernetesSettings
 from exporter.config.yaml_reader import SettingsError
 from exporter.discover.assemble import Discovered
-from exporter.discover.identity import IdentityError
-from exporter.discover.kubernetes import IdentityChangedError, KubernetesInventory
+from exporter.discover.identity import IdentityChangedError, IdentityError
+from exporter.discover.kubernetes import KubernetesInventory
 from exporter.judge.diagnosis import diagnose as judged
-from exporter.judge.report import CheckLine, Level
+from exporter.judge.diagnosis import lacks_mcs_api
+from exporter.judge.report import CheckLine, Level, Report
 from exporter.model.clusterset import Inventory, ServiceName
 
 T = TypeVar("T")
@@ -35,6 +37,10 @@ class Reach:
 
     kubeconfig: str | None
     context: str | None
+
+
+class UnknownClusterError(SettingsError):
+    """Nothing says which cluster this is."""
 
 
 class _Newest:
@@ -53,6 +59,8 @@ async def look_in_cluster(loaded: RuntimeConfig, service: ServiceName, reach: Re
     """
     Discover, look at *service* once, and diagnose the cluster.
 
+    Where the MCS API is not installed, the diagnosis alone is the result.
+
     Raises:
         SettingsError: If the cluster cannot be asked, or the service is not in it.
     """
@@ -67,7 +75,34 @@ async def look_in_cluster(loaded: RuntimeConfig, service: ServiceName, reach: Re
         return replace(seen, report=report)
 
     async with open_client(reach.kubeconfig, reach.context) as client:
-        return await _following(client, loaded, lambda newest: once(client, newest))
+        try:
+            return await _following(client, loaded, lambda newest: once(client, newest))
+        except (UnknownClusterError, check.UnknownServiceError) as error:
+            only = await _without_api(client, loaded, service, error)
+            if only is None:
+                raise
+            return only
+
+
+async def _without_api(
+    client: ApiClient, loaded: RuntimeConfig, service: ServiceName, error: SettingsError
+) -> check.Look | None:
+    """Return the diagnosis of a cluster without the MCS API; None if it may have one."""
+    read = await diagnose.read_cluster(client, loaded, None)
+    if not lacks_mcs_api(read):
+        return None
+    about = "cluster" if isinstance(error, UnknownClusterError) else str(service)
+    report = Report(
+        service=service,
+        findings=(
+            CheckLine(Level.FAIL, about, str(error)),
+            *judged(read, loaded.settings.clusterset_domain),
+        ),
+        serving=None,
+        standbys=frozenset(),
+        verdict=f"{service} has no clusterset name here: the MCS API is not installed.",
+    )
+    return check.Look(report=report, plain={})
 
 
 async def watch_in_cluster(
@@ -134,7 +169,7 @@ async def _following(
 ) -> T:
     """Follow the API server while *use* runs with the newest inventory."""
     newest = _Newest()
-    discovery = _discovery(client, loaded, newest)
+    discovery = await _discovery(client, loaded, newest)
     failed: BaseException | None = None
     try:
         async with asyncio.TaskGroup() as group:
@@ -144,6 +179,10 @@ async def _following(
             running.cancel()
     except* (IdentityError, IdentityChangedError, SettingsError) as errors:
         failed = _leaf(errors)
+    if isinstance(failed, IdentityError):
+        raise UnknownClusterError(str(failed)) from failed
+    if isinstance(failed, SettingsError):
+        raise failed
     if failed is not None:
         raise SettingsError(str(failed)) from failed
     return result
@@ -158,12 +197,16 @@ async def _first(discovery: KubernetesInventory, newest: _Newest) -> None:
         raise SettingsError(msg) from error
 
 
-def _discovery(client: ApiClient, loaded: RuntimeConfig, newest: _Newest) -> KubernetesInventory:
+async def _discovery(
+    client: ApiClient, loaded: RuntimeConfig, newest: _Newest
+) -> KubernetesInventory:
     wanted = loaded.settings.inventory.kubernetes or KubernetesSettings()
+    namespace, config_map = await own_config_map(client, wanted.config_map)
     return KubernetesInventory(
         client,
         setting=loaded.local,
-        config_map=wanted.config_map,
+        config_map=config_map,
+        namespace=namespace,
         selection=Selection(namespaces=wanted.namespaces, labels=wanted.requirements()),
         scope=scope_of(wanted),
         unix=time.time,

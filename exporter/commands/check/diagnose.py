@@ -1,7 +1,7 @@
 """Objects of the local cluster, read once for a diagnosis of why clusterset names fail here."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from exporter.apiserver.client import ApiClient
@@ -35,9 +35,20 @@ class Right(NamedTuple):
 
 
 async def read_cluster(
-    client: ApiClient, loaded: RuntimeConfig, inventory: Inventory, noticed: frozenset[Noticed]
+    client: ApiClient,
+    loaded: RuntimeConfig,
+    inventory: Inventory | None,
+    noticed: frozenset[Noticed] = frozenset(),
 ) -> ClusterRead:
-    """Read the objects for `exporter.judge.diagnosis`; an object that is refused is no error."""
+    """
+    Read the objects for `exporter.judge.diagnosis`; an object that is refused is no error.
+
+    Args:
+        client: It has been entered.
+        loaded: The configuration.
+        inventory: What was discovered; None if nothing was.
+        noticed: The findings of discovery.
+    """
     served, unread = await _served(client)
     rights_unread, missing, unsure = "", None, tuple[str, ...]()
     try:
@@ -54,8 +65,14 @@ async def read_cluster(
         unsure=unsure,
         rights_unread=rights_unread,
         noticed=tuple(sorted((each.about, each.text) for each in noticed)),
-        dns=await _dns(client, loaded) if inventory.profile is Profile.SUBMARINER else None,
+        dns=await _dns(client, loaded) if _has_lighthouse(inventory, served) else None,
     )
+
+
+def _has_lighthouse(inventory: Inventory | None, served: Iterable[str]) -> bool:
+    if inventory is not None:
+        return inventory.profile is Profile.SUBMARINER
+    return any(title.endswith(".submariner.io") for title in served)
 
 
 async def _served(client: ApiClient) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:

@@ -25,6 +25,10 @@ from exporter.probe.targets import targets
 from exporter.web.probes import shown
 
 
+class UnknownServiceError(SettingsError):
+    """The service is not in the inventory."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
     """The result of one look."""
@@ -56,7 +60,8 @@ async def look(loaded: RuntimeConfig, inventory: Inventory, service: ServiceName
     Probe all names of *service* once, with each name server, and explain the result.
 
     Raises:
-        SettingsError: If the service is not in the inventory, or is not probed.
+        UnknownServiceError: If the service is not in the inventory.
+        SettingsError: If the service is not probed.
     """
     plain, pinned, replicas = _targets(loaded, inventory, service)
     plan, known = loaded.probes, inventory.services[service]
@@ -101,7 +106,7 @@ def _targets(
         static = loaded.settings.inventory.static is not None
         where = loaded.inventory_file if static else f"what is discovered in {inventory.local}"
         msg = f"{service} is not in {where}; known are {known}"
-        raise SettingsError(msg)
+        raise UnknownServiceError(msg)
     only = replace(inventory, services={service: inventory.services[service]})
     every = list(targets(only, loaded.probes))
     wanted = [target for target in every if target.decides]

@@ -24,8 +24,8 @@ from exporter.config.label_selector import Selection
 from exporter.config.settings import KubernetesSettings
 from exporter.discover.assemble import Discovered
 from exporter.discover.findings import Finding
-from exporter.discover.identity import IdentityError
-from exporter.discover.kubernetes import IdentityChangedError, KubernetesInventory
+from exporter.discover.identity import IdentityChangedError, IdentityError
+from exporter.discover.kubernetes import KubernetesInventory
 from exporter.model.clusterset import Inventory
 from exporter.model.stages import Keeper, Pulse, StageName
 from exporter.model.watches import Watch
@@ -70,8 +70,8 @@ class Successor(Protocol):
     def offer(self, text: str, alive: float | None) -> None:
         """Take in what a predecessor left that worked until *alive*, in unix seconds."""
 
-    def begin(self) -> None:
-        """Go on where the predecessor stopped."""
+    def begin(self, local: str) -> None:
+        """Go on where the predecessor stopped, if it was of the cluster *local* too."""
 
     def look_closer(self) -> None:
         """Accelerate what was under way and what is not known."""
@@ -269,7 +269,7 @@ class LocalCluster:
             self._learns.stand_by(self._newest.inventory)
             return
         if not self._begun:
-            self._handover.begin()
+            self._handover.begin(self._newest.inventory.local)
             self._begun = True
         self._changed(self._newest.inventory)
         self._workloads.want(self._newest.workloads.values())

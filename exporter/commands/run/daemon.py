@@ -95,7 +95,7 @@ class Daemon:
         moment: Callable[[], Moment] = clocks,
         use_log_level: Callable[[str | None], None] = lambda _: None,
     ) -> None:
-        self._loaded, self._read_config, self._shard = loaded, read, shard
+        self.loaded, self._read_config, self._shard = loaded, read, shard
         self._rearranged, self._changing, self._auth = asyncio.Event(), asyncio.Lock(), auth
         self._reloads, self._use_log_level = Reloads(self.reload, hangup), use_log_level
         parts = Parts(
@@ -150,15 +150,15 @@ class Daemon:
 
     async def prepare(self) -> None:
         """Take over what a process before left, and read the inventory file if there is one."""
-        self._use_log_level(self._loaded.settings.log_level)
+        self._use_log_level(self.loaded.settings.log_level)
         await asyncio.to_thread(self._handover.load)
         if self._cluster is None:
             await self.read_inventory()
 
     async def read_inventory(self) -> None:
         """Read the inventory file; SettingsError if it is wrong."""
-        found = await _read_inventory(self._loaded)
-        self._handover.begin()
+        found = await _read_inventory(self.loaded)
+        self._handover.begin(found.local)
         self._inventory_changed(found)
         self._handover.look_closer()
 
@@ -176,11 +176,11 @@ class Daemon:
 
     async def _reload(self) -> None:
         loaded = await asyncio.to_thread(self._read_config)
-        refuse_change(self._loaded, loaded, local=self.monitor.local)
+        refuse_change(self.loaded, loaded, local=self.monitor.local)
         inventory = None
-        if self._cluster is None and loaded.inventory_file != self._loaded.inventory_file:
+        if self._cluster is None and loaded.inventory_file != self.loaded.inventory_file:
             inventory = await _read_inventory(loaded)
-        self._loaded = loaded
+        self.loaded = loaded
         self._use_log_level(loaded.settings.log_level)
         self.monitor.configure(settings_of(loaded))
         self._probing.configure(loaded.probes)
@@ -190,9 +190,9 @@ class Daemon:
             self._inventory_changed(inventory)
 
     def _use_keys(self, keys: tuple[bytes, ...]) -> None:
-        before = self._loaded.probes
+        before = self.loaded.probes
         if keys != before.keys:
-            self._loaded = replace(self._loaded, probes=replace(before, keys=keys))
+            self.loaded = replace(self.loaded, probes=replace(before, keys=keys))
             self.monitor.use_keys(keys)
             self._probing.use_keys(keys)
             signing = "the same key" if keys[:1] == before.keys[:1] else "another key"
@@ -200,7 +200,7 @@ class Daemon:
             log.info("probe keys changed", signing=signing, valid=str(len(keys)))
 
     def _wanted(self) -> Iterator[WantedStage]:
-        loaded = self._loaded
+        loaded = self.loaded
         observe = partial(self.metrics.observe, series.LOOP_LAG)
         measure = partial(measure_lag, observe, self._heartbeats.passed)
         yield WantedStage(StageName.EVENT_LOOP, measure)

@@ -90,11 +90,17 @@ class Handover:
         if text and alive is not None and (self._best is None or alive > self._best[0]):
             self._best = (alive, text)
 
-    def begin(self) -> None:
-        """Go on where the predecessor stopped. Call this before the first inventory is used."""
+    def begin(self, local: str = "") -> None:
+        """
+        Go on where the predecessor stopped. Call this before the first inventory is used.
+
+        Args:
+            local: The local cluster, if it is known. What was left under another name of it is
+                not used.
+        """
         if self._best is not None:
             now, (alive, text) = self._moment(), self._best
-            self._verdicts.restore(text, now.at, now.unix, alive)
+            self._verdicts.restore(text, now.at, now.unix, alive, local)
 
     def look_closer(self) -> None:
         """

@@ -17,12 +17,12 @@ from exporter import __version__
 from exporter.commands.load import RuntimeConfig, load
 from exporter.commands.refuse import refuse_reach
 from exporter.commands.run.daemon import Daemon
+from exporter.commands.run.generations import Ending, Generations
 from exporter.commands.run.replica import replica_name
 from exporter.commands.run.shard import ALL, Shard, own_shard
 from exporter.commands.run.signals import extend, handled
 from exporter.commands.run.state_directory import check_state_directory
 from exporter.config.yaml_reader import SettingsError
-from exporter.discover.identity import IdentityError
 from exporter.probe.drivers.driver import Driver
 from exporter.web.app import serve
 from exporter.web.auth import WebAuth
@@ -39,10 +39,6 @@ log = structlog.get_logger()
 
 class ListenError(Exception):
     """The exporter cannot listen on an address."""
-
-
-class EndedError(Exception):
-    """The exporter cannot continue; a new process may succeed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,32 +72,6 @@ class Options:
     """Longest time in seconds that a leader which ends is still there for one more scrape."""
 
 
-class Ending:
-    """The end of the process: an event for those who wait, and the error that caused it."""
-
-    def __init__(self) -> None:
-        self.event = asyncio.Event()
-        self._error: Exception | None = None
-
-    def end(self, error: Exception) -> None:
-        """End the process because of *error*, unless it ends already."""
-        if not self.event.is_set():
-            self._error = error
-            self.event.set()
-
-    @property
-    def reason(self) -> str:
-        """Return why the process ends."""
-        return "a signal, SIGTERM or SIGINT" if self._error is None else str(self._error)
-
-    def raise_error(self) -> None:
-        """Raise the error that ended the process, if there is one."""
-        if isinstance(self._error, IdentityError):
-            raise SettingsError(str(self._error)) from self._error
-        if self._error is not None:
-            raise EndedError(str(self._error)) from self._error
-
-
 async def run(options: Options, driver: Driver) -> None:
     """
     Run one exporter until SIGTERM or SIGINT.
@@ -117,7 +87,7 @@ async def run(options: Options, driver: Driver) -> None:
     """
     ending, hangup = Ending(), asyncio.Event()
     read = partial(_read_configuration, options)
-    signals = {signal.SIGTERM: ending.event, signal.SIGINT: ending.event, signal.SIGHUP: hangup}
+    signals = {signal.SIGTERM: ending.signal, signal.SIGINT: ending.signal, signal.SIGHUP: hangup}
     with handled(signals, options.stop_seconds):
         loaded = await asyncio.to_thread(read)
         auth = await _web_auth(options)
@@ -127,8 +97,8 @@ async def run(options: Options, driver: Driver) -> None:
             client = await _open_client(stack, options, loaded)
             await _review_tokens(stack, options, client, auth)
             replica = partial(replica_name, options.pod, options.uid, loaded.state_directory)
-            daemon = Daemon(
-                loaded,
+            make = partial(
+                Daemon,
                 read=read,
                 driver=driver,
                 client=client,
@@ -136,12 +106,12 @@ async def run(options: Options, driver: Driver) -> None:
                 shard=await _shard(client, options),
                 auth=auth,
                 hangup=hangup,
-                end=ending.end,
                 use_log_level=options.use_log_level,
             )
-            await daemon.prepare()
+            daemons = Generations(make, loaded, ending)
+            await daemons.daemon.prepare()
             _tune_garbage_collector()
-            await _serve(daemon, options, ending, auth)
+            await _serve(daemons, options, auth)
 
 
 def _read_configuration(options: Options) -> RuntimeConfig:
@@ -200,29 +170,27 @@ def _tune_garbage_collector() -> None:
     gc.set_threshold(2_000, 10, 10)
 
 
-async def _serve(daemon: Daemon, options: Options, ending: Ending, auth: WebAuth | None) -> None:
+async def _serve(daemons: Generations, options: Options, auth: WebAuth | None) -> None:
     hosts = frozenset(host.lower() for host in options.hosts)
     entry = Entry(auth=auth, lifecycle=options.lifecycle, hosts=hosts)
-    served = serve(daemon.pages, options.listen, telemetry_path=options.telemetry_path, entry=entry)
+    pages, path = daemons.pages(), options.telemetry_path
     try:
-        async with served as addresses:
-            async with asyncio.TaskGroup() as group:
-                await daemon.start(group)
-                listen = ", ".join(_url_host(host, port) for host, port in addresses)
-                local = daemon.monitor.local
-                log.info("started", version=__version__, cluster=local, listen=listen)
-                await ending.event.wait()
-                log.info("stopping", reason=ending.reason)
-                daemon.stop()
+        async with serve(pages, options.listen, telemetry_path=path, entry=entry) as addresses:
+            await daemons.run(partial(_log_start, addresses))
             if options.last_scrape:
                 extend(options.last_scrape + (options.stop_seconds or 0.0))
-                await daemon.last_scrape(options.last_scrape)
+                await daemons.daemon.last_scrape(options.last_scrape)
     except OSError as error:
         wanted = " or ".join(_url_host(host, port) for host, port in options.listen)
         why = error.strerror or error
         msg = f"cannot listen on {wanted}: {why}; choose an address by --web.listen-address"
         raise ListenError(msg) from error
-    ending.raise_error()
+    daemons.ending.raise_error()
+
+
+def _log_start(addresses: list[tuple[str, int]], daemon: Daemon) -> None:
+    listen = ", ".join(_url_host(host, port) for host, port in addresses)
+    log.info("started", version=__version__, cluster=daemon.monitor.local, listen=listen)
 
 
 def _url_host(host: str, port: int) -> str:
