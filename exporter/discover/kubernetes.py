@@ -10,7 +10,7 @@ from exporter.discover.arrival import Arrival
 from exporter.discover.assemble import Discovered, inventory
 from exporter.discover.findings import Finding, FindingKind
 from exporter.discover.identity import Identity, IdentityError
-from exporter.discover.local_identity import LocalIdentity
+from exporter.discover.local_identity import LocalIdentity, Locate
 from exporter.discover.resources import EVERYWHERE, RESOURCES, Found, Home, Objects, Scope
 from exporter.discover.watched_resource import WatchedResource
 from exporter.model.stages import UNKEPT, UNWATCHED, Keeper, Pulse
@@ -38,8 +38,9 @@ class KubernetesInventory:
     Args:
         client: It has been entered.
         setting: The cluster id from the command line, environment or configuration, or "".
-        config_map: The exporter's own ConfigMap. Karmada may have named the cluster on it.
-        namespace: The namespace of that ConfigMap; None for the client's.
+        config_map: The exporter's own ConfigMap, in its own namespace. Karmada may have named
+            the cluster on it.
+        locate: Returns namespace and name of that ConfigMap, if it may be elsewhere.
         selection: The services wanted.
         scope: The namespaces that are read.
         unix: Returns the time, unix seconds.
@@ -57,7 +58,7 @@ class KubernetesInventory:
         *,
         setting: str,
         config_map: str,
-        namespace: str | None = None,
+        locate: Locate | None = None,
         selection: Selection,
         scope: Scope = EVERYWHERE,
         unix: Callable[[], float],
@@ -67,8 +68,7 @@ class KubernetesInventory:
         keeper: Keeper = UNKEPT,
     ) -> None:
         self._client, self._selection = client, selection
-        own = (namespace or client.namespace, config_map)
-        self._local = LocalIdentity(client, setting, own)
+        self._local = LocalIdentity(client, setting, config_map, locate)
         self._unix, self._publish = unix, changed
         self._recovered, self._scope = recovered, scope
         self._due = asyncio.Event()

@@ -1,6 +1,6 @@
 """Keeps which cluster this is, from its objects and from what Karmada wrote on our own one."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from exporter.apiserver.annotations import annotations_of
 from exporter.apiserver.client import ApiClient
@@ -17,6 +17,7 @@ from exporter.discover.identity import (
 )
 from exporter.discover.resources import Found
 
+Locate = Callable[[], Awaitable[tuple[str, str]]]
 _STRENGTH = {source: n for n, source in enumerate(reversed(IdentitySource))}
 
 
@@ -27,13 +28,15 @@ class LocalIdentity:
     Args:
         client: It has been entered.
         setting: The cluster id from the command line, environment or configuration, or "".
-        config_map: The exporter's own ConfigMap, as namespace and name.
+        config_map: The exporter's own ConfigMap, in the client's namespace.
+        locate: Returns namespace and name of that ConfigMap, if it may be elsewhere.
     """
 
-    def __init__(self, client: ApiClient, setting: str, config_map: tuple[str, str]) -> None:
+    def __init__(
+        self, client: ApiClient, setting: str, config_map: str, locate: Locate | None = None
+    ) -> None:
         self._client, self._setting = client, setting
-        namespace, name = config_map
-        self._path = f"/api/v1/namespaces/{namespace}/configmaps/{name}"
+        self._config_map, self._locate = config_map, locate
         self._own: Mapping[str, str] | None = None
         self.owner: dict[str, str] | None = None
         """A reference to our own ConfigMap; None if it is not known."""
@@ -85,8 +88,12 @@ class LocalIdentity:
 
     async def _own_annotations(self) -> Mapping[str, str]:
         """Return the annotations of our own ConfigMap; none if we cannot see it."""
+        namespace, name = self._client.namespace, self._config_map
+        if self._locate is not None:
+            namespace, name = await self._locate()
+        path = f"/api/v1/namespaces/{namespace}/configmaps/{name}"
         try:
-            found = await self._client.read(self._path)
+            found = await self._client.read(path)
         except ApiError as error:
             if error.kind in {ErrorKind.NOT_FOUND, ErrorKind.FORBIDDEN}:
                 return {}

@@ -28,6 +28,10 @@ async def member(api, tmp_path):
     return Member(api, tmp_path)
 
 
+async def ours():
+    return "mon", "ours"
+
+
 class Published:
     """Runs a discovery and keeps which services were published, and under which name."""
 
@@ -37,7 +41,7 @@ class Published:
             client,
             setting="",
             config_map="ours",
-            namespace="mon",
+            locate=ours,
             selection=EVERYTHING,
             unix=lambda: 1.0,
             changed=self._take,

@@ -54,7 +54,9 @@ async def test_it_goes_on_under_the_new_name_in_the_same_process(member):
         assert 'source_cluster="member1"' not in text
         assert 'from_cluster="' not in text
         assert exporter.process.returncode is None
-        (line,) = [each for each in exporter.lines if 'event="cluster has a better name"' in each]
+        (line,) = [
+            each for each in exporter.lines if 'event="name of the local cluster changed"' in each
+        ]
         assert "now gateway says cluster1" in line or "now submariner says cluster1" in line
         left = member.folder / "state" / "handover.json"
 

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeVar
 
 from exporter.apiserver.client import ApiClient
@@ -169,7 +170,7 @@ async def _following(
 ) -> T:
     """Follow the API server while *use* runs with the newest inventory."""
     newest = _Newest()
-    discovery = await _discovery(client, loaded, newest)
+    discovery = _discovery(client, loaded, newest)
     failed: BaseException | None = None
     try:
         async with asyncio.TaskGroup() as group:
@@ -197,16 +198,13 @@ async def _first(discovery: KubernetesInventory, newest: _Newest) -> None:
         raise SettingsError(msg) from error
 
 
-async def _discovery(
-    client: ApiClient, loaded: RuntimeConfig, newest: _Newest
-) -> KubernetesInventory:
+def _discovery(client: ApiClient, loaded: RuntimeConfig, newest: _Newest) -> KubernetesInventory:
     wanted = loaded.settings.inventory.kubernetes or KubernetesSettings()
-    namespace, config_map = await own_config_map(client, wanted.config_map)
     return KubernetesInventory(
         client,
         setting=loaded.local,
-        config_map=config_map,
-        namespace=namespace,
+        config_map=wanted.config_map,
+        locate=partial(own_config_map, client, wanted.config_map),
         selection=Selection(namespaces=wanted.namespaces, labels=wanted.requirements()),
         scope=scope_of(wanted),
         unix=time.time,

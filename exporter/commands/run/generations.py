@@ -130,7 +130,9 @@ class Generations:
                 started(daemon)
                 await self.ending.wait()
                 reason, renewed = self.ending.reason, self.ending.renewed()
-                log.info("cluster has a better name" if renewed else "stopping", reason=reason)
+                log.info(
+                    "name of the local cluster changed" if renewed else "stopping", reason=reason
+                )
                 if renewed:
                     # The old series are of a wrong name, so they are not served any more.
                     self.daemon = self._make(daemon.loaded, end=self.ending.of_next())
