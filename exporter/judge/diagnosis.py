@@ -1,7 +1,7 @@
 """Explains, by a cluster's own objects, why clusterset names may not work in it."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from exporter.judge.corefile import forwarding
@@ -12,6 +12,8 @@ MCS = "multicluster.x-k8s.io"
 MCS_KINDS = ("serviceexports", "serviceimports")
 SUBMARINER_KINDS = ("clusters", "endpoints", "gateways", "submariners")
 IN_NAMESPACE = " in "
+NOT_LOOKED_AT = "not looked at"
+FORBIDDEN = "403"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ def diagnose(cluster: ClusterRead, domain: str) -> Iterator[CheckLine]:
     for about, text in cluster.noticed:
         yield CheckLine(Level.WARN, about, text)
     if cluster.dns is not None:
-        yield from _dns(cluster.dns, domain)
+        yield from map(_with_value, _dns(cluster.dns, domain))
 
 
 def lacks_mcs_api(cluster: ClusterRead) -> bool:
@@ -105,7 +107,10 @@ def _rights(cluster: ClusterRead) -> Iterator[CheckLine]:
     if cluster.missing is None:
         yield _unread("rights", cluster.rights_unread)
     elif cluster.missing:
-        text = f"may not {', '.join(cluster.missing)}; grant them in {_roles(cluster.missing)}"
+        text = (
+            f"may not {', '.join(cluster.missing)}; grant them in {_roles(cluster.missing)}; the "
+            f"chart does so with {_values(cluster.missing)}"
+        )
         yield CheckLine(Level.FAIL, "rights", text)
     elif cluster.unsure:
         text = (
@@ -123,6 +128,22 @@ def _roles(missing: tuple[str, ...]) -> str:
     if all(named):
         return "Roles of these namespaces"
     return "a ClusterRole" + (", or in a Role of the namespace that is named" if any(named) else "")
+
+
+def _values(missing: tuple[str, ...]) -> str:
+    """Return which values of the chart grant these rights."""
+    plurals = {each.split()[1].partition("/")[0] for each in missing}
+    values = ("events: true",) if "events" in plurals else ()
+    values = (*values, "podLogs.enabled: true") if "pods" in plurals else values
+    return " and ".join(("rbac.create: true", *values))
+
+
+def _with_value(line: CheckLine) -> CheckLine:
+    """Name the value of the chart that lets `check` look, if it was refused."""
+    if line.text.startswith(NOT_LOOKED_AT) and FORBIDDEN in line.text:
+        hint = "a pod of the exporter may do so with the chart's check.rights: true"
+        return replace(line, text=f"{line.text}; {hint}")
+    return line
 
 
 def _dns(dns: Dns, domain: str) -> Iterator[CheckLine]:
@@ -210,4 +231,4 @@ def _list(found: object, key: str) -> list[Any]:
 
 
 def _unread(about: str, why: str) -> CheckLine:
-    return CheckLine(Level.OK, about, f"not looked at: {why}")
+    return CheckLine(Level.OK, about, f"{NOT_LOOKED_AT}: {why}")

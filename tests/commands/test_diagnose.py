@@ -39,6 +39,7 @@ SERVED |= {
 }
 WELL = ClusterRead(served=SERVED, unread="", missing=(), noticed=(), dns=DNS)
 AWAY = ObjectRead(unread="GET it: 403")
+GRANT = "; a pod of the exporter may do so with the chart's check.rights: true"
 
 
 def told(cluster):
@@ -85,8 +86,15 @@ def corefile(text):
         ),
         pytest.param(
             replace(WELL, missing=("list nodes", "watch nodes")),
-            "fail rights: may not list nodes, watch nodes; grant them in a ClusterRole",
+            "fail rights: may not list nodes, watch nodes; grant them in a ClusterRole; the chart "
+            "does so with rbac.create: true",
             id="rights",
+        ),
+        pytest.param(
+            replace(WELL, missing=("patch events", "get pods/log")),
+            "fail rights: may not patch events, get pods/log; grant them in a ClusterRole; the "
+            "chart does so with rbac.create: true and events: true and podLogs.enabled: true",
+            id="rights that values of the chart grant",
         ),
         pytest.param(
             replace(WELL, unsure=("list serviceimports.net.gke.io",), unread="GET /apis: 403"),
@@ -125,7 +133,7 @@ def test_cluster(cluster, line):
         ),
         pytest.param(
             {"pods": AWAY},
-            "ok Lighthouse pods in submariner-operator: not looked at: GET it: 403",
+            "ok Lighthouse pods in submariner-operator: not looked at: GET it: 403" + GRANT,
             id="pods unread",
         ),
         pytest.param(
@@ -175,12 +183,12 @@ def test_cluster(cluster, line):
         ),
         pytest.param(
             {"node_local": AWAY},
-            "ok NodeLocal DNS kube-system/node-local-dns: not looked at: GET it: 403",
+            "ok NodeLocal DNS kube-system/node-local-dns: not looked at: GET it: 403" + GRANT,
             id="NodeLocal unread",
         ),
         pytest.param(
             {"node_local": ObjectRead({}), "node_local_config": AWAY},
-            "ok NodeLocal DNS kube-system/node-local-dns: not looked at: GET it: 403",
+            "ok NodeLocal DNS kube-system/node-local-dns: not looked at: GET it: 403" + GRANT,
             id="NodeLocal's settings unread",
         ),
     ],

@@ -98,6 +98,12 @@ MATRIX = {
         "config": {"logs": [{"pods": {}}]},
         **NODE_LOGS_BY_POD,
     },
+    "events": {"events": True, **NODE_LOGS_BY_POD},
+    "events of two namespaces by Karmada": {
+        "watchNamespaces": ["shop", "nginx-test"],
+        "config": {"inventory": {"kubernetes": {"events": True}}},
+        "karmada": {"enabled": True},
+    },
     "tokens": {
         "web": {"secrets": ["web"], "tls": True, "kubernetes": True},
         "serviceMonitor": {"enabled": True},

@@ -78,5 +78,6 @@ async def test_check_names_what_is_missing_and_where(member, api):  # noqa: F811
     await api.grant(*(rule for rule in RULES if rule not in missing))
     assert (await rights()).endswith(
         "may not watch services in nginx-test, list gateways.submariner.io in "
-        "submariner-operator; grant them in Roles of these namespaces"
+        "submariner-operator; grant them in Roles of these namespaces; the chart does so "
+        "with rbac.create: true"
     )

@@ -47,6 +47,11 @@
 {{- toJson (.Values.podLogs.namespaces | default .Values.watchNamespaces) -}}
 {{- end }}
 
+{{- /* True, or nothing: whether the whole configuration asks for Kubernetes Events. */}}
+{{- define "clusterset-exporter.writesEvents" -}}
+{{- if dig "inventory" "kubernetes" "events" false (include "clusterset-exporter.config" . | fromYaml) }}true{{ end -}}
+{{- end }}
+
 {{- /* Namespaces with a Role for discovery, as a JSON list; an empty one stands for a ClusterRole. */}}
 {{- define "clusterset-exporter.scope" -}}
 {{- $submariner := ternary (list .Values.submarinerNamespace) list (and (ne .Values.submarinerNamespace "") (not (empty .Values.watchNamespaces))) -}}
@@ -79,6 +84,7 @@
 {{- $name := include "clusterset-exporter.fullname" . -}}
 {{- $kubernetes := dict "config_map" $name -}}
 {{- if eq (int .Values.shards) 1 }}{{ $_ := set $kubernetes "lease" $name }}{{ end -}}
+{{- if .Values.events }}{{ $_ := set $kubernetes "events" true }}{{ end -}}
 {{- if .Values.watchNamespaces }}
 {{- $_ := set $kubernetes "watch_namespaces" .Values.watchNamespaces }}
 {{- $_ := set $kubernetes "submariner_namespace" (ternary .Values.submarinerNamespace nil (ne .Values.submarinerNamespace "")) }}
@@ -95,6 +101,7 @@
 {{- $made := include "clusterset-exporter.config" . | fromYaml -}}
 {{- $_ := set $made.inventory.kubernetes "config_map" (printf "%s-node-logs" (include "clusterset-exporter.fullname" .)) -}}
 {{- $_ := unset $made.inventory.kubernetes "lease" -}}
+{{- $_ := unset $made.inventory.kubernetes "events" -}}
 {{- $_ := set $made "probe" (dict "services" (list (dict "match" "*/*" "enabled" false))) -}}
 {{- $logs := list -}}
 {{- range .Values.nodeLogs.logs }}{{ $logs = append $logs (merge (deepCopy .) (dict "wrapper" "cri")) }}{{ end -}}
