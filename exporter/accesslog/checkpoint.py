@@ -2,14 +2,11 @@
 How far logs have been read, kept over restarts.
 
 Each log source has one small JSON file, which is replaced as a whole. Everything in it was counted.
-After a crash, lines counted since the last saving are counted again, and none is lost. A file that
-cannot be used, whatever is in its place, is renamed, and reading begins anew.
+A file that cannot be used, whatever is in its place, is renamed, and reading begins anew.
 """
 
-import asyncio
 import hashlib
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
 
@@ -18,11 +15,8 @@ import msgspec
 from exporter.accesslog.readers.open_file import FilePlace
 from exporter.files.regular import UnsuitableFileError, read_regular
 from exporter.files.replace import replace_file, set_aside
-from exporter.model.stages import UNWATCHED, Pulse
 
 VERSION = 1
-SAVE_EVERY = 1.0
-"""Seconds between two savings while lines come."""
 _MAX_BYTES = 64 << 20
 
 
@@ -117,49 +111,3 @@ class Checkpoint(Generic[T]):
     def _aside(self, *, why: str) -> CheckpointError:
         told = f"{self._path}: {why}; {set_aside(self._path)}, reading begins at the end"
         return CheckpointError(told)
-
-
-class Saver(Generic[T]):
-    """
-    Saves places while they change, beside the event loop.
-
-    Args:
-        keeper: Where; None to save nothing.
-        failed: Called with what went wrong.
-    """
-
-    def __init__(self, keeper: Checkpoint[T] | None, failed: Callable[[str], None]) -> None:
-        self._keeper = keeper
-        self._failed = failed
-        self._newest: T | None = None
-        self._saved: T | None = None
-        self._turn = 0
-
-    def is_due(self) -> bool:
-        """Return whether there is something to note again."""
-        return self._keeper is not None and self._newest is self._saved
-
-    def note(self, newest: T) -> None:
-        """Take note of what to save next."""
-        if newest != self._saved:
-            self._newest = newest
-
-    async def run(self, pulse: Pulse = UNWATCHED) -> None:
-        """Save every SAVE_EVERY seconds what is new, until cancelled."""
-        while True:
-            await asyncio.sleep(SAVE_EVERY)
-            pulse.beat()
-            await self.save()
-
-    async def save(self) -> None:
-        """Save now, if there is something new."""
-        newest = self._newest
-        if self._keeper is None or newest is None or newest is self._saved:
-            return
-        self._turn += 1
-        try:
-            # Cancelled, the thread goes on; the turn keeps it from undoing what comes after.
-            await asyncio.to_thread(self._keeper.save, newest, turn=self._turn)
-        except CheckpointError as error:
-            self._failed(str(error))
-        self._saved = newest

@@ -1,6 +1,5 @@
 """Reading goes on where it stopped."""
 
-import asyncio
 import errno
 import json
 import os
@@ -13,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.accesslog.checkpoint import Checkpoint, CheckpointError, FilePlaces, Saver
+from exporter.accesslog.checkpoint import Checkpoint, CheckpointError, FilePlaces
 from exporter.accesslog.readers.files import Follower
 from exporter.accesslog.readers.open_file import FilePlace
 
@@ -313,25 +312,6 @@ def test_a_file_cut_short(log, live):
     os.truncate(log, 0)
     append(log, "new\n")
     assert life.look() == ["new"]
-
-
-async def test_it_saves_once_in_a_while_and_tells_of_failures(tmp_path):
-    keeper, failures = Checkpoint(tmp_path / "state", "x", FilePlaces), []
-    saver = Saver(keeper, failures.append)
-    assert saver.is_due()
-    saver.note(([place()], {}))
-    assert not saver.is_due()
-    await saver.save()
-    assert saver.is_due()
-    assert await asyncio.to_thread(keeper.load) == ((place(),), {})
-    saver.note(([place()], {}))
-    assert saver.is_due()
-    (tmp_path / "state").rename(tmp_path / "away")
-    (tmp_path / "state").touch()
-    saver.note(([place(offset=90)], {}))
-    await saver.save()
-    assert "cannot be written" in failures[0]
-    assert not Saver(None, failures.append).is_due()
 
 
 def test_a_saving_that_comes_late_does_not_undo_a_later_one(tmp_path):

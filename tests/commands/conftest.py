@@ -4,7 +4,7 @@ import asyncio
 
 from tests.fakes.virtual import VirtualLoop
 
-VIRTUAL = {"test_supervisor", "test_restarts"}
+VIRTUAL = {"test_supervisor", "test_restarts", "test_kills"}
 
 
 def pytest_asyncio_loop_factories(item):

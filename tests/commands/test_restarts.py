@@ -5,10 +5,10 @@ import asyncio
 import pytest
 from structlog.testing import capture_logs
 
-from exporter.accesslog.checkpoint import Saver
 from exporter.accesslog.line_reader import Lines
 from exporter.accesslog.readers.files import Follower
 from exporter.accesslog.readers.open_file import OpenFile
+from exporter.accesslog.saver import Saver
 from exporter.commands.run.daemon import Daemon
 from exporter.commands.run.handover import Handover
 from exporter.commands.run.leaks import LEAK_SETTLES, Leaks

@@ -35,7 +35,7 @@ class PodScene:
         # As a daemon says it: not ready before each log was looked at.
         sink.unread.add(self.source.title)
         self.workloads = Workloads(client, sink, time.time)
-        reader = Reader(sink)
+        self.reader = reader = Reader(sink)
         self.pods = PodReader(
             client, self.workloads, sink, reader, unix, taken_over=lambda: taken_over
         )

@@ -5,13 +5,14 @@ from collections.abc import Callable
 from contextlib import aclosing
 from functools import partial
 
-from exporter.accesslog.checkpoint import SAVE_EVERY, Checkpoint, CheckpointError, Saver
+from exporter.accesslog.checkpoint import Checkpoint, CheckpointError
 from exporter.accesslog.formats.log_format import FormatError
 from exporter.accesslog.line_reader import Lines
 from exporter.accesslog.pod_logs import LogKey, WantedLog, WantedLogs
 from exporter.accesslog.readers.gaps import Gaps
 from exporter.accesslog.readers.reader import Reader
 from exporter.accesslog.readers.workloads import LOOK_EVERY, Name, Workloads, source_of
+from exporter.accesslog.saver import Saver
 from exporter.accesslog.sink import Sink
 from exporter.accesslog.source import LogSource
 from exporter.apiserver import log_place
@@ -80,14 +81,13 @@ class PodReader:
         pulse.rest()
         directory = source.state_directory
         keeper = None if directory is None else Checkpoint(directory, source.title, LogPlaces)
-        saver = Saver(keeper, partial(self._sink.checkpoint_failed, source.title))
+        failed = partial(self._sink.checkpoint_failed, source.title)
+        saver = Saver(keeper, failed, self._reader.exposures, self._all_places, _add_new)
         self._sink.may_have_gaps(source.title)
         await self._load(source.title, keeper)
         try:
             async with asyncio.TaskGroup() as group:
-                saving = self._keeper.keep(
-                    StageName.CHECKPOINT, source.title, partial(self._save, saver)
-                )
+                saving = self._keeper.keep(StageName.CHECKPOINT, source.title, saver.run)
                 group.create_task(saving, name="checkpoint of pod logs")
                 first = not self._begun
                 while True:
@@ -99,13 +99,12 @@ class PodReader:
         except asyncio.CancelledError:
             # From now on another replica may read.
             self._begun = False
-            self._sink.log_gone(source.title)
+            self._reader.let_go(source.title)
             raise
         finally:
             self._tasks.clear()
             self._problem_group.keep(())
             self._gaps.hide()
-            saver.note(self._all_places())
             await saver.save()
 
     async def _load(self, title: str, keeper: Checkpoint[LogPlaces] | None) -> None:
@@ -122,13 +121,6 @@ class PodReader:
             match name.split("/"):
                 case [namespace, pod, container] if log_place.is_place(place):
                     self._places[namespace, pod, container] = place
-
-    async def _save(self, saver: Saver[LogPlaces], pulse: Pulse) -> None:
-        while True:
-            await asyncio.sleep(SAVE_EVERY)
-            pulse.beat()
-            saver.note(self._all_places())
-            await saver.save()
 
     def _all_places(self) -> LogPlaces:
         held = {key: each.place for key, each in self._followed.items()}
@@ -230,6 +222,10 @@ class PodReader:
                     reported = _report(self._sink, title, followed.counts, reported)
         finally:
             _report(self._sink, title, followed.counts, reported)
+
+
+def _add_new(places: LogPlaces, newest: LogPlaces) -> LogPlaces:
+    return newest | places
 
 
 def _report(sink: Sink, title: str, counts: podlog.Counts, before: podlog.Counts) -> podlog.Counts:

@@ -10,7 +10,7 @@ from typing import Protocol
 
 import structlog
 
-from exporter.accesslog.checkpoint import Checkpoint, CheckpointError, FilePlaces, LineParts, Saver
+from exporter.accesslog.checkpoint import Checkpoint, CheckpointError, FilePlaces, LineParts
 from exporter.accesslog.counter import Counter
 from exporter.accesslog.line_reader import Lines
 from exporter.accesslog.readers.choose import Chosen
@@ -19,6 +19,7 @@ from exporter.accesslog.readers.follow import follow
 from exporter.accesslog.readers.open_file import Poll
 from exporter.accesslog.readers.stdin import LinePipe
 from exporter.accesslog.readers.syslog import Inbox, receive
+from exporter.accesslog.saver import Exposures, Saver
 from exporter.accesslog.sink import Sink
 from exporter.accesslog.source import LogSource, compile_source
 from exporter.config.paths import STDIN
@@ -56,10 +57,13 @@ class Reader:
     Args:
         sink: Takes counts and problems.
         keeper: Keeps at work what must go on even if the counting of a block fails.
+
+    Attributes:
+        exposures: Are to be told of each scrape.
     """
 
     def __init__(self, sink: Sink, keeper: Keeper = UNKEPT) -> None:
-        self._sink, self._keeper = sink, keeper
+        self._sink, self._keeper, self.exposures = sink, keeper, Exposures()
         self._titles: frozenset[str] = frozenset()
         self._lines: set[Lines] = set()
         self._read_to: dict[str, FilePlaces] = {}
@@ -139,38 +143,40 @@ class Reader:
         for path, held in parts.items():
             lines.restore(path, held)
         follower = Follower(source.files, places, chosen)
-        saver = Saver(keeper, partial(self._sink.checkpoint_failed, title))
+        failed = partial(self._sink.checkpoint_failed, title)
+        saver = Saver(keeper, failed, self.exposures)
         try:
             await self._follow(title, follower, saver, lines, pulse)
         finally:
             self._read_to[title] = _read_to(follower, lines)
             follower.close()
-            self._let_go(title)
+            self.let_go(title)
             saver.note(self._read_to[title])
             await saver.save()
 
     async def _follow(
         self, title: str, follower: Follower, saver: Saver[FilePlaces], lines: Streams, pulse: Pulse
     ) -> None:
+        def count(path: str, block: bytes) -> None:
+            counted.add(path)
+            self._count(title, lines, path, block)
+
         def polled(poll: Poll) -> None:
             self._sink.polled(title, poll)
             lines.keep(follower.paths)
-            if saver.is_due():
+            if saver.is_due(counted=bool(counted)):
                 saver.note(_read_to(follower, lines))
+                counted.clear()
+
+        counted = set[str]()
 
         async with asyncio.TaskGroup() as group:
             saving = self._keeper.keep(StageName.CHECKPOINT, title, saver.run)
             group.create_task(saving, name=f"checkpoint of {title}")
-            await follow(
-                follower,
-                _every(LOG_CHECK),
-                block=partial(self._count, title, lines),
-                polled=polled,
-                beat=pulse.beat,
-            )
+            await follow(follower, _every(LOG_CHECK), block=count, polled=polled, beat=pulse.beat)
 
-    def _let_go(self, title: str) -> None:
-        """Forget a log source, unless it is only read in another way from now on."""
+    def let_go(self, title: str) -> None:
+        """Forget a log source, unless it is read again later, because counters must not go back."""
         if title not in self._titles:
             self._sink.log_gone(title)
 
@@ -205,7 +211,7 @@ class Reader:
                 self._sink.log_failed(title, f"cannot listen: {error.strerror or error}")
                 await asyncio.Event().wait()
             finally:
-                self._let_go(title)
+                self.let_go(title)
 
     async def _read_stdin(self, source: LogSource) -> None:
         title = source.title

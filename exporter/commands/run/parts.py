@@ -13,7 +13,7 @@ from exporter.commands.run.monitor_settings import Current, MonitorSettings
 from exporter.commands.run.name_servers import NameServers
 from exporter.commands.run.page_data import PageData
 from exporter.commands.run.problems import Problems
-from exporter.commands.run.scrape import Scrape
+from exporter.commands.run.scrape import Scrape, nothing
 from exporter.commands.run.staleness import Staleness
 from exporter.commands.run.standing import Standing
 from exporter.commands.run.supervisor import Supervisor
@@ -113,10 +113,12 @@ class Parts:
         """Return the cluster that *address* of *service* leads to now, None if nobody's."""
         return self.verdicts.owner(service, address, self._moment().at)
 
-    def scrape(self, standing: Standing) -> Scrape:
-        """Return what makes the text of `/metrics`."""
+    def scrape(
+        self, standing: Standing, exposed: Callable[[], Awaitable[None]] = nothing
+    ) -> Scrape:
+        """Return what makes the text of `/metrics`; *exposed* is waited for after each scrape."""
         exposition = Exposition(self.store)
-        return Scrape(self.verdicts, self.metrics, exposition, standing, self._clock)
+        return Scrape(self.verdicts, self.metrics, exposition, standing, self._clock, exposed)
 
     def pages(
         self,

@@ -1,7 +1,7 @@
 """The text of `/metrics`, with the state of now set first."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
 from math import inf
 
@@ -17,6 +17,10 @@ VIEWS_A_TURN = 20
 """Services whose gauges are set between two turns of the event loop: about 1 ms of work."""
 
 
+async def nothing() -> None:
+    """Wait for nothing."""
+
+
 class Scrape:
     """
     Makes the text of `/metrics`.
@@ -27,6 +31,7 @@ class Scrape:
         exposition: Makes the text of all series.
         standing: The API server and leadership.
         clock: Returns seconds of the monotonic clock.
+        exposed: Waited for at the end of each scrape, which brought what was counted by then.
     """
 
     def __init__(
@@ -36,9 +41,10 @@ class Scrape:
         exposition: Exposition,
         standing: Standing,
         clock: Callable[[], float],
+        exposed: Callable[[], Awaitable[None]] = nothing,
     ) -> None:
         self._verdicts, self._metrics, self._exposition = verdicts, metrics, exposition
-        self.standing, self._clock = standing, clock
+        self.standing, self._clock, self._exposed = standing, clock, exposed
         self._begun, self._ended, self._changed = 0, -inf, asyncio.Event()
         self._wanted: int | None = None
         """The number of the first scrape after the last count; None while counting goes on."""
@@ -80,6 +86,7 @@ class Scrape:
         self._metrics.measure_store()
         async for piece in self._exposition.stream(openmetrics=openmetrics):
             yield piece
+        await self._exposed()
         self._ended = self._clock()
         if self._wanted is not None and number >= self._wanted:
             self._changed.set()

@@ -1,0 +1,12 @@
+"""Time that does not pass, for the modules that are named here."""
+
+import asyncio
+
+from tests.fakes.virtual import VirtualLoop
+
+VIRTUAL = {"test_saver"}
+
+
+def pytest_asyncio_loop_factories(item):
+    virtual = item.path.stem in VIRTUAL
+    return {"virtual": VirtualLoop} if virtual else {"real": asyncio.new_event_loop}

@@ -1,0 +1,91 @@
+"""When it is saved how far logs were read."""
+
+import asyncio
+
+from exporter.accesslog.checkpoint import Checkpoint
+from exporter.accesslog.saver import SAVE_EVERY, SCRAPED, Exposures, Saver
+
+Places = dict[str, int]
+
+
+def places(offset, **more):
+    return {"log": offset} | more
+
+
+async def test_it_saves_once_in_a_while_and_tells_of_failures(tmp_path):
+    keeper, failures = Checkpoint(tmp_path / "state", "x", Places), []
+    saver = Saver(keeper, failures.append, Exposures())
+    assert saver.is_due(counted=False)
+    saver.note(places(30))
+    assert not saver.is_due(counted=False)
+    await saver.save()
+    assert saver.is_due(counted=False)
+    assert saver.is_due(counted=True)
+    assert await asyncio.to_thread(keeper.load) == places(30)
+    saver.note(places(30))
+    assert saver.is_due(counted=False)
+    (tmp_path / "state").rename(tmp_path / "away")
+    (tmp_path / "state").touch()
+    saver.note(places(90))
+    await saver.save()
+    assert "cannot be written" in failures[0]
+    assert not Saver(None, failures.append, Exposures()).is_due(counted=False)
+
+
+class Kept:
+    """Stands in for a checkpoint."""
+
+    def __init__(self):
+        self.saved = None
+
+    def save(self, kept, *, turn):
+        self.saved, self.turn = kept, turn
+
+
+async def test_places_are_saved_with_each_scrape_and_not_between_two():
+    """So lines that no scrape exposed are counted again by the process after a crash."""
+    kept, exposures = Kept(), Exposures()
+    saver = Saver(kept, print, exposures)
+    running = asyncio.create_task(saver.run())
+    saver.note(places(1))
+    await asyncio.sleep(2 * SAVE_EVERY)
+    assert kept.saved == places(1), "nobody scrapes yet"
+    saver.note(places(2))
+    await exposures.expose()
+    assert kept.saved == places(2)
+    saver.note(places(3))
+    await asyncio.sleep(SCRAPED / 2)
+    assert kept.saved == places(2)
+    await asyncio.sleep(SCRAPED)
+    assert kept.saved == places(3), "nobody scrapes any more"
+    running.cancel()
+    await asyncio.wait([running])
+    saver.note(places(4))
+    await exposures.expose()
+    assert kept.saved == places(3), "it ended"
+
+
+async def test_what_came_after_the_newest_scrape_is_saved_with_where_it_began():
+    kept, exposures, now = Kept(), Exposures(), places(1)
+    saver = Saver(kept, print, exposures, lambda: dict(now), lambda held, new: new | held)
+    running = asyncio.create_task(saver.run())
+    await asyncio.sleep(0)
+    await exposures.expose()
+    now |= places(2, other=0)
+    await asyncio.sleep(2 * SAVE_EVERY)
+    now |= places(3, other=9)
+    await asyncio.sleep(2 * SAVE_EVERY)
+    assert kept.saved == places(1, other=0)
+    await exposures.expose()
+    assert kept.saved == places(3, other=9)
+    running.cancel()
+
+
+async def test_a_disk_that_hangs_holds_no_scrape_up():
+    exposures, never = Exposures(), asyncio.Event()
+
+    class Hanging:
+        expose = staticmethod(never.wait)
+
+    exposures.tell(Hanging())
+    await exposures.expose()
