@@ -55,9 +55,12 @@ AGENTS = (
     "Go-http-client/1.1",
     "python-requests/2.32.3",
 )
+WILD = 1_000_000
+WILD_ADDRESSES = 250_000
 TASKS = {"main": ["--format", "main"], "timed": ["--format", TIMED]}
 TASKS |= {"cri": ["--format", "main", "--wrapper", "cri"], "json": ["--format", JSON]}
-BARS = {"main": 6, "timed": 5, "cri": 6, "json": 6}
+TASKS |= {"wild": ["--format", "main"]}
+BARS = {"main": 6, "timed": 5, "cri": 6, "json": 6, "wild": 6}
 
 
 def requests(number):
@@ -79,6 +82,26 @@ def requests(number):
             "agent": agent,
             "took": f"{chance.expovariate(20):.3f}",
         }
+
+
+def wild_lines(number, addresses=WILD_ADDRESSES):
+    """Yield lines of many clients, IPv4 and IPv6; one in ten is a probe, one in 1,000 noise."""
+    chance = random.Random(2)
+    clients = [
+        f"10.{chance.choice((1, 1, 2, 3))}.{chance.randrange(256)}.{chance.randrange(256)}"
+        if n % 2
+        else f"2001:db8:{chance.choice('123')}::{n >> 16:x}:{n & 0xFFFF:x}"
+        for n in range(addresses)
+    ]
+    shapes = list(requests(5_000))
+    probe = "clusterset-exporter/0.1.0 (cluster=west; service=shop/cart; id=1794000{:06}-abc)"
+    for n in range(number):
+        if n % 1_000 == 500:
+            yield f"2022/07/07 07:42:11 [error] 31#31: *{n} connect() failed\n"
+            continue
+        shape = shapes[n % len(shapes)] | {"address": chance.choice(clients)}
+        shape["agent"] = AGENTS[n % len(AGENTS)] if n % 10 else probe.format(n)
+        yield main_line(shape)
 
 
 def main_line(r):
@@ -109,6 +132,10 @@ WRITE = {"main": main_line, "timed": timed_line, "cri": cri_line, "json": json_l
 
 def write(path, task, number):
     """Write a log of so many lines, a multiple of 20,000."""
+    if task == "wild":
+        with path.open("w") as file:
+            file.writelines(wild_lines(number))
+        return
     made = [WRITE[task](r) for r in requests(20_000)]
     with path.open("w") as file:
         for _ in range(number // len(made)):
@@ -129,9 +156,11 @@ def speed(folder):
     print(f"{'lines/s of CPU':<12} {'exporter':>12} {'mtail':>12} {'mawk':>12} {'plain':>12}   MB")
     for task, arguments in TASKS.items():
         log, short = folder / f"{task}.log", folder / f"{task}-short.log"
-        write(log, task, LINES)
+        number = WILD if task == "wild" else LINES
+        write(log, task, number)
         write(short, task, PEER_LINES)
-        service = ["--service", "shop/cart"] if task in {"main", "cri"} else []
+        noise = 1_000 if task == "wild" else sys.maxsize
+        service = ["--service", "shop/cart"] if task in {"main", "cri", "wild"} else []
         ours = [
             *(
                 sys.executable,
@@ -158,16 +187,19 @@ def speed(folder):
             runs["exporter"].append(Run(ours))
             for peer in runs.keys() - {"exporter"}:
                 runs[peer].append(Run(peers[peer]))
-        lines = {"exporter": LINES, "mawk": LINES, "mtail": PEER_LINES, "plain": PEER_LINES}
+        lines = {"exporter": number, "mawk": LINES, "mtail": PEER_LINES, "plain": PEER_LINES}
         rates = {who: lines[who] / median(run.cpu for run in made) for who, made in runs.items()}
         told = [f"{rates[who]:>12,.0f}" if who in rates else " " * 12 for who in lines]
         print(
             f"{task:<14}", told[0], told[2], told[1], told[3], f"{runs['exporter'][0].peak_mb:4.0f}"
         )
         (service,) = json.loads(runs["exporter"][0].output)["services"]
-        assert sum(each["requests"] + each["probes"] for each in service["sources"]) == LINES
+        assert (
+            sum(each["requests"] + each["probes"] for each in service["sources"])
+            == number - number // noise
+        )
         if "mtail" in rates:
-            assert counted_by_mtail(runs["mtail"][0].output) == PEER_LINES
+            assert counted_by_mtail(runs["mtail"][0].output) == PEER_LINES - PEER_LINES // noise
         yield task, rates
         log.unlink()
         short.unlink()

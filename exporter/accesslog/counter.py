@@ -10,7 +10,14 @@ from operator import itemgetter
 
 from exporter.accesslog.formats.log_format import FIELDS, LogFormat
 from exporter.accesslog.line_times import MAX_KEY, MAX_MEMO, MAX_PASSED, Block, LineTimes, SpanOf
-from exporter.accesslog.special_lines import Row, ServiceOf, SourceOf, SpecialLines, text_of
+from exporter.accesslog.special_lines import (
+    ProbeTally,
+    Row,
+    ServiceOf,
+    SourceOf,
+    SpecialLines,
+    text_of,
+)
 from exporter.model.probes import LATENCIES
 from exporter.model.traffic import Client, Hits, LogCounts
 
@@ -33,6 +40,7 @@ class Counter:
         span_of: Says in which span of time a moment lies, None outside of all; the format
             has to be compiled with stamps.
         by_arrival: Whether a request counts at the moment at which it came.
+        sum_probes: Whether probes are only summed, instead of each being kept for a check.
     """
 
     def __init__(
@@ -43,6 +51,7 @@ class Counter:
         span_of: SpanOf | None = None,
         *,
         by_arrival: bool = False,
+        sum_probes: bool = False,
     ) -> None:
         self._format = log_format
         self._source_of = source_of
@@ -54,7 +63,9 @@ class Counter:
         self._sums: dict[Client, _Sums] = {}
         self._foreign: _Sums = _empty()
         self._memo: dict[object, _Sums] = {}
-        self._special = SpecialLines(self._times, source_of, service_of)
+        self._groups: dict[object, _Sums] = {}
+        special = ProbeTally if sum_probes else SpecialLines
+        self._special = special(self._times, source_of, service_of)
 
     @property
     def shortest(self) -> int:
@@ -64,6 +75,7 @@ class Counter:
     def forget(self) -> None:
         """Ask for every source and service anew from now on: the inventory changed."""
         self._memo.clear()
+        self._groups.clear()
         self._special.forget()
 
     def count(self, block: Block, into: LogCounts | None = None) -> LogCounts:
@@ -110,11 +122,15 @@ class Counter:
         self._foreign[:] = _empty()
         if len(self._sums) > self._most_sums:
             self._sums.clear()
+            self._groups.clear()
             self._memo.clear()
 
     def _narrow(self, rows: list[Row], counts: LogCounts) -> int:
         """Count rows of five; return how many are no access lines."""
-        memo, other = self._memo, 0
+        memo, other, source_of, groups = self._memo, 0, self._source_of, self._groups.get
+        known = memo.get
+        if len(memo) >= self._most:
+            memo.clear()
         for address, status, size, user_agent, line in rows:
             if user_agent or line:
                 if user_agent:
@@ -123,13 +139,15 @@ class Counter:
                 else:
                     other += 1
                 continue
-            try:
-                sums = memo[address]
-            except KeyError:
+            sums = known(address)
+            if sums is None:
                 if not address:  # an empty line: even its last group is empty
                     other += 1
                     continue
-                sums = self._remember(address, address, b"", b"", None)
+                source = source_of(str(address, "ascii", "replace"), "")
+                sums = groups(source) or self._new_group(source, source, b"", None)
+                if len(address) <= MAX_KEY:
+                    memo[address] = sums
             sums[0] += 1
             # float() reads bytes twice as fast as int() does.
             sums[2] += float(size)
@@ -186,17 +204,26 @@ class Counter:
     def _remember(
         self, key: object, address: bytes, forwarded: bytes, host: bytes, span: float | None
     ) -> _Sums:
+        # A log may have a million addresses, so this has to be fast, too.
+        source = self._source_of(text_of(address), text_of(forwarded) if forwarded else "")
+        group = (source, host, span) if host or span is not None else source
+        sums = self._groups.get(group) or self._new_group(group, source, host, span)
         if len(self._memo) >= self._most:
             self._memo.clear()
+        if len(address) + len(forwarded) + len(host) <= MAX_KEY:
+            self._memo[key] = sums
+        return sums
+
+    def _new_group(self, group: object, source: str, host: bytes, span: float | None) -> _Sums:
         named = self._service_of(text_of(host))
         if named is None:
             sums = self._foreign
         else:
-            source = self._source_of(text_of(address), text_of(forwarded))
-            client = Client(named[0], source, named[1], span)
-            sums = self._sums.setdefault(client, _empty())
-        if len(address) + len(forwarded) + len(host) <= MAX_KEY:
-            self._memo[key] = sums
+            sums = self._sums.setdefault(Client(named[0], source, named[1], span), _empty())
+        if len(self._groups) >= self._most:
+            self._groups.clear()
+        if len(host) <= MAX_KEY:
+            self._groups[group] = sums
         return sums
 
 

@@ -69,10 +69,15 @@ class SpecialLines:
             add(ProbeHit(service, source, text, at, pinned, failed, number, took))
         self._new.clear()
 
+    def _asked(self, key: Row) -> _Asked | None:
+        address, forwarded, host = key
+        named = self._service_of(text_of(host))
+        if named is None:
+            return None
+        return (*named, self._source_of(text_of(address), text_of(forwarded)))
+
     def _remember(self, key: _Key) -> _Asked | None:
-        address, forwarded, host = map(text_of, key)
-        named = self._service_of(host)
-        asked = None if named is None else (*named, self._source_of(address, forwarded))
+        asked = self._asked(key)
         if len(self._memo) >= MAX_MEMO:
             self._memo.clear()
         if sum(map(len, key)) <= MAX_KEY:
@@ -80,6 +85,44 @@ class SpecialLines:
         return asked
 
 
+class ProbeTally(SpecialLines):
+    """Only sums probes, by service and source: many times faster, for logs of the past."""
+
+    def __init__(self, times: LineTimes, source_of: SourceOf, service_of: ServiceOf) -> None:
+        super().__init__(times, source_of, service_of)
+        self._tallies: dict[Row, list[int]] = {}
+        self._sums: dict[_Asked | None, list[int]] = {}
+
+    def add(self, row: Row, counts: LogCounts) -> None:
+        """Count the line of *row*, which is in the order of FIELDS; `settle` has to follow."""
+        if not row[-1].startswith(_PROBE):
+            counts.ignored += 1
+            return
+        (self._tallies.get(row[:3]) or self._first(row[:3]))[0] += 1
+
+    def settle(self, block: Block, counts: LogCounts) -> None:  # noqa: ARG002 - as the other
+        """Add the sums to *counts*."""
+        for asked, tally in self._sums.items():
+            if asked is None:
+                counts.foreign += tally[0]
+            else:
+                counts.probe_sums[asked] += tally[0]
+            tally[0] = 0
+
+    def forget(self) -> None:
+        """Ask for every source and service anew from now on: the inventory changed."""
+        super().forget()
+        self._tallies.clear()
+
+    def _first(self, key: Row) -> list[int]:
+        if len(self._tallies) >= MAX_MEMO:
+            self._tallies.clear()
+        tally = self._sums.setdefault(self._asked(key), [0])
+        if sum(map(len, key)) <= MAX_KEY:
+            self._tallies[key] = tally
+        return tally
+
+
 def text_of(raw: bytes) -> str:
     """Return text from outside; what is no ASCII is replaced."""
-    return raw.decode("ascii", "replace")
+    return str(raw, "ascii", "replace")

@@ -1,6 +1,7 @@
 """Sums of client requests and probes in access logs."""
 
 from bisect import bisect_left
+from collections import Counter
 from dataclasses import dataclass, field
 from math import floor
 from typing import NamedTuple
@@ -96,6 +97,8 @@ class LogCounts:
     """Blocks that had to be read line by line to be exact."""
     clients: dict[Client, Hits] = field(default_factory=dict)
     probes: list[ProbeHit] = field(default_factory=list)
+    probe_sums: Counter[tuple[ServiceName, bool, str]] = field(default_factory=Counter)
+    """Probes by service, pinned, and source, where they are only summed."""
     first: float | None = None
     """The time stamp in the oldest access line, unix seconds; None without one."""
     last: float | None = None

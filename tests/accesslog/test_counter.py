@@ -1,5 +1,6 @@
 """Counting by blocks, held to a counter that reads one character at a time."""
 
+from collections import Counter as Tally
 from datetime import UTC, datetime
 from math import floor
 from pathlib import Path
@@ -238,6 +239,7 @@ def test_memory_for_addresses_is_bounded(monkeypatch):
     for n in range(100):
         made.count((line % n).encode(), counts)
         assert len(made._memo) <= 10
+        assert len(made._groups) <= 10
     assert len(counts.clients) == 100
 
 
@@ -252,6 +254,30 @@ def test_seconds_that_passed_take_no_memory(monkeypatch):
         assert len(made._sums) <= 10
         assert len(made._memo) <= 20
     assert counts == 300
+
+
+@pytest.mark.parametrize("form", ["main", 'at $remote_addr $status "$host" "$http_user_agent"'])
+def test_probes_that_are_only_summed_are_the_same_probes(form):
+    line = (
+        '10.1.0.{} - - [07/Jul/2022:07:42:11 +0000] "GET / HTTP/1.1" 200 6 "-" "{}" "-"\n'
+        if form == "main"
+        else 'at 10.1.0.{} 200 "nginx" "{}"\n'
+    )
+    agents = ["curl", "clusterset-exporter/1 (x)", "clusterset-exporter/2", "kube-probe/1", "-"]
+    block = "".join(line.format(n % 7, agents[n % 5]) for n in range(300)).encode()
+    words = {"ignore_user_agents": IGNORED}
+
+    def service_of(host):
+        return None if host == "other" else (NGINX, False)
+
+    each = Counter(compile_format(form, **words), by_address, service_of).count(block)
+    summed = Counter(compile_format(form, **words), by_address, service_of, sum_probes=True).count(
+        block
+    )
+    assert summed.probes == []
+    assert summed.probe_sums == Tally((p.service, p.pinned, p.source) for p in each.probes)
+    assert summed.probe_sums.total() == 120
+    assert (summed.clients, summed.ignored) == (each.clients, each.ignored)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.judge.attribute import Attribution
+from exporter.judge.claims import VTEP_NETWORKS
 from exporter.model.clusterset import EXTERNAL, UNKNOWN, VTEP, Cluster, Inventory
 from tests.fakes.nouns import inventory
 
@@ -92,6 +93,33 @@ def test_the_longest_prefix_wins_as_by_brute_force(owners, hosts):
         holders = [network for network in owners if address in network]
         longest = max(holders, key=lambda network: network.prefixlen, default=None)
         assert table.source(str(address)) == (EXTERNAL if longest is None else owners[longest])
+
+
+@given(
+    st.one_of(
+        st.ip_addresses().map(str),
+        st.ip_addresses(v=4).map(lambda address: f"::ffff:{address}"),
+        st.ip_addresses(v=6).map(lambda address: address.exploded.upper()),
+        st.ip_addresses(v=6).map(lambda address: f"{address}%eth0"),
+        st.text(alphabet="0123456789abf.:%\0 ", max_size=20),
+        st.text(max_size=10),
+    )
+)
+def test_an_address_is_read_as_the_standard_library_reads_it(text):
+    halves = {"a": ("0.0.0.0/1", "::/1"), "b": ("128.0.0.0/1", "8000::/1")}
+    clusters = {
+        id_: Cluster(id=id_, pod_cidrs=tuple(map(ip_network, cidrs)))
+        for id_, cidrs in halves.items()
+    }
+    try:
+        address = ip_address(text)
+    except ValueError:
+        expected = UNKNOWN
+    else:
+        address = getattr(address, "ipv4_mapped", None) or address
+        expected = "b" if address.packed[0] & 0x80 else "a"
+        expected = VTEP if any(address in network for network in VTEP_NETWORKS) else expected
+    assert Attribution(Inventory(local="a", clusters=clusters)).source(text) == expected
 
 
 def test_a_prefix_that_two_clusters_claim_is_told():

@@ -128,7 +128,7 @@ def _count(
         return at // (request.every or MINUTE) * (request.every or MINUTE)
 
     source_of = Attribution(inventory).source
-    counter = Counter(log, source_of, service_of, span_of if timed else None)
+    counter = Counter(log, source_of, service_of, span_of if timed else None, sum_probes=True)
     lines, counts = Lines(counter, request.wrapper), LogCounts()
 
     def cut() -> None:
@@ -189,8 +189,8 @@ def _services(found: _Found, request: AnalyzeRequest) -> Iterator[dict[str, Any]
         for client, hits in counts.clients.items():
             sums.setdefault((client.service, client.source), Hits()).add(hits)
         probes: dict[tuple[ServiceName, str], int] = defaultdict(int)
-        for hit in counts.probes:
-            probes[hit.service, hit.source] += 1
+        for (service, _, source), number in counts.probe_sums.items():
+            probes[service, source] += number
         named = {service for service, _ in (*sums, *probes)}
         if not named and request.service is not None:
             named = {name for name in [ServiceName.parse(request.service)] if name is not None}
