@@ -12,7 +12,8 @@ FUZZ ?=
 EXTRAS := --extra nginx --extra passwords
 LOCK = $(DEV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links
 # Debian packages that the system tests use; installed where that is possible, else those tests are skipped and say so.
-TEST_PACKAGES := prometheus prometheus-node-exporter prometheus-alertmanager chromium logrotate knot
+TEST_PACKAGES := prometheus prometheus-node-exporter prometheus-alertmanager chromium logrotate knot \
+	haproxy apache2 caddy
 BENCH_PACKAGES := mtail
 PROBE_BENCH_PACKAGES := prometheus-blackbox-exporter knot wrk
 E2E_PACKAGES := etcd=etcd-server

@@ -150,7 +150,8 @@ class Counter:
                     memo[address] = sums
             sums[0] += 1
             # float() reads bytes twice as fast as int() does.
-            sums[2] += float(size)
+            if size:
+                sums[2] += float(size)
             if status >= b"5":
                 sums[1] += 1
         counts.other += other

@@ -20,7 +20,7 @@ MAX_SPENT = 86_400.0
 """Seconds that a request may take at most; what is longer is no time."""
 _TAIL = 2048
 """Where the last access line of a block is looked for first."""
-_NUMBER = re.compile(rb"\d{1,9}\.\d{1,9}")
+_NUMBER = re.compile(rb"\d{1,18}(?:\.\d{1,9})?")
 
 Block = bytes | bytearray | memoryview
 SpanOf = Callable[[float], float | None]
@@ -52,7 +52,7 @@ class LineTimes:
             self.spent.clear()
         # One number a try; `-` where no server was asked.
         numbers = [float(number) for number in _NUMBER.findall(text)]
-        spent = sum(numbers)
+        spent = sum(numbers) / self._format.unit
         known = numbers and spent <= MAX_SPENT
         place = 4 + bisect_left(LATENCIES, spent) if known else 0
         found = place, spent if known else 0.0

@@ -21,7 +21,7 @@ class NginxLogs(NamedTuple):
     """A format and the files that are written in it."""
 
     format: str
-    """As `exporter.accesslog.formats.nginx.compile_format` takes it."""
+    """As `exporter.accesslog.formats.compile.compile_log` takes it."""
     files: tuple[str, ...]
 
 

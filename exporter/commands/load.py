@@ -204,17 +204,25 @@ def _log_source(where: str, entry: LogSettings, settings: Settings) -> LogSource
     return made
 
 
+def _format_and_files(entry: LogSettings) -> tuple[str, tuple[str, ...]]:
+    """Return the format of *entry* as text, and its files; nginx's configuration may name both."""
+    if isinstance(entry.format, str):
+        return entry.format, entry.files
+    if entry.format.nginx_conf is None:
+        return entry.format.map, entry.files
+    found = read_nginx_conf(Path(entry.format.nginx_conf), entry.format.name)
+    files = entry.files or found.files
+    if not files and entry.syslog is None:
+        msg = f"{entry.format.nginx_conf} writes no file in this format; name the files"
+        raise SettingsError(msg)
+    return found.format, files
+
+
 def _compiled(entry: LogSettings, settings: Settings) -> LogSource:
     """Return the log source of *entry*, after its format was compiled once to find mistakes."""
-    files, form, ignore = entry.files, entry.format, settings.attribution.ignore
-    directory = settings.state_directory
+    ignore, directory = settings.attribution.ignore, settings.state_directory
     endpoint = None if entry.syslog is None else Endpoint.parse(entry.syslog)
-    if not isinstance(form, str):
-        found = read_nginx_conf(Path(form.nginx_conf), form.name)
-        form, files = found.format, files or found.files
-        if not files and endpoint is None:
-            msg = f"{entry.format} writes no file; name the files"
-            raise SettingsError(msg)
+    form, files = _format_and_files(entry)
     if STDIN in files and len(files) > 1:
         msg = "- is standard input, a source of its own; write another entry for the files"
         raise SettingsError(msg)

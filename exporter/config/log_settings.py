@@ -9,13 +9,53 @@ from exporter.config.scalars import Cidr
 from exporter.model.clusterset import ServiceName
 
 
-class NginxFormat(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A log format that is read from an nginx configuration."""
+class FormatSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A log format that is read from an nginx configuration, or a map of JSON keys."""
 
-    nginx_conf: Annotated[str, Meta(description="Path, such as /etc/nginx/nginx.conf.")]
+    nginx_conf: Annotated[
+        str | None, Meta(description="Path, such as /etc/nginx/nginx.conf; else a map of keys.")
+    ] = None
     name: Annotated[
         str | None, Meta(description="Name of the log_format; null: the only one, else combined.")
     ] = None
+    remote: Annotated[
+        str | None, Meta(description="Key of the client's address, such as request.remote_ip.")
+    ] = None
+    status: Annotated[str | None, Meta(description="Key of the status.")] = None
+    size: Annotated[str | None, Meta(description="Key of the bytes sent.")] = None
+    seconds: Annotated[str | None, Meta(description="Key of the request time in seconds.")] = None
+    milliseconds: Annotated[str | None, Meta(description="The same in milliseconds.")] = None
+    nanoseconds: Annotated[str | None, Meta(description="The same in nanoseconds.")] = None
+    host: Annotated[str | None, Meta(description="Key of the host of the request.")] = None
+    path: Annotated[str | None, Meta(description="Key of the path, or of the request line.")] = None
+    user_agent: Annotated[str | None, Meta(description="Key of the user agent.")] = None
+    forwarded: Annotated[str | None, Meta(description="Key of X-Forwarded-For.")] = None
+    time: Annotated[str | None, Meta(description="Key of the time.")] = None
+    upstream: Annotated[str | None, Meta(description="Key of the upstream's address.")] = None
+
+    def __post_init__(self) -> None:
+        """Refuse a map together with a configuration."""
+        keys = self.keys
+        told = f"nginx_conf and {next(iter(keys), '')} are two formats; keep one"
+        require(self.nginx_conf is None or not keys, told)
+        told = "write nginx_conf: PATH, or a map such as {remote: KEY, status: KEY}"
+        require(self.nginx_conf is not None or keys, told)
+        told = "name is that of a log_format; write nginx_conf: PATH, too"
+        require(self.nginx_conf is not None or self.name is None, told)
+        quoted = next((path for path in keys.values() if '"' in path), None)
+        require(quoted is None, f"{quoted!r} is not a key, because a quote stands in it")
+
+    @property
+    def keys(self) -> dict[str, str]:
+        """Return the JSON keys by what they tell."""
+        own = {"nginx_conf", "name"}
+        given = ((name, getattr(self, name)) for name in self.__struct_fields__ if name not in own)
+        return {name: path for name, path in given if path is not None}
+
+    @property
+    def map(self) -> str:
+        """Return the map as text, as a format is given elsewhere."""
+        return "{" + ", ".join(f'{name}: "{path}"' for name, path in self.keys.items()) + "}"
 
 
 class ServiceSource(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -53,8 +93,11 @@ class LogSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         Meta(description="{}: the pods behind exported services; needs inventory.kubernetes."),
     ] = None
     format: Annotated[
-        str | NginxFormat,
-        Meta(description="combined, main, json, a log_format string, or {nginx_conf: path}."),
+        str | FormatSettings,
+        Meta(
+            description="Name of a preset, a format of nginx, Envoy or Apache as it stands there, "
+            "{nginx_conf: path}, or a map such as {remote: request.remote_ip, status: status}."
+        ),
     ] = "main"
     wrapper: Annotated[str, Meta(description="Wrapper of each line: none, cri or docker.")] = "none"
     service: Annotated[
@@ -67,7 +110,8 @@ class LogSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     def __post_init__(self) -> None:
         """Refuse a source that cannot be read."""
-        from_conf = isinstance(self.format, NginxFormat)
+        form = self.format
+        from_conf = isinstance(form, FormatSettings) and form.nginx_conf is not None
         given = [
             name
             for name, holds in (

@@ -5,7 +5,7 @@ from pathlib import PurePath
 from msgspec.structs import replace
 
 from exporter.config.http_settings import HttpChange, HttpSettings, TlsSettings
-from exporter.config.log_settings import LogSettings, NginxFormat
+from exporter.config.log_settings import FormatSettings, LogSettings
 from exporter.config.probe_settings import ProbeSettings, ServiceRule
 from exporter.config.settings import InventorySettings, Settings
 
@@ -34,7 +34,7 @@ def _path(name: str | None, folder: PurePath) -> str | None:
 
 def _log(entry: LogSettings, folder: PurePath) -> LogSettings:
     form = entry.format
-    if isinstance(form, NginxFormat):
+    if isinstance(form, FormatSettings) and form.nginx_conf is not None:
         form = replace(form, nginx_conf=str(folder / form.nginx_conf))
     files = tuple(name if name == STDIN else str(folder / name) for name in entry.files)
     return replace(entry, files=files, format=form)

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from exporter.accesslog import counter as count
 from exporter.accesslog.counter import Counter
 from exporter.accesslog.formats.compile import compile_log
-from exporter.accesslog.formats.nginx import compile_format
 from exporter.accesslog.formats.times import parse_time
 from exporter.model.clusterset import ServiceName
 from exporter.model.traffic import Client, Hits, LogCounts, ProbeHit
@@ -36,9 +35,7 @@ def nginx(_):
 
 
 def counter(name="main", **words):
-    return Counter(
-        compile_format(name, **{"ignore_user_agents": IGNORED} | words), by_address, nginx
-    )
+    return Counter(compile_log(name, **{"ignore_user_agents": IGNORED} | words), by_address, nginx)
 
 
 def plain(block, name="main"):
@@ -211,7 +208,7 @@ def test_what_a_proxy_says_is_handed_on():
         seen.append((remote, forwarded))
         return "x"
 
-    Counter(compile_format("main", forwarded=True), source_of, nginx).count(HARD)
+    Counter(compile_log("main", forwarded=True), source_of, nginx).count(HARD)
     assert ("2001:db8::7", "10.9.9.9, 10.8.8.8") in seen
 
 
@@ -223,7 +220,7 @@ def test_a_source_is_asked_for_once_until_it_is_forgotten():
         return "x"
 
     line = b'10.1.0.1 - - [07/Jul/2022:07:42:11 +0000] "GET / HTTP/1.1" 200 6 "-" "c" "-"\n'
-    made = Counter(compile_format("main"), source_of, nginx)
+    made = Counter(compile_log("main"), source_of, nginx)
     for _ in range(3):
         made.count(line * 5)
     assert asked == ["10.1.0.1"]
@@ -246,7 +243,7 @@ def test_memory_for_addresses_is_bounded(monkeypatch):
 def test_seconds_that_passed_take_no_memory(monkeypatch):
     monkeypatch.setattr(count, "MAX_PASSED", 10)
     monkeypatch.setattr(count, "MAX_SPANNED", 20)
-    made, counts = Counter(compile_format("main", stamps=True), lambda *_: "x", nginx, floor), 0
+    made, counts = Counter(compile_log("main", stamps=True), lambda *_: "x", nginx, floor), 0
     line = '10.1.0.%d - - [07/Jul/2022:07:%02d:%02d +0000] "GET / HTTP/1.1" 200 6 "-" "c" "-"\n'
     for n in range(300):
         block = "".join(line % (each, *divmod(n, 60)) for each in range(3)).encode()
@@ -270,8 +267,8 @@ def test_probes_that_are_only_summed_are_the_same_probes(form):
     def service_of(host):
         return None if host == "other" else (NGINX, False)
 
-    each = Counter(compile_format(form, **words), by_address, service_of).count(block)
-    summed = Counter(compile_format(form, **words), by_address, service_of, sum_probes=True).count(
+    each = Counter(compile_log(form, **words), by_address, service_of).count(block)
+    summed = Counter(compile_log(form, **words), by_address, service_of, sum_probes=True).count(
         block
     )
     assert summed.probes == []

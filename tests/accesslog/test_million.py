@@ -5,7 +5,7 @@ import random
 import pytest
 
 from exporter.accesslog.counter import Counter
-from exporter.accesslog.formats.nginx import compile_format
+from exporter.accesslog.formats.compile import compile_log
 from exporter.model.clusterset import ServiceName
 from exporter.model.traffic import LogCounts
 from tests.fakes import plain_counter
@@ -65,7 +65,7 @@ def blocks(parts, size):
 
 def agree(parts):
     counter = Counter(
-        compile_format("main", ignore_user_agents=("kube-probe/",)),
+        compile_log("main", ignore_user_agents=("kube-probe/",)),
         lambda remote, _: remote,
         lambda _: (NGINX, False),
     )

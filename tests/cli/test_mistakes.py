@@ -159,8 +159,10 @@ CONFIG_MISTAKES = {
     "unknown format": (
         CONFIG.replace("format: main", "format: jsno"),
         (
-            "config.yaml: logs[0].format: 'jsno' is no format; write combined, main, json or a "
-            "log_format string"
+            "config.yaml: logs[0].format: 'jsno' is no format; write one of main, combined, nginx, "
+            "ingress-nginx, envoy, istio, traefik, haproxy, haproxy-headers, apache, "
+            "envoy-gateway, istio-json, traefik-json, caddy, json, a format string of nginx, "
+            "Envoy or Apache, or a map such as {remote: KEY, status: KEY}"
         ),
     ),
     "a format that needs guessing": (

@@ -6,6 +6,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exporter.accesslog.formats.compile import compile_log
 from exporter.commands.load import read_settings
 from exporter.config import settings
 from exporter.config.scalars import Cidr, Duration, HostPort, IpAddress
@@ -256,3 +257,37 @@ def test_an_alias_cannot_make_a_small_file_large(tmp_path):
     bomb = "a: &a [x, x]\n" + "".join(f"b{n}: &b{n} [*a, *a]\n" for n in range(9))
     with pytest.raises(SettingsError, match=r"an alias \(\*name\); write the value out"):
         load(tmp_path, bomb)
+
+
+LOG_OF_JSON = """\
+cluster: east
+inventory: {{static: inventory.yaml}}
+logs:
+  - files: ["*.log"]
+    service: shop/cart
+    format: {format}
+"""
+
+
+def test_a_map_of_json_keys_becomes_the_format_that_the_command_line_takes(tmp_path):
+    form = "{remote: request.remote_ip, status: status, milliseconds: took}"
+    read = load(tmp_path, LOG_OF_JSON.format(format=form))
+    text = read.logs[0].format.map
+    assert text == '{remote: "request.remote_ip", status: "status", milliseconds: "took"}'
+    assert {"address", "status", "seconds"} == compile_log(text).fields
+
+
+@pytest.mark.parametrize(
+    ("form", "told"),
+    [
+        ("{remote: a, nginx_conf: x}", "nginx_conf and remote are two formats; keep one"),
+        ("{name: main}", "write nginx_conf: PATH, or a map such as {remote: KEY, status: KEY}"),
+        ("{remote: a, status: s, name: n}", "name is that of a log_format"),
+        ("{remote: a, colour: c}", "unknown key 'colour'"),
+        ("""{remote: 'a"b', status: s}""", "is not a key, because a quote stands in it"),
+    ],
+)
+def test_a_map_that_cannot_be_meant_is_refused(tmp_path, form, told):
+    with pytest.raises(SettingsError) as refused:
+        load(tmp_path, LOG_OF_JSON.format(format=form))
+    assert told in str(refused.value)

@@ -58,8 +58,9 @@ def written(data: bytes, name: str) -> Path:
 def config(data: bytes) -> None:
     settings = parse_settings(text(data), source="config.yaml")
     for entry in settings.logs:
-        if isinstance(entry.format, str):
-            compile_log(entry.format)
+        form = entry.format
+        if isinstance(form, str) or form.nginx_conf is None:
+            compile_log(form if isinstance(form, str) else form.map)
         if entry.syslog is not None:
             with suppress(ValueError):
                 Endpoint.parse(entry.syslog)

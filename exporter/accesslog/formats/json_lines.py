@@ -1,119 +1,252 @@
 """
-Access logs whose lines are JSON objects with nginx's variables as keys, in any order.
+Access logs whose lines are JSON objects, from a map that says which key tells which field.
 
-For a log whose keys stand in a known order the format itself, given verbatim, is faster.
+A map is written as in YAML: `{remote: request.remote_ip, status: status, size: size}`. A dot goes
+into an object, and the first of several keys that has a value is taken: `time_local|msec`. Keys
+may stand in any order, and further keys are passed over without being made into objects.
 """
 
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Mapping
+from operator import attrgetter
 from typing import Any
 
 import msgspec
 
-from exporter.accesslog.formats.log_format import PROBE, LogFormat
+from exporter.accesslog.formats.log_format import FIELDS, PROBE, FormatError, LogFormat
+from exporter.accesslog.formats.text import WantedFields
 from exporter.accesslog.formats.times import parse_any_time
 from exporter.accesslog.line_times import Block
 from exporter.accesslog.special_lines import Row
 
-Value = str | int | float | None
 MAX_DIGITS = 18
 """No size has more digits: what has is none."""
 SHORTEST = 20
 """A line with an address and a status has no fewer bytes."""
+UNITS = {"seconds": 1.0, "milliseconds": 1e3, "nanoseconds": 1e9}
+KEYS = {
+    "remote": "address",
+    "forwarded": "forwarded",
+    "host": "host",
+    "path": "path",
+    "time": "stamp",
+    "status": "status",
+    "size": "size",
+    "user_agent": "agent",
+    "upstream": "upstream",
+} | dict.fromkeys(UNITS, "seconds")
+"""What a map may tell, and the field that it is."""
+_ENTRY = re.compile(r"""\s*(\w+)\s*:\s*(?:"([^"]*)"|'([^']*)'|([^,{}"'\s][^,{}]*?))\s*(?:,|$)""")
+_DOT = re.compile(r"(?<!\\)\.")
+_PORT = re.compile(r"\[([^\]]+)\](?::\d{1,5})?|([\d.]+):\d{1,5}")
+_OTHER: Row = (*[b""] * (len(FIELDS) - 1), b"x")
+_STATUSES = {str(n): str(n).encode() for n in (0, *range(100, 1000))}
+_NONE = ("", "-", None)
 
 
-class _Line(msgspec.Struct):
-    """What is wanted of a line."""
-
-    remote_addr: Value = None
-    http_x_forwarded_for: Value = None
-    host: Value = None
-    request: Value = None
-    request_uri: Value = None
-    time_local: Value = None
-    time_iso8601: Value = None
-    msec: Value = None
-    status: Value = None
-    body_bytes_sent: Value = None
-    bytes_sent: Value = None
-    request_time: Value = None
-    upstream_response_time: Value = None
-    http_user_agent: Value = None
+def is_map(form: str) -> bool:
+    """Return whether *form* is a map of keys, rather than a format that writes JSON."""
+    return form.lstrip().startswith("{") and not {"$", "%"} & set(form)
 
 
-_DECODER = msgspec.json.Decoder(_Line)
+def read_map(text: str) -> dict[str, str]:
+    """
+    Return the paths by what they tell.
+
+    Raises:
+        FormatError: If *text* is no such map; says where.
+    """
+    body = text.strip()
+    if not body.endswith("}"):
+        msg = "has no } at its end; write {remote: KEY, status: KEY, ...}"
+        raise FormatError(msg)
+    body, found, place = body[1:-1].strip(), dict[str, str](), 0
+    while place < len(body):
+        entry = _ENTRY.match(body, place)
+        if entry is None:
+            msg = f"cannot be read from {body[place : place + 20]!r} on; write name: KEY, name: KEY"
+            raise FormatError(msg)
+        found[entry[1]] = (entry[2] or entry[3] or entry[4] or "").strip()
+        place = entry.end()
+    return found
 
 
-def compile_objects(
-    *, ignore_user_agents: Iterable[str] = (), ignore_paths: Iterable[str] = ()
+def compile_map(
+    keys: Mapping[str, str], wanted: WantedFields, *, at_end: bool = False
 ) -> LogFormat:
-    """Return the format of such lines, as `compile_format` does for text."""
-    special = (PROBE, *ignore_user_agents)
-    paths = frozenset(ignore_paths)
+    """
+    Return the format of lines with these keys.
 
-    def row(line: _Line | None) -> Row:
-        if line is None or not line.remote_addr or not _is_status(line.status):
-            return (b"",) * 9 + (b"x",)
-        agent = str(line.http_user_agent or "")
-        size = line.body_bytes_sent if line.body_bytes_sent is not None else line.bytes_sent
-        return (
-            _raw(line.remote_addr),
-            _raw(line.http_x_forwarded_for),
-            _raw(line.host),
-            b"x" if paths and _path(line) in paths else b"",
-            _raw(_first(line.time_local, line.time_iso8601, line.msec)),
-            _raw(line.status),
-            _digits(size),
-            _raw(_first(line.request_time, line.upstream_response_time)),
-            _raw(agent) if agent.startswith(special) else b"",
-            b"",
-        )
+    Args:
+        keys: Paths by what they tell; `|` stands between paths of which the first counts.
+        wanted: What of each line is wanted.
+        at_end: Whether the time of a line is the end of its answer, and not its start.
+
+    Raises:
+        FormatError: If the map tells too little, or contradicts itself.
+    """
+    _check(keys, wanted)
+    fields = {KEYS[name]: path.split("|") for name, path in keys.items()}
+    unit = next((UNITS[name] for name in keys if name in UNITS), 1.0)
+    read = _reader(fields)
+    row = _row(wanted, unit)
 
     def rows(block: Block) -> list[Row]:
-        return [row(line) for line in _lines(bytes(block))]
+        # msgspec's decode_lines takes two objects on one line, and one object on two lines.
+        return [row(read(line)) for line in bytes(block).split(b"\n")[:-1]]
 
     return LogFormat(
         block=None,
         line=None,
-        order=tuple(range(10)),
-        fields=frozenset({"address", "status", "host", "forwarded", "path", "stamp", "seconds"}),
+        order=tuple(range(len(FIELDS))),
+        fields=frozenset(fields),
         stamp=None,
         time=parse_any_time,
         strict=False,
-        came=True,
+        came=at_end and "seconds" in fields,
         shortest=SHORTEST,
         rows=rows,
     )
 
 
-def _lines(block: bytes) -> list[_Line | None]:
-    # msgspec's decode_lines takes two objects on one line, and one object on two lines.
-    return [_line(line) for line in block.split(b"\n")[:-1]]
+def _check(keys: Mapping[str, str], wanted: WantedFields) -> None:
+    for name, path in keys.items():
+        if name not in KEYS:
+            msg = f"{name} is nothing that a line tells; known are {', '.join(KEYS)}"
+            raise FormatError(msg)
+        if not all(all(_DOT.split(each)) for each in path.split("|")):
+            msg = f"{name}: {path!r} is not a key, or a path such as request.remote_ip"
+            raise FormatError(msg)
+    needed = ["remote", "status", *(["host"] if wanted.host else [])]
+    needed += ["path"] if wanted.ignore_paths else []
+    for name in needed:
+        if name not in keys:
+            msg = f"has no {name}; add {name}: and the key that has it"
+            raise FormatError(msg)
+    if sum(name in UNITS for name in keys) > 1:
+        msg = f"{' and '.join(name for name in keys if name in UNITS)} are the same; keep one"
+        raise FormatError(msg)
 
 
-def _line(line: bytes) -> _Line | None:
-    try:
-        return _DECODER.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError):
-        return None
+def _reader(fields: Mapping[str, list[str]]) -> Callable[[bytes], Any]:
+    """Return what makes of a line the values of each field's paths, None for no such object."""
+    tree: dict[str, Any] = {}
+    wanted = [_DOT.split(path) for name in _ORDER for path in fields.get(name, [])]
+    getters = [".".join(_place(tree, path)) for path in wanted]
+    decode = msgspec.json.Decoder(_struct(tree)).decode
+    get = attrgetter(*getters)
+    ends, begin = list[tuple[int, int]](), 0
+    for name in _ORDER:
+        ends.append((begin, begin := begin + len(fields.get(name, []))))
+    simple = all(end - begin == 1 for begin, end in ends)
+
+    def read(line: bytes) -> Any:  # noqa: ANN401 - values of JSON
+        try:
+            values = get(decode(line))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError):
+            return None
+        return values if simple else [_first(values[begin:end]) for begin, end in ends]
+
+    return read
 
 
-def _raw(value: Value) -> bytes:
-    return b"" if value is None or value == "-" else str(value).encode("utf-8", "replace")
+_ORDER = ("address", "status", "size", "seconds", "agent", "host", "path", "stamp", "forwarded")
 
 
-def _digits(value: Value) -> bytes:
-    text = _raw(value)
-    return text if text.isdigit() and len(text) <= MAX_DIGITS else b""
+def _first(values: Any) -> Any:  # noqa: ANN401 - values of JSON
+    if len(values) == 1:
+        return values[0]
+    return next((value for value in values if value not in _NONE), None)
 
 
-def _first(*values: Value) -> Any:  # noqa: ANN401 - a Value
-    return next((value for value in values if value not in {None, "", "-"}), None)
+def _place(tree: dict[str, Any], path: list[str]) -> list[str]:
+    """Put *path* into *tree*; return the attributes that lead to it."""
+    steps = []
+    for n, step in enumerate(path):
+        leaf = n == len(path) - 1
+        key = step.replace("\\.", ".")
+        name, child = tree.setdefault(key, (f"k{len(tree)}", None if leaf else {}))
+        if (child is None) is not leaf:
+            msg = f"{key} is both a value and an object; keep one"
+            raise FormatError(msg)
+        steps.append(name)
+        tree = child if child is not None else tree
+    return steps
 
 
-def _is_status(value: Value) -> bool:
-    return len(text := str(value)) == 3 and text.isascii() and text.isdigit()  # noqa: PLR2004
+def _struct(tree: Mapping[str, Any]) -> Any:  # noqa: ANN401 - a type made here
+    fields = list[Any]()
+    for name, child in tree.values():
+        if child is None:
+            fields.append((name, Any, None))
+        else:
+            kind = _struct(child)
+            fields.append((name, kind, msgspec.field(default_factory=kind)))
+    rename = {name: key for key, (name, _) in tree.items()}
+    return msgspec.defstruct("Line", fields, rename=rename, gc=False)
 
 
-def _path(line: _Line) -> str:
-    asked = str(line.request_uri or "") or str(line.request or "").partition(" ")[2]
+def _row(wanted: WantedFields, unit: float) -> Callable[[Any], Row]:
+    """Return what makes a row of the values of a line."""
+    special, paths = (PROBE, *wanted.ignore_user_agents), frozenset(wanted.ignore_paths)
+
+    def row(values: Any) -> Row:  # noqa: ANN401 - values of JSON
+        if values is None:
+            return _OTHER
+        address, status, size, seconds, agent, host, path, stamp, forwarded = values
+        known = _STATUSES.get(str(status))
+        if known is None or not isinstance(address, str) or not address:
+            return _OTHER
+        if known == b"0" and path in _NONE:
+            # A connection that asked for nothing, such as one of TCP.
+            return _OTHER
+        if isinstance(agent, list):
+            agent = agent[0] if agent else None
+        special_agent = isinstance(agent, str) and agent.startswith(special)
+        return (
+            _address(address),
+            _raw(forwarded) if forwarded is not None and wanted.forwarded else b"",
+            host.encode("utf-8", "replace") if isinstance(host, str) and host != "-" else b"",
+            b"x" if paths and _path(path) in paths else b"",
+            b"" if stamp is None else _raw(stamp),
+            known,
+            _digits(size),
+            b"" if seconds is None else _spent(seconds, unit),
+            agent.encode("utf-8", "replace") if special_agent else b"",
+            b"",
+        )
+
+    return row
+
+
+def _address(text: str) -> bytes:
+    found = _PORT.fullmatch(text) if ":" in text else None
+    return (text if found is None else found[1] or found[2]).encode("utf-8", "replace")
+
+
+def _raw(value: Any) -> bytes:  # noqa: ANN401 - a value of JSON
+    if isinstance(value, list):
+        value = ",".join(map(str, value))
+    return b"" if value in _NONE else str(value).encode("utf-8", "replace")
+
+
+def _digits(value: Any) -> bytes:  # noqa: ANN401 - a value of JSON
+    text = str(value)
+    return text.encode() if text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS else b""
+
+
+def _spent(value: Any, unit: float) -> bytes:  # noqa: ANN401 - a value of JSON
+    if isinstance(value, str):
+        if unit == 1.0:
+            return _raw(value)  # also that of several tries
+        value = float(value) if value.isascii() and value.isdigit() else None
+    if not isinstance(value, int | float) or not 0 <= value <= 1e18:  # noqa: PLR2004 - digits
+        return b""
+    return b"%.3f" % (value / unit)
+
+
+def _path(value: Any) -> str:  # noqa: ANN401 - a value of JSON
+    text = value if isinstance(value, str) else ""
+    # With a method before it, it is a whole request line.
+    asked = text if text.startswith("/") else text.partition(" ")[2]
     return asked.partition(" ")[0].partition("?")[0]

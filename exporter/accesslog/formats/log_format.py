@@ -49,6 +49,8 @@ class LogFormat:
     """Whether a line that the block expression refuses may still be one, see `line`."""
     came: bool = False
     """Whether its seconds are those from a request's arrival to the end of its answer."""
+    unit: float = 1.0
+    """How many of the units that its seconds are logged in make a second."""
     shortest: int = 0
     """No access line has fewer bytes, its line feed included."""
     rows: Callable[[bytes], list[tuple[bytes, ...]]] | None = None

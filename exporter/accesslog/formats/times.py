@@ -3,8 +3,6 @@
 import calendar
 from datetime import datetime
 
-from exporter.accesslog.formats.log_format import Stamp
-
 _MAX_UNIX = 253402300800.0
 """The year 10000. No later moment is a date, and "inf" is none at all."""
 _MONTHS = {name.encode(): n for n, name in enumerate(calendar.month_abbr) if n}
@@ -22,14 +20,18 @@ def parse_time(stamp: bytes) -> float | None:
     return float(local + zone if stamp[21:22] == b"-" else local - zone)
 
 
-def _parse_iso(stamp: bytes) -> float | None:
+def parse_iso(stamp: bytes) -> float | None:
+    """Return the unix seconds of an ISO 8601 time with its offset, or None."""
     try:
-        return datetime.fromisoformat(stamp.decode("ascii")).timestamp()
+        at = datetime.fromisoformat(stamp.decode("ascii"))
+        # A time without an offset could be that of any place.
+        return None if at.tzinfo is None else at.timestamp()
     except (ValueError, OverflowError, OSError):
         return None
 
 
-def _parse_msec(stamp: bytes) -> float | None:
+def parse_msec(stamp: bytes) -> float | None:
+    """Return the unix seconds in a number, or None."""
     try:
         at = float(stamp)
     except ValueError:
@@ -38,13 +40,8 @@ def _parse_msec(stamp: bytes) -> float | None:
     return at if 0 <= at < _MAX_UNIX else None
 
 
-TIMES: dict[str, Stamp] = {
-    "time_local": parse_time,
-    "time_iso8601": _parse_iso,
-    "msec": _parse_msec,
-}
-
-
 def parse_any_time(stamp: bytes) -> float | None:
-    """Return the unix seconds of any of nginx's times, or None."""
-    return next((at for at in (each(stamp) for each in TIMES.values()) if at is not None), None)
+    """Return the unix seconds of any of these times, or None."""
+    if b"/" in stamp:
+        return parse_time(stamp)
+    return parse_iso(stamp) if b":" in stamp else parse_msec(stamp)

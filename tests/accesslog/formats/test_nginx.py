@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from exporter.accesslog.counter import Counter
 from exporter.accesslog.formats.compile import compile_log, format_with_host
 from exporter.accesslog.formats.log_format import FormatError
-from exporter.accesslog.formats.nginx import compile_format
 from exporter.model.clusterset import ServiceName
 from exporter.model.probes import LATENCIES
 from exporter.model.traffic import Client, Hits
@@ -228,7 +227,7 @@ def test_formats_of_all_kinds(form, line, source):
         ("$remote_addr:$status", "$remote_addr at character 1 may itself hold the ':'"),
         ("escape=xml $remote_addr $status", "escape=xml is none of default, json and none"),
         ("$remote_addr\n$status", "has a line feed at character 13"),
-        ("mian", "'mian' is no format; write combined, main, json or a log_format string"),
+        ("mian", "'mian' is no format; write one of main, combined, nginx, "),
     ],
 )
 def test_what_could_only_be_guessed_is_refused(form, told):
@@ -252,7 +251,7 @@ def test_a_proxys_word_is_handed_on():
 
 
 def test_spans_of_time():
-    log = compile_format("main", stamps=True)
+    log = compile_log("main", stamps=True)
     line = '10.1.0.1 - - [07/Jul/2022:07:4%d:11 +0000] "GET / HTTP/1.1" 200 6 "-" "c" "-"\n'
     counter = Counter(
         log, lambda *_: "a", service_of, lambda at: at // 60 * 60 if at >= 1657179720 else None
@@ -277,7 +276,7 @@ VARIABLES = ["remote_addr", "status", "request", "http_user_agent", "host", "req
 )
 def test_any_format_is_compiled_or_refused_and_counts_all_lines(form, text):
     try:
-        log = compile_format(form)
+        log = compile_log(form)
     except FormatError:
         return
     block = (text + "\n").encode("utf-8", "replace")

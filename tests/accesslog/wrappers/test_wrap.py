@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.accesslog.counter import Counter
-from exporter.accesslog.formats.nginx import compile_format
+from exporter.accesslog.formats.compile import compile_log
 from exporter.accesslog.line_reader import Lines
 from exporter.accesslog.wrappers.wrapper import MAX_LINE, Cri, Docker, wrapper
 from exporter.model.clusterset import ServiceName
@@ -98,7 +98,7 @@ def test_however_lines_are_cut_and_blocks_fall_the_counts_are_the_same(cuts, dat
         else:
             parts = [docker(text[:cut])] if 0 < cut < len(text) else []
             wrapped += [*parts, docker((text[cut:] if parts else text) + b"\n")]
-    counter = Counter(compile_format("main"), lambda remote, _: remote, lambda _: (NGINX, False))
+    counter = Counter(compile_log("main"), lambda remote, _: remote, lambda _: (NGINX, False))
     lines, read, clients = Lines(counter, kind), 0, {}
     while wrapped:
         number = data.draw(st.integers(1, len(wrapped)))
@@ -123,7 +123,7 @@ def test_anything_may_stand_in_a_file(raw):
 
 
 def test_streams_are_apart_and_let_go():
-    counter = Counter(compile_format("main"), lambda remote, _: remote, lambda _: (NGINX, False))
+    counter = Counter(compile_log("main"), lambda remote, _: remote, lambda _: (NGINX, False))
     lines = Lines(counter, "cri")
     text = LINE % 1
     lines.count("a.log", cri(text[:9], b"P"))
