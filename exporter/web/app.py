@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 MAX_BODY = 16 << 10
 """Bytes of a request's body."""
+MAX_AGENT = 64
+"""Characters of a User-Agent that tell two scrapers with one address apart."""
 KEPT_SECONDS = 1.0
 """The page and the status are made at most once in this time."""
 EVERYBODY = Entry()
@@ -49,12 +51,18 @@ _JSON_HEADERS = {
 }
 
 
+def _nothing() -> None:
+    pass
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pages:
     """Where the answers come from."""
 
     metrics: Callable[[bool], AsyncGenerator[bytes, None]]
     """Given whether OpenMetrics is wanted, yields the text in pieces."""
+    asked: Callable[[str], Callable[[], None]] = lambda _: _nothing
+    """Told who asks for the metrics; returns what is called once they were sent."""
     status: Callable[[], Awaitable[Mapping[str, Any]]]
     page: Callable[[Mapping[str, Any]], str]
     not_ready: Callable[[], str | None]
@@ -168,10 +176,13 @@ class _Answers:
             headers["Content-Encoding"] = "gzip"
         if request.method == "HEAD":
             return web.StreamResponse(headers=headers)
+        agent = "".join(filter(str.isprintable, request.headers.get("User-Agent", "")[:MAX_AGENT]))
+        sent = self._pages.asked(f"{request.remote} {agent}".rstrip())
         made = await self._scrapes[openmetrics].get()
-        if packed:
-            return await send(request, made.packed, made.packed_size, headers)
-        return await send(request, made.unpacked(), made.size, headers)
+        pieces, size = (made.packed, made.packed_size) if packed else (made.unpacked(), made.size)
+        answer = await send(request, pieces, size, headers)
+        sent()
+        return answer
 
     def _text(self, openmetrics: bool) -> AsyncGenerator[bytes, None]:
         return self._pages.metrics(openmetrics)

@@ -6,9 +6,13 @@ from dataclasses import replace
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from structlog.testing import capture_logs
 
+from exporter.accesslog.readers.reader import Reader
+from exporter.commands.load import load
 from exporter.commands.run import replica
 from exporter.commands.run.replica import replica_name
+from exporter.commands.run.scrapers import MOST, Scrapers
 from exporter.commands.run.standing import Alone
 from tests.fakes.nouns import inventory
 from tests.fakes.scenes import Scene
@@ -52,24 +56,84 @@ def led():
     return scene
 
 
-async def scraped(scene):
-    return b"".join([piece async for piece in scene.render(False)]).decode()
+PROMETHEUS, SECOND, CURL = "10.0.0.1 Prometheus/3.0", "10.0.0.2 Prometheus/3.0", "10.0.0.9 curl"
 
 
-async def test_the_last_scrape_is_one_that_began_after_the_last_count():
+async def scraped(scene, who=PROMETHEUS):
+    sent = scene.scrape.asked(who)
+    text = b"".join([piece async for piece in scene.render(False)]).decode()
+    sent()
+    return text
+
+
+async def ending(scene, within=40.0):
+    """Return the task of the last wait, once it waits."""
+    task = asyncio.create_task(scene.scrape.last(within))
+    await asyncio.sleep(0)
+    return task
+
+
+async def waits(task):
+    """Return whether *task* waits on."""
+    for _ in range(5):
+        await asyncio.sleep(0)
+    return not task.done()
+
+
+async def test_the_last_scrape_is_one_that_was_asked_for_after_the_last_count():
     scene = led()
     scene.inventory()
     await scraped(scene)
-    begun = scene.render(False)
-    await anext(begun)
-    waiting = asyncio.create_task(scene.scrape.last(40.0))
-    await asyncio.sleep(0)
-    async for _ in begun:
-        pass
-    await asyncio.sleep(0)
-    assert not waiting.done()
+    sent_late = scene.scrape.asked(PROMETHEUS)
+    task = await ending(scene)
+    sent_late()
+    assert await waits(task)
     await scraped(scene)
-    await asyncio.wait_for(waiting, 5)
+    await asyncio.wait_for(task, 5)
+
+
+async def test_a_scrape_counts_once_it_was_sent():
+    scene = led()
+    await scraped(scene)
+    task = await ending(scene)
+    sent = scene.scrape.asked(PROMETHEUS)
+    assert await waits(task)
+    sent()
+    await asyncio.wait_for(task, 5)
+
+
+async def test_each_of_two_prometheus_has_the_last_counts():
+    scene = led()
+    for _ in range(2):
+        for who in (PROMETHEUS, SECOND):
+            scene.now += 15
+            await scraped(scene, who)
+    task = await ending(scene)
+    for _ in range(3):
+        await scraped(scene, PROMETHEUS)
+    assert await waits(task)
+    await scraped(scene, SECOND)
+    await asyncio.wait_for(task, 5)
+
+
+async def test_nobody_waits_for_a_person_beside_a_prometheus():
+    scene = led()
+    for who in (PROMETHEUS, CURL, PROMETHEUS):
+        scene.now += 15
+        await scraped(scene, who)
+    task = await ending(scene)
+    await scraped(scene, PROMETHEUS)
+    await asyncio.wait_for(task, 5)
+
+
+async def test_who_is_not_known_counts_for_nobody():
+    scene = led()
+    await scraped(scene)
+    task = await ending(scene)
+    await scraped(scene, CURL)
+    assert await waits(task)
+    await scraped(scene)
+    await asyncio.wait_for(task, 5)
 
 
 async def test_nobody_waits_for_a_scrape_that_is_not_expected():
@@ -80,10 +144,23 @@ async def test_nobody_waits_for_a_scrape_that_is_not_expected():
     await asyncio.wait_for(scene.scrape.last(40.0), 5)
 
 
-async def test_the_wait_for_a_last_scrape_has_a_limit():
+async def test_the_wait_for_a_last_scrape_has_a_limit_and_names_who_did_not_come():
     scene = led()
     await scraped(scene)
-    await asyncio.wait_for(scene.scrape.last(0.01), 5)
+    with capture_logs() as logs:
+        await asyncio.wait_for(scene.scrape.last(0.01), 5)
+    (missed,) = logs
+    assert missed["event"] == "last scrape was missed"
+    assert (missed["scrapers"], missed["missing"]) == (PROMETHEUS, 1)
+
+
+def test_many_scrapers_are_forgotten_in_turn():
+    scrapers = Scrapers(lambda: 0.0)
+    for n in range(2 * MOST):
+        scrapers.came(f"{n}")
+        scrapers.came("prometheus")
+    assert scrapers.expected() == {"prometheus"}
+    assert len(scrapers._seen) == MOST
 
 
 def subjects(text):
@@ -106,6 +183,20 @@ async def test_a_standby_shows_its_services_counters_at_0_and_no_gauge():
     leader = Scene()
     leader.inventory()
     assert counters.keys() == subjects(await scraped(leader))[0].keys()
+
+
+async def test_a_standby_shows_gaps_of_logs_at_0_before_it_reads_any(tmp_path):
+    scene = Scene()
+    path = tmp_path / "config.yaml"
+    path.write_text(
+        "inventory: {kubernetes: {}}\nlogs: [{pods: {}}, {files: [/x], service: a/b}]\n"
+    )
+    loaded = await asyncio.to_thread(load, path, None)
+    Reader(scene.logs).configure(loaded.logs)
+    text = await scraped(scene)
+    for what in ("gaps", "gap_seconds"):
+        assert f'clusterset_exporter_log_{what}_total{{log="pods"}} 0\n' in text
+        assert text.count(f"\nclusterset_exporter_log_{what}_total{{") == 1
 
 
 async def test_a_standby_that_begins_to_work_shows_gauges_and_goes_on_from_0():

@@ -66,7 +66,8 @@ async def test_check_in_a_pod_sees_all_with_the_rights_of_the_chart(cluster, tmp
     member = Member(cluster, tmp_path)
     await member.fill()
     names = {"metadata": {"name": "coredns"}, "data": {"Corefile": ".:53 {\n}\n"}}
-    await cluster.call("POST", "/api/v1/namespaces/kube-system/configmaps", names)
+    maps = "/api/v1/namespaces/kube-system/configmaps"
+    status, _ = await cluster.call("POST", maps, names)
     found = objects(CHECK, release="another")
     for each in found:
         await accepted(cluster, each)
@@ -76,4 +77,6 @@ async def test_check_in_a_pod_sees_all_with_the_rights_of_the_chart(cluster, tmp
         return not await unseen(access)
 
     await until(sees_all, within=60)
+    if status == 201:
+        await cluster.done("DELETE", f"{maps}/coredns")
     await member.empty()

@@ -57,6 +57,23 @@ async def test_metrics_as_text_and_as_openmetrics():
             assert gzip.decompress(await reply.read()).endswith(b"# EOF\n")
 
 
+async def test_who_was_given_the_metrics_is_told_once_they_were_sent():
+    told = []
+
+    def asked_by(who):
+        told.append(f"asked {who}")
+        return lambda: told.append(f"sent {who}")
+
+    named = {"User-Agent": "Prometheus/3.0 \u00e4" + "x" * 100}
+    who = "127.0.0.1 Prometheus/3.0 \u00e4" + "x" * 48
+    async with running(asked=asked_by) as asked:
+        async with asked.get("/metrics", headers=named) as reply:
+            await reply.read()
+        async with asked.head("/metrics", headers=named), asked.get("/", headers=named):
+            pass
+    assert told == [f"asked {who}", f"sent {who}"]
+
+
 async def test_the_newest_probes_with_every_step():
     data = scenes.failover().page_data
     async with running(probes=data.probes) as asked:

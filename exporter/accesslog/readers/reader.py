@@ -70,7 +70,12 @@ class Reader:
 
     def configure(self, sources: Iterable[LogSource]) -> None:
         """Keep what is known of these sources, and of no others."""
+        sources = tuple(sources)
         self._titles = frozenset(source.title for source in sources)
+        for source in sources:
+            if source.pods is not None:
+                # Also while another replica reads, so that increase() sees the first gap.
+                self._sink.may_have_gaps(source.title)
         self.forget()
 
     def forget(self) -> None:

@@ -130,6 +130,7 @@ class Parts:
         data = self.page_data(scrape.standing)
         return Pages(
             metrics=scrape.render,
+            asked=scrape.asked,
             status=data.status,
             page=page,
             not_ready=data.not_ready,

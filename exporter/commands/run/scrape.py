@@ -2,19 +2,23 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import suppress
-from math import inf
 
+import structlog
+
+from exporter.commands.run.scrapers import Scrapers
 from exporter.commands.run.standing import Standing
 from exporter.judge.service_verdicts import ServiceVerdicts
 from exporter.metrics import families as series
 from exporter.metrics.exposition import Exposition
 from exporter.metrics.record import Metrics
 
-RECENT = 300.0
-"""Seconds without a scrape after which Prometheus is not expected to come."""
 VIEWS_A_TURN = 20
 """Services whose gauges are set between two turns of the event loop: about 1 ms of work."""
+
+SHOWN = 5
+"""Scrapers that the log names."""
+
+log = structlog.get_logger()
 
 
 async def nothing() -> None:
@@ -45,13 +49,14 @@ class Scrape:
     ) -> None:
         self._verdicts, self._metrics, self._exposition = verdicts, metrics, exposition
         self.standing, self._clock, self._exposed = standing, clock, exposed
-        self._begun, self._ended, self._changed = 0, -inf, asyncio.Event()
-        self._wanted: int | None = None
-        """The number of the first scrape after the last count; None while counting goes on."""
+        self._scrapers = Scrapers(clock)
+        self._missing: set[str] | None = None
+        """Who has not come since the last count; None while counting goes on."""
+        self._all_came = asyncio.Event()
 
     async def last(self, within: float) -> None:
         """
-        Wait until what was counted last has been scraped, if this replica has counted.
+        Wait until all who scrape have what was counted last, if this replica has counted.
 
         The counters of the next leader begin at 0 elsewhere, so without this scrape the newest
         counts would be missing in every sum. Gauges are gone by then: the next leader has them.
@@ -62,17 +67,40 @@ class Scrape:
         if not self.standing.worked:
             return
         self._metrics.set_passive(passive=True)
-        if self._clock() - self._ended > RECENT:
+        self._missing = self._scrapers.expected()
+        if not self._missing:
             return
-        self._wanted = self._begun + 1
-        with suppress(TimeoutError):
+        try:
             async with asyncio.timeout(within):
-                await self._changed.wait()
+                await self._all_came.wait()
+        except TimeoutError:
+            log.warning(
+                "last scrape was missed",
+                scrapers=", ".join(sorted(self._missing)[:SHOWN]),
+                missing=len(self._missing),
+                within_seconds=within,
+            )
+
+    def asked(self, who: str) -> Callable[[], None]:
+        """
+        Take in that *who* asks for the text of `/metrics`, which is begun after this.
+
+        Returns:
+            What to call once the text was sent.
+        """
+        after_the_last_count = self._missing is not None
+
+        def sent() -> None:
+            self._scrapers.came(who)
+            if after_the_last_count and self._missing is not None:
+                self._missing.discard(who)
+                if not self._missing:
+                    self._all_came.set()
+
+        return sent
 
     async def render(self, openmetrics: bool) -> AsyncGenerator[bytes, None]:
         """Yield the text of `/metrics` in pieces; other tasks get a turn between them."""
-        self._begun += 1
-        number = self._begun
         for n, view in enumerate(self._verdicts.views(self._clock())):
             self._metrics.show(view)
             if n % VIEWS_A_TURN == 0:
@@ -87,6 +115,3 @@ class Scrape:
         async for piece in self._exposition.stream(openmetrics=openmetrics):
             yield piece
         await self._exposed()
-        self._ended = self._clock()
-        if self._wanted is not None and number >= self._wanted:
-            self._changed.set()
