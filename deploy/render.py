@@ -159,9 +159,11 @@ def files() -> Iterator[tuple[Path, str]]:
     for name, text in probe_key():
         yield kustomize / "components" / "probe-key" / name, text
     monitored = overlays / "karmada-monitoring"
-    policy = rendered(CHART, "karmada.enabled=true", *monitoring(), only=("karmada", "monitoring"))
-    yield monitored / "policies.yaml", policy
-    overlay = kustomization("../../base", "policies.yaml") + unannotated()
+    every = rendered(CHART, "karmada.enabled=true", *monitoring(), only=("karmada", "monitoring"))
+    plain = rendered(CHART, "karmada.enabled=true", only=("karmada",)).removeprefix(HEAD)
+    # Without what the plain overlay has, so that this file alone can be deleted to go back to it.
+    yield monitored / "monitoring.yaml", every.replace(plain, "", 1)
+    overlay = kustomization("../karmada", "monitoring.yaml") + unannotated()
     yield monitored / "kustomization.yaml", overlay
 
 

@@ -8,7 +8,7 @@ import sys
 import pytest
 import yaml
 
-from tests.fakes.charts import MATRIX, ROOT, objects, one
+from tests.fakes.charts import MATRIX, ROOT, objects, one, template
 from tests.fakes.tools import need
 
 pytestmark = pytest.mark.slow
@@ -166,3 +166,65 @@ def test_what_is_rendered_is_noticed_when_it_is_old(tmp_path):
     assert done.returncode == 1
     for name in ("helm/clusterset-exporter/Chart.yaml", "kustomize/base/clusterset-exporter.yaml"):
         assert f"deploy/{name} is out of date: run make deploy" in done.stdout
+
+
+def test_going_back_to_the_plain_overlay_is_one_file_to_delete():
+    """What the one has and the other has not is in monitoring.yaml, and nothing else is."""
+
+    def names(found):
+        return {(each["kind"], each["metadata"]["name"]) for each in found}
+
+    overlays = KUSTOMIZE / "overlays"
+    more = names(built(overlays / "karmada-monitoring")) - names(built(overlays / "karmada"))
+    text = (overlays / "karmada-monitoring" / "monitoring.yaml").read_text()
+    assert names(each for each in yaml.safe_load_all(text) if each) == more
+    assert {kind for kind, _ in more} == {"ClusterPropagationPolicy", *MONITORING - {"PodMonitor"}}
+
+
+@pytest.mark.parametrize(
+    "placement",
+    [
+        {"clusterAffinity": {"clusterNames": ["canary"]}},
+        {"clusterTolerations": [{"key": "a", "operator": "Exists"}]},
+    ],
+)
+def test_a_placement_narrows_which_members_get_it(placement):
+    found = objects({"karmada": {"enabled": True, "placement": placement}})
+    wanted = {
+        "clusterTolerations": [{"operator": "Exists"}],
+        "replicaScheduling": {"replicaSchedulingType": "Duplicated"},
+    }
+    policy = one(found, "ClusterPropagationPolicy", OURS)
+    assert policy["spec"]["placement"] == wanted | placement
+
+
+def test_a_placement_cannot_divide_replicas():
+    divided = {"replicaScheduling": {"replicaSchedulingType": "Divided"}}
+    done = template({"karmada": {"enabled": True, "placement": divided}})
+    assert done.returncode
+    assert "replicaScheduling" in done.stderr
+
+
+APPLY = KUSTOMIZE / "overlays" / "karmada-monitoring" / "apply"
+KUBECTL = """\
+#!/bin/sh
+echo "$@" >>"$CALLS"
+case "$*" in *" get "*"$MISSING"*) [ -z "$MISSING" ] || exit 1 ;; esac
+"""
+
+
+@pytest.mark.parametrize("missing", ["", "servicemonitors", "prometheusrules"])
+def test_the_monitoring_overlay_is_applied_as_a_whole_or_not_at_all(tmp_path, missing):
+    (tmp_path / "kubectl").write_text(KUBECTL)
+    (tmp_path / "kubectl").chmod(0o755)
+    calls = tmp_path / "calls"
+    done = subprocess.run(
+        [APPLY, "mine", "--context", "karmada-apiserver"],
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin", "CALLS": str(calls), "MISSING": missing},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    applied = "--context karmada-apiserver apply -k mine" in calls.read_text().splitlines()
+    assert (applied, done.returncode) == (not missing, int(bool(missing)))
+    assert ("nothing was applied: install the CRDs" in done.stderr) is bool(missing)
