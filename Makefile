@@ -13,7 +13,8 @@ EXTRAS := --extra nginx --extra passwords
 LOCK = $(DEV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links
 # Debian packages that the system tests use; installed where that is possible, else those tests are skipped and say so.
 TEST_PACKAGES := prometheus prometheus-node-exporter prometheus-alertmanager chromium logrotate knot \
-	haproxy apache2 caddy
+	haproxy apache2 caddy \
+	systemd-analyze=systemd setpriv=util-linux strace
 BENCH_PACKAGES := mtail
 PROBE_BENCH_PACKAGES := prometheus-blackbox-exporter knot wrk
 E2E_PACKAGES := etcd=etcd-server
@@ -26,7 +27,7 @@ VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' exporter/__init__.py)
 REVISION = $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 
 .PHONY: help demo test test-fast test-dashboards test-image e2e e2e-node dashboards dashboard-pictures check deploy format generate picture lock clean
-.PHONY: fuzz soak
+.PHONY: fuzz soak lint-pipelines e2e-karmada
 .PHONY: image sbom release packages bench bench-daemon bench-cluster bench-dashboards bench-logs bench-probes bench-scrape bench-web
 help:
 	@echo 'make demo   a whole clusterset on this machine, a failover and a leak caught on it (CLUSTERS=3, DEMO_ARGS=--keep)'
@@ -34,9 +35,11 @@ help:
 	@echo 'make test   all checks and tests'
 	@echo 'make test-dashboards  the boards and alerts on the story of the demo'
 	@echo 'make e2e    the tests that need a real kube-apiserver; builds one the first time, which takes minutes and Go'
+	@echo 'make e2e-karmada  a whole Karmada control plane with two members; builds it the first time, which takes minutes and Go'
 	@echo 'make e2e-node  the image and the chart on a real node, with kubelet and containerd; needs root'
 	@echo 'make dashboards       writes dashboards/generated'
 	@echo 'make check  ruff, formatting, mypy, generated files'
+	@echo 'make lint-pipelines   actionlint over .github/workflows; builds it the first time'
 	@echo 'make deploy renders plain YAML, overlays and the chart README from the Helm chart'
 	@echo 'make image  the image alone, by docker, podman or buildah (IMAGE=registry.example.com/clusterset-exporter, IMAGE_OPTIONS=...)'
 	@echo 'make test-image  the container image, built and run; needs root'
@@ -83,6 +86,19 @@ e2e-node: $(DEV)/.made
 	@sh tests/e2e/build-apiserver >/dev/null
 	@sh tests/node/build-programs >/dev/null
 	tests/node/run $(DEV)/bin/pytest -p no:cacheprovider -p no:xdist tests/node
+
+# The pipelines of .github/workflows; builds actionlint the first time.
+lint-pipelines:
+	@sh tests/lint-pipelines
+
+# A whole Karmada control plane with two members, without nodes; builds its programs the first time, which takes minutes and Go.
+e2e-karmada: $(DEV)/.made
+	@sh tests/install-tools $(E2E_PACKAGES)
+	@sh tests/e2e/build-apiserver >/dev/null
+	@sh tests/node/build-programs >/dev/null
+	@sh tests/install-helm >/dev/null
+	@sh tests/e2e/build-karmada >/dev/null
+	REQUIRE_KARMADA=1 $(DEV)/bin/pytest -n 0 tests/e2e/test_karmada_real.py
 
 # The boards as they show the demo's story, for docs/dashboards.md.
 dashboard-pictures: $(DEV)/.made test-tools $(RENDER)
