@@ -35,6 +35,8 @@ SILENCE = 120.0
 ASK_ANEW = 600.0
 """Seconds after which a connection is replaced."""
 SLACK = 5.0
+FAILED_LONGEST = 10.0
+"""Seconds of the longest wait for a kubelet that is away: it may rotate a log away meanwhile."""
 REFUSED_FIRST, REFUSED_LONGEST = 30.0, 300.0
 
 
@@ -85,6 +87,7 @@ class PodLog:
         self._requests = 0
         self._client, self._container, self._silence = client, container, silence
         self._limiter, self._backoff = RateLimiter(), Backoff(uniform)
+        self._failures = Backoff(uniform, longest=FAILED_LONGEST)
         self._refusals = Backoff(uniform, first=REFUSED_FIRST, longest=REFUSED_LONGEST)
         self._gaps = GapFinder(client, container, self._limiter, unix=unix, tell=tell)
         self._restarts = restarts
@@ -242,4 +245,5 @@ class PodLog:
         if error.kind is ErrorKind.FORBIDDEN:
             self.problem += "; grant get on pods/log"
             return self._refusals.after_failure()
-        return max(self._backoff.after_failure(), error.retry_after or 0.0)
+        backoff = self._backoff if error.kind is ErrorKind.REFUSED else self._failures
+        return max(backoff.after_failure(), error.retry_after or 0.0)

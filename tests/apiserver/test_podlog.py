@@ -304,6 +304,21 @@ async def test_a_log_that_is_not_found_is_at_its_end_if_its_pod_is_gone(server, 
         await reader.until_lines(*((b"one",) if gone else (b"one", b"two")))
 
 
+async def test_a_kubelet_that_is_away_is_asked_again_within_seconds(server):
+    """When it comes back it may rotate the log away."""
+    log = server.log("shop", "web")
+    log.write(b"one", BEGIN)
+    async with reading(server) as reader:
+        await reader.until_lines(b"one")
+        server.faults = [Fault(faults.status(500), verb="get", plural="pods")]
+        reader.server.asked[-1].request.transport.abort()
+        await asyncio.sleep(300)
+        assert 30 <= len(server.asked) <= 90
+        server.faults.clear()
+        log.write(b"two", BEGIN + 300)
+        await until(lambda: reader.lines == [b"one", b"two"], within=10.5)
+
+
 async def not_found_log(server, asked):
     return await faults.status(404, reason="NotFound")(server, asked) if asked.sub else None
 
