@@ -5,6 +5,7 @@ import json
 import logging
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import structlog
@@ -13,6 +14,7 @@ from structlog.testing import capture_logs
 from exporter.apiserver.errors import ApiError, ErrorKind
 from exporter.apiserver.recovery import Recovery
 from exporter.commands.run.log_output import log_to_stderr, no_log
+from exporter.commands.run.problems import ProblemGroup
 from exporter.commands.run.readiness import Readiness
 from exporter.commands.run.renewals import LoggedSilence
 
@@ -123,4 +125,21 @@ def test_why_it_is_not_ready_is_told_once_a_cause_that_lasts():
         ("exporter became ready", None),
         ("exporter is not ready", "c"),
         ("exporter became ready", None),
+    ]
+
+
+def test_a_log_that_can_be_read_again_is_told_with_what_hindered():
+    shown = []
+    problems = SimpleNamespace(
+        problem=lambda _, message: shown.append(message), solved=lambda _: shown.append("")
+    )
+    group = ProblemGroup(problems, "pod logs")
+    with capture_logs() as logs:
+        for message in ("shop/web: refused", "shop/web: refused", "", ""):
+            group.set_message("web", message)
+    assert shown == ["shop/web: refused", ""]
+    events = [(each["event"], each.get("error") or each.get("before")) for each in logs]
+    assert events == [
+        ("log cannot be read", "shop/web: refused"),
+        ("log can be read again", "shop/web: refused"),
     ]

@@ -122,7 +122,7 @@ class ProblemGroup:
             log.warning("log cannot be read", error=message)
             self._held[key] = message
         else:
-            del self._held[key]
+            log.info("log can be read again", before=self._held.pop(key))
         self._show()
 
     def keep(self, keys: Collection[Hashable]) -> None:
