@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import aiohttp
+import structlog
 
 from exporter import __version__
 from exporter.apiserver.credentials import Credentials, Source
@@ -24,6 +25,7 @@ RELOAD_EVERY = 10.0
 
 Params = Mapping[str, str]
 JsonDict = dict[str, Any]
+log = structlog.get_logger()
 _UNAUTHORIZED = 401
 _ACCESS_REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 _PATCH = "application/merge-patch+json"
@@ -168,7 +170,9 @@ class ApiClient:
                 # Closed, not released: the rest of a stream has no end.
                 stack.callback(reply.close)
                 await check(reply, request.what, json=json)
+            log.debug("stream was opened", request=request.what, **params)
             yield Chunks(reply, request.what)
+        log.debug("stream ended", request=request.what)
 
     async def _write(self, method: str, path: str, body: JsonDict, within: float) -> JsonDict:
         request = _Request(method=method, path=path, body=body, within=within)

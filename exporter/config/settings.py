@@ -13,6 +13,7 @@ from exporter.config.probe_settings import FastSettings, ProbeSettings
 from exporter.config.require import default, require
 from exporter.config.scalars import SCHEMAS, Duration
 from exporter.config.yaml_reader import SettingsError, parse_struct
+from exporter.model.clusterset import ServiceName
 from exporter.model.probes import Lookup, Vantage
 
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
@@ -132,6 +133,10 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Literal["debug", "info", "warn", "error"] | None,
         Meta(description="The least severe messages to log; null: as --log.level says."),
     ] = None
+    log_probes: Annotated[
+        str | None,
+        Meta(description="Service, as namespace/name, of which each probe is logged; null: none."),
+    ] = None
     dashboard_url: Annotated[
         str | None,
         Meta(
@@ -143,6 +148,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         """Refuse names that DNS would refuse, and settings that contradict each other."""
         told = f"cluster {self.cluster!r} should be a DNS label, such as east-1"
         require(self.cluster is None or re.fullmatch(_LABEL, self.cluster), told)
+        told = f"log_probes {self.log_probes!r} should be a service, such as shop/cart"
+        require(self.log_probes is None or ServiceName.parse(self.log_probes), told)
         url_ok = self.dashboard_url is None or _URL.fullmatch(self.dashboard_url)
         told = f"dashboard_url {self.dashboard_url!r} should begin with http:// or https://"
         require(url_ok, told)

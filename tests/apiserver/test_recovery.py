@@ -4,6 +4,7 @@ import asyncio
 from contextlib import AsyncExitStack
 
 import pytest
+from structlog.testing import capture_logs
 
 from exporter.apiserver.client import ApiClient
 from exporter.apiserver.freshness import CATCH_UP
@@ -99,6 +100,29 @@ async def test_a_continued_watch_gets_time_to_deliver_what_it_missed(server):
         assert watched.freshness.stale_since is not None
         watched.freshness.recovered()
         assert watched.freshness.stale_since is None
+
+
+async def test_debug_shows_each_watch_that_is_opened_and_ends(server):
+    with capture_logs() as logs:
+        async with watching(server) as watched:
+            await until(watched.settled.is_set)
+            await asyncio.sleep(5)
+            cut_all(server)
+            await asyncio.sleep(60)
+            # The watch that was asked for last ends by itself, in ten minutes at most.
+            await asyncio.sleep(700)
+    told = [each for each in logs if each["event"].startswith(("stream", "list", "resource"))]
+    events = [each["event"] for each in told]
+    assert events[:4] == [
+        "resource was listed",
+        "stream was opened",
+        "list or watch failed",
+        "stream was opened",
+    ]
+    assert "stream ended" in events
+    assert {each["log_level"] for each in told} == {"debug"}
+    assert told[1]["request"] == "GET /api/v1/configmaps"
+    assert told[1]["resourceVersion"]
 
 
 async def test_nothing_is_stale_before_the_first_list(server):

@@ -144,6 +144,21 @@ def test_debug_says_why_a_mode_is_what_it_is():
     ]
 
 
+def test_debug_says_why_requests_of_a_cluster_are_what_they_are():
+    scene = scenes.steady()
+    with capture_logs() as logs:
+        scene.inventory(ready="a", exported="ab")
+        scene.hits(b=1)
+        scene.inventory(ready="ab")
+        scene.wait(100)
+        scene.hits(b=1)
+        scene.settle()
+    reasons = [each for each in logs if each["event"] == "locality was decided"]
+    told = [(each["locality"], each["ready"], each["for_seconds"]) for each in reasons]
+    assert told == [("failover", False, 0.0), ("leak", True, 105.0)]
+    assert {each["log_level"] for each in reasons} == {"debug"}
+
+
 MOVED = Failover(
     service=NGINX,
     from_cluster="a",

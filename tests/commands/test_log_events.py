@@ -3,6 +3,8 @@
 import ast
 import json
 import logging
+import sys
+import threading
 import warnings
 from pathlib import Path
 from types import SimpleNamespace
@@ -50,7 +52,9 @@ def test_no_event_is_named_by_a_noun_alone():
 def configured():
     before, root = structlog.get_config(), logging.getLogger()
     handlers, level = root.handlers[:], root.level
+    hooks = sys.unraisablehook, threading.excepthook
     yield
+    sys.unraisablehook, threading.excepthook = hooks
     structlog.configure(**before)
     logging.captureWarnings(capture=False)
     root.handlers[:], root.level = handlers, level
@@ -79,6 +83,28 @@ def test_a_warning_of_python_is_a_log_event_too(capsys):
     warnings.showwarning("too old", UserWarning, "a.py", 1)
     told = json.loads(capsys.readouterr().err)
     assert (told["event"], told["library"]) == ("library reported a problem", "py.warnings")
+
+
+class Broken:
+    """Its end fails."""
+
+    def __del__(self):
+        msg = "no end"
+        raise ValueError(msg)
+
+
+@pytest.mark.usefixtures("configured")
+def test_an_error_that_nobody_can_catch_is_a_log_event_too(capsys):
+    log_to_stderr("info", "json")
+    del_me = [Broken()]
+    del_me.clear()
+    thread = threading.Thread(target=int, args=("x",), name="reader")
+    thread.start()
+    thread.join()
+    passed, ended = map(json.loads, capsys.readouterr().err.splitlines())
+    assert (passed["event"], passed["error"]) == ("error was passed over", "ValueError('no end')")
+    assert (ended["event"], ended["thread"]) == ("thread ended by an error", "reader")
+    assert "Traceback" in ended["exception"]
 
 
 async def test_a_lease_that_cannot_be_renewed_is_told_once_a_cause():

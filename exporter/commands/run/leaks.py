@@ -130,6 +130,7 @@ class Leaks:
         if locality is previous:
             return
         self._localities[service, source] = locality
+        self._log_reason(service, source, locality)
         self._clients.hosts.leaks(service, source, leaking=locality is Locality.LEAK)
         if locality is Locality.LEAK:
             log.warning(
@@ -139,6 +140,21 @@ class Leaks:
                 locality=locality,
                 previous=previous,
                 host_logged=service not in self._verdicts.hostless,
+            )
+
+    def _log_reason(self, service: ServiceName, source: str, locality: Locality) -> None:
+        """Log how the cluster of the clients stands to the service, which decides."""
+        track = self._verdicts.track(service)
+        standings = None if track is None else track.standings.get(source)
+        if standings is not None:
+            log.debug(
+                "locality was decided",
+                service=str(service),
+                source_cluster=source,
+                locality=locality,
+                exported=standings.now.exported,
+                ready=standings.now.ready,
+                for_seconds=round(self._clock() - standings.now.since, 1),
             )
 
 

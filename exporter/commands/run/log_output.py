@@ -3,6 +3,7 @@
 import io
 import logging
 import sys
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -45,6 +46,27 @@ class _FromLibraries(logging.Handler):
         )
 
 
+def _log_unraisable(found: "sys.UnraisableHookArgs") -> None:
+    """Log what was raised where nobody can catch it, such as in a destructor."""
+    structlog.get_logger().error(
+        "error was passed over",
+        where=found.err_msg or type(found.object).__name__,
+        error=repr(found.exc_value),
+        exc_info=found.exc_value,
+    )
+
+
+def _log_of_thread(found: threading.ExceptHookArgs) -> None:
+    """Log the error that ended a thread."""
+    name = "" if found.thread is None else found.thread.name
+    structlog.get_logger().error(
+        "thread ended by an error",
+        thread=name,
+        error=repr(found.exc_value),
+        exc_info=found.exc_value,
+    )
+
+
 def log_to_stderr(level: str, form: str) -> Callable[[str | None], None]:
     """
     Write log messages to standard error, those of libraries too, and none again and again.
@@ -74,6 +96,8 @@ def log_to_stderr(level: str, form: str) -> Callable[[str | None], None]:
     )
     logging.basicConfig(handlers=[_FromLibraries()], level=logging.WARNING)
     logging.captureWarnings(capture=True)
+    sys.unraisablehook = _log_unraisable
+    threading.excepthook = _log_of_thread
 
     def use_level(other: str | None) -> None:
         structlog.configure(

@@ -13,6 +13,7 @@ from exporter.commands.run.history import ProbeHistory
 from exporter.commands.run.monitor_settings import Current, MonitorSettings
 from exporter.commands.run.name_servers import NameServers
 from exporter.commands.run.pauses import Pauses
+from exporter.commands.run.probe_log import log_probe
 from exporter.commands.run.problems import Problems
 from exporter.commands.run.promises import Promises
 from exporter.judge.service_verdicts import ServiceVerdicts
@@ -149,6 +150,10 @@ class Monitor:
 
     def probed(self, probe: Probe) -> None:
         """Judge and count a probe."""
+        if probe.question.service == self._current.settings.log_probes:
+            first = probe.answer.addresses[0] if probe.answer.addresses else None
+            destination = UNKNOWN if first is None else self._owner(probe, first)
+            log_probe(probe, destination, self._current.settings.domain)
         if not probe.decides:
             self._compare(probe)
             return

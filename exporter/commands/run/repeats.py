@@ -8,12 +8,16 @@ from typing import Any
 
 import structlog
 
+from exporter.commands.run.probe_log import EVENT
+
 WINDOW = 10.0
 """Seconds in which an event about the same thing is written once."""
 MOST = 10
 """Events of one kind about different things that are written in a window."""
 MAX_KEPT = 1000
 """Events that are remembered."""
+EACH = frozenset({EVENT})
+"""Events that are written each time, because somebody asked for them."""
 
 Key = tuple[str, ...]
 
@@ -46,6 +50,8 @@ class Repeats:
     ) -> MutableMapping[str, Any]:
         """Return *event*; structlog.DropEvent if it is left out."""
         kind = str(event["event"])
+        if kind in EACH:
+            return event
         texts = sorted((name, value) for name, value in event.items() if isinstance(value, str))
         key = (kind, *(each for pair in texts for each in pair))
         with self._lock:
