@@ -1,7 +1,8 @@
-"""Finds where a CoreDNS configuration sends the questions of a zone."""
+"""Finds where a CoreDNS configuration, or OpenShift's, sends the questions of a zone."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,34 @@ def forwarding(corefile: str, zone: str) -> Forwarding:
                 if words[0] in {"forward", "proxy"}:
                     addresses += map(_host, words[2:])
     return Forwarding(has_block, tuple(dict.fromkeys(addresses)), imports)
+
+
+def operator_forwarding(dns: dict[str, Any], zone: str) -> Forwarding:
+    """
+    Return what the object `default` of dns.operator.openshift.io does with *zone*.
+
+    OpenShift's DNS operator writes its Corefile from this object. Submariner adds a server to it.
+    """
+    has_block, addresses = False, list[str]()
+    spec = dns.get("spec")
+    for server in _objects(spec, "servers"):
+        zones = server.get("zones")
+        if isinstance(zones, list) and zone in {_zone(each) for each in zones if _is_text(each)}:
+            has_block = True
+            plugin = server.get("forwardPlugin")
+            upstreams = plugin.get("upstreams") if isinstance(plugin, dict) else None
+            if isinstance(upstreams, list):
+                addresses += [_host(each) for each in upstreams if _is_text(each)]
+    return Forwarding(has_block, tuple(dict.fromkeys(addresses)), imports=False)
+
+
+def _objects(value: object, key: str) -> list[dict[str, Any]]:
+    found = value.get(key) if isinstance(value, dict) else None
+    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
 
 
 def _blocks(corefile: str) -> Iterator[tuple[list[str], list[list[str]]]]:

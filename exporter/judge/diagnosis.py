@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from exporter.judge.corefile import forwarding
+from exporter.judge.corefile import Forwarding, forwarding, operator_forwarding
 from exporter.judge.report import CheckLine, Level
 
 ApiObject = dict[str, Any]
@@ -38,6 +38,10 @@ class Dns:
     node_local: ObjectRead
     """The DaemonSet of a cache on each node."""
     node_local_config: ObjectRead
+    operator: ObjectRead | None = None
+    """`default` of dns.operator.openshift.io; None where the cluster is not OpenShift."""
+    operator_config: ObjectRead = ObjectRead()
+    """The ConfigMap that OpenShift's DNS operator writes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,7 +162,11 @@ def _dns(dns: Dns, domain: str) -> Iterator[CheckLine]:
         )
     else:
         yield CheckLine(Level.OK, about, address)
-    yield _coredns(dns.coredns, domain, address)
+    if dns.operator is None:
+        yield _coredns("kube-system/coredns", dns.coredns, domain, address)
+    else:
+        yield _operator(dns.operator, domain, address)
+        yield _coredns("openshift-dns/dns-default", dns.operator_config, domain, address)
     yield from _node_local(dns, domain)
 
 
@@ -180,11 +188,21 @@ def _is_ready(pod: ApiObject) -> bool:
     )
 
 
-def _coredns(config: ObjectRead, domain: str, address: str) -> CheckLine:
-    about = "CoreDNS kube-system/coredns"
+def _coredns(name: str, config: ObjectRead, domain: str, address: str) -> CheckLine:
+    about = f"CoreDNS {name}"
     if config.unread or config.found is None:
         return _unread(about, config.unread or "not there; another name server is in use")
-    rule = forwarding(_corefile(config), domain)
+    return _forwards(about, forwarding(_corefile(config), domain), domain, address)
+
+
+def _operator(dns: ObjectRead, domain: str, address: str) -> CheckLine:
+    about = "DNS operator dns.operator.openshift.io/default"
+    if dns.unread or dns.found is None:
+        return _unread(about, dns.unread or "not there")
+    return _forwards(about, operator_forwarding(dns.found, domain), domain, address)
+
+
+def _forwards(about: str, rule: Forwarding, domain: str, address: str) -> CheckLine:
     if not rule.has_block:
         level = Level.WARN if rule.imports else Level.FAIL
         more = "; what it imports was not looked at" if rule.imports else ""

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from exporter.judge.corefile import Forwarding, forwarding
+from exporter.judge.corefile import Forwarding, forwarding, operator_forwarding
 from exporter.judge.diagnosis import ClusterRead, Dns, ObjectRead, diagnose
 
 ZONE = "clusterset.local"
@@ -195,6 +195,95 @@ def test_cluster(cluster, line):
 )
 def test_name_servers(changes, line):
     assert line in told(replace(WELL, dns=replace(DNS, **changes)))
+
+
+def operator(*upstreams, zones=(ZONE,)):
+    server = {
+        "name": "lighthouse",
+        "zones": list(zones),
+        "forwardPlugin": {"upstreams": list(upstreams)},
+    }
+    return ObjectRead({"spec": {"servers": [{"zones": ["other"]}, server]}})
+
+
+OPENSHIFT = replace(
+    DNS,
+    coredns=ObjectRead(),
+    operator=operator("100.1.0.53"),
+    operator_config=corefile(COREFILE.replace(":53 {", ":5353 {")),
+)
+
+
+def test_all_is_well_on_openshift():
+    lines = told(replace(WELL, dns=OPENSHIFT))
+    about = "DNS operator dns.operator.openshift.io/default"
+    assert lines[-3:] == [
+        f"ok {about}: forwards clusterset.local to Lighthouse",
+        "ok CoreDNS openshift-dns/dns-default: forwards clusterset.local to Lighthouse",
+        "ok NodeLocal DNS kube-system/node-local-dns: not installed",
+    ]
+    assert not any("kube-system/coredns" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        pytest.param(
+            {"operator": operator("100.1.0.53", zones=["other.local"])},
+            "fail DNS operator dns.operator.openshift.io/default: has no server block for "
+            "clusterset.local",
+            id="no server",
+        ),
+        pytest.param(
+            {"operator": operator("100.1.0.9:53")},
+            "fail DNS operator dns.operator.openshift.io/default: forwards clusterset.local to "
+            "100.1.0.9, and Lighthouse is at 100.1.0.53",
+            id="drift",
+        ),
+        pytest.param(
+            {"operator": AWAY},
+            "ok DNS operator dns.operator.openshift.io/default: not looked at: GET it: 403",
+            id="unread",
+        ),
+        pytest.param(
+            {"operator": ObjectRead()},
+            "ok DNS operator dns.operator.openshift.io/default: not looked at: not there",
+            id="no object",
+        ),
+        pytest.param(
+            {"operator_config": AWAY},
+            "ok CoreDNS openshift-dns/dns-default: not looked at: GET it: 403",
+            id="its Corefile unread",
+        ),
+        pytest.param(
+            {"operator_config": corefile(".:5353 {\n errors\n}")},
+            "fail CoreDNS openshift-dns/dns-default: has no server block for clusterset.local",
+            id="the operator did not write it",
+        ),
+    ],
+)
+def test_name_servers_of_openshift(changes, line):
+    assert line in told(replace(WELL, dns=replace(OPENSHIFT, **changes)))
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {},
+        {"spec": 1},
+        {"spec": {"servers": 1}},
+        {"spec": {"servers": [1, {"zones": 1}, {"zones": [1]}]}},
+        {"spec": {"servers": [{"zones": ["x"], "forwardPlugin": 1}]}},
+    ],
+)
+def test_an_operator_without_a_server_for_the_zone(broken):
+    assert operator_forwarding(broken, ZONE) == Forwarding(False, (), False)
+
+
+@pytest.mark.parametrize("plugin", [None, {}, {"upstreams": 1}, {"upstreams": [1]}])
+def test_an_operator_that_forwards_nowhere(plugin):
+    spec = {"spec": {"servers": [{"zones": ["Clusterset.local."], "forwardPlugin": plugin}]}}
+    assert operator_forwarding(spec, ZONE) == Forwarding(True, (), False)
 
 
 @pytest.mark.parametrize("broken", [{}, {"spec": 1}, {"spec": {"clusterIP": 1}}])

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 import yaml
 
-from tests.fakes.charts import CHART, MATRIX, NODE_LOGS, helm, objects, one, pod, template
+from tests.fakes.charts import CHART, MATRIX, NODE_LOGS, ROOT, helm, objects, one, pod, template
 
 pytestmark = pytest.mark.slow
 OURS = "clusterset-exporter"
@@ -58,6 +58,19 @@ def test_a_job_that_differs_has_another_name_because_jobs_cannot_be_changed():
     assert name({}) == name({"replicas": 3})
     assert name({}) != name({"image": {"tag": "other"}})
     assert name({}) != name(NODE_LOGS)
+
+
+def test_the_examples_of_the_docs_have_values_that_the_chart_takes():
+    page = (ROOT / "docs" / "operations.md").read_text()
+    blocks = map(yaml.safe_load, re.findall(r"```yaml\n(.*?)```", page, re.DOTALL))
+    found = {each["kind"]: each["spec"] for each in blocks if "kind" in each}
+    application, release = found["Application"], found["HelmRelease"]
+    given = application["source"]["helm"]["valuesObject"]
+    assert (ROOT / application["source"]["path"]).samefile(CHART)
+    assert (ROOT / release["chart"]["spec"]["chart"]).samefile(CHART)
+    assert given == release["values"]
+    (container,) = pod(objects(given), "Deployment")["containers"]
+    assert container["image"].startswith("registry.example.com/")
 
 
 def parent(folder, dependency=None, **values):

@@ -108,6 +108,19 @@ def test_what_check_may_see_on_top_is_in_two_namespaces_and_read_only():
     }
 
 
+def test_what_check_may_see_on_openshift_is_two_objects_by_name():
+    path = ROOT / "deploy" / "examples" / "check-rights-openshift.yaml"
+    roles = {
+        (each["kind"], each["metadata"].get("namespace")): rights([each])
+        for each in yaml.safe_load_all(path.read_text())
+        if each["kind"] in {"Role", "ClusterRole"}
+    }
+    assert roles == {
+        ("ClusterRole", None): {("operator.openshift.io", "dnses", "get", "default")},
+        ("Role", "openshift-dns"): {("", "configmaps", "get", "dns-default")},
+    }
+
+
 @pytest.mark.parametrize(
     ("values", "read"),
     [

@@ -14,6 +14,7 @@ from tests.fakes.process import exporter
 from tests.fakes.virtual import until
 
 OURS, ON_NODES = "clusterset-exporter", "clusterset-exporter-node-logs"
+OTHERS = ("nginx-test", "shop", "submariner-operator", "openshift-dns")
 LEASE = f"/apis/coordination.k8s.io/v1/namespaces/{OURS}/leases/{OURS}"
 KINDS = [
     ("monitoring.coreos.com", "servicemonitors", "ServiceMonitor", "v1", "Namespaced"),
@@ -49,7 +50,7 @@ async def cluster(api):
     for group, plural, kind, version, scope in KINDS:
         if (await api.call("GET", f"/apis/{group}/{version}/{plural}"))[0] != 200:
             await api.install(group, plural, kind, version, scope=scope)
-    for name in (OURS, ON_NODES, "nginx-test", "shop", "submariner-operator"):
+    for name in (OURS, ON_NODES, *OTHERS):
         level = "privileged" if name == ON_NODES else "restricted"
         labels = {f"pod-security.kubernetes.io/{mode}": level for mode in ("enforce", "warn")}
         body = {"metadata": {"name": name, "labels": labels}}

@@ -25,8 +25,12 @@ def helm():
     return found.stdout.strip()
 
 
-def template(values, chart=CHART, release="clusterset-exporter"):
-    """Return what helm template says for these values: its code, its output, its errors."""
+def template(values, chart=CHART, release="clusterset-exporter", more=()):
+    """
+    Return what helm template says for these values: its code, its output, its errors.
+
+    *more* are further arguments, such as --api-versions.
+    """
     return subprocess.run(
         [
             helm(),
@@ -39,6 +43,7 @@ def template(values, chart=CHART, release="clusterset-exporter"):
             "1.34.0",
             "-f",
             "-",
+            *more,
         ],
         input=yaml.safe_dump(values),
         capture_output=True,

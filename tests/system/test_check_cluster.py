@@ -87,6 +87,30 @@ async def test_a_name_server_that_leads_elsewhere(member):
     } in findings
 
 
+async def test_on_openshift_its_dns_operator_is_looked_at(member):
+    """On other clusters it is not, also where the account may not read its object."""
+    await name_servers(member.api)
+    _, text, _ = await check(member, "nginx-test/nginx", "--json")
+    assert not [each for each in json.loads(text)["findings"] if "openshift" in each["about"]]
+    member.api.server.store.install("operator.openshift.io", "dnses", "DNS", "v1")
+    server = {"zones": ["clusterset.local"], "forwardPlugin": {"upstreams": ["100.1.0.53"]}}
+    # The fake server knows no objects outside namespaces; it finds this one all the same.
+    answer = {"spec": {"servers": [server]}}
+    member.api.server.faults = [Fault(faults.ok(json.dumps(answer)), verb="get", plural="dnses")]
+    _, text, _ = await check(member, "nginx-test/nginx", "--json")
+    findings = json.loads(text)["findings"]
+    assert {
+        "level": "ok",
+        "about": "DNS operator dns.operator.openshift.io/default",
+        "text": "forwards clusterset.local to Lighthouse",
+    } in findings
+    assert {
+        "level": "ok",
+        "about": "CoreDNS openshift-dns/dns-default",
+        "text": "not looked at: not there; another name server is in use",
+    } in findings
+
+
 async def test_an_export_whose_service_is_gone_fails_with_condition_and_reason(member):
     """Issue 14.19."""
     export = member.objects.get("ServiceExport", "nginx")

@@ -18,6 +18,7 @@ WITHIN = 10.0
 """Seconds for one request."""
 REQUESTS_AT_ONCE = 8
 """Requests that run at the same time."""
+_OPENSHIFT = "/apis/operator.openshift.io/v1"
 _BUILT_IN = frozenset({"", "discovery.k8s.io"})
 """API groups that every API server has."""
 
@@ -165,6 +166,7 @@ async def _dns(client: ApiClient, loaded: RuntimeConfig) -> Dns:
     base = f"/api/v1/namespaces/{namespace}"
     system = "/api/v1/namespaces/kube-system/configmaps"
     cache = "/apis/apps/v1/namespaces/kube-system/daemonsets/node-local-dns"
+    operator, operator_config = await _openshift(client)
     return Dns(
         namespace=namespace,
         pods=await _read(client, f"{base}/pods", {"labelSelector": f"app={LIGHTHOUSE_DNS}"}),
@@ -172,7 +174,18 @@ async def _dns(client: ApiClient, loaded: RuntimeConfig) -> Dns:
         coredns=await _read(client, f"{system}/coredns"),
         node_local=await _read(client, cache),
         node_local_config=await _read(client, f"{system}/node-local-dns"),
+        operator=operator,
+        operator_config=operator_config,
     )
+
+
+async def _openshift(client: ApiClient) -> tuple[ObjectRead | None, ObjectRead]:
+    """Read the object and the ConfigMap of OpenShift's DNS operator; None without that API."""
+    # Everybody may ask which APIs there are. The object itself may be forbidden anywhere.
+    if (await _read(client, _OPENSHIFT)).found is None:
+        return None, ObjectRead()
+    config = "/api/v1/namespaces/openshift-dns/configmaps/dns-default"
+    return await _read(client, f"{_OPENSHIFT}/dnses/default"), await _read(client, config)
 
 
 async def _submariner_namespace(client: ApiClient) -> str:
