@@ -50,18 +50,18 @@ class Alert:
     description: str
 
     def as_rule(self, thresholds: Thresholds) -> Mapping[str, Any]:
-        """Return the rule as Prometheus reads it, links included."""
+        """Return the rule as Prometheus reads it, with the links that *thresholds* give."""
         keep = {} if self.keep is None else {"keep_firing_for": self.keep}
+        links = {}
+        if thresholds.runbook_url:
+            links["runbook_url"] = f"{thresholds.runbook_url}/{self.name}.md"
+        if thresholds.dashboard_url:
+            links["dashboard_url"] = f"{thresholds.dashboard_url}/d/{self.board}"
         return {
             "alert": self.name,
             "expr": self.expr,
             "for": self.wait,
             **keep,
             "labels": {"severity": str(self.severity)},
-            "annotations": {
-                "summary": self.summary,
-                "description": self.description,
-                "runbook_url": f"{thresholds.runbook_url}/{self.name}.md",
-                "dashboard_url": f"{thresholds.grafana_url}/d/{self.board}",
-            },
+            "annotations": {"summary": self.summary, "description": self.description, **links},
         }

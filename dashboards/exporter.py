@@ -26,7 +26,9 @@ def board(runbooks: str) -> Board:
             ),
         ],
         sections=[
-            Section(title="Do they run?", lines=[[_up(), _versions()], _files(), _alerts()]),
+            Section(
+                title="Do they run?", lines=[[_up(), _versions()], _files(), _alerts(runbooks)]
+            ),
             Section(title="Do they read what they need?", lines=[_watches(), _logs(), _lines()]),
             Section(title="Do they keep up?", lines=[_probes(), _lags()]),
             Section(title="What do they use?", lines=[_series(), _process()]),
@@ -120,12 +122,13 @@ def _files() -> list[Panel]:
     ]
 
 
-def _alerts() -> list[Panel]:
+def _alerts(runbooks: str) -> list[Panel]:
     firing = 'ALERTS{alertname=~"ClustersetExporter.+",alertstate="firing"}'
     return [
         panels.table(
             "Firing alerts about exporters",
-            "Alerts about exporters that fire now. Click a name for its runbook.",
+            "Alerts about exporters that fire now. A name leads to its runbook if `runbookUrl` is "
+            "set.",
             "No alert fires, or the rules are not loaded",
             Query(expr=f"max by (alertname, severity, instance) ({firing})", table=True),
             width=24,
@@ -134,11 +137,7 @@ def _alerts() -> list[Panel]:
                 {"alertname": "alert", "severity": "severity", "instance": "instance"},
                 gone=["Value"],
             ),
-            overrides=[
-                look.override(
-                    "alert", links=[{"title": "Runbook", "url": "${runbooks}/${__value.text}.md"}]
-                )
-            ],
+            overrides=[look.override("alert", links=look.runbook(runbooks))],
         )
     ]
 

@@ -85,3 +85,8 @@ NO_CELL = {
 """In a table, a cell without a value; what a panel says when all is empty would stand there."""
 
 LOCALITY_COLOURS = [coloured(str(locality), colour) for locality, colour in LOCALITIES.items()]
+
+
+def runbook(address: str) -> list[dict[str, str]]:
+    """Return the links of an alert's name to its page below *address*; none if that is empty."""
+    return [{"title": "Runbook", "url": "${runbooks}/${__value.text}.md"}] if address else []

@@ -50,7 +50,8 @@ def board(runbooks: str) -> Board:
                 title="Is everything served where it should be?", lines=[_stats(), [_timeline()]]
             ),
             Section(
-                title="What changed, and what needs attention", lines=[[_alerts()], [_moves()]]
+                title="What changed, and what needs attention",
+                lines=[[_alerts(runbooks)], [_moves()]],
             ),
             Section(title="Who is served where", lines=[parts.matrices(), parts.traffic()]),
             Section(title="Services", lines=[[parts.services()]]),
@@ -155,13 +156,13 @@ def _timeline() -> Panel:
     )
 
 
-def _alerts() -> Panel:
+def _alerts(runbooks: str) -> Panel:
     firing = 'ALERTS{alertname=~"Clusterset.+",alertstate="firing"}'
     kept = f"alertname, severity, source_cluster, destination_cluster, {SERVICE}"
     return panels.table(
         "Firing alerts",
-        "Alerts of this clusterset that fired within the range, now or earlier. Click a name for "
-        "its runbook.",
+        "Alerts of this clusterset that fired within the range, now or earlier. A name leads to "
+        "its runbook if `runbookUrl` is set.",
         "No alert fired in this range, or the rules are not loaded",
         Query(expr=f"max by ({kept}) (last_over_time({firing}[$__range]))", table=True),
         Query(expr=f"max by ({kept}) ({firing})", table=True),
@@ -179,11 +180,7 @@ def _alerts() -> Panel:
             gone=["Value #A"],
         ),
         overrides=[
-            look.override(
-                "alert",
-                links=[{"title": "Runbook", "url": "${runbooks}/${__value.text}.md"}],
-                custom__width=260,
-            ),
+            look.override("alert", links=look.runbook(runbooks), custom__width=260),
             look.override(
                 "now", mappings=look.yes_no("firing", "over"), noValue="over", custom__width=70
             ),

@@ -22,11 +22,10 @@ class Thresholds:
 
     job: str = _set("clusterset-exporter", "Regular expression for the job label of the exporters.")
     runbook_url: str = _set(
-        "https://clusterset-exporter.example/docs/runbooks",
-        "Address of docs/runbooks; each alert links to its page there.",
+        "", "Address of docs/runbooks; each alert links to its page there. Empty: no link."
     )
-    grafana_url: str = _set(
-        "https://grafana.example", "Address of Grafana; each alert links to its board there."
+    dashboard_url: str = _set(
+        "", "Address of Grafana; each alert links to its board there. Empty: no link."
     )
     blackout_for: str = _set("2m", "How long a blackout may last.")
     failover_for: str = _set("5m", "How long another cluster may serve a service.")

@@ -86,6 +86,17 @@ def probe_key() -> Iterator[tuple[str, str]]:
     yield "kustomization.yaml", text
 
 
+def selected_by_stack() -> str:
+    """Return the component whose label the Prometheus of kube-prometheus-stack selects by."""
+    return (
+        f"{HEAD}# The value is the name of the release of kube-prometheus-stack.\n"
+        "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\npatches:\n"
+        f"  - target: {{kind: ServiceMonitor|PodMonitor|PrometheusRule, name: {NAME}.*}}\n"
+        "    patch: |\n"
+        "      - {op: add, path: /metadata/labels/release, value: kube-prometheus-stack}\n"
+    )
+
+
 def chart_file() -> str:
     """Return Chart.yaml with the version of the package."""
     text = (CHART / "Chart.yaml").read_text()
@@ -133,7 +144,7 @@ def copied() -> Iterator[tuple[Path, str]]:
     """Yield the boards and rules that the chart carries."""
     generated = ROOT / "dashboards" / "generated"
     for folder, pattern, to in (
-        ("boards", "*.json", "boards"),
+        ("chart/boards", "*.json", "boards"),
         ("chart", "*.tpl", "rules"),
         ("chart", "values.yaml", "rules"),
     ):
@@ -158,6 +169,8 @@ def files() -> Iterator[tuple[Path, str]]:
     yield karmada / "kustomization.yaml", kustomization("../../base", "policies.yaml")
     for name, text in probe_key():
         yield kustomize / "components" / "probe-key" / name, text
+    stack = kustomize / "components" / "kube-prometheus-stack"
+    yield stack / "kustomization.yaml", selected_by_stack()
     monitored = overlays / "karmada-monitoring"
     every = rendered(CHART, "karmada.enabled=true", *monitoring(), only=("karmada", "monitoring"))
     plain = rendered(CHART, "karmada.enabled=true", only=("karmada",)).removeprefix(HEAD)

@@ -16,9 +16,13 @@ from tests.fakes.tools import need
 
 def rendered(template, values):
     """Return a chart's template as Helm would fill it in, as far as ours needs it."""
+    value = rf"\.Values\.{thresholds.VALUES}\.(\w+)"
     text = re.sub(
-        rf"\{{\{{ \.Values\.{thresholds.VALUES}\.(\w+) \}}\}}", lambda m: values[m[1]], template
+        rf"(?s) *\{{\{{- if {value} \}}\}}\n(.*?\n) *\{{\{{- end \}}\}}\n",
+        lambda m: m[2] if values[m[1]] else "",
+        template,
     )
+    text = re.sub(rf"\{{\{{ {value} \}}\}}", lambda m: values[m[1]], text)
     return re.sub(r"\{\{`(.*?)`\}\}", r"\1", text)
 
 

@@ -13,6 +13,7 @@ from exporter.cli.main import cli
 FOLDER = Path(__file__).parents[2] / "docs" / "runbooks"
 PAGES = sorted(path for path in FOLDER.glob("*.md") if path.name != "README.md")
 ALERTS = files.alerts(Thresholds())
+LINKED = Thresholds(runbook_url="https://docs.test/runbooks", dashboard_url="https://grafana.test")
 SECTIONS = ["Meaning", "Impact", "Diagnosis", "Mitigation"]
 
 
@@ -22,10 +23,17 @@ def test_every_alert_has_its_runbook_and_every_runbook_its_alert():
 
 def test_alerts_link_to_their_runbook_and_their_board():
     for alert in ALERTS:
-        links = alert.as_rule(Thresholds())["annotations"]
+        links = alert.as_rule(LINKED)["annotations"]
         assert (FOLDER / links["runbook_url"].rpartition("/")[2]).exists()
         uid = re.search(r"/d/([\w-]+)", links["dashboard_url"])[1]
         assert uid in {board.uid for board in files.boards()}
+
+
+def test_without_addresses_they_link_to_nothing():
+    for alert in ALERTS:
+        assert set(alert.as_rule(Thresholds())["annotations"]) == {"summary", "description"}
+    for board in files.boards():
+        assert '"title": "Runbook"' not in files.as_json(board.as_json([]))
 
 
 def test_links_of_alerts_set_variables_that_their_boards_have():

@@ -7,9 +7,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from dashboards.thresholds import Thresholds
 from exporter.demo.compare import SLACK
-from tests.fakes.boards import BOARDS
+from tests.fakes.boards import BOARDS, RUNBOOKS
 from tests.fakes.grafana import Prometheus, View
 from tests.fakes.rendered import bars_of, need_bundle, page_of, text_of
 from tests.fakes.staged import IDS, staged
@@ -260,8 +259,7 @@ def test_one_click_leads_from_an_alert_to_its_runbook_and_from_a_service_to_its_
         ]
 
     alerts, *services = drawn("clusterset-overview", read)
-    runbooks = Thresholds().runbook_url
-    assert f"{runbooks}/ClustersetServiceBlackout.md" in alerts
+    assert f"{RUNBOOKS}/ClustersetServiceBlackout.md" in alerts
     for links in services:
         assert links
         for link in links:

@@ -4,8 +4,16 @@ import json
 import re
 from pathlib import Path
 
+from dashboards import files
+
 GENERATED = Path(__file__).parents[2] / "dashboards" / "generated"
 BOARDS = {path.stem: json.loads(path.read_text()) for path in sorted(GENERATED.glob("boards/*"))}
+RUNBOOKS = "https://docs.test/runbooks"
+LINKED = {
+    path.stem: json.loads(path.read_text().replace(files.RUNBOOKS, RUNBOOKS))
+    for path in sorted(GENERATED.glob("chart/boards/*"))
+}
+"""The boards with links to runbooks, as a chart makes them that knows the address."""
 SERIES = re.compile(
     r"\b(?:clusterset|process|scrape)_[a-z_]+|\bup\b|\bALERTS\b|\b\w+:clusterset_\w+:\w+"
 )

@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from tests.fakes.boards import BOARDS
+from tests.fakes.boards import LINKED
 from tests.fakes.browser import browser
 from tests.fakes.tools import need
 
@@ -25,7 +25,7 @@ def need_bundle():
 @asynccontextmanager
 async def page_of(uid, prometheus, folder, *, start, end, scale=1):
     """Yield a tab that shows a board from *start* to *end*, scraped every second."""
-    job = {"board": BOARDS[uid], "start": start, "end": end, "scrape": 1}
+    job = {"board": LINKED[uid], "start": start, "end": end, "scrape": 1}
     async with (
         _served(job, prometheus) as url,
         browser(need("chromium"), folder / f"profile-{uid}") as tab,

@@ -19,8 +19,12 @@ groups:
     annotations:
       summary: A service that several clusters export is ready in only one of them.
       description: '{{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} is ready in a single cluster.'
+      {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetServiceNotRedundant.md'
-      dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
+      {{- end }}
+      {{- if .Values.alerts.dashboardUrl }}
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
+      {{- end }}
   - alert: ClustersetViewDisagreement
     expr: max by (destination_cluster, destination_service_namespace, destination_service_name) (clusterset_service_ready) != min by (destination_cluster, destination_service_namespace, destination_service_name) (clusterset_service_ready)
     for: '{{ .Values.alerts.viewFor }}'
@@ -29,8 +33,12 @@ groups:
     annotations:
       summary: Clusters disagree on whether a service is ready in one of them.
       description: Some clusters see {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} ready in {{`{{ $labels.destination_cluster }}`}}, some do not.
+      {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetViewDisagreement.md'
-      dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
+      {{- end }}
+      {{- if .Values.alerts.dashboardUrl }}
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
+      {{- end }}
   - alert: ClustersetErrorBudgetBurn
     expr: service:clusterset_request_failures_per_requests:ratio_rate1h > {{ .Values.alerts.burnFast }} * (1 - {{ .Values.alerts.slo }}) and service:clusterset_request_failures_per_requests:ratio_rate5m > {{ .Values.alerts.burnFast }} * (1 - {{ .Values.alerts.slo }})
     for: '{{ .Values.alerts.burnFastFor }}'
@@ -39,8 +47,12 @@ groups:
     annotations:
       summary: More requests of a service fail than its objective allows.
       description: '{{`{{ $value | humanizePercentage }}`}} of the requests for {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} failed in the last 1h.'
+      {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetErrorBudgetBurn.md'
-      dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
+      {{- end }}
+      {{- if .Values.alerts.dashboardUrl }}
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
+      {{- end }}
   - alert: ClustersetErrorBudgetBurn
     expr: service:clusterset_request_failures_per_requests:ratio_rate6h > {{ .Values.alerts.burnSlow }} * (1 - {{ .Values.alerts.slo }}) and service:clusterset_request_failures_per_requests:ratio_rate30m > {{ .Values.alerts.burnSlow }} * (1 - {{ .Values.alerts.slo }})
     for: '{{ .Values.alerts.burnSlowFor }}'
@@ -49,8 +61,12 @@ groups:
     annotations:
       summary: More requests of a service fail than its objective allows.
       description: '{{`{{ $value | humanizePercentage }}`}} of the requests for {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} failed in the last 6h.'
+      {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetErrorBudgetBurn.md'
-      dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
+      {{- end }}
+      {{- if .Values.alerts.dashboardUrl }}
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
+      {{- end }}
   - alert: ClustersetExporterMissing
     expr: max by (destination_cluster) (clusterset_gateway_connected{view="strict"}) >= 0 unless on (destination_cluster) label_replace(clusterset_info, "destination_cluster", "$1", "source_cluster", "(.+)")
     for: '{{ .Values.alerts.exporterFor }}'
@@ -59,5 +75,9 @@ groups:
     annotations:
       summary: A cluster of the clusterset has no exporter.
       description: Other clusters know {{`{{ $labels.destination_cluster }}`}}, and no series come from an exporter there.
+      {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetExporterMissing.md'
-      dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-exporter'
+      {{- end }}
+      {{- if .Values.alerts.dashboardUrl }}
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-exporter'
+      {{- end }}

@@ -31,8 +31,12 @@ groups:
     annotations:
       summary: Clients of a cluster get no answer from a service, from any cluster.
       description: Nobody serves {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} to clients in {{`{{ $labels.source_cluster }}`}}.
+      {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetServiceBlackout.md'
-      dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
+      {{- end }}
+      {{- if .Values.alerts.dashboardUrl }}
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
+      {{- end }}
   - alert: ClustersetServiceFailover
     expr: max without (instance, pod, container, endpoint, node) (clusterset_service_mode{mode="failover"}) == 1
     for: '{{ .Values.alerts.failoverFor }}'
@@ -42,8 +46,12 @@ groups:
     annotations:
       summary: Another cluster serves a service that the local cluster exports.
       description: Clients in {{`{{ $labels.source_cluster }}`}} get {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} from another cluster, though {{`{{ $labels.source_cluster }}`}} exports it.
+      {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetServiceFailover.md'
-      dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
+      {{- end }}
+      {{- if .Values.alerts.dashboardUrl }}
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
+      {{- end }}
   - alert: ClustersetFailoverFlapping
     expr: max without (instance, pod, container, endpoint, node, stage) (clusterset_failover_duration_seconds_count{stage="served"} - min_over_time(clusterset_failover_duration_seconds_count{stage="served"}[{{ .Values.alerts.flappingWindow }}])) > {{ .Values.alerts.flappingMoves }}
     for: 0s
@@ -52,8 +60,12 @@ groups:
     annotations:
       summary: A service moves between clusters repeatedly.
       description: '{{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} moved {{`{{ $value | humanize }}`}} times for clients in {{`{{ $labels.source_cluster }}`}} within {{ .Values.alerts.flappingWindow }}.'
+      {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetFailoverFlapping.md'
-      dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
+      {{- end }}
+      {{- if .Values.alerts.dashboardUrl }}
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
+      {{- end }}
   - alert: ClustersetFailoverSlow
     expr: max without (instance, pod, container, endpoint, node, stage) (clusterset_failover_last_duration_seconds{stage="served"}) > {{ .Values.alerts.slowFailoverSeconds }} and on (source_cluster, destination_service_namespace, destination_service_name) time() - max without (instance, pod, container, endpoint, node) (clusterset_failover_last_timestamp_seconds) < {{ .Values.alerts.slowFailoverAgeSeconds }}
     for: 0s
@@ -62,8 +74,12 @@ groups:
     annotations:
       summary: A move of a service to another cluster took too long.
       description: It took {{`{{ $value | humanizeDuration }}`}} until clients in {{`{{ $labels.source_cluster }}`}} were served {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} again by another cluster.
+      {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetFailoverSlow.md'
-      dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
+      {{- end }}
+      {{- if .Values.alerts.dashboardUrl }}
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
+      {{- end }}
   - alert: ClustersetCrossClusterLeakage
     expr: sum without (instance, pod, container, endpoint, node) (rate(clusterset_requests_total{locality="leak"}[{{ .Values.alerts.leakWindow }}])) > {{ .Values.alerts.leakRate }}
     for: '{{ .Values.alerts.leakFor }}'
@@ -72,8 +88,12 @@ groups:
     annotations:
       summary: Requests cross to another cluster although their own is ready.
       description: '{{`{{ $value | humanize }}`}} requests per second for {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} from clients in {{`{{ $labels.source_cluster }}`}} are served by {{`{{ $labels.destination_cluster }}`}}, though {{`{{ $labels.source_cluster }}`}} is ready.'
+      {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetCrossClusterLeakage.md'
-      dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
+      {{- end }}
+      {{- if .Values.alerts.dashboardUrl }}
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
+      {{- end }}
   - alert: ClustersetStandbyMissing
     expr: max without (instance, pod, container, endpoint, node) (clusterset_service_standby_clusters) == 0 and on (source_cluster, destination_service_namespace, destination_service_name) count without (instance, pod, container, endpoint, node, destination_cluster) (clusterset_service_ready) > 1
     for: '{{ .Values.alerts.standbyFor }}'
@@ -82,8 +102,12 @@ groups:
     annotations:
       summary: No other cluster could take over a service.
       description: If the cluster that serves {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} to clients in {{`{{ $labels.source_cluster }}`}} stopped, no other would answer, though others export it.
+      {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetStandbyMissing.md'
-      dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
+      {{- end }}
+      {{- if .Values.alerts.dashboardUrl }}
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
+      {{- end }}
   - alert: ClustersetPinnedNameBroken
     expr: sum without (instance, pod, container, endpoint, node) (increase(clusterset_rule_violations_total{rule=~"pins"}[{{ .Values.alerts.promiseWindow }}])) / (sum without (instance, pod, container, endpoint, node) (increase(clusterset_rule_checks_total{rule=~"pins"}[{{ .Values.alerts.promiseWindow }}])) > 0) > {{ .Values.alerts.promiseRatio }}
     for: '{{ .Values.alerts.promiseFor }}'
@@ -92,8 +116,12 @@ groups:
     annotations:
       summary: A pinned name leads to another cluster, or to none.
       description: '{{`{{ $value | humanizePercentage }}`}} of the probes of {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} by pinned names from {{`{{ $labels.source_cluster }}`}} did not reach the cluster asked for.'
+      {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetPinnedNameBroken.md'
-      dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
+      {{- end }}
+      {{- if .Values.alerts.dashboardUrl }}
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
+      {{- end }}
   - alert: ClustersetSpreadBroken
     expr: sum without (instance, pod, container, endpoint, node) (increase(clusterset_rule_violations_total{rule=~"spreads"}[{{ .Values.alerts.spreadWindow }}])) / (sum without (instance, pod, container, endpoint, node) (increase(clusterset_rule_checks_total{rule=~"spreads"}[{{ .Values.alerts.spreadWindow }}])) > 0) > 0
     for: 0s
@@ -102,8 +130,12 @@ groups:
     annotations:
       summary: DNS answers are not spread over all clusters that could serve.
       description: Clients in {{`{{ $labels.source_cluster }}`}} get {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} from some of the clusters that could serve far more often than from others.
+      {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetSpreadBroken.md'
-      dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
+      {{- end }}
+      {{- if .Values.alerts.dashboardUrl }}
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
+      {{- end }}
   - alert: ClustersetPromiseBroken
     expr: sum without (instance, pod, container, endpoint, node) (increase(clusterset_rule_violations_total{rule=~"connected_only|fails_over|local_first|reachable|resolves"}[{{ .Values.alerts.promiseWindow }}])) / (sum without (instance, pod, container, endpoint, node) (increase(clusterset_rule_checks_total{rule=~"connected_only|fails_over|local_first|reachable|resolves"}[{{ .Values.alerts.promiseWindow }}])) > 0) > {{ .Values.alerts.promiseRatio }}
     for: '{{ .Values.alerts.promiseFor }}'
@@ -112,8 +144,12 @@ groups:
     annotations:
       summary: The clusterset breaks a promise.
       description: '{{`{{ $value | humanizePercentage }}`}} of the probes of {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} from {{`{{ $labels.source_cluster }}`}} find the promise {{`{{ $labels.rule }}`}} broken.'
+      {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetPromiseBroken.md'
-      dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
+      {{- end }}
+      {{- if .Values.alerts.dashboardUrl }}
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
+      {{- end }}
   - alert: ClustersetServiceExportConflict
     expr: max without (instance, pod, container, endpoint, node) (clusterset_service_export_condition{type="Conflict"}) == 1
     for: '{{ .Values.alerts.conflictFor }}'
@@ -122,8 +158,12 @@ groups:
     annotations:
       summary: Clusters export a service with contradictory definitions.
       description: The export of {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} by {{`{{ $labels.destination_cluster }}`}} is in conflict with that of another cluster.
+      {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetServiceExportConflict.md'
-      dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
+      {{- end }}
+      {{- if .Values.alerts.dashboardUrl }}
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
+      {{- end }}
   - alert: ClustersetServiceHazard
     expr: max without (instance, pod, container, endpoint, node) (clusterset_service_hazard{hazard!~"single_cluster|no_pinned_names|no_host_in_log"}) == 1
     for: '{{ .Values.alerts.hazardFor }}'
@@ -132,8 +172,12 @@ groups:
     annotations:
       summary: A service has a setup that is known to break failover or locality.
       description: '{{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} has the hazard {{`{{ $labels.hazard }}`}}.'
+      {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetServiceHazard.md'
-      dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
+      {{- end }}
+      {{- if .Values.alerts.dashboardUrl }}
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
+      {{- end }}
   - alert: ClustersetCertificateEnding
     expr: min without (instance, pod, container, endpoint, node, source_cluster) (clusterset_probe_certificate_expiry_timestamp_seconds) - time() < {{ .Values.alerts.certificateUrgentDays }} * 86400
     for: '{{ .Values.alerts.certificateFor }}'
@@ -142,8 +186,12 @@ groups:
     annotations:
       summary: The certificate of a service expires soon.
       description: The certificate that {{`{{ $labels.destination_cluster }}`}} shows for {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} expires in {{`{{ $value | humanizeDuration }}`}}.
+      {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetCertificateEnding.md'
-      dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
+      {{- end }}
+      {{- if .Values.alerts.dashboardUrl }}
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
+      {{- end }}
   - alert: ClustersetCertificateEnding
     expr: (min without (instance, pod, container, endpoint, node, source_cluster) (clusterset_probe_certificate_expiry_timestamp_seconds) - time() < {{ .Values.alerts.certificateDays }} * 86400) >= {{ .Values.alerts.certificateUrgentDays }} * 86400
     for: '{{ .Values.alerts.certificateFor }}'
@@ -152,8 +200,12 @@ groups:
     annotations:
       summary: The certificate of a service expires soon.
       description: The certificate that {{`{{ $labels.destination_cluster }}`}} shows for {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} expires in {{`{{ $value | humanizeDuration }}`}}.
+      {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetCertificateEnding.md'
-      dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
+      {{- end }}
+      {{- if .Values.alerts.dashboardUrl }}
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
+      {{- end }}
   - alert: ClustersetTunnelDown
     expr: min without (instance, pod, container, endpoint, node) (clusterset_gateway_connected{view="strict"}) == 0
     for: '{{ .Values.alerts.tunnelFor }}'
@@ -162,8 +214,12 @@ groups:
     annotations:
       summary: A cluster has no tunnel to another.
       description: '{{`{{ $labels.source_cluster }}`}} has no live tunnel to {{`{{ $labels.destination_cluster }}`}}: neither could take over for the other.'
+      {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetTunnelDown.md'
-      dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-overview?var-source_cluster={{`{{ $labels.source_cluster }}`}}'
+      {{- end }}
+      {{- if .Values.alerts.dashboardUrl }}
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-overview?var-source_cluster={{`{{ $labels.source_cluster }}`}}'
+      {{- end }}
   - alert: ClustersetAttributionMismatch
     expr: sum without (instance, pod, container, endpoint, node) (rate(clusterset_attribution_checks_total[{{ .Values.alerts.probesWindow }}])) > 0 unless on (destination_cluster, claimed_cluster, attributed_cluster) label_replace(sum by (destination_cluster, claimed_cluster) (rate(clusterset_attribution_checks_total[{{ .Values.alerts.probesWindow }}])), "attributed_cluster", "$1", "claimed_cluster", "(.+)")
     for: '{{ .Values.alerts.attributionFor }}'
@@ -172,8 +228,12 @@ groups:
     annotations:
       summary: Probes arrive with addresses of another cluster.
       description: 'Probes from {{`{{ $labels.claimed_cluster }}`}} reach {{`{{ $labels.destination_cluster }}`}} with addresses that belong to {{`{{ $labels.attributed_cluster }}`}}: CIDRs are wrong, or something rewrites addresses.'
+      {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetAttributionMismatch.md'
-      dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-overview'
+      {{- end }}
+      {{- if .Values.alerts.dashboardUrl }}
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-overview'
+      {{- end }}
   - alert: ClustersetNameServerStuck
     expr: clusterset_exporter_findings{kind="stuck_name_server"} > 0
     for: '{{ .Values.alerts.stuckFor }}'
@@ -182,8 +242,12 @@ groups:
     annotations:
       summary: A replica of the clusterset's name server goes on with old answers.
       description: '{{`{{ $value }}`}} replicas of the clusterset''s name server that {{`{{ $labels.instance }}`}} asks name wrong clusters, though nothing changes.'
+      {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetNameServerStuck.md'
-      dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-exporter?var-instance={{`{{ $labels.instance }}`}}'
+      {{- end }}
+      {{- if .Values.alerts.dashboardUrl }}
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-exporter?var-instance={{`{{ $labels.instance }}`}}'
+      {{- end }}
   - alert: ClustersetProbesForged
     expr: increase(clusterset_exporter_probe_forgeries_total[{{ .Values.alerts.probesWindow }}]) > {{ .Values.alerts.forgeries }}
     for: 0s
@@ -192,8 +256,12 @@ groups:
     annotations:
       summary: Requests imitate probes.
       description: '{{`{{ $value | humanize }}`}} requests in the logs of {{`{{ $labels.instance }}`}} claim to be probes and are not believed: {{`{{ $labels.reason }}`}}.'
+      {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetProbesForged.md'
-      dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-exporter?var-instance={{`{{ $labels.instance }}`}}'
+      {{- end }}
+      {{- if .Values.alerts.dashboardUrl }}
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-exporter?var-instance={{`{{ $labels.instance }}`}}'
+      {{- end }}
   - alert: ClustersetExporterDown
     expr: up{job=~"{{ .Values.alerts.job }}"} == 0 or absent(up{job=~"{{ .Values.alerts.job }}"})
     for: '{{ .Values.alerts.exporterFor }}'
@@ -202,8 +270,12 @@ groups:
     annotations:
       summary: An exporter cannot be scraped, so nobody watches its cluster.
       description: Prometheus gets no series from the exporter {{`{{ $labels.instance }}`}}.
+      {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetExporterDown.md'
-      dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-exporter'
+      {{- end }}
+      {{- if .Values.alerts.dashboardUrl }}
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-exporter'
+      {{- end }}
   - alert: ClustersetExporterReloadFailed
     expr: clusterset_exporter_config_last_reload_successful == 0 or clusterset_exporter_inventory_last_reload_successful == 0
     for: '{{ .Values.alerts.reloadFor }}'
@@ -212,8 +284,12 @@ groups:
     annotations:
       summary: An exporter runs with an old configuration or inventory.
       description: The newest file of {{`{{ $labels.instance }}`}} is broken; the old one stays in use.
+      {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetExporterReloadFailed.md'
-      dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-exporter?var-instance={{`{{ $labels.instance }}`}}'
+      {{- end }}
+      {{- if .Values.alerts.dashboardUrl }}
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-exporter?var-instance={{`{{ $labels.instance }}`}}'
+      {{- end }}
   - alert: ClustersetExporterWatchFailing
     expr: clusterset_exporter_watch_state{state=~"listing|forbidden|failing"} == 1
     for: '{{ .Values.alerts.watchFor }}'
@@ -222,8 +298,12 @@ groups:
     annotations:
       summary: An exporter cannot read what it needs from the API server.
       description: The watch of {{`{{ $labels.resource }}`}} by {{`{{ $labels.instance }}`}} is {{`{{ $labels.state }}`}}.
+      {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetExporterWatchFailing.md'
-      dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-exporter?var-instance={{`{{ $labels.instance }}`}}'
+      {{- end }}
+      {{- if .Values.alerts.dashboardUrl }}
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-exporter?var-instance={{`{{ $labels.instance }}`}}'
+      {{- end }}
   - alert: ClustersetExporterStale
     expr: clusterset_exporter_watch_age_seconds > {{ .Values.alerts.watchAgeSeconds }}
     for: 1m
@@ -232,8 +312,12 @@ groups:
     annotations:
       summary: An exporter has received nothing from the API server for a long time.
       description: The watch of {{`{{ $labels.resource }}`}} by {{`{{ $labels.instance }}`}} has been silent for {{`{{ $value | humanizeDuration }}`}}.
+      {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetExporterStale.md'
-      dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-exporter?var-instance={{`{{ $labels.instance }}`}}'
+      {{- end }}
+      {{- if .Values.alerts.dashboardUrl }}
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-exporter?var-instance={{`{{ $labels.instance }}`}}'
+      {{- end }}
   - alert: ClustersetExporterLogsBehind
     expr: clusterset_exporter_log_seconds_behind > {{ .Values.alerts.logBehindSeconds }}
     for: '{{ .Values.alerts.logFor }}'
@@ -242,8 +326,12 @@ groups:
     annotations:
       summary: An exporter counts log lines late.
       description: The newest line of {{`{{ $labels.log }}`}} was {{`{{ $value | humanizeDuration }}`}} old when {{`{{ $labels.instance }}`}} read it.
+      {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetExporterLogsBehind.md'
-      dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-exporter?var-instance={{`{{ $labels.instance }}`}}'
+      {{- end }}
+      {{- if .Values.alerts.dashboardUrl }}
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-exporter?var-instance={{`{{ $labels.instance }}`}}'
+      {{- end }}
   - alert: ClustersetExporterLogsLost
     expr: increase(clusterset_exporter_log_drops_total[{{ .Values.alerts.probesWindow }}]) > 0 or increase(clusterset_exporter_log_errors_total[{{ .Values.alerts.probesWindow }}]) > 0 or increase(clusterset_exporter_log_gaps_total[{{ .Values.alerts.probesWindow }}]) > 0 or increase(clusterset_exporter_checkpoint_failures_total[{{ .Values.alerts.probesWindow }}]) > 0 or (clusterset_exporter_log_gaps_total > 0 unless clusterset_exporter_log_gaps_total offset {{ .Values.alerts.probesWindow }})
     for: '{{ .Values.alerts.logFor }}'
@@ -252,8 +340,12 @@ groups:
     annotations:
       summary: An exporter misses log lines, or cannot read a log or save its place in it.
       description: '{{`{{ $labels.instance }}`}} misses lines of {{`{{ $labels.log }}`}}, cannot read it, or cannot keep how far it read.'
+      {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetExporterLogsLost.md'
-      dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-exporter?var-instance={{`{{ $labels.instance }}`}}'
+      {{- end }}
+      {{- if .Values.alerts.dashboardUrl }}
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-exporter?var-instance={{`{{ $labels.instance }}`}}'
+      {{- end }}
   - alert: ClustersetExporterProbesSkipped
     expr: increase(clusterset_exporter_probes_skipped_total[{{ .Values.alerts.probesWindow }}]) > {{ .Values.alerts.skipped }}
     for: 0s
@@ -262,8 +354,12 @@ groups:
     annotations:
       summary: An exporter does not make all its probes.
       description: '{{`{{ $labels.instance }}`}} skipped {{`{{ $value | humanize }}`}} probes within {{ .Values.alerts.probesWindow }}.'
+      {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetExporterProbesSkipped.md'
-      dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-exporter?var-instance={{`{{ $labels.instance }}`}}'
+      {{- end }}
+      {{- if .Values.alerts.dashboardUrl }}
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-exporter?var-instance={{`{{ $labels.instance }}`}}'
+      {{- end }}
   - alert: ClustersetExporterSeriesLimit
     expr: clusterset_exporter_series / clusterset_exporter_series_limit > {{ .Values.alerts.seriesRatio }} or increase(clusterset_exporter_series_dropped_total[{{ .Values.alerts.probesWindow }}]) > 0
     for: '{{ .Values.alerts.seriesFor }}'
@@ -272,5 +368,9 @@ groups:
     annotations:
       summary: An exporter has reached its limit of series.
       description: '{{`{{ $labels.instance }}`}} has no room for new series: what is new is not counted.'
+      {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetExporterSeriesLimit.md'
-      dashboard_url: '{{ .Values.alerts.grafanaUrl }}/d/clusterset-exporter?var-instance={{`{{ $labels.instance }}`}}'
+      {{- end }}
+      {{- if .Values.alerts.dashboardUrl }}
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-exporter?var-instance={{`{{ $labels.instance }}`}}'
+      {{- end }}

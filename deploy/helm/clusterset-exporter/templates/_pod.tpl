@@ -1,3 +1,14 @@
+{{- /* Labels that a Prometheus or Grafana selects by; of a list: the root, and the value with additionalLabels. */}}
+{{- define "clusterset-exporter.selectedBy" -}}
+{{- $root := index . 0 -}}
+{{- $kind := index . 1 -}}
+{{- $release := ternary $root.Release.Name (toString $root.Values.releaseLabel) (eq "true" (toString $root.Values.releaseLabel)) -}}
+{{- $labels := ternary (dict "release" $release) dict (not (has $release (list "" "false"))) -}}
+{{- with mergeOverwrite $labels $kind.labels $kind.additionalLabels }}
+{{- toYaml . }}
+{{- end }}
+{{- end }}
+
 {{- define "clusterset-exporter.monitored" -}}
 {{- if or .Values.serviceMonitor.enabled .Values.podMonitor.enabled }}true{{ end -}}
 {{- end }}
