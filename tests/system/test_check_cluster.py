@@ -5,6 +5,7 @@ import json
 import os
 import re
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,11 @@ LIGHTHOUSE = "submariner-lighthouse-coredns"
 async def member(tmp_path):
     async with running(ApiServer(), tls=certs.server_context()) as server:
         made = Member(FakeAccess(server), tmp_path)
+        for each in made.objects.all:
+            if each["kind"] == "Gateway":
+                # A clock that is ahead never counts as silent, however long a busy machine takes.
+                ahead = str(int(time.time()) + 3600)
+                each["metadata"]["annotations"]["update-timestamp"] = ahead
         await made.fill()
         (tmp_path / "config.yaml").write_text(CONFIG.replace("KUBERNETES", ""))
         yield made
