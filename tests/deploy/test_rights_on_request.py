@@ -77,6 +77,21 @@ def test_what_check_may_see_on_top_is_what_the_example_grants():
     assert check_roles(objects(refused)) == {}
 
 
+def test_on_openshift_they_are_those_of_both_examples():
+    found = objects({"check": {"rights": True}, "openshift": True})
+    examples = [
+        each
+        for name in ("check-rights", "check-rights-openshift")
+        for each in yaml.safe_load_all((ROOT / "deploy" / "examples" / f"{name}.yaml").read_text())
+    ]
+    assert check_roles(found) == check_roles(examples)
+    for kind in ("ClusterRole", "ClusterRoleBinding"):
+        ours = one(found, kind, "clusterset-exporter-check")
+        (example,) = [each for each in examples if each["kind"] == kind]
+        for key in ("rules", "roleRef", "subjects"):
+            assert ours.get(key) == example.get(key)
+
+
 def test_its_account_is_that_of_the_release_wherever_it_is():
     for each in objects({"check": {"rights": True}}, release="other"):
         if each["kind"] == "RoleBinding" and each["metadata"]["name"].endswith("-check"):
