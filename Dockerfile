@@ -8,6 +8,8 @@ ARG BASE=gcr.io/distroless/python3-debian13:nonroot
 FROM --platform=$BUILDPLATFORM ${BUILD_BASE} AS build
 # No default, because it would hide the requested platform.
 ARG TARGETARCH
+# The version of this package is that of the base, which a release names by digest.
+# hadolint ignore=DL3008
 RUN python3 -m pip --version 2>/dev/null || { apt-get update && apt-get install --yes --no-install-recommends python3-pip; }
 COPY requirements/run.txt /src/requirements.txt
 RUN case "${TARGETARCH:-$(uname -m)}" in amd64 | x86_64) machine=x86_64 ;; arm64 | aarch64) machine=aarch64 ;; \
@@ -26,6 +28,7 @@ RUN find /app \( -name tests -o -name __pycache__ \) -type d -prune -exec rm -rf
     && find /app -exec touch --no-dereference --date=@0 {} +
 
 # Named here, because buildah would keep the platform of the previous stage.
+# hadolint ignore=DL3065
 FROM --platform=$TARGETPLATFORM ${BASE}
 ARG BASE
 ARG VERSION=0.0.0

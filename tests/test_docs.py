@@ -206,3 +206,16 @@ def test_what_was_done_to_it_names_what_happens_and_tests_that_exist(done, happe
 
 def test_the_security_table_is_whole():
     assert len(list(security_rows())) >= 33
+
+
+def test_the_upgrade_page_has_what_changed_of_the_series():
+    """No series of 0.1.0 is gone, and what has more labels now is in the table."""
+    now = {family.name: set(family.labels) for family in FAMILIES}
+    page = (ROOT / "docs" / "upgrade.md").read_text()
+    for line in (ROOT / "tests" / "data" / "series-0.1.0.txt").read_text().splitlines():
+        name, _, labels = line.partition(" ")
+        before = set(filter(None, labels.split(",")))
+        assert before <= now[name], name
+        row = re.search(rf"^\| `{name}` \| (.*) \| `.*` \|$", page, re.MULTILINE)
+        new = set(re.findall(r"`(\w+)`", row[1])) if row else set()
+        assert new == now[name] - before, name

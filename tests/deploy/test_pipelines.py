@@ -46,6 +46,14 @@ def test_the_pipelines_have_no_mistakes():
     assert done.returncode == 0, done.stdout
 
 
+def test_the_dockerfile_has_no_mistakes():
+    script = ROOT / "tests" / "lint-image"
+    done = subprocess.run(["sh", script, "--find"], capture_output=True, text=True, check=False)
+    if done.returncode == 3:
+        pytest.skip("no hadolint; make lint-image gets it")
+    assert done.returncode == 0, done.stdout
+
+
 def test_the_commands_of_the_pipelines_are_targets():
     text = "".join(path.read_text() for path in WORKFLOWS)
     known = set(re.findall(r"^([a-z][\w-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
