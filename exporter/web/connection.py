@@ -11,6 +11,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from exporter.model.frames import clear_all_frames
 from exporter.web.backlog import Backlog
 from exporter.web.limits import Limits, Place, WaitsFor
+from exporter.web.sockets import limit_unread
 from exporter.web.tls import ServerContext
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -39,6 +40,7 @@ class Connection(web.RequestHandler):
             lingering_time=0,
         )
         self.limits, self.place = limits, place
+        self.promote: Callable[[], bool] = lambda: False
         self.lost = asyncio.Event()
         """Set when the connection is closed."""
         self._wire: asyncio.Transport | None = None
@@ -56,7 +58,7 @@ class Connection(web.RequestHandler):
             return
         if isinstance(transport, asyncio.Transport):
             self._wire = transport
-            transport.set_write_buffer_limits(high=self.limits.unread)
+            limit_unread(transport, self.limits.unread)
         super().connection_made(transport)
         context = transport.get_extra_info("sslcontext")
         self._encrypted = context is not None
@@ -64,8 +66,8 @@ class Connection(web.RequestHandler):
             transport.get_extra_info("ssl_object").getpeercert()
         ):
             self.abort()
-        is_health = self.place is Place.HEALTH
-        self._abort_in(self.limits.health_head_seconds if is_health else self.limits.head_seconds)
+        limits, is_health = self.limits, self.place is Place.HEALTH
+        self._abort_in(limits.health_head_seconds if is_health else limits.head_seconds)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """End."""
@@ -206,9 +208,8 @@ class Connection(web.RequestHandler):
         """Give the next step *seconds*; None is no limit."""
         if self._timer is not None:
             self._timer.cancel()
-            self._timer = None
-        if seconds is not None:
-            self._timer = asyncio.get_running_loop().call_later(seconds, self.abort)
+        loop = asyncio.get_running_loop()
+        self._timer = None if seconds is None else loop.call_later(seconds, self.abort)
 
     def _refuse(self, status: HTTPStatus) -> None:
         """Close the connection; answer with *status* unless another answer is under way."""

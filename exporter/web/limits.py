@@ -1,8 +1,9 @@
 """How many connections may be open, and how long each step of one may take."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum, IntEnum
+from itertools import chain, count
 from operator import itemgetter
 from typing import Protocol
 
@@ -21,12 +22,15 @@ class Limits:
     Open at once from one client address. It is half of all, because a kubelet, a Prometheus and
     others may have one address, that of their node.
     """
-    health_connections: int = 16
-    """Open at once beyond the limits above. They may ask only for health and readiness."""
-    health_connections_by_address: int = 4
+    health_connections: int = 32
+    """
+    Open at once beyond the limits above. They may ask only for health and readiness, unless one
+    that has asked for nothing yet can make room.
+    """
+    health_connections_by_address: int = 8
     request: int = 16 << 10
     """Bytes of a request, its body included."""
-    unread: int = 16 << 10
+    unread: int = 8 << 10
     """Bytes of an answer that wait in this process for a client to read those before."""
     kernel_unread: int = 16 << 10
     """The same in the kernel, which may take twice as much."""
@@ -44,7 +48,7 @@ class Limits:
     """Time in which the client has to read some of its answer."""
     slow_seconds: float = 1.0
     """Time without reading, after which a connection may be closed to make room for another."""
-    fresh_seconds: float = 1.0
+    fresh_seconds: float = 0.5
     """Time in which a new connection is the last one to be closed to make room for another."""
     idle_seconds: float = 75.0
     """Time between two requests of a connection: longer than the usual scrape interval."""
@@ -76,6 +80,8 @@ class WaitsFor(IntEnum):
     """Its client has read nothing of its answer for a while."""
     FIRST_REQUEST = 4
     """It began a moment ago, and its first request is probably on its way."""
+    LOOP = 5
+    """Bytes of its handshake or its first request have come, and a busy event loop reads them."""
 
 
 class Guest(Protocol):
@@ -106,7 +112,9 @@ class Places:
             Place.ANY: (limits.connections, limits.connections_by_address),
             Place.HEALTH: (limits.health_connections, limits.health_connections_by_address),
         }
-        self._taken: dict[Place, dict[str, dict[Guest, None]]] = {place: {} for place in Place}
+        self._taken: dict[Place, dict[str, dict[Guest, int]]] = {place: {} for place in Place}
+        """The guests by address, with their number: the oldest has the lowest."""
+        self._numbers = count()
 
     def enter(self, guest: Guest) -> bool:
         """Count *guest* as silent; return False if no place is free or can be made free."""
@@ -115,29 +123,69 @@ class Places:
     def take(self, guest: Guest) -> Place | None:
         """Return the place of *guest*, which is silent no longer; None if there is none."""
         self.release(guest, Place.SILENT)
-        return next((each for each in (Place.ANY, Place.HEALTH) if self._take(guest, each)), None)
+        for place in (Place.ANY, Place.HEALTH):
+            if self._take(guest, place, WaitsFor.READER):
+                return place
+        # Only then one of those leaves whose first request is probably on its way.
+        places = sorted((Place.ANY, Place.HEALTH), key=self._fresh, reverse=True)
+        return next((each for each in places if self._take(guest, each)), None)
 
-    def _take(self, guest: Guest, place: Place) -> bool:
+    def promote(self, guest: Guest) -> bool:
+        """Give *guest* a place for any request instead of health; return False if none is left."""
+        if not self._take(guest, Place.ANY, WaitsFor.FIRST_REQUEST):
+            return False
+        self.release(guest, Place.HEALTH)
+        return True
+
+    def _fresh(self, place: Place) -> int:
+        guests = chain.from_iterable(self._taken[place].values())
+        fresh = {WaitsFor.FIRST_REQUEST, WaitsFor.LOOP}
+        return sum(guest.waits() in fresh for guest in guests)
+
+    def _take(self, guest: Guest, place: Place, most: WaitsFor = WaitsFor.LOOP) -> bool:
         taken, (in_all, by_address) = self._taken[place], self._most[place]
         own = taken.get(guest.address, {})
         if not in_all or not by_address:
             return False
         if len(own) >= by_address:
-            free = self._leaves(own, place)
+            free = self._make_room([own], place, most)
         elif sum(map(len, taken.values())) >= in_all:
-            free = any(self._leaves(each, place) for each in sorted(taken.values(), key=_few))
+            busiest = sorted(taken.values(), key=len, reverse=True)
+            free = self._make_room(busiest, place, most)
         else:
             free = True
         if free:
-            taken.setdefault(guest.address, {})[guest] = None
+            taken.setdefault(guest.address, {})[guest] = next(self._numbers)
         return free
 
-    def _leaves(self, guests: Mapping[Guest, None], place: Place) -> bool:
-        """Let the one of *guests* leave that loses least, the oldest first; False if none can."""
-        waiting = ((waits, guest) for guest in guests if (waits := guest.waits()) is not None)
-        _, chosen = min(waiting, key=itemgetter(0), default=(None, None))
-        if chosen is None:
+    def _make_room(
+        self, addresses: Iterable[Mapping[Guest, int]], place: Place, most: WaitsFor
+    ) -> bool:
+        """
+        Let the guest leave that loses least, of the address with most; return False if none can.
+
+        Args:
+            addresses: The guests of each address, those with most first.
+            place: What they have.
+            most: The most that the guest may lose.
+        """
+        found: list[tuple[WaitsFor, int, int, Guest]] = []
+        for guests in addresses:
+            waiting = [(waits, guest) for guest in guests if (waits := guest.waits()) is not None]
+            waiting = [each for each in waiting if each[0] <= most]
+            if not waiting:
+                continue
+            waits, chosen = min(waiting, key=itemgetter(0))
+            if waits is WaitsFor.NO_REQUEST:
+                found = [(waits, 0, 0, chosen)]
+                break
+            # A health check that has just come loses no place because of its neighbours behind
+            # the same address that are being answered.
+            alike = sum(each is waits for each, _ in waiting)
+            found.append((waits, -alike, guests[chosen], chosen))
+        if not found:
             return False
+        *_, chosen = min(found, key=itemgetter(0, 1, 2))
         self.release(chosen, place)
         chosen.leave()
         return True
@@ -148,7 +196,3 @@ class Places:
         own.pop(guest, None)
         if not own:
             self._taken[place].pop(guest.address, None)
-
-
-def _few(guests: Mapping[Guest, None]) -> int:
-    return -len(guests)

@@ -24,14 +24,17 @@ from exporter.web.limits import Limits, Place, Places, WaitsFor
 from exporter.web.memory import give_back_memory
 from exporter.web.sockets import accepted, bound, first_byte, has_byte
 
-ACCEPTED_A_TURN = 32
-"""Connections accepted between two turns of the event loop: about 2 ms of work."""
+ACCEPTED_A_TURN = 7
+"""
+Further connections accepted between two turns of the event loop. A health check needs a few turns,
+and must not lose its place to those that came after it in one turn.
+"""
 CROWD = 64
 """Connections that are a crowd. When it has left, its memory goes back to the system."""
 LOG_EVERY = 10.0
 """Seconds between two log events about connections that were not accepted."""
 # asyncio gives each TLS connection a buffer of 256 KiB. Ours carry small requests.
-SSLProtocol.max_size = 32 << 10
+SSLProtocol.max_size = 4 << 10
 log = structlog.get_logger()
 
 
@@ -142,7 +145,7 @@ class _Acceptor:
             give_back_memory()
 
     async def _serve(self, guest: "_Guest") -> None:
-        limits, place = self._limits, Place.SILENT
+        limits = self._limits
         try:
             # A connection gets its place, and the memory of TLS, when it begins to talk.
             first_seconds = limits.head_seconds if self._tls() is None else limits.handshake_seconds
@@ -150,8 +153,8 @@ class _Acceptor:
                 await first_byte(guest.sock)
             taken = self._places.take(guest)
             if taken is not None:
-                place = taken
-                await self._converse(guest, place)
+                guest.place = taken
+                await self._converse(guest)
         except (OSError, asyncio.CancelledError) as error:
             # Nothing came in time, the handshake failed, the client is gone, or it made room. The
             # frames of asyncio refer in a circle to the connection and all its buffers.
@@ -159,14 +162,15 @@ class _Acceptor:
             if isinstance(error, asyncio.CancelledError):
                 raise
         finally:
-            self._places.release(guest, place)
+            self._places.release(guest, guest.place)
 
-    async def _converse(self, guest: "_Guest", place: Place) -> None:
+    async def _converse(self, guest: "_Guest") -> None:
         """Answer the requests of *guest* until one side closes the connection."""
         server = self._runner.server
         if server is None:
             return
-        connection = guest.connection = Connection(server, self._limits, place)
+        connection = guest.connection = Connection(server, self._limits, guest.place)
+        connection.promote = partial(self._promote, guest)
         tls = self._tls()
         times = {}
         if tls is not None:
@@ -180,6 +184,11 @@ class _Acceptor:
         finally:
             connection.end()
 
+    def _promote(self, guest: "_Guest") -> bool:
+        if guest.connection is not None and self._places.promote(guest):
+            guest.place = guest.connection.place = Place.ANY
+        return guest.place is Place.ANY
+
 
 class _Guest:
     """A connection that was accepted."""
@@ -187,6 +196,7 @@ class _Guest:
     def __init__(self, sock: socket.socket, address: str, fresh_seconds: float) -> None:
         self.sock, self.address = sock, address
         self.came, self.fresh_seconds = monotonic(), fresh_seconds
+        self.place = Place.SILENT
         self.connection: Connection | None = None
         self.task: asyncio.Task[None] | None = None
 
@@ -196,7 +206,7 @@ class _Guest:
             return waits
         if has_byte(self.sock):
             # A busy event loop has not read it yet.
-            return None
+            return None if self.connection is None else WaitsFor.LOOP
         is_fresh = self.connection is not None and monotonic() < self.came + self.fresh_seconds
         return WaitsFor.FIRST_REQUEST if is_fresh else waits
 
@@ -221,7 +231,7 @@ def _within_limits(health: frozenset[str]) -> Middleware:
             response: web.StreamResponse = web.Response(status=400, text="Bad Request.\n")
             response.force_close()
             return response
-        if connection.place is Place.ANY:
+        if connection.place is Place.ANY or (request.path not in health and connection.promote()):
             return await connection.answer(request, handler)
         if request.path not in health:
             response = web.Response(status=503, text="Too many connections.\n")

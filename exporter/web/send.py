@@ -6,7 +6,7 @@ from aiohttp import web
 
 from exporter.web.connection import Connection
 
-PIECE = 16 << 10
+PIECE = 8 << 10
 
 
 def cut(body: bytes) -> Iterator[memoryview]:

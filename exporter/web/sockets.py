@@ -46,6 +46,18 @@ async def first_byte(sock: socket.socket) -> None:
         loop.remove_reader(sock)
 
 
+def limit_unread(transport: asyncio.Transport, most: int) -> None:
+    """
+    Let *transport* hold about *most* bytes that its client has not read, and as many with TLS.
+
+    asyncio limits only what is not encrypted yet. Of what is, the transport below keeps 64 KiB.
+    """
+    transport.set_write_buffer_limits(high=most)
+    below = getattr(getattr(transport, "_ssl_protocol", None), "_transport", None)
+    if isinstance(below, asyncio.Transport):
+        below.set_write_buffer_limits(high=most)
+
+
 async def bound(host: str, port: int, unread: int) -> list[socket.socket]:
     """
     Return listening sockets for all addresses of *host*.

@@ -107,6 +107,38 @@ async def test_scrapers_that_never_read_hold_few_bytes_each():
     assert 0 < max(held) <= Limits().unread + 2 * PIECE
 
 
+async def test_with_tls_the_transport_below_holds_few_bytes_too(tmp_path):
+    authority, tls = trustme.CA(), ssl.create_default_context()
+    authority.configure_trust(tls)
+    certify(authority, tmp_path, "localhost")
+    auth = await asyncio.to_thread(WebAuth, write(tmp_path, TLS % ""))
+    times = {"stalled_seconds": LIMIT, "answer_seconds": LIMIT}
+    async with exposing(auth, **times) as where, deaf(where, "127.0.0.1", tls):
+        assert (await scrape(where, "127.0.0.2", tls))[1] == BODY
+        wires = [task.get_coro().cr_frame.f_locals["self"]._wire for task in connections()]
+        held = [wire for wire in wires if wire is not None and not wire.is_closing()]
+        assert held
+        for wire in held:
+            below = wire._ssl_protocol._transport
+            assert wire.get_write_buffer_limits()[1] == Limits().unread
+            assert below.get_write_buffer_limits()[1] == Limits().unread
+            assert below.get_write_buffer_size() <= Limits().unread + 2 * PIECE
+
+
+async def test_a_scrape_with_a_place_for_health_takes_that_of_one_that_has_not_asked():
+    async with exposing(connections=1, fresh_seconds=LIMIT) as where:
+        reader, writer = await asyncio.open_connection(*where)
+        writer.write(ASK[:-1] % b"")
+        async with asyncio.timeout(LIMIT):
+            while not connections():  # noqa: ASYNC110 - tasks of the server tell nobody
+                await asyncio.sleep(0.001)
+            head, body = await scrape(where, "127.0.0.2")
+            assert head.startswith(b"HTTP/1.1 200")
+            assert body == BODY
+            assert await reader.read() == b""
+        writer.close()
+
+
 def connections():
     """Return the connections that are open at the server."""
     tasks = asyncio.all_tasks()
