@@ -53,7 +53,7 @@ class Counter:
         by_arrival: bool = False,
         sum_probes: bool = False,
     ) -> None:
-        self._format = log_format
+        self.log_format = log_format
         self._source_of = source_of
         self._service_of = service_of
         self._spanned = span_of is not None
@@ -70,7 +70,7 @@ class Counter:
     @property
     def shortest(self) -> int:
         """Return how many bytes an access line has at least, its line feed included."""
-        return self._format.shortest
+        return self.log_format.shortest
 
     def forget(self) -> None:
         """Ask for every source and service anew from now on: the inventory changed."""
@@ -92,7 +92,7 @@ class Counter:
 
     def _block(self, block: Block, counts: LogCounts) -> tuple[int, int]:
         """Count the lines of a block; return how many are no access lines, and how many all are."""
-        form = self._format
+        form = self.log_format
         if form.rows is not None:
             rows = form.rows(bytes(block))
             other = self._full(rows, counts)
@@ -196,7 +196,7 @@ class Counter:
         return other
 
     def _split(self, line: bytes) -> Row:
-        single = self._format.line
+        single = self.log_format.line
         matched = None if single is None else single.fullmatch(line)
         if matched is not None:
             return (*matched.groups(b""), b"")

@@ -5,9 +5,12 @@ from collections.abc import Collection
 from functools import lru_cache
 
 from exporter.accesslog.counter import Counter
+from exporter.accesslog.formats.log_format import MAX_LENGTH, other_lines
 from exporter.accesslog.wrappers.wrapper import Wrapper, wrapper
 from exporter.model.traffic import LogCounts
 
+MAX_ODD = 20
+"""Lines that are kept to find out what format they have."""
 WRAPPED = 12
 """No wrapped line has fewer bytes: a time, a stream and a tag, or a JSON object with a log."""
 
@@ -55,9 +58,25 @@ class Lines:
     def count(self, stream: str, block: bytes, into: LogCounts | None = None) -> LogCounts:
         """Count a block of whole lines of *stream*; return the counts, or add them to *into*."""
         counts = LogCounts() if into is None else into
+        read, other, whole = counts.read, counts.other, block
         block = drop_short(block, self._shortest, counts)
         self._text = self._unwrap(stream, block, counts)
-        return self._counter.count(self._text, counts) if self._text else counts
+        if self._text:
+            self._counter.count(self._text, counts)
+        if 2 * (counts.other - other) > counts.read - read and len(counts.odd) < MAX_ODD:
+            self._keep_odd(whole, counts)
+        return counts
+
+    def _keep_odd(self, block: bytes, counts: LogCounts) -> None:
+        """Keep some lines that are no access lines: they may be some of another format."""
+        number = MAX_ODD - len(counts.odd)
+        if self._wrapping == "none" or self._text.strip(b"\n"):
+            text = self._text or block
+            counts.odd += other_lines(self._counter.log_format, text, number)
+        else:
+            lines = block.split(b"\n", number)[:number]
+            counts.odd += [line for line in lines if 0 < len(line) <= MAX_LENGTH]
+            counts.bare = True
 
     def by_second(self) -> LogCounts:
         """Count the newest block again, the clients of each second apart."""

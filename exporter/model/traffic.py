@@ -99,6 +99,10 @@ class LogCounts:
     probes: list[ProbeHit] = field(default_factory=list)
     probe_sums: Counter[tuple[ServiceName, bool, str]] = field(default_factory=Counter)
     """Probes by service, pinned, and source, where they are only summed."""
+    odd: list[bytes] = field(default_factory=list)
+    """Some lines that are no access lines, where most lines of a block are none."""
+    bare: bool = False
+    """Whether the lines in *odd* lack the wrapper that was looked for."""
     first: float | None = None
     """The time stamp in the oldest access line, unix seconds; None without one."""
     last: float | None = None

@@ -1,7 +1,7 @@
 """What a compiled log format is, and the errors of one that cannot be compiled."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 PROBE = "clusterset-exporter/"
@@ -22,6 +22,8 @@ FIELDS = (
 """What a tuple holds once it is put in order; what a format does not log is empty."""
 NARROW = ("address", "status", "size", "agent", "line")
 
+MAX_LENGTH = 8 << 10
+"""Bytes of the longest line that is tried in other formats."""
 Stamp = Callable[[bytes], float | None]
 
 
@@ -55,3 +57,20 @@ class LogFormat:
     """No access line has fewer bytes, its line feed included."""
     rows: Callable[[bytes], list[tuple[bytes, ...]]] | None = None
     """Makes the tuples of a block, in the order of FIELDS, one a line."""
+
+
+def other_lines(log_format: LogFormat, block: bytes, number: int) -> Iterator[bytes]:
+    """Yield the first *number* lines of *block* that are no access lines."""
+    for line in block.split(b"\n")[:-1]:
+        if number <= 0:
+            return
+        if 0 < len(line) <= MAX_LENGTH and not is_access(log_format, line):
+            number -= 1
+            yield line
+
+
+def is_access(log_format: LogFormat, line: bytes) -> bool:
+    """Return whether *line* is an access line of this format."""
+    if log_format.rows is not None:
+        return not log_format.rows(line + b"\n")[0][-1]
+    return log_format.line is not None and log_format.line.fullmatch(line) is not None

@@ -8,6 +8,7 @@ import structlog
 from exporter.accesslog.readers.open_file import Poll
 from exporter.commands.run.clients import Clients
 from exporter.commands.run.leaks import ClientHits, Leaks
+from exporter.commands.run.log_formats import LogFormats
 from exporter.commands.run.problems import ProblemGroup, Problems
 from exporter.judge.service_verdicts import ServiceVerdicts
 from exporter.metrics import families as series
@@ -51,6 +52,7 @@ class LogMonitor:
     ) -> None:
         self._verdicts, self._clients, self._leaks = verdicts, clients, leaks
         self._look = look
+        self._formats = LogFormats(problems, lambda: moment().at)
         self._metrics, self._problems, self._moment = metrics, problems, moment
         self.unread = set(titles)
         """Sources that nobody has looked at yet."""
@@ -76,6 +78,7 @@ class LogMonitor:
         self._look()
         self._metrics.logged(source, counts)
         self._add_lines(counts)
+        self._formats.counted(source, counts)
         now = self._moment()
         if counts.last is not None:
             self._fresh.add(source)
@@ -100,6 +103,7 @@ class LogMonitor:
     def polled(self, source: str, poll: Poll) -> None:
         """Count what one look at the files of a log source found."""
         self.unread.discard(source)
+        self._formats.look(source)
         count = self._metrics.count
         if source not in self._fresh:
             self._metrics.set_gauge(series.LOG_SECONDS_BEHIND, 0, (source,))
@@ -174,6 +178,7 @@ class LogMonitor:
         """Forget a log source."""
         self.unread.discard(source)
         self._metrics.log_gone(source)
+        self._formats.gone(source)
         self._problems.solved(f"log {source}")
         self._problems.solved(f"checkpoint of {source}")
 

@@ -185,4 +185,4 @@ def counters(scene):
 
 def format_of(scene):
     (lines,) = scene.pods._reader._lines
-    return "json" if lines._counter._format.rows is not None else "main"
+    return "json" if lines._counter.log_format.rows is not None else "main"
