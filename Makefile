@@ -21,13 +21,15 @@ E2E_PACKAGES := etcd=etcd-server
 IMAGE_PACKAGES := buildah debootstrap
 NODE_PACKAGES := containerd runc /usr/lib/cni/bridge=containernetworking-plugins iptables conntrack ipset ip=iproute2 socat \
 	ethtool kmod ebtables cc=gcc /usr/include/stdio.h=libc6-dev prometheus
+# What make e2e-node measured: a row for each test.
+NODE_REPORT ?= build/e2e-node
 IMAGE ?= clusterset-exporter
 IMAGE_OPTIONS ?=
 VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' exporter/__init__.py)
 REVISION = $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 
 .PHONY: help demo test test-fast test-dashboards test-image e2e e2e-node dashboards dashboard-pictures check deploy format generate picture lock clean
-.PHONY: fuzz soak lint-pipelines lint-image test-pythons e2e-karmada
+.PHONY: fuzz soak lint-pipelines real-node-page lint-image test-pythons e2e-karmada
 .PHONY: image sbom release packages bench bench-daemon bench-cluster bench-dashboards bench-logs bench-probes bench-scrape bench-web
 help:
 	@echo 'make demo   a whole clusterset on this machine, a failover and a leak caught on it (CLUSTERS=3, DEMO_ARGS=--keep)'
@@ -86,7 +88,13 @@ e2e-node: $(DEV)/.made
 	@sh tests/install-helm >/dev/null
 	@sh tests/e2e/build-apiserver >/dev/null
 	@sh tests/node/build-programs >/dev/null
-	tests/node/run $(DEV)/bin/pytest -p no:cacheprovider -p no:xdist tests/node
+	@rm -rf $(NODE_REPORT) && mkdir -p $(NODE_REPORT)
+	NODE_REPORT=$(abspath $(NODE_REPORT)) tests/node/run $(DEV)/bin/pytest -p no:cacheprovider -p no:xdist tests/node
+	@PYTHONPATH=. $(DEV)/bin/python docs/real_node.py --print $(NODE_REPORT)
+
+# The table and the picture of docs/real-node.md, from the last run of e2e-node.
+real-node-page: $(DEV)/.made
+	PYTHONPATH=. $(DEV)/bin/python docs/real_node.py $(NODE_REPORT)
 
 # The pipelines of .github/workflows; builds actionlint the first time.
 lint-pipelines:

@@ -1,10 +1,12 @@
 """A member cluster of one node, with the exporter's own image and chart on it, and an nginx."""
 
+import gzip
 import json
 import subprocess
 import sys
 import time
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 
 import yaml
@@ -14,12 +16,12 @@ from tests.fakes.members import CUSTOM, PLURALS
 from tests.fakes.objects import Objects
 from tests.fakes.tools import need
 from tests.node.images import EXPORTER, NGINX
-from tests.node.kube import Kube, until
+from tests.node.kube import LIMIT, Kube, until
 from tests.node.pods import Pod
+from tests.node.servers import STRANGER
 
 ROOT = Path(__file__).parents[2]
 RELEASE = "clusterset-exporter"
-PODS = f"/api/v1/namespaces/{RELEASE}/pods"
 LEASE = f"/apis/coordination.k8s.io/v1/namespaces/{RELEASE}/leases/{RELEASE}"
 NGINX_DEPLOYMENT = "/apis/apps/v1/namespaces/nginx-test/deployments/nginx"
 CLIENT = "10.1.0.250"
@@ -27,8 +29,9 @@ VALUES = {
     "image": {"repository": EXPORTER, "tag": "node", "pullPolicy": "Never"},
     "cluster": "cluster1",
     "config": {"probe": {"interval": "2s"}},
-    "logLevel": "debug",
 }
+NODE_LOGS = {"nodeLogs": {"enabled": True, "tolerations": []}}
+NODE_LOGS_NAME = f"{RELEASE}-node-logs"
 
 
 class Cluster:
@@ -38,6 +41,8 @@ class Cluster:
         self.node, self.folder = node, node.directory
         self.kube = Kube(node.control.url, node.directory / "ca.crt")
         self.scene, self.clients = Objects("scene"), []
+        self.namespaces = [RELEASE]
+        """Where the exporters' pods are."""
 
     def fill(self):
         """Give the API server what Submariner and Karmada would, and the nginx."""
@@ -71,12 +76,19 @@ class Cluster:
 
     def install(self, **values):
         """Install the chart, or change its values; wait until all its pods are ready."""
-        self.helm("upgrade", "--install", RELEASE, str(CHART), values=values)
+        self.begin_upgrade(**values)
         self.all_ready(values.get("replicas", 2))
+
+    def begin_upgrade(self, **values):
+        """Have Helm change the release, and return before its pods are replaced."""
+        self.helm("upgrade", "--install", RELEASE, str(CHART), values=values)
+        # Pods of node logs that end are still there for a while.
+        if "nodeLogs" in values and NODE_LOGS_NAME not in self.namespaces:
+            self.namespaces.append(NODE_LOGS_NAME)
 
     def pods(self, *, ending=False):
         """Return the exporter's pods that have an address, and those that are ending if wanted."""
-        found = self.kube.items(PODS)
+        found = [pod for each in self.namespaces for pod in self.kube.items(pods_in(each))]
         alive = [each for each in found if ending or "deletionTimestamp" not in each["metadata"]]
         return [Pod(each) for each in alive if each["status"].get("podIP")]
 
@@ -102,28 +114,45 @@ class Cluster:
 
     def restarted(self, pod):
         """Return whether the container of *pod* was restarted since it was looked up, and runs."""
-        (status,) = self.kube.get(f"{PODS}/{pod.name}")["status"]["containerStatuses"]
+        path = f"{pods_in(pod.namespace)}/{pod.name}"
+        (status,) = self.kube.get(path)["status"]["containerStatuses"]
         return status["restartCount"] > pod.restarts and "running" in status["state"]
 
     def nginx_ready(self):
-        def ready():
-            status = self.kube.get(NGINX_DEPLOYMENT)["status"]
-            return status.get("readyReplicas") == status.get("replicas") == 1
+        """Wait until one nginx of the newest template is ready, and no other one is left."""
+        until(lambda: self._is_rolled_out(NGINX_DEPLOYMENT, 1), "one nginx is ready")
+        until(lambda: len(self.kube.items(pods_in("nginx-test"))) == 1, "no other nginx is left")
 
-        until(ready, "one nginx is ready")
+    def _is_rolled_out(self, path, count):
+        found = self.kube.get(path)
+        status = found["status"]
+        seen = status.get("observedGeneration", 0) >= found["metadata"]["generation"]
+        counts = [status.get(k, 0) for k in ("replicas", "updatedReplicas", "readyReplicas")]
+        return seen and counts == [count] * 3
 
     def all_ready(self, count=2):
         """Wait until *count* pods of the exporter's newest template are ready, and no others."""
         path = f"/apis/apps/v1/namespaces/{RELEASE}/deployments/{RELEASE}"
 
         def ready():
+            pods = self.kube.items(pods_in(RELEASE))
+            return self._is_rolled_out(path, count) and len(pods) == count
+
+        until(ready, f"{count} exporters are ready", 2 * LIMIT)
+
+    def node_logs_ready(self):
+        """Wait until the one pod that reads the node's files is ready, and no older one is left."""
+        path = f"/apis/apps/v1/namespaces/{NODE_LOGS_NAME}/daemonsets/{NODE_LOGS_NAME}"
+
+        def ready():
             found = self.kube.get(path)
             status = found["status"]
             seen = status.get("observedGeneration", 0) >= found["metadata"]["generation"]
-            counts = [status.get(k, 0) for k in ("replicas", "updatedReplicas", "readyReplicas")]
-            return seen and counts == [count] * 3 and len(self.kube.items(PODS)) == count
+            pods = self.kube.items(pods_in(NODE_LOGS_NAME))
+            counts = [status.get(k, 0) for k in ("updatedNumberScheduled", "numberReady")]
+            return seen and counts == [1, 1] and len(pods) == 1
 
-        until(ready, f"{count} exporters are ready")
+        until(ready, "the pod of node logs is ready")
 
     def leader(self):
         """Return the pod that holds the Lease; None if nobody does."""
@@ -132,18 +161,30 @@ class Cluster:
         name = holder.rpartition("_")[0]
         return next((pod for pod in self.pods() if pod.name == name), None)
 
+    def messages(self, since):
+        """
+        Return what the exporters logged since a moment in unix seconds: times and texts.
+
+        It is read from the node, because the API server may be away and pods may be gone.
+        """
+        found = []
+        for path in Path("/var/log/pods").glob(f"{RELEASE}*/exporter/*.log*"):
+            opened = gzip.open if path.suffix == ".gz" else open
+            with suppress(FileNotFoundError), opened(path, "rt", errors="replace") as file:
+                found += [each.rstrip("\n").split(" ", 3) for each in file]
+        lines = [(datetime.fromisoformat(parts[0]).timestamp(), parts[3]) for parts in found]
+        return sorted(each for each in lines if each[0] >= since)
+
+    def page_problems(self):
+        """Return what the pages of the exporters call a problem."""
+        return [each["message"] for pod in self.pods() for each in pod.status()["problems"]]
+
     def leads(self):
         return until(self.leader, "an exporter leads")
 
-    def counted(self, pods=None, **labels):
-        """Return the client requests that exporters have counted."""
-        labels = labels or {"source_cluster": "cluster1"}
-        pods = self.pods() if pods is None else pods
-        return sum(pod.value("clusterset_requests_total", **labels) for pod in pods)
-
-    def start_client(self, count, rate, *, name="client", address="100.1.0.10", port=80):
+    def start_client(self, count, rate, *source, name="client", address="100.1.0.10", port=80):
         """Begin to send requests from a pod's address; `answered` waits for the end."""
-        command = [sys.executable, "-m", "tests.node.client", address, port, count, rate]
+        command = [sys.executable, "-m", "tests.node.client", address, port, count, rate, *source]
         client = subprocess.Popen(
             [need("ip"), "netns", "exec", name, *map(str, command)],
             stdout=subprocess.PIPE,
@@ -152,6 +193,12 @@ class Cluster:
         )
         self.clients.append(client)
         return client
+
+    def ask_from_outside(self):
+        """Send one request to the nginx from an address that is in no cluster."""
+        (pod,) = self.nginx_pods()
+        where = {"name": "other", "address": pod.address, "port": 8080}
+        return answered(self.start_client(1, 1, STRANGER, **where))
 
     def join_client(self):
         """Give a client an address among the pods."""
@@ -168,8 +215,13 @@ class Cluster:
                 subprocess.run([need("ip"), *line.split()], check=True)
 
 
+def pods_in(namespace):
+    """Return where the API server has the pods of a namespace."""
+    return f"/api/v1/namespaces/{namespace}/pods"
+
+
 def answered(client):
-    """Wait for the end of a client; return how many requests were answered."""
+    """Wait for the end of a client; return when each request was answered, in unix seconds."""
     said, _ = client.communicate(timeout=300)
     return json.loads(said)["answered"]
 

@@ -13,7 +13,6 @@ from tests.node.cluster import ROOT, Cluster
 from tests.node.servers import Node, keep_addresses
 
 STATE = os.environ.get("NODE_STATE")
-ROWS = []
 
 
 @pytest.fixture(scope="session")
@@ -59,20 +58,9 @@ def _no_clients_left(request):
         request.getfixturevalue("cluster").clients.clear()
 
 
-@pytest.fixture
-def tell():
-    """Return what adds a row to the table of what was answered, counted and told."""
-    return lambda *row: ROWS.append(row)
-
-
-def pytest_terminal_summary(terminalreporter):
-    for row in ROWS:
-        terminalreporter.write_line("| " + " | ".join(map(str, row)) + " |")
-
-
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def exporters(cluster):
-    """Return the cluster with two exporters ready, one of which leads."""
+    """Return the cluster with two exporters ready, one of which leads and reads logs of pods."""
     cluster.install()
     cluster.leads()
     return cluster

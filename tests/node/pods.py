@@ -1,8 +1,11 @@
 """The exporters' pods, and what they expose."""
 
+import json
 import re
 import threading
 import urllib.request
+from contextlib import suppress
+from http.client import HTTPException
 
 REQUESTS = "clusterset_requests_total{"
 SAMPLE = re.compile(r"(\w+)\{?([^}]*)\}? (\S+)")
@@ -12,14 +15,20 @@ class Pod:
     """One exporter's pod."""
 
     def __init__(self, found):
-        self.name = found["metadata"]["name"]
+        self.name, self.namespace = found["metadata"]["name"], found["metadata"]["namespace"]
         self.address = found["status"].get("podIP", "")
         self.uid = found["metadata"]["uid"]
         statuses = found["status"].get("containerStatuses") or [{}]
         self.restarts = statuses[0].get("restartCount", 0)
 
     def metrics(self):
-        with urllib.request.urlopen(f"http://{self.address}:9877/metrics", timeout=5) as reply:
+        return self._asked("/metrics")
+
+    def status(self):
+        return json.loads(self._asked("/api/v1/status"))
+
+    def _asked(self, path):
+        with urllib.request.urlopen(f"http://{self.address}:9877{path}", timeout=5) as reply:
             return reply.read().decode()
 
     def value(self, name, **labels):
@@ -30,7 +39,7 @@ class Pod:
         """Return whether it says that it leads; one that does not answer does not."""
         try:
             return self.value("clusterset_exporter_leader") == 1
-        except OSError:
+        except (OSError, HTTPException):
             return False
 
 
@@ -54,15 +63,14 @@ class Totals:
     was counted after the last scrape before it.
     """
 
-    def __init__(self, cluster, name="clusterset_requests_total", **labels):
-        self._cluster, self._name = cluster, name
-        self._labels = labels or {"source_cluster": "cluster1"}
-        self._last, self._ended = {}, threading.Event()
+    def __init__(self, cluster):
+        self._cluster = cluster
+        self._first, self._last, self._ended = {}, {}, threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def __enter__(self):
         self._look()
-        self._begin = self.total()
+        self._first = dict(self._last)
         self._thread.start()
         return self
 
@@ -75,27 +83,22 @@ class Totals:
             self._look()
 
     def _look(self):
-        try:
-            pods = self._cluster.pods(ending=True)
-        except (OSError, AssertionError):
-            # The API server is away; the pods are where they were.
-            pods = self._pods
-        self._pods = pods
-        for pod in pods:
-            try:
+        # While the API server is away, the pods are where they were.
+        with suppress(OSError, AssertionError):
+            self._pods = self._cluster.pods(ending=True)
+        for pod in self._pods:
+            # A pod that ends may do so in the middle of its answer.
+            with suppress(OSError, HTTPException):
                 text = pod.metrics()
-            except OSError:
-                continue
-            life = pod.name, read(text, "process_start_time_seconds")
-            self._last[life] = read(text, self._name, **self._labels)
+                self._last[pod.name, read(text, "process_start_time_seconds")] = text
 
-    def total(self):
-        return sum(self._last.values())
+    def added(self, name="clusterset_requests_total", **labels):
+        """Return what was added to the samples of a series that have these labels."""
+        lives = dict(self._last)
+        first = sum(read(text, name, **labels) for text in self._first.values())
+        return sum(read(text, name, **labels) for text in lives.values()) - first
 
     def requests(self):
         """Return which requests each pod has counted, for somebody who looks for some."""
-        lines = (line for pod in self._pods for line in pod.metrics().splitlines())
+        lines = (line for text in self._last.values() for line in text.splitlines())
         return [each for each in lines if each.startswith(REQUESTS) and not each.endswith(" 0")]
-
-    def since_begin(self):
-        return self.total() - self._begin

@@ -17,6 +17,8 @@ OTHER = "172.18.0.5"
 PODS, SERVICES = "10.1.0.0/16", "100.1.0.0/16"
 OTHER_PODS = "10.2.0.0/16"
 NAME_SERVER = "172.18.0.53"
+STRANGER = "203.0.113.9"
+"""An address of no cluster, on the same machine."""
 NAMES = ("kubelet", "kube-proxy", "kube-scheduler", "kube-controller-manager")
 TOOLS = (
     Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "clusterset-exporter/tools"
@@ -269,9 +271,11 @@ def make_network():
         -n other addr add {OTHER} peer {NODE} dev to-node
         -n other addr add 10.2.0.5/32 dev lo
         -n other addr add 100.2.0.10/32 dev lo
+        -n other addr add {STRANGER}/32 dev lo
         -n other route add default via {NODE} dev to-node src 10.2.0.5
         route add {OTHER_PODS} via {OTHER} dev to-other
         route add 100.2.0.0/16 via {OTHER} dev to-other
+        route add {STRANGER}/32 via {OTHER} dev to-other
     """.split("\n"):
         if line.strip():
             subprocess.run([need("ip"), *line.split()], check=True)

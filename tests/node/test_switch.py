@@ -1,0 +1,41 @@
+"""The release is switched from logs of pods to files of the node by an upgrade, and back."""
+
+import pytest
+
+from tests.node.cluster import NODE_LOGS, answered
+from tests.node.rows import Row
+
+pytestmark = pytest.mark.timeout(600)
+RATE = 100
+REPLACED = 120
+"""Seconds in which an upgrade replaces the pods."""
+
+
+def test_while_an_upgrade_to_node_files_replaces_pods_no_line_is_lost(exporters):
+    """Both read for a while, as the operations page says."""
+    title = "switch to node files by `helm upgrade`"
+    with Row(exporters, title) as row:
+        row.send(REPLACED * RATE, RATE)
+        row.under_way()
+        exporters.install(**NODE_LOGS)
+        exporters.node_logs_ready()
+        sent = len(answered(row.client))
+        row.caught_up()
+        twice = row.counted - sent
+        row.write(sent, f"{twice:,.0f} are counted twice, because both are read meanwhile")
+    assert sent <= row.counted <= 2 * sent
+
+
+def test_an_upgrade_back_to_logs_of_pods_counts_no_line_twice(exporters):
+    """Nobody reads for a while, as the operations page says."""
+    exporters.install(**NODE_LOGS)
+    exporters.node_logs_ready()
+    with Row(exporters, "switch back to pod logs by `helm upgrade`") as row:
+        row.send(REPLACED * RATE, RATE)
+        row.under_way()
+        exporters.install()
+        sent = len(answered(row.client))
+        row.caught_up()
+        missing = sent - row.counted
+        row.write(sent, f"{missing:,.0f} are missing, because nobody reads meanwhile")
+    assert row.counted <= sent
