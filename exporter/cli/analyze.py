@@ -1,6 +1,8 @@
 """The command `analyze`: access logs of the past."""
 
 import json
+import os
+import sys
 from collections.abc import Sequence
 from glob import glob
 from pathlib import Path
@@ -12,7 +14,13 @@ from exporter.accesslog.readers.past import ReadError
 from exporter.cli import words
 from exporter.cli.errors import UsageMistakeError, mistakes
 from exporter.cli.progress import progress
-from exporter.commands.analyze.report import AnalyzeRequest, analyze
+from exporter.commands.analyze.count import AnalyzeRequest
+from exporter.commands.analyze.report import analyze
+
+
+def cores() -> int:
+    """Return how many processor cores this process may use."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 @click.command(name="analyze")
@@ -64,6 +72,13 @@ from exporter.commands.analyze.report import AnalyzeRequest, analyze
 @click.option(
     "--every", metavar="DURATION", help="Also print the requests over time, in steps such as 5m."
 )
+@click.option(
+    "--jobs",
+    type=click.IntRange(1, 1024),
+    metavar="N",
+    default=cores,
+    help="How many processes count at once.  [default: one for each processor core]",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 @click.argument("files", metavar="[FILE]...", nargs=-1)
 def command(
@@ -76,6 +91,7 @@ def command(
     since: str | None,
     until: str | None,
     every: str | None,
+    jobs: int,
     as_json: bool,
     files: Sequence[str],
 ) -> None:
@@ -95,6 +111,7 @@ def command(
             since=words.unix_time("--since", since),
             until=words.unix_time("--until", until),
             every=words.duration("--every", every),
+            jobs=jobs,
         )
         with progress([name for names in request.logs.values() for name in names]) as read:
             report = analyze(request, read)

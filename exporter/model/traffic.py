@@ -106,3 +106,17 @@ class LogCounts:
     first: float | None = None
     """The time stamp in the oldest access line, unix seconds; None without one."""
     last: float | None = None
+
+    def add(self, other: "LogCounts") -> None:
+        """Add *other* to these counts."""
+        for name in ("read", "access", "other", "ignored", "foreign", "truncated", "slow_blocks"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        for client, hits in other.clients.items():
+            self.clients.setdefault(client, Hits()).add(hits)
+        self.probes += other.probes
+        self.probe_sums += other.probe_sums
+        if not self.odd:
+            self.odd, self.bare = other.odd, other.bare
+        moments = [self.first, other.first, self.last, other.last]
+        known = [moment for moment in moments if moment is not None]
+        self.first, self.last = min(known, default=None), max(known, default=None)

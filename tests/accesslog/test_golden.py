@@ -13,7 +13,7 @@ import pytest
 from exporter.accesslog.counter import Counter
 from exporter.accesslog.formats.compile import compile_log
 from exporter.accesslog.line_reader import Lines
-from exporter.accesslog.readers.past import read_blocks
+from exporter.accesslog.readers.past import FilePart, read_blocks
 from exporter.model.clusterset import ServiceName
 from exporter.model.probes import LATENCIES
 from exporter.model.traffic import LogCounts
@@ -53,7 +53,7 @@ def test_golden(name, wrapping, size, monkeypatch):
     counter = Counter(log, lambda remote, _: remote, lambda _: (NGINX, False))
     lines, counts = Lines(counter, wrapping), LogCounts()
     path = str(GOLDEN / f"{name}.{wrapping}.log")
-    for block in read_blocks([path], read=lambda _: None, cut=lambda: None):
+    for block in read_blocks(FilePart(path), read=lambda _: None, cut=lambda: None):
         lines.count(path, block, counts)
     between = 0 if wrapping == "none" else 2
     assert (counts.read, counts.access, counts.other) == (13 + between, 10, 3 + between)

@@ -4,15 +4,21 @@ import gzip
 import json
 import os
 import pty
+import random
+import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+from exporter.accesslog.readers.past import BLOCK, file_parts
 from exporter.cli.main import cli
 from exporter.cli.progress import progress
+from exporter.commands.analyze import report as report_module
+from exporter.commands.analyze.count import LogCounter
 from tests.fakes.files import INVENTORY, line
 
 SCENE = Path(__file__).parents[1] / "data" / "scene-cluster-b.log"
@@ -349,3 +355,73 @@ def test_containers_logs(tmp_path, inventory):
     (tmp_path / "log").write_text(f"{head} P {text[:20]}\n{head} F {text[20:]}\n{head} F other\n")
     made = report(inventory, "--wrapper", "cri", tmp_path / "log")
     assert made["lines"]["access"] == made["lines"]["other"] == 1
+
+
+@pytest.fixture
+def large(tmp_path, monkeypatch):
+    """Return three logs, one of which is cut into several parts."""
+    monkeypatch.setattr(report_module, "file_parts", partial(file_parts, size=BLOCK))
+    chance, names = random.Random(3), []
+    for number, name in enumerate(["a.log", "b.log", "c.log.gz"]):
+        rows = []
+        for n in range(6000 if number == 0 else 700):
+            agent = "curl" if n % 9 else f"clusterset-exporter/1 (x={n})"
+            clock = f"{7 + n // 3600:02}:{n // 60 % 60:02}:{n % 60:02}"
+            address = f"10.{chance.randrange(1, 4)}.{chance.randrange(99)}.{n % 250}"
+            rows.append(
+                f"{address} - - [07/Jul/2022:{clock} +0000] "
+                f'"GET /{"x" * (n % 50)} HTTP/1.1" {chance.choice((200, 404, 503))} {n} "-" '
+                f'"{agent}" "-"\n'
+                if n % 100
+                else f"notice {n}\n"
+            )
+        text = "".join(rows).encode()
+        (tmp_path / name).write_bytes(gzip.compress(text) if name.endswith(".gz") else text)
+        names.append(tmp_path / name)
+    return names
+
+
+@pytest.mark.parametrize("flags", [[], ["--every", "1m", "--since", "2022-07-07T07:10:00"]])
+def test_several_jobs_print_what_one_prints(inventory, large, flags):
+    one, three = (
+        call(inventory, "--format", "main", "--json", "--jobs", n, *flags, *large) for n in (1, 3)
+    )
+    assert one.exit_code == three.exit_code == 0
+    assert one.stdout == three.stdout
+    assert json.loads(one.stdout)["lines"]["read"] == 7400
+    assert len(file_parts(str(large[0]), size=BLOCK)) > 4
+
+
+def test_a_file_that_one_of_several_jobs_cannot_read_is_told(inventory, large, tmp_path):
+    (tmp_path / "bad.gz").write_bytes(gzip.compress(b"x" * 5000)[:-5])
+    done = call(inventory, "--jobs", 2, *large, tmp_path / "bad.gz", tmp_path / "none")
+    assert done.exit_code == 2
+    assert "bad.gz: " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_job_that_is_killed_is_told(inventory, large, monkeypatch):
+    monkeypatch.setattr(LogCounter, "count", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+    done = call(inventory, "--jobs", 2, *large)
+    assert done.exit_code == 2
+    assert "a process that counts was killed" in done.stderr
+    assert "--jobs 1" in done.stderr
+
+
+def test_jobs_end_with_the_process_that_began_them():
+    script = (
+        "import os, sys, time\n"
+        "from exporter.commands.analyze import jobs\n"
+        "class Waits:\n"
+        "    def count(self, cluster, part, read):\n"
+        "        print(os.getpid(), flush=True)\n"
+        "        time.sleep(600)\n"
+        "list(jobs.count_all([('x', 1), ('y', 2)], 2, print, Waits))\n"
+    )
+    first = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    with first:
+        workers = [int(first.stdout.readline()) for _ in range(2)]
+        first.kill()
+        # The pipe is open for as long as one of them is there.
+        assert first.stdout.read() == ""
+    assert len(set(workers)) == 2

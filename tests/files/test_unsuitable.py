@@ -10,7 +10,7 @@ import trustme
 
 from exporter.accesslog.checkpoint import Checkpoint, CheckpointError, FilePlaces
 from exporter.accesslog.readers.files import Follower
-from exporter.accesslog.readers.past import ReadError, read_blocks
+from exporter.accesslog.readers.past import FilePart, ReadError, read_blocks
 from exporter.apiserver.auth import Kubeconfig
 from exporter.apiserver.credentials import InCluster
 from exporter.apiserver.errors import CredentialsError
@@ -162,7 +162,7 @@ def test_a_strange_access_log_is_said_and_not_read(tmp_path, kind):
 def test_a_strange_log_of_the_past_is_refused(tmp_path, kind):
     STRANGE[kind](tmp_path / "log")
     with pytest.raises(ReadError, match=r"neither a file nor a pipe|is a directory"):
-        list(read_blocks([str(tmp_path / "log")], read=lambda _: None, cut=lambda: None))
+        list(read_blocks(FilePart(str(tmp_path / "log")), read=lambda _: None, cut=lambda: None))
 
 
 def test_links_are_followed_as_mounts_of_kubernetes_need_it_but_not_to_own_files(tmp_path):

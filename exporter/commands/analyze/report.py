@@ -1,47 +1,19 @@
 """Access logs of the past: which cluster served whose clients, and when that changed."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
-from exporter.accesslog.counter import Counter
-from exporter.accesslog.formats.compile import compile_log
-from exporter.accesslog.formats.log_format import FormatError, LogFormat
-from exporter.accesslog.line_reader import Lines
-from exporter.accesslog.readers.past import read_blocks
-from exporter.config.yaml_reader import SettingsError
-from exporter.discover.static import read_inventory
-from exporter.judge.attribute import Attribution
+from exporter.accesslog.readers.past import FilePart, file_parts
+from exporter.commands.analyze.count import AnalyzeRequest, LogCounter
+from exporter.commands.analyze.jobs import count_all
 from exporter.judge.past import past_locality
-from exporter.model.clusterset import NOT_CLUSTERS, Inventory, ServiceName
-from exporter.model.probes import Question
+from exporter.model.clusterset import NOT_CLUSTERS, ServiceName
 from exporter.model.traffic import Client, Hits, LogCounts
-
-MINUTE = 60.0
-DOMAIN = "clusterset.local"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AnalyzeRequest:
-    """The logs, and what is counted of them."""
-
-    inventory_file: Path
-    logs: Mapping[str, Sequence[str]]
-    """Files by the cluster that wrote them; `-` is standard input, and files may be gzip."""
-    service: str | None = None
-    """As namespace/name; None if each line has a host, or the inventory has only one service."""
-    form: str = "main"
-    """combined, main, json, or a log_format string."""
-    wrapper: str = "none"
-    since: float | None = None
-    """Unix seconds."""
-    until: float | None = None
-    every: float | None = None
-    """Seconds of each step in time; None for no steps."""
 
 
 @dataclass(slots=True)
@@ -77,88 +49,24 @@ def analyze(
         SettingsError: If the inventory is broken, or format or service cannot be told.
         exporter.accesslog.readers.past.ReadError: If a file cannot be read.
     """
-    timed = len(request.logs) > 1 or any(
-        each is not None for each in (request.since, request.until, request.every)
-    )
-    log = _compile(request, timed=timed)
-    found = _Found()
-    for cluster, files in request.logs.items():
-        inventory = read_inventory(request.inventory_file, cluster)
-        fixed = _service(inventory, request, log)
+    found, begin = _Found(), partial(LogCounter, request)
+    for cluster, inventory in begin().inventories.items():
         found.exporters = {
             name: frozenset(export.cluster for export in service.exports)
             for name, service in inventory.services.items()
         }
-        found.counts[cluster] = _count(request, log, inventory, files, fixed, read, timed=timed)
+        found.counts[cluster] = LogCounts()
+    tasks = [
+        (cluster, part)
+        for cluster, names in request.logs.items()
+        for name in names
+        # A wrapper holds the parts of a line over any place in a file.
+        for part in (file_parts(name) if request.wrapper == "none" else [FilePart(name)])
+    ]
+    jobs = 1 if any(part.name == "-" for _, part in tasks) else request.jobs
+    for cluster, counts in count_all(tasks, jobs, read, begin):
+        found.counts[cluster].add(counts)
     return _report(found, request)
-
-
-def _compile(request: AnalyzeRequest, *, timed: bool) -> LogFormat:
-    try:
-        # Health checks of kubelets do not count as client traffic, as in `run`.
-        log = compile_log(request.form, ignore_user_agents=("kube-probe/",), stamps=timed)
-    except FormatError as error:
-        msg = f"--format: {error}"
-        raise SettingsError(msg) from error
-    if timed and "stamp" not in log.fields:
-        msg = "--format: has no $time_local; logs of several clusters and times need it"
-        raise SettingsError(msg)
-    return log
-
-
-def _count(
-    request: AnalyzeRequest,
-    log: LogFormat,
-    inventory: Inventory,
-    files: Sequence[str],
-    fixed: ServiceName | None,
-    read: Callable[[int], None],
-    *,
-    timed: bool,
-) -> LogCounts:
-    def service_of(host: str) -> tuple[ServiceName, bool] | None:
-        if fixed is not None:
-            return fixed, False
-        named = Question.of_name(host, DOMAIN)
-        return None if named is None else (named.service, False)
-
-    def span_of(at: float) -> float | None:
-        if at < (request.since or 0) or (request.until is not None and at >= request.until):
-            return None
-        return at // (request.every or MINUTE) * (request.every or MINUTE)
-
-    source_of = Attribution(inventory).source
-    counter = Counter(log, source_of, service_of, span_of if timed else None, sum_probes=True)
-    lines, counts = Lines(counter, request.wrapper), LogCounts()
-
-    def cut() -> None:
-        counts.read += 1
-        counts.truncated += 1
-
-    for name in files:
-        for block in read_blocks([name], read=read, cut=cut):
-            lines.count(name, block, counts)
-    return counts
-
-
-def _service(inventory: Inventory, request: AnalyzeRequest, log: LogFormat) -> ServiceName | None:
-    """Return the service of all lines; None if each line has a host."""
-    if request.service is not None:
-        name = ServiceName.parse(request.service)
-        if name is None:
-            msg = f"--service {request.service}: should be namespace/name"
-            raise SettingsError(msg)
-        return name
-    if "host" in log.fields:
-        return None
-    if len(inventory.services) == 1:
-        return next(iter(inventory.services))
-    known = ", ".join(map(str, inventory.services)) or "none"
-    msg = (
-        f"--service is missing: the format logs no $host, and {request.inventory_file} has not "
-        f"just one; known are {known}"
-    )
-    raise SettingsError(msg)
 
 
 def _report(found: _Found, request: AnalyzeRequest) -> dict[str, Any]:

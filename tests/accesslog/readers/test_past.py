@@ -1,3 +1,4 @@
+import bz2
 import gzip
 import io
 import os
@@ -6,14 +7,29 @@ import threading
 from types import SimpleNamespace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from exporter.accesslog.readers import past as read
-from exporter.accesslog.readers.past import BLOCK, MAX_LINE, ReadError, read_blocks
+from exporter.accesslog.readers.past import (
+    BLOCK,
+    MAX_LINE,
+    FilePart,
+    ReadError,
+    file_parts,
+    read_blocks,
+)
+
+ZSTD = read._zstd()
 
 
 def blocks(*files):
     got, cuts = [], []
-    made = list(read_blocks([str(f) for f in files], read=got.append, cut=lambda: cuts.append(1)))
+    made = [
+        block
+        for file in files
+        for block in read_blocks(FilePart(str(file)), read=got.append, cut=lambda: cuts.append(1))
+    ]
     return b"".join(made), sum(got), len(cuts)
 
 
@@ -44,7 +60,7 @@ def test_standard_input(monkeypatch):
 def test_blocks_hold_whole_lines(tmp_path):
     lines = b"".join(b"%d\n" % n for n in range(100_000))
     (tmp_path / "x").write_bytes(lines)
-    made = list(read_blocks([str(tmp_path / "x")], read=len_of, cut=lambda: None))
+    made = list(read_blocks(FilePart(str(tmp_path / "x")), read=len_of, cut=lambda: None))
     assert len(made) > 2
     assert all(block.endswith(b"\n") for block in made)
     assert b"".join(made) == lines
@@ -88,3 +104,67 @@ def test_a_pipe_is_read_to_its_end(tmp_path):
     writer.start()
     assert blocks(tmp_path / "pipe")[0] == b"a\nb\n"
     writer.join()
+
+
+LENGTHS = st.sampled_from([0, 1, 70, MAX_LINE - 1, MAX_LINE, MAX_LINE + 1, BLOCK, 3 * BLOCK + 5])
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.lists(st.tuples(LENGTHS, st.integers(1, 3000)), max_size=12),
+    st.sampled_from([b"", b"unfinished"]),
+)
+def test_the_parts_of_a_file_have_the_blocks_of_the_whole(tmp_path_factory, runs, end):
+    path = tmp_path_factory.mktemp("parts") / "log"
+    # Many short lines, or a few long ones.
+    text = b"".join((b"x" * size + b"\n") * (times if size < 100 else 1) for size, times in runs)
+    path.write_bytes(text + end)
+
+    def read_all(parts):
+        sizes, cuts = [], []
+        made = [
+            block
+            for part in parts
+            for block in read_blocks(part, read=sizes.append, cut=lambda: cuts.append(1))
+        ]
+        return made, sum(sizes), len(cuts)
+
+    parts = file_parts(str(path), size=BLOCK)
+    assert parts[0].start == 0
+    assert parts[-1].end is None
+    assert read_all(parts) == read_all([FilePart(str(path))])
+    assert len(file_parts(str(path))) == 1
+
+
+def test_a_large_file_has_several_parts(tmp_path):
+    (tmp_path / "log").write_bytes(b"a line\n" * 100_000)
+    starts = [part.start for part in file_parts(str(tmp_path / "log"), size=BLOCK)]
+    assert starts == [0, BLOCK, 2 * BLOCK, 3 * BLOCK, 4 * BLOCK, 5 * BLOCK]
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, ZSTD.compress])
+def test_a_packed_file_is_one_part_and_its_text_is_read(tmp_path, pack):
+    text = os.urandom(4 * BLOCK).hex().encode() + b"\nlast"
+    text = b"\n".join(text[n : n + 100] for n in range(0, len(text), 100))
+    (tmp_path / "log").write_bytes(pack(text[:9999]) + pack(text[9999:]))
+    assert file_parts(str(tmp_path / "log"), size=BLOCK) == [FilePart(str(tmp_path / "log"))]
+    made, size, _ = blocks(tmp_path / "log")
+    assert made == text + b"\n"
+    assert size == (tmp_path / "log").stat().st_size
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, ZSTD.compress])
+@pytest.mark.parametrize("damage", ["cut", "changed"])
+def test_a_damaged_packed_file_is_told(tmp_path, pack, damage):
+    packed = bytearray(pack(b"a line\n" * 5000))
+    packed = packed[:-6] if damage == "cut" else packed[:20] + b"\xff" * 9 + packed[29:]
+    (tmp_path / "log").write_bytes(packed)
+    with pytest.raises(ReadError, match="log: "):
+        blocks(tmp_path / "log")
+
+
+def test_zstd_without_its_package_says_what_to_install(tmp_path, monkeypatch):
+    (tmp_path / "log").write_bytes(ZSTD.compress(b"a\n"))
+    monkeypatch.setattr(read, "_zstd", lambda: None)
+    with pytest.raises(ReadError, match=r"log: is packed with zstd; .*clusterset-exporter\[zstd\]"):
+        blocks(tmp_path / "log")
