@@ -106,6 +106,7 @@ class Generations:
 
         return Pages(
             metrics=lambda openmetrics: now().metrics(openmetrics),
+            asked=lambda who: now().asked(who),
             status=lambda: now().status(),
             page=lambda status: now().page(status),
             not_ready=lambda: now().not_ready(),
