@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from glob import glob
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -47,9 +48,10 @@ def cores() -> int:
 @click.option(
     "--format",
     "log_format",
-    default="main",
+    default="auto",
     show_default=True,
-    help="combined, main (of the nginx docker image), json, or a log_format string.",
+    help="A preset such as main, a format as it stands in a server, a map of JSON keys; auto: by "
+    "the first lines.",
 )
 @click.option(
     "--nginx-conf",
@@ -79,6 +81,9 @@ def cores() -> int:
     default=cores,
     help="How many processes count at once.  [default: one for each processor core]",
 )
+@click.option(
+    "--strict", is_flag=True, help="Exit with 1 if most lines of a file do not fit its format."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 @click.argument("files", metavar="[FILE]...", nargs=-1)
 def command(
@@ -92,6 +97,7 @@ def command(
     until: str | None,
     every: str | None,
     jobs: int,
+    strict: bool,
     as_json: bool,
     files: Sequence[str],
 ) -> None:
@@ -115,12 +121,32 @@ def command(
         )
         with progress([name for names in request.logs.values() for name in names]) as read:
             report = analyze(request, read)
+    _print(report, as_json=as_json)
+    if strict and "warnings" in report:
+        raise SystemExit(1)
+
+
+def _print(report: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(report, indent=1))
-        return
-    from exporter.cli.tables import print_report  # noqa: PLC0415 - rich is slow, JSON needs none
+    else:
+        from exporter.cli.tables import print_report  # noqa: PLC0415 - rich is slow, JSON needs none
 
-    print_report(report)
+        print_report(report)
+        _tell_formats(report)
+    for warning in report.get("warnings", ()):
+        click.echo(f"clusterset-exporter: {warning}", err=True)
+
+
+def _tell_formats(report: dict[str, Any]) -> None:
+    """Say which formats were chosen by the first lines of the files."""
+    files: dict[str, list[str]] = {}
+    for name, chosen in report.get("formats", {}).items():
+        wrapped = "" if chosen["wrapper"] == "none" else f" in the wrapper {chosen['wrapper']}"
+        files.setdefault(f"{chosen['format']}{wrapped}", []).append(name)
+    for form, names in files.items():
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        click.echo(f"format {form}, by the first lines: {names[0]}{more}", err=True)
 
 
 def _format_of(nginx_conf: Path, log_format: str) -> str:

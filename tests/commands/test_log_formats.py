@@ -79,15 +79,39 @@ def test_the_format_that_would_read_the_lines_is_named(name, form):
 
 
 def test_half_of_the_lines_is_no_problem_and_one_more_is():
+    other = (DATA / "haproxy.log").read_bytes().splitlines(keepends=True)[0]
     watched = Watched()
-    watched.count((GOOD + NOISE) * 30)
+    watched.count((GOOD + other) * 30)
     watched.minute()
     assert watched.shown == []
-    watched.count((GOOD + NOISE) * 30 + NOISE)
+    watched.count((GOOD + other) * 30 + other)
     watched.minute()
     (shown,) = watched.shown
     assert shown == (
-        "31 of 61 lines are no access lines in the format here, and no preset reads them; write "
+        "31 of 61 lines are no access lines in the format here; the format haproxy reads 20 of 20 "
+        "of them"
+    )
+
+
+def test_start_up_notices_are_no_wrong_format():
+    watched = Watched()
+    watched.count(NOISE * 50 + GOOD)
+    watched.minute()
+    watched.count(NOISE * 500)
+    watched.minute()
+    assert watched.shown == []
+
+
+def test_lines_that_nothing_reads_are_a_problem_if_they_are_many_and_all():
+    watched = Watched()
+    watched.count(NOISE * 99)
+    watched.minute()
+    assert watched.shown == []
+    watched.count(NOISE * 100)
+    watched.minute()
+    (shown,) = watched.shown
+    assert shown == (
+        "100 of 100 lines are no access lines in the format here, and no preset reads them; write "
         "the format as it stands in the server"
     )
 
@@ -107,7 +131,7 @@ def test_the_problem_ends_with_a_minute_of_lines_that_fit():
 
 def test_the_problem_ends_with_the_log():
     watched = Watched()
-    watched.count(NOISE)
+    watched.count(NOISE * 100)
     watched.minute()
     assert watched.shown
     watched.formats.gone("a.log")

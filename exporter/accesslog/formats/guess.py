@@ -9,8 +9,8 @@ from exporter.accesslog.formats.log_format import MAX_LENGTH, LogFormat, is_acce
 from exporter.accesslog.formats.presets import PRESETS
 from exporter.accesslog.wrappers.wrapper import wrapper
 
-MAX_LINES = 1000
-"""Lines that are tried."""
+MAX_LINES = 500
+"""Lines that are tried, of the first and of the last ones."""
 WRAPPERS = ("none", "cri", "docker")
 
 
@@ -38,7 +38,8 @@ def guess(block: bytes, wrapping: str) -> Guess | None:
     for each in (wrapping, *(name for name in WRAPPERS if name != wrapping)):
         around = wrapper(each)
         plain = block if around is None else around.unwrap(block)
-        lines = [line for line in plain.split(b"\n") if 0 < len(line) <= MAX_LENGTH][:MAX_LINES]
+        lines = [line for line in plain.split(b"\n") if 0 < len(line) <= MAX_LENGTH]
+        lines = lines[:MAX_LINES] + lines[MAX_LINES:][-MAX_LINES:]
         found = max(
             (Guess(name, each, _reads(name, lines), len(lines)) for name in PRESETS),
             key=lambda tried: tried.lines,

@@ -52,7 +52,7 @@ def file_parts(name: str, *, size: int = PART) -> list[FilePart]:
     """
     cuts: list[int | None] = [0]
     try:
-        with io.FileIO(name) if _is_regular(name) else io.BytesIO() as file:
+        with io.FileIO(name) if is_regular(name) else io.BytesIO() as file:
             packed = file.read(_LONGEST_MAGIC).startswith((_GZIP, _BZIP2, _ZSTD))
             ends = range(size, 0 if packed else file.seek(0, os.SEEK_END), size)
             # A line that is too long to be kept may not be cut.
@@ -92,7 +92,8 @@ def read_blocks(
         raise ReadError(msg) from error
 
 
-def _is_regular(name: str) -> bool:
+def is_regular(name: str) -> bool:
+    """Return whether *name* is a file that can be read twice."""
     return name != "-" and stat.S_ISREG(os.stat(name).st_mode)  # noqa: PTH116 - as it was given
 
 

@@ -9,7 +9,8 @@ from itertools import pairwise
 from typing import Any
 
 from exporter.accesslog.readers.past import FilePart, file_parts
-from exporter.commands.analyze.count import AnalyzeRequest, LogCounter
+from exporter.commands.analyze.count import AUTO, AnalyzeRequest, LogCounter
+from exporter.commands.analyze.formats import FitOfFormats, Formats, choose, told
 from exporter.commands.analyze.jobs import count_all
 from exporter.judge.past import past_locality
 from exporter.model.clusterset import NOT_CLUSTERS, ServiceName
@@ -49,7 +50,9 @@ def analyze(
         SettingsError: If the inventory is broken, or format or service cannot be told.
         exporter.accesslog.readers.past.ReadError: If a file cannot be read.
     """
-    found, begin = _Found(), partial(LogCounter, request)
+    files = [name for names in request.logs.values() for name in names]
+    formats = choose(files, request.wrapper) if request.form == AUTO else Formats()
+    found, fit, begin = _Found(), FitOfFormats(), partial(LogCounter, request, formats)
     for cluster, inventory in begin().inventories.items():
         found.exporters = {
             name: frozenset(export.cluster for export in service.exports)
@@ -61,12 +64,21 @@ def analyze(
         for cluster, names in request.logs.items()
         for name in names
         # A wrapper holds the parts of a line over any place in a file.
-        for part in (file_parts(name) if request.wrapper == "none" else [FilePart(name)])
+        for part in (file_parts(name) if _is_bare(request, formats, name) else [FilePart(name)])
     ]
-    jobs = 1 if any(part.name == "-" for _, part in tasks) else request.jobs
-    for cluster, counts in count_all(tasks, jobs, read, begin):
+    # What can be read only once gets its format where it is counted.
+    once = any(name == "-" or (request.form == AUTO and name not in formats) for name in files)
+    made = count_all(tasks, 1 if once else request.jobs, read, begin)
+    for (cluster, part), (_, counts) in zip(tasks, made, strict=True):
         found.counts[cluster].add(counts)
-    return _report(found, request)
+        fit.add(part.name, counts)
+    return _report(found, request) | told(formats, fit)
+
+
+def _is_bare(request: AnalyzeRequest, formats: Formats, name: str) -> bool:
+    """Return whether lines of the file *name* stand by themselves, with no wrapper."""
+    chosen = formats.get(name)
+    return (request.wrapper if chosen is None else chosen.wrapper) == "none"
 
 
 def _report(found: _Found, request: AnalyzeRequest) -> dict[str, Any]:

@@ -5,12 +5,14 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from exporter.accesslog.formats.guess import guess
+from exporter.accesslog.formats.guess import Guess, guess
 from exporter.accesslog.line_reader import MAX_ODD
 from exporter.commands.log_formats import advice, mostly_other
 from exporter.commands.run.problems import Problems
 from exporter.model.traffic import LogCounts
 
+MANY = 100
+"""Lines of no format at all that are more than a server's start-up notices."""
 WINDOW = 60.0
 """Seconds of lines that are judged together."""
 log = structlog.get_logger()
@@ -39,6 +41,8 @@ class LogFormats:
     def __init__(self, problems: Problems, at: Callable[[], float]) -> None:
         self._problems, self._at = problems, at
         self._windows: dict[str, _Window] = {}
+        self._fitted: set[str] = set()
+        """Logs that had access lines in their format."""
 
     def counted(self, title: str, counts: LogCounts) -> None:
         """Take in lines of a log source."""
@@ -57,18 +61,24 @@ class LogFormats:
         if window is None or self._at() - window.start < WINDOW:
             return
         del self._windows[title]
-        if window.odd and mostly_other(window.read, window.other):
-            self._show(title, window)
+        if window.other < window.read:
+            self._fitted.add(title)
+        found = None
+        if mostly_other(window.read, window.other):
+            found = guess(b"".join(line + b"\n" for line in window.odd), "none")
+        never = title not in self._fitted and window.other >= MANY
+        if found is not None or (window.odd and never):
+            self._show(title, window, found)
         else:
             self._problems.solved(_problem(title))
 
     def gone(self, title: str) -> None:
         """Forget a log source."""
         self._windows.pop(title, None)
+        self._fitted.discard(title)
         self._problems.solved(_problem(title))
 
-    def _show(self, title: str, window: _Window) -> None:
-        found = guess(b"".join(line + b"\n" for line in window.odd), "none")
+    def _show(self, title: str, window: _Window, found: Guess | None) -> None:
         told = advice(window.read, window.other, found, bare=window.bare)
         log.warning(
             "log read in a format that does not fit",
