@@ -1,5 +1,6 @@
 """On a whole Karmada control plane with two members: what docs/karmada.md has an operator do."""
 
+import json
 import re
 import shlex
 import shutil
@@ -19,6 +20,7 @@ CANARY, OTHER = MEMBERS
 OVERLAYS = ROOT / "deploy" / "kustomize" / "overlays"
 POLICY = f"clusterpropagationpolicy/{OURS}"
 IMAGE = "jsonpath={.spec.template.spec.containers[0].image}"
+GENERATION = "jsonpath={.metadata.generation}"
 KEY = f"{OURS}-probe-key"
 STAYS = 6.0
 """Seconds for which something must not happen; Karmada needs one or two for what must."""
@@ -41,6 +43,9 @@ def fleet(karmada):
         karmada.kubectl("delete", kind, "--selector", f"app.kubernetes.io/name={OURS}")
     gone = ("get", "namespace", OURS, "--ignore-not-found", "-o", "name")
     for context in (CONTROL, *MEMBERS):
+        # A member keeps a namespace that was there before Karmada sent it.
+        delete = ("delete", "namespace", OURS, "--ignore-not-found", "--wait=false")
+        karmada.kubectl(*delete, context=context)
         karmada.until(lambda context=context: not karmada.kubectl(*gone, context=context))
 
 
@@ -127,7 +132,15 @@ def test_helm_waits_in_vain_and_the_chart_says_what_to_do(fleet):
         fleet.until(lambda member=member: fleet.has(member))
     notes = fleet.helm("get", "notes", OURS)
     assert "`helm install --wait`" in notes
-    assert f"rollout status deployment/{OURS}" in notes
+    (wait,) = re.findall(r"rollout status (deployment/\S+)", notes)
+    # As if its pods ran, which nobody does here.
+    pods = dict.fromkeys(("replicas", "updatedReplicas", "readyReplicas", "availableReplicas"), 2)
+    for member in MEMBERS:
+        generation = fleet.kubectl("get", wait, "-o", GENERATION, context=member)
+        status = json.dumps({"status": pods | {"observedGeneration": int(generation)}})
+        patch = ("patch", wait, "--subresource=status", "--type=merge", f"--patch={status}")
+        fleet.kubectl(*patch, context=member)
+    fleet.kubectl("rollout", "status", wait, "--timeout=60s")
     fleet.helm("uninstall", OURS)
     for member in MEMBERS:
         fleet.until(lambda member=member: not fleet.has(member))
