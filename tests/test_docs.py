@@ -28,6 +28,7 @@ from tests.fakes import scenes
 from tests.fakes.turns import whole
 
 ROOT = Path(__file__).parent.parent
+OURS = "clusterset-exporter"
 PAGES = [
     *(ROOT / name for name in ("README.md", "CHANGELOG.md", "SECURITY.md")),
     *sorted((ROOT / "docs").rglob("*.md")),
@@ -219,3 +220,11 @@ def test_the_upgrade_page_has_what_changed_of_the_series():
         row = re.search(rf"^\| `{name}` \| (.*) \| `.*` \|$", page, re.MULTILINE)
         new = set(re.findall(r"`(\w+)`", row[1])) if row else set()
         assert new == now[name] - before, name
+
+
+def test_commands_name_the_version_of_this_checkout():
+    named = rf"(?:{OURS}:|newTag: |VERSION=|{OURS.replace('-', '_')}-)(\d+\.\d+\.\d+)"
+    for page in ("tutorial.md", "operations.md", "install.md"):
+        found = re.findall(named, (ROOT / "docs" / page).read_text())
+        assert found, page
+        assert set(found) == {__version__}, page
