@@ -33,8 +33,15 @@ class Freshness:
         """Take in that the server sent something, or ended a watch in order."""
         self.seen_until = asyncio.get_running_loop().time()
 
-    def failed(self) -> None:
-        """Take in a failure. Before the first list there is nothing that could be stale."""
+    def failed(self, *, hidden: bool = False) -> None:
+        """
+        Take in a failure. Before the first list there is nothing that could be stale.
+
+        Args:
+            hidden: True if it may not be read: also before the first list it is not known.
+        """
+        if hidden and self.seen_until is None:
+            self.seen()
         self._current_from = None
         if self.stale_since is None and self.seen_until is not None:
             self.stale_since = self.seen_until

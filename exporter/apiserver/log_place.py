@@ -6,7 +6,13 @@ from datetime import UTC, datetime
 
 from exporter.model.moment import LAST
 
-_STAMP = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)")
+_HOUR = rb"(?:[01]\d|2[0-3]):[0-5]\d"
+_STAMP = re.compile(
+    rb"(?!0000)\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])"
+    rb"T%b:[0-5]\d(?:\.\d{1,9})?(?:Z|[+-]%b)" % (_HOUR, _HOUR)
+)
+_EACH_MONTH = b"28"
+"""No month has fewer days."""
 _WHOLE = len("2006-01-02T15:04:05")
 _FIXED = len("2006-01-02T15:04:05.000000000")
 
@@ -43,8 +49,10 @@ def latest(one: LogPlace, other: LogPlace) -> LogPlace:
 
 
 def is_stamp(text: bytes) -> bool:
-    """Return whether *text* looks like an RFC 3339 time; a kubelet's own messages do not."""
-    return _STAMP.fullmatch(text) is not None
+    """Return whether *text* is an RFC 3339 time; a kubelet's own messages begin with none."""
+    if _STAMP.fullmatch(text) is None:
+        return False
+    return text[8:10] <= _EACH_MONTH or _moment(text)[0] > float("-inf")
 
 
 def is_later(one: bytes, other: bytes) -> bool:

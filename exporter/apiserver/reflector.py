@@ -230,7 +230,7 @@ class Reflector(Generic[T]):
                 problem = f"{self.resource.title} is not installed in this cluster"
                 self._stand(WatchState.NOT_INSTALLED, problem, differs=self.store.replace({}, {}))
             return
-        self.freshness.failed()
+        self.freshness.failed(hidden=error.kind is ErrorKind.FORBIDDEN)
         if error.kind is ErrorKind.GONE:
             self.relists += 1
         elif error.kind is ErrorKind.FORBIDDEN:

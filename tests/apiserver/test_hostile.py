@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,7 +13,7 @@ from exporter.apiserver.client import ApiClient
 from exporter.apiserver.errors import ApiError
 from exporter.apiserver.lease import Election
 from exporter.apiserver.lease_spec import spec_by
-from exporter.apiserver.log_place import LogPlace, is_place, latest, since
+from exporter.apiserver.log_place import LogPlace, is_place, is_stamp, latest, since
 from exporter.apiserver.new_lines import NewLines
 from exporter.apiserver.reflector import Reflector, _read_page
 from exporter.apiserver.replies import decoded
@@ -165,3 +166,23 @@ def test_any_lease(lease, leading):
 
 def test_the_number_of_holders_stays_a_number_that_a_lease_can_hold():
     assert spec_by({"leaseTransitions": 10**4299}, "me", 15.0)["leaseTransitions"] == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "is_time"),
+    [
+        (b"2026-11-29T23:59:59.123456789Z", True),
+        (b"2024-02-29T00:00:00+05:30", True),
+        (b"2026-02-29T00:00:00Z", False),
+        (b"2026-13-01T00:00:00Z", False),
+        (b"2026-00-01T00:00:00Z", False),
+        (b"2026-11-29T24:00:00Z", False),
+        (b"2026-11-29T23:60:00Z", False),
+        (b"2026-11-29T23:00:00+24:00", False),
+        (b"0000-01-01T00:00:00Z", False),
+        (b"rpc error: code = Unknown", False),
+    ],
+)
+def test_what_only_looks_like_a_time_is_none(text, is_time):
+    assert is_stamp(text) is is_time
+    assert is_place(LogPlace(stamp=text)) is is_time

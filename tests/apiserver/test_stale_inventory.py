@@ -6,6 +6,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from exporter.metrics import families as series
+from exporter.model.clusterset import ServiceName
+from exporter.model.verdicts import Locality
 from tests.fakes import apifaults as faults
 from tests.fakes.apifaults import Fault
 from tests.fakes.localscene import CONFIG, UNIX, local
@@ -93,6 +95,28 @@ async def test_each_resource_counts_by_itself_and_some_do_not(api, tmp_path):
             api.server.faults = []
             await until(lambda: not here.troubled(), within=60)
             await until(lambda: here.unseen.since is None, within=6)
+
+
+@pytest.mark.usefixtures("member")
+async def test_what_is_forbidden_from_the_start_is_not_known_until_it_is_allowed(api, tmp_path):
+    """Without its gateways each cluster would count as connected, and no verdict would say so."""
+    name = ServiceName("nginx-test", "nginx")
+    refuse = faults.status(403, reason="Forbidden")
+    api.server.faults = [Fault(refuse, plural="gateways")]
+    async with local(api, tmp_path) as here:
+
+        def locality():
+            return here.verdicts.locality(name, "cluster2", now() - 1, now(), pinned=False)
+
+        await here.until_ready("cluster1", "cluster2", within=10)
+        await asyncio.sleep(30)
+        assert here.unseen.since is not None
+        assert any("answer for gateways " in each["message"] for each in problems(here))
+        assert locality() is Locality.UNKNOWN
+        api.server.faults = []
+        await until(lambda: here.unseen.since is None, within=400)
+        await asyncio.sleep(30)
+        assert locality() is Locality.LEAK
 
 
 async def until_stale(here, *, within):

@@ -12,7 +12,7 @@ from exporter.judge.failover import UNEXPLAINED
 from exporter.model.clusterset import ServiceName
 from exporter.model.probes import Answer, Failure, Lookup, ServiceAddress, Vantage
 from exporter.model.traffic import Client, Hits, LogCounts, ProbeHit
-from exporter.model.verdicts import Mode
+from exporter.model.verdicts import Locality, Mode
 from tests.fakes import scenes
 from tests.fakes.files import CONFIG, write
 from tests.fakes.nouns import NGINX, inventory, probe
@@ -415,6 +415,18 @@ async def test_doubtful_hits_are_bounded(monkeypatch):
     assert await by_locality(scene, "b") == {"leak": 7}
     scene.settle()
     assert await by_locality(scene, "b") == {"leak": 10}
+
+
+async def test_services_that_are_gone_are_not_remembered_for_ever(monkeypatch):
+    monkeypatch.setattr("exporter.commands.run.leaks.MAX_GONE", 3)
+    scene = scenes.steady()
+    scene.logs.logged(scenes.LOG, *written(scene, "b", 1))
+    scene.settle()
+    for n in range(20):
+        scene.leaks._log_change(ServiceName("shop", f"gone-{n}"), "b", Locality.LEAK)
+        known = sum(service == NGINX for service, _ in scene.leaks._localities)
+        assert len(scene.leaks._localities) <= known + 3
+    assert scene.leaks._localities[NGINX, "b"] is Locality.LEAK
 
 
 async def test_the_grace_of_one_service(tmp_path):

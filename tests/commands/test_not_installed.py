@@ -23,7 +23,11 @@ def refused(*groups):
         pytest.param(("net.gke.io",), set(), id="not installed"),
         pytest.param(
             ("net.gke.io", "submariner.io"),
-            {f"watch of {each}" for each in ("gateways", "clusters", "endpoints", "submariners")},
+            {
+                "inventory is stale",
+                *(f"watch of {each}" for each in ("gateways", "clusters", "endpoints")),
+                "watch of submariners",
+            },
             id="installed",
         ),
     ],

@@ -13,6 +13,8 @@ from exporter.commands.run.daemon import Daemon
 from exporter.commands.run.handover import Handover
 from exporter.commands.run.leaks import LEAK_SETTLES, Leaks
 from exporter.commands.run.monitor import Monitor
+from exporter.commands.run.probe_keys import ProbeKeys
+from exporter.commands.run.stages import Stages, on_event
 from exporter.discover.static import StaticInventory
 from exporter.metrics import families as series
 from exporter.metrics.record import Metrics
@@ -20,9 +22,11 @@ from exporter.model.moment import Moment
 from exporter.model.stages import StageName
 from exporter.probe.schedule import Schedule
 from exporter.probe.stage import ProbeStage
+from exporter.web.auth import WebAuth
 from tests.commands import test_walk_log_line
 from tests.commands.test_walk_log_line import walk
 from tests.fakes.files import INVENTORY, line
+from tests.fakes.virtual import until
 
 
 class OddError(Exception):
@@ -68,6 +72,8 @@ STAGES = {
     StageName.CHECKPOINT: (Saver, "save"),
     StageName.EVENT_LOOP: (Metrics, "observe"),
     StageName.RELOAD: (Daemon, "_reload"),
+    StageName.WEB_CONFIGURATION: (WebAuth, "refresh"),
+    StageName.PROBE_KEYS: (ProbeKeys, "_read"),
     StageName.LOG: (Follower, "_poll"),
 }
 
@@ -75,14 +81,21 @@ STAGES = {
 @pytest.mark.parametrize("stage", STAGES)
 async def test_a_stage_that_fails_in_its_work_loses_nothing(tmp_path, monkeypatch, stage, logs):
     breaks, done = breaking(monkeypatch, *STAGES[stage], times=2)
+    (tmp_path / "web.yaml").write_text("{}\n")
+    (tmp_path / "probe.key").write_text("a key\n")
+    more = f"state_directory: {tmp_path}/state\nprobe_key_file: {tmp_path}/probe.key\n"
+    auth = await asyncio.to_thread(WebAuth, tmp_path / "web.yaml")
     async with asyncio.TaskGroup() as group:
-        made = await walk(tmp_path, group, more=f"state_directory: {tmp_path}/state\n")
+        made = await walk(tmp_path, group, more=more, auth=auth)
         breaks.set()
         hangup = made.daemon._reloads._asked
         for n in range(40):
             await made.write(line("10.1.0.9") + line("10.2.0.9"))
             changed = INVENTORY.replace("10.9.0.0", f"10.{n + 100}.0.0")
             await asyncio.to_thread((tmp_path / "inventory.yaml").write_text, changed)
+            # The same key in a longer file each time.
+            key = "a key\n" + "\n" * n
+            await asyncio.to_thread((tmp_path / "probe.key").write_text, key)
             hangup.set()
             await asyncio.sleep(1.0)
         await asyncio.sleep(2 * LEAK_SETTLES + 40)
@@ -97,6 +110,32 @@ async def test_a_stage_that_fails_in_its_work_loses_nothing(tmp_path, monkeypatc
         await asyncio.sleep(200)
         assert await problems(made) == []
         made.daemon.stop()
+
+
+async def test_stages_that_could_not_be_arranged_are_arranged_again(tmp_path, monkeypatch):
+    """In a cluster, a change of leader arranges them; one that is missed would stop for ever."""
+    breaks, done = breaking(monkeypatch, Stages, "arrange")
+    async with asyncio.TaskGroup() as group:
+        made = await walk(tmp_path, group)
+        daemon, arranged = made.daemon, []
+        original = Stages.arrange
+
+        async def arrange(stages):
+            await original(stages)
+            arranged.append(stages)
+
+        monkeypatch.setattr(Stages, "arrange", arrange)
+        stage = on_event(daemon._rearranged, daemon._rearrange)
+        supervisor = daemon._stages._keeper
+        task = group.create_task(supervisor.keep(StageName.ARRANGEMENT, "", stage))
+        breaks.set()
+        daemon._rearranged.set()
+        await until(lambda: arranged, within=30)
+        assert len(done) == 1
+        assert restarts(made) == {StageName.ARRANGEMENT: 1}
+        assert await problems(made) == [f"stage {StageName.ARRANGEMENT}"]
+        task.cancel()
+        daemon.stop()
 
 
 async def test_of_many_blocks_only_the_one_that_fails_is_not_counted(tmp_path, monkeypatch):

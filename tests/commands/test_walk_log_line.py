@@ -71,7 +71,7 @@ class Walk:
         return {(source, words[-1]): value for (source, *words), value in counted.items()}
 
 
-async def walk(folder, group, *, without=None, more=""):
+async def walk(folder, group, *, without=None, more="", auth=None):
     """Start a daemon that has run for LATE seconds when the lines of its log are written."""
     loop = asyncio.get_running_loop()
     offset = SERVED - LATE - loop.time()
@@ -82,6 +82,7 @@ async def walk(folder, group, *, without=None, more=""):
         read=read,
         driver=AsyncioDriver(),
         client=None,
+        auth=auth,
         replica="exporter",
         shard=ALL,
         end=pytest.fail,

@@ -19,6 +19,8 @@ LEAK_SETTLES = 5.0
 is known there, and answered by its name server, before it is known here."""
 MAX_WAITING = 10_000
 """Entries that wait at once, each for all requests of a client in one block of a log."""
+MAX_GONE = 1024
+"""Pairs of a service that is gone and a cluster that are remembered."""
 
 log = structlog.get_logger()
 
@@ -63,6 +65,7 @@ class Leaks:
         self._waiting: deque[ClientHits] = deque()
         self._localities: dict[tuple[ServiceName, str], Locality] = {}
         """What was counted last for the clients of a service in one cluster."""
+        self._tidy_at = MAX_GONE
 
     async def run(self, ticks: AsyncIterable[None]) -> None:
         """Settle at each of *ticks*. Without this stage no leak is ever counted."""
@@ -130,6 +133,8 @@ class Leaks:
         if locality is previous:
             return
         self._localities[service, source] = locality
+        if len(self._localities) > self._tidy_at:
+            self._tidy()
         self._log_reason(service, source, locality)
         self._clients.hosts.leaks(service, source, leaking=locality is Locality.LEAK)
         if locality is Locality.LEAK:
@@ -141,6 +146,13 @@ class Leaks:
                 previous=previous,
                 host_logged=service not in self._verdicts.hostless,
             )
+
+    def _tidy(self) -> None:
+        """Forget what was counted of services that are gone."""
+        inventory = self._verdicts.inventory
+        known = {} if inventory is None else inventory.services
+        kept = {key: last for key, last in self._localities.items() if key[0] in known}
+        self._localities, self._tidy_at = kept, len(kept) + MAX_GONE
 
     def _log_reason(self, service: ServiceName, source: str, locality: Locality) -> None:
         """Log how the cluster of the clients stands to the service, which decides."""
