@@ -51,11 +51,16 @@ def blackout_ended(inventory: Inventory, serving: str | None, seconds: float) ->
     return f"{told}; nobody served them for {seconds:.1f} s"
 
 
-def leak_began(inventory: Inventory, source: str) -> str:
-    """Say whose requests are served here although they should not be."""
+def leak_began(inventory: Inventory, source: str, *, host_logged: bool) -> str:
+    """Say whose requests are served here although they should not be, if that is certain."""
+    unless = (
+        ""
+        if host_logged
+        else f", unless they ask for {inventory.local} by its pinned name: the log has no $host"
+    )
     return (
         f"Clients in cluster {source} are served by {inventory.local} although {source} exports "
-        f"the service and is ready; they should stay in {source} (leak)"
+        f"the service and is ready; they should stay in {source} (leak{unless})"
     )
 
 

@@ -111,6 +111,20 @@ def test_a_leak_begins_once_and_ends_when_none_came_for_long():
     assert [each.key.reason for each in told[2:]] == [EventReason.LEAK_BEGAN]
 
 
+def test_a_leak_is_not_certain_if_the_log_does_not_show_what_was_asked_for():
+    scene = scenes.steady()
+    scene.wait(100)
+    scene.parts.verdicts.hostless = frozenset({NGINX})
+    told = listened(scene)
+    scene.hits(b=1)
+    scene.settle()
+    ((_, text),) = texts(told)
+    assert text.endswith(
+        "they should stay in b (leak, unless they ask for a by its pinned name: the log has no "
+        "$host)"
+    )
+
+
 def test_a_blackout_is_told_with_its_beginning_if_the_service_was_gone_for_a_moment():
     scene = scenes.blackout()
     told = listened(scene)

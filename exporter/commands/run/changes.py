@@ -96,7 +96,8 @@ class Changes:
         inventory, now = self._verdicts.inventory, self._moment()
         leak = self._leaks.get((service, source))
         if leak is None and inventory is not None:
-            text = announce.leak_began(inventory, source)
+            host_logged = service not in self._verdicts.hostless
+            text = announce.leak_began(inventory, source, host_logged=host_logged)
             self._event(service, EventReason.LEAK_BEGAN, text, source, unix=now.unix)
         leak = self._leaks.setdefault((service, source), _Leak(now.at))
         leak.last, leak.requests = now.at, leak.requests + requests
