@@ -158,8 +158,8 @@ release: packages image
 	@case '$(IMAGE_OPTIONS)' in *' BASE='*@sha256:*) ;; *) echo 'the base of the image is named by tag, not by digest' >&2 ;; esac
 	@sh deploy/sign $(DIST)
 packages: $(DEV)/.made sbom
-	@helm=$$(sh tests/install-helm) && PYTHONPATH=. $(DEV)/bin/python deploy/render.py --check && \
-	$(DEV)/bin/python -m hatchling build -d $(DIST) && $$helm package --destination $(DIST) deploy/helm/clusterset-exporter && \
+	@sh tests/install-helm >/dev/null && PYTHONPATH=. $(DEV)/bin/python deploy/render.py --check && \
+	$(DEV)/bin/python -m hatchling build -d $(DIST) && sh deploy/package-chart $(DIST) && \
 	cat deploy/kustomize/base/namespace.yaml deploy/kustomize/base/clusterset-exporter.yaml >$(DIST)/clusterset-exporter-$(VERSION).yaml
 
 check: $(DEV)/.made

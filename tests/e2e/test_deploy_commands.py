@@ -222,7 +222,7 @@ async def test_an_upgrade_takes_the_values_that_a_new_version_brings(terminal, t
     values = (old / "values.yaml").read_text()
     (old / "values.yaml").write_text(values.replace("\nweb:", "\nextra:"))
     (old / "values.schema.json").unlink()
-    for path in (old / "templates").iterdir():
+    for path in (old / "templates").rglob("*.*"):
         if path.name not in {"config.yaml", "_names.tpl", "_config.tpl"}:
             path.unlink()
     await terminal(

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 import yaml
 
-from tests.fakes.charts import MATRIX, NODE_LOGS, ROOT, objects, one
+from tests.fakes.charts import CI, MATRIX, NODE_LOGS, ROOT, objects, one
 from tests.fakes.members import Member
 from tests.fakes.process import exporter
 from tests.fakes.virtual import until
@@ -27,11 +27,16 @@ KINDS = [
         "v1alpha1",
         "Cluster",
     ),
+    ("monitoring.googleapis.com", "podmonitorings", "PodMonitoring", "v1", "Namespaced"),
+    ("grafana.integreatly.org", "grafanadashboards", "GrafanaDashboard", "v1beta1", "Namespaced"),
+    ("gateway.networking.k8s.io", "httproutes", "HTTPRoute", "v1", "Namespaced"),
     ("policy.karmada.io", "propagationpolicies", "PropagationPolicy", "v1alpha1", "Namespaced"),
     ("policy.karmada.io", "overridepolicies", "OverridePolicy", "v1alpha1", "Namespaced"),
 ]
 CLUSTER_WIDE = {"Namespace", "ClusterRole", "ClusterRoleBinding", "ClusterPropagationPolicy"}
-IRREGULAR = {"NetworkPolicy": "networkpolicies"} | {kind: plural for _, plural, kind, *_ in KINDS}
+IRREGULAR = {"NetworkPolicy": "networkpolicies", "Ingress": "ingresses"} | {
+    kind: plural for _, plural, kind, *_ in KINDS
+}
 
 
 def path_of(found):
@@ -73,6 +78,14 @@ async def accepted(api, found):
             there = each["kind"] == "Namespace" and reply.status == 409
             assert reply.status == 201 or there, f"{each['kind']}: {text}"
             assert "Warning" not in reply.headers, reply.headers.getall("Warning")
+
+
+@pytest.mark.parametrize("values", CI.values(), ids=CI)
+async def test_with_the_values_for_ci_it_is_taken_without_a_warning(cluster, values):
+    found = objects(values)
+    assert len(found) > 8
+    for each in found:
+        await accepted(cluster, each)
 
 
 @pytest.mark.parametrize("values", MATRIX.values(), ids=MATRIX)

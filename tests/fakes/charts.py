@@ -175,3 +175,8 @@ MATRIX = {
         ]
     },
 }
+CI = {
+    path.name.removesuffix("-values.yaml"): yaml.safe_load(path.read_text())
+    for path in sorted((CHART / "ci").glob("*-values.yaml"))
+}
+"""The values with which tools such as chart-testing install the chart."""

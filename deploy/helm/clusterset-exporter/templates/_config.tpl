@@ -69,7 +69,7 @@
 {{- /* The accounts that need the rights of discovery and of reviews. */}}
 {{- define "clusterset-exporter.accounts" -}}
 {{- $name := include "clusterset-exporter.fullname" . -}}
-- {kind: ServiceAccount, name: {{ $name }}, namespace: {{ include "clusterset-exporter.namespace" . }}}
+- {kind: ServiceAccount, name: {{ include "clusterset-exporter.serviceAccount" . }}, namespace: {{ include "clusterset-exporter.namespace" . }}}
 {{- if .Values.nodeLogs.enabled }}
 - {kind: ServiceAccount, name: {{ $name }}-node-logs, namespace: {{ .Values.nodeLogs.namespace }}}
 {{- end }}

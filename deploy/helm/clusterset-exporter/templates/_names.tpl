@@ -34,6 +34,25 @@ app.kubernetes.io/component: {{ index . 1 }}
 app.kubernetes.io/version: {{ $root.Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ $root.Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_" }}
+{{- with $root.Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- /* Annotations of an object, or nothing; of a list: the root, and those of its own. */}}
+{{- define "clusterset-exporter.annotations" -}}
+{{- with merge (deepCopy (index . 1)) (index . 0).Values.commonAnnotations -}}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{- define "clusterset-exporter.serviceAccount" -}}
+{{- if .Values.serviceAccount.create -}}
+{{ .Values.serviceAccount.name | default (include "clusterset-exporter.fullname" .) }}
+{{- else -}}
+{{ required "serviceAccount.create is false, so name the account that exists in serviceAccount.name" .Values.serviceAccount.name }}
+{{- end -}}
 {{- end }}
 
 {{- /* A registry of `global` or `image.registry` replaces one that the repository names. */}}

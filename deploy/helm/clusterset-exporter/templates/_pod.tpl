@@ -10,7 +10,16 @@
 {{- end }}
 
 {{- define "clusterset-exporter.monitored" -}}
-{{- if or .Values.serviceMonitor.enabled .Values.podMonitor.enabled }}true{{ end -}}
+{{- if or .Values.serviceMonitor.enabled .Values.podMonitor.enabled .Values.podMonitoring.enabled }}true{{ end -}}
+{{- end }}
+
+{{- /* The job of the series, as a regular expression. Google's collector names it after the PodMonitoring. */}}
+{{- define "clusterset-exporter.job" -}}
+{{- if .Values.podMonitoring.enabled -}}
+{{ include "clusterset-exporter.fullname" . }}(-node-logs)?
+{{- else -}}
+{{ include "clusterset-exporter.name" . }}
+{{- end -}}
 {{- end }}
 
 {{- /* What is alike in all pods; of a list: the root, the component, its configuration. */}}
@@ -52,6 +61,9 @@ args:
   {{- range index . 2 }}
   - {{ . }}
   {{- end }}
+  {{- range $root.Values.extraArgs }}
+  - {{ . | quote }}
+  {{- end }}
 env:
   - name: POD_NAME
     valueFrom: {fieldRef: {fieldPath: metadata.name}}
@@ -60,23 +72,19 @@ env:
   # For an OverridePolicy that names clusters one by one. Without the key, the exporter discovers its cluster.
   - name: CLUSTER_NAME
     valueFrom: {configMapKeyRef: {name: {{ index . 1 }}, key: CLUSTER_NAME, optional: true}}
+  {{- with $root.Values.extraEnv }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
 ports:
   - {name: metrics, containerPort: 9877}
-{{- $scheme := ternary ", scheme: HTTPS" "" (eq "true" (include "clusterset-exporter.tls" $root)) }}
-# It waits before it asks, because each answer that is not yes becomes a warning in the pod's events.
-startupProbe:
-  httpGet: {path: /-/healthy, port: metrics{{ $scheme }}}
-  initialDelaySeconds: 4
-  periodSeconds: 2
-  timeoutSeconds: 5
-  failureThreshold: 30
-livenessProbe:
-  httpGet: {path: /-/healthy, port: metrics{{ $scheme }}}
-  timeoutSeconds: 5
-readinessProbe:
-  httpGet: {path: /-/ready, port: metrics{{ $scheme }}}
-  periodSeconds: 5
-  timeoutSeconds: 5
+{{- $scheme := ternary (dict "scheme" "HTTPS") dict (eq "true" (include "clusterset-exporter.tls" $root)) }}
+{{- range list (list "startupProbe" "/-/healthy") (list "livenessProbe" "/-/healthy") (list "readinessProbe" "/-/ready") }}
+{{ index . 0 }}:
+  httpGet: {{ toJson (merge (dict "path" (index . 1) "port" "metrics") $scheme) }}
+  {{- with index $root.Values (index . 0) }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- end }}
 {{- end }}
 
 {{- /* True, or nothing: whether OpenShift chooses the ids of users and groups. */}}
@@ -93,6 +101,20 @@ readinessProbe:
 {{- toYaml $security -}}
 {{- end }}
 
+{{- /* What a pod of the exporter and of node logs have in common. */}}
+{{- define "clusterset-exporter.podSettings" -}}
+{{- with include "clusterset-exporter.pullSecrets" . }}
+{{- . }}
+{{- end }}
+{{- with .Values.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- with .Values.dnsConfig }}
+dnsConfig:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
 {{- define "clusterset-exporter.containerSecurity" -}}
 {{- $security := .Values.securityContext -}}
 {{- if include "clusterset-exporter.openshift" . }}{{ $security = omit $security "runAsUser" "runAsGroup" }}{{ end -}}
@@ -107,6 +129,9 @@ securityContext:
 {{- end }}
 {{- if .Values.web.secrets }}
 - {name: web, mountPath: /etc/clusterset-exporter-web, readOnly: true}
+{{- end }}
+{{- with .Values.extraVolumeMounts }}
+{{ toYaml . }}
 {{- end }}
 {{- end }}
 
@@ -126,5 +151,8 @@ securityContext:
       {{- range . }}
       - secret: {name: {{ . }}}
       {{- end }}
+{{- end }}
+{{- with $root.Values.extraVolumes }}
+{{ toYaml . }}
 {{- end }}
 {{- end }}
