@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bench.gateway_lines import WRITE
 from exporter.accesslog.counter import Counter
 from exporter.accesslog.formats.compile import compile_log
 from exporter.accesslog.line_reader import Lines
@@ -26,6 +27,10 @@ GOOD = {
     "$remote_addr\t$time_local\t$request\t$status\t$body_bytes_sent": f"10.1.0.1\t{STAMP}\tGET /\t"
     "200\t615",
 }
+REQUEST = {"address": "10.1.0.1", "path": "/", "status": 200, "size": 615, "agent": "curl/8.5.0"}
+REQUEST |= {"took": 0.003, "at": 1_657_179_731}
+PRESET_LINES = {name: write(REQUEST) for name, write in WRITE.items() if name != "main"}
+GOOD |= PRESET_LINES
 FORMATS = list(GOOD)
 WRAPPED = {
     "none": "{}",
@@ -120,6 +125,23 @@ def test_no_line_makes_counting_slow(piece, form, wrapper):
     size = 16_000
     small, large = (piece * (n // len(piece)) for n in (size, 4 * size))
     assert cost(lines, large) <= 8 * cost(lines, small) + 0.002
+
+
+AGENT_PIECES = ('"', '" "', '" 1 "', "\\", '\\"', "1:", ", ", "[1]: ", "{|} ", " - [", "é", " ")
+
+
+@pytest.mark.parametrize("form", WRITE)
+@pytest.mark.parametrize("piece", AGENT_PIECES)
+def test_no_user_agent_makes_a_line_slow(form, piece):
+    """The same for one long line, as the server writes it of a user agent that somebody chose."""
+    lines = reader(form)
+    small, large = (
+        WRITE[form](REQUEST | {"agent": piece * (size // len(piece))}).encode("latin-1") + b"\n"
+        for size in (3_000, 12_000)
+    )
+    assert cost(lines, large * 4) <= 8 * cost(lines, small * 4) + 0.002
+    counts = lines.count("", large)
+    assert (counts.access, counts.other) == (1, 0)
 
 
 @pytest.mark.parametrize(

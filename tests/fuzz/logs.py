@@ -1,8 +1,13 @@
 """Fuzz targets: log formats, lines, what is around lines, syslog, and what identifies clients."""
 
+from contextlib import suppress
+
+from bench.gateway_lines import WRITE
 from exporter.accesslog.counter import Counter
 from exporter.accesslog.formats.compile import compile_log
+from exporter.accesslog.formats.guess import guess
 from exporter.accesslog.formats.log_format import FormatError
+from exporter.accesslog.formats.presets import PRESETS
 from exporter.accesslog.line_reader import Lines
 from exporter.accesslog.pod_logs import read_file_name
 from exporter.accesslog.readers.syslog import Inbox, text_of
@@ -25,12 +30,18 @@ FORMATS = (
     'escape=json {"a":"$remote_addr","t":"$time_iso8601","s":$status,"r":$request_time}',
     "$remote_addr\t$time_iso8601\t$host\t$status\t$body_bytes_sent\t$http_x_forwarded_for",
     "$msec $remote_addr $status $request_uri $body_bytes_sent",
+    "$remote_addr:$remote_port [$time_local] $status",
+    '%a:%{remote}p %l %u %t \\"%r\\" %>s %b %D \\"%{User-Agent}i\\"',
+    "{remote: a.b|c, status: s, milliseconds: t, time: at, host: h, user_agent: ua, path: p}",
+    *PRESETS,
 )
 WRAPPERS = ("none", "cri", "docker")
 INVENTORY = inventory()
 ATTRIBUTION = Attribution(INVENTORY, [Cidr("10.1.0.0/16").network])
 NOW = 1_657_179_731.0
 AGENT = b"clusterset-exporter/1.0 (cluster=a; service=nginx-test/nginx; id=1657179731000-ab)"
+REQUEST = {"address": "10.1.0.1", "path": "/ok", "status": 200, "size": 615, "agent": "curl"}
+REQUEST |= {"took": 0.003, "at": 1_657_179_731}
 FIELDS = (
     b'10.1.0.1 - - [07/Jul/2022:07:42:11 +0000] "GET / HTTP/1.1" 200 615 "-" "curl/7.69.1" "-"',
     b'{"remote_addr":"10.1.0.1","status":200,"body_bytes_sent":615}',
@@ -39,6 +50,7 @@ FIELDS = (
     b"\\x22",
     b"kube-probe/",
     AGENT,
+    *(WRITE[name](REQUEST).encode() for name in WRITE),
 )
 
 
@@ -81,7 +93,17 @@ def log_format(data: bytes) -> None:
 def log_lines(data: bytes) -> None:
     """The first bytes choose format and wrapper, the rest is a log."""
     one, two = (*data[:2], 0, 0)[:2]
-    counted(FORMATS[one % len(FORMATS)], data[2:], WRAPPERS[one // 16 % 3], flags=two)
+    form = FORMATS[one % len(FORMATS)]
+    with suppress(FormatError):  # not each of them tells a host, a path and a time
+        counted(form, data[2:], WRAPPERS[one // len(FORMATS) % 3], flags=two)
+
+
+def log_guess(data: bytes) -> None:
+    """Whatever the lines are, the preset that is named reads some of them."""
+    found = guess(data + b"\n", WRAPPERS[len(data) % 3])
+    if found is not None:
+        assert found.form in PRESETS, found
+        assert 0 < found.lines <= found.of <= data.count(b"\n") + 1, found
 
 
 def wrapped(data: bytes) -> None:
@@ -138,6 +160,7 @@ TARGETS = (
         words=(b"$remote_addr", b"$status", b"$time_local", b"$msec", b"escape=json", *FIELDS),
     ),
     Target(name="log-lines", check=log_lines, errors=(FormatError,), words=FIELDS),
+    Target(name="log-guess", check=log_guess, words=FIELDS),
     Target(
         name="wrappers",
         check=wrapped,
