@@ -133,7 +133,7 @@ def one_object(data: bytes) -> None:
         discovery = KubernetesInventory(
             client, setting="a", config_map="m", selection=None, unix=float, changed=None
         )
-        await discovery._own_annotations()
+        await discovery._local._own_annotations()
 
     loop().run_until_complete(asyncio.wait_for(used(), 20))
 
