@@ -21,6 +21,8 @@ class NewLines:
         unstamped: Lines left out because they have no time stamp.
         unlinked: The time stamp of a reply's first new line, if no line at or before our place came
             before it. Empty otherwise, and before that line.
+        until: The time stamp after which lines are passed over, because another replica reads them;
+            empty for none.
         brought: Whether the newest reply brought any line, repeated or new.
     """
 
@@ -29,7 +31,7 @@ class NewLines:
         self.repeated = self.truncated = self.unstamped = 0
         self._had: Counter[int] = Counter()
         """Lines with the time stamp of our place that this reply has not brought again yet."""
-        self.unlinked, self.brought = b"", False
+        self.unlinked, self.until, self.brought = b"", b"", False
         self._catching_up = self._had_many = self._linked = False
 
     def expect(self, place: LogPlace) -> None:
@@ -47,6 +49,8 @@ class NewLines:
             at, _, text = line.partition(b" ")
             if not is_stamp(at):
                 self.unstamped += 1
+                continue
+            if self.until and is_later(at, self.until):
                 continue
             self.brought, later = True, is_later(at, stamp)
             self._linked = self._linked or not later

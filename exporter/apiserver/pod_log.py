@@ -111,6 +111,10 @@ class PodLog:
         lines = self._lines
         return Counts(self._requests, lines.repeated, lines.truncated, lines.unstamped)
 
+    def end_at(self, stamp: bytes) -> None:
+        """Bring no line that is later than *stamp*."""
+        self._lines.until = stamp
+
     async def blocks(self) -> AsyncGenerator[bytes, None]:
         """
         Yield blocks of whole lines, without time stamps, until the pod is gone.

@@ -4,11 +4,12 @@ import asyncio
 import errno
 import os
 import stat
+import time
 
 import pytest
 from structlog.testing import capture_logs
 
-from exporter.commands.run.handover import FILE, Handover
+from exporter.commands.run.handover import FILE, UPGRADE, Handover
 from exporter.judge.handover import read
 from exporter.model.moment import Moment
 from exporter.model.verdicts import Mode, Reason
@@ -19,12 +20,13 @@ from tests.judge.test_handover import FAILED, standby
 UNIX = 1_800_000_000.0
 
 
-def handover(day, folder, accelerated=None):
+def handover(day, folder, accelerated=None, **more):
     return Handover(
         day.verdicts,
         lambda: Moment(at=day.now, unix=UNIX + day.now),
         (accelerated if accelerated is not None else []).append,
         folder,
+        **more,
     )
 
 
@@ -212,3 +214,24 @@ def test_a_link_in_its_place_is_replaced_and_what_it_names_stays(tmp_path):
     assert not path.is_symlink()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert [each.name for each in path.parent.iterdir()] == [FILE]
+
+
+@pytest.mark.parametrize(
+    ("reads", "left", "unread"),
+    [
+        pytest.param(True, lambda text: text, False, id="it read logs of pods"),
+        pytest.param(False, lambda text: text, True, id="it read none"),
+        pytest.param(False, lambda text: text.replace("pod_logs", "x"), False, id="an older one"),
+        pytest.param(False, lambda text: text[:-9], False, id="a broken note"),
+        pytest.param(False, lambda text: "", False, id="no note"),
+    ],
+)
+def test_a_leader_leaves_word_whether_it_read_logs_of_pods(reads, left, unread):
+    began = time.time()
+    text = handover(Day().see("aa"), None, reads_pod_logs=lambda: reads).for_lease()
+    assert NGINX in read(text)
+    taken = handover(Day(), None)
+    assert taken.unread_since() is None
+    taken.offer(left(text), UNIX)
+    assert (taken.unread_since() is not None) == unread
+    assert not unread or began <= taken.unread_since() + UPGRADE <= time.time()

@@ -26,7 +26,7 @@ CONFIG = "inventory: {kubernetes: {}}\nlogs: [{pods: {limit: 5}}]\n"
 class PodScene:
     """What one process knows and reads; another one is another life of it."""
 
-    def __init__(self, server, client, loaded, taken_over=None, unix=time.time):
+    def __init__(self, server, client, loaded, taken_over=None, unix=time.time, unread=None):
         self.server, self.loaded = server, loaded
         (self.source,) = self.loaded.logs
         scene = scenes.Scene()
@@ -37,7 +37,13 @@ class PodScene:
         self.workloads = Workloads(client, sink, time.time)
         self.reader = reader = Reader(sink)
         self.pods = PodReader(
-            client, self.workloads, sink, reader, unix, taken_over=lambda: taken_over
+            client,
+            self.workloads,
+            sink,
+            reader,
+            unix,
+            taken_over=lambda: taken_over,
+            unread_since=lambda: unread,
         )
         self.nodes = NodeReader(self.workloads, sink, reader)
 
@@ -84,11 +90,11 @@ def make_pod(server, name, *containers, notes=None, restarts=0, namespace="nginx
 
 
 @asynccontextmanager
-async def pod_scene(server, config, *, taken_over=None, unix=time.time):
+async def pod_scene(server, config, *, taken_over=None, unix=time.time, unread=None):
     """Begin one life; its reader runs after `begin`, and ends in order with the block."""
     loaded = await asyncio.to_thread(load, config, "a")
     async with ApiClient(Fixed(server.url)) as client, asyncio.TaskGroup() as group:
-        scene = PodScene(server, client, loaded, taken_over, unix)
+        scene = PodScene(server, client, loaded, taken_over, unix, unread)
         tasks = []
         scene.begin = lambda: tasks.append(group.create_task(scene.run()))
 

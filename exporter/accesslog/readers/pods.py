@@ -1,8 +1,8 @@
 """The logs of the pods behind exported services, followed through the API server, as a stage."""
 
 import asyncio
-from collections.abc import Callable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing, asynccontextmanager
 from functools import partial
 
 from exporter.accesslog.checkpoint import Checkpoint, CheckpointError
@@ -25,10 +25,15 @@ from exporter.model.stages import UNKEPT, UNWATCHED, Keeper, Pulse, StageName
 HANDOVER = 60.0
 """Seconds that nobody followed after which reading begins with what is written from now on."""
 
+ON_THE_WAY = 1.0
+"""Seconds that a line may need from its writer to us."""
+
 MAX_PLACES = 2000
 """Logs that are read on from where we had come to, should their pods come back."""
 
 LogPlaces = dict[str, log_place.LogPlace]
+Unread = tuple[float | None, float | None]
+"""Since when, and up to when, others should have read and did not; None: they did."""
 
 
 class PodReader:
@@ -48,6 +53,8 @@ class PodReader:
         unix: Tells the time.
         taken_over: Returns since when, in unix seconds, no other replica has read any line; None
             if there was no other replica.
+        unread_since: Returns since when other replicas should have read, in unix seconds; None if
+            they did.
         keeper: Keeps the reading of each log, and the saving of places, at work.
     """
 
@@ -60,11 +67,13 @@ class PodReader:
         unix: Callable[[], float],
         *,
         taken_over: Callable[[], float | None] = lambda: None,
+        unread_since: Callable[[], float | None] = lambda: None,
         keeper: Keeper = UNKEPT,
     ) -> None:
         self._client, self._workloads, self._unix = client, workloads, unix
         self._sink, self._reader, self._taken_over = sink, reader, taken_over
         self._keeper, self._gaps = keeper, Gaps(sink, unix)
+        self._unread: Callable[[], Unread] = lambda: (unread_since(), taken_over())
         self._problem_group = sink.problem_group("pod logs")
         self._places: dict[LogKey, log_place.LogPlace] = {}
         self._followed: dict[LogKey, podlog.PodLog] = {}
@@ -86,7 +95,7 @@ class PodReader:
         self._sink.may_have_gaps(source.title)
         await self._load(source.title, keeper)
         try:
-            async with asyncio.TaskGroup() as group:
+            async with asyncio.TaskGroup() as group, _drained(self._followed, self._unix):
                 saving = self._keeper.keep(StageName.CHECKPOINT, source.title, saver.run)
                 group.create_task(saving, name="checkpoint of pod logs")
                 first = not self._begun
@@ -182,6 +191,8 @@ class PodReader:
             tell=lambda gap: self._gaps.add(source.title, "/".join(name), gap.start, gap.end),
         )
         self._show(wanted, "")
+        if first and key not in self._places:
+            _tell_unread(self._gaps, source.title, "/".join(name), *self._unread())
         try:
             with self._reader.counting(source_of(wanted, source)) as lines:
                 await self._count(source.title, "/".join(key), followed, lines)
@@ -226,6 +237,31 @@ class PodReader:
 
 def _add_new(places: LogPlaces, newest: LogPlaces) -> LogPlaces:
     return newest | places
+
+
+@asynccontextmanager
+async def _drained(
+    followed: dict[LogKey, podlog.PodLog], unix: Callable[[], float]
+) -> AsyncGenerator[None, None]:
+    """
+    When reading is cancelled, go on for a moment with lines that were written before.
+
+    They may be on their way, and the next leader reads only what is written after that moment.
+    """
+    try:
+        yield
+    except asyncio.CancelledError:
+        end = log_place.since(unix()).stamp
+        for log in followed.values():
+            log.end_at(end)
+        await asyncio.sleep(ON_THE_WAY)
+        raise
+
+
+def _tell_unread(gaps: Gaps, title: str, pod: str, start: float | None, end: float | None) -> None:
+    """Tell what nobody read because the leader before was configured in another way."""
+    if start is not None and end is not None and end > start:
+        gaps.add(title, pod, start, end)
 
 
 def _report(sink: Sink, title: str, counts: podlog.Counts, before: podlog.Counts) -> podlog.Counts:

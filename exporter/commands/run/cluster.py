@@ -70,6 +70,9 @@ class Successor(Protocol):
     def offer(self, text: str, alive: float | None) -> None:
         """Take in what a predecessor left that worked until *alive*, in unix seconds."""
 
+    def unread_since(self) -> float | None:
+        """Return since when logs of pods should have been read; None if they were."""
+
     def begin(self, local: str) -> None:
         """Go on where the predecessor stopped, if it was of the cluster *local* too."""
 
@@ -124,9 +127,8 @@ class LocalCluster:
         self._discovers: tuple[KubernetesSettings, str] | None = None
         """What *_discovery* was made for."""
         self._workloads = known = Workloads(client, sink, time.time)
-        self._pods = PodReader(
-            client, known, sink, reader, time.time, taken_over=self._taken_over, keeper=keeper
-        )
+        make = partial(PodReader, client, known, sink, reader, time.time, keeper=keeper)
+        self._pods = make(taken_over=self._taken_over, unread_since=handover.unread_since)
         self._nodes = NodeReader(known, sink, reader, keeper)
 
     @property

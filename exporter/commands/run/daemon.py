@@ -15,7 +15,7 @@ from exporter.accesslog.readers.reader import Reader
 from exporter.accesslog.source import LogSource
 from exporter.commands.load import RuntimeConfig
 from exporter.commands.refuse import refuse_change
-from exporter.commands.run.handover import Handover
+from exporter.commands.run.handover import handover
 from exporter.commands.run.monitor_settings import settings_of
 from exporter.commands.run.parts import Parts
 from exporter.commands.run.probe_keys import ProbeKeys
@@ -110,7 +110,7 @@ class Daemon:
         self._heartbeats, keeper = parts.heartbeats, parts.supervisor
         self._stages = Stages(self._wanted, keeper)
         self.start, self.stop = self._stages.start, self._stages.stop
-        self._handover = Handover(parts.verdicts, moment, self._accelerate, loaded.state_directory)
+        self._handover = handover(parts.verdicts, moment, self._accelerate, lambda: self.loaded)
         self._probing = _probe_stage(loaded, driver, parts)
         self._keys = ProbeKeys(self._use_keys, self._changing, parts.problems)
         self._reader = Reader(parts.logs, keeper)

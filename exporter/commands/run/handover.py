@@ -4,12 +4,15 @@ import asyncio
 import os
 import stat
 import threading
+import time
 from collections.abc import AsyncIterable, Callable
 from functools import partial
 from pathlib import Path
 
+import msgspec
 import structlog
 
+from exporter.commands.load import RuntimeConfig
 from exporter.files.regular import UnsuitableFileError, read_regular
 from exporter.files.replace import replace_file, set_aside
 from exporter.judge.handover import MAX_BYTES, HandoverError, parse
@@ -18,6 +21,8 @@ from exporter.model.clusterset import Inventory, ServiceName
 from exporter.model.moment import Moment
 
 FILE = "handover.json"
+UPGRADE = 120.0
+"""Seconds for which an upgrade may have run before this process: it replaces pods one by one."""
 LEASE_BYTES = 32 << 10
 """Bytes that are left on the Lease. It is written every two seconds, so it stays small."""
 
@@ -33,6 +38,7 @@ class Handover:
         moment: Returns the time on both clocks.
         accelerate: Called with each service that should be probed more often for a while.
         directory: Where a process that is started again finds it; None: nowhere.
+        reads_pod_logs: Returns whether this replica reads logs of pods while it leads.
     """
 
     def __init__(
@@ -41,9 +47,13 @@ class Handover:
         moment: Callable[[], Moment],
         accelerate: Callable[[ServiceName], None],
         directory: Path | None,
+        reads_pod_logs: Callable[[], bool] = lambda: True,
     ) -> None:
         self._verdicts, self._moment, self._accelerate = verdicts, moment, accelerate
         self._path = None if directory is None else directory / FILE
+        self._reads_pod_logs, self._begun = reads_pod_logs, time.time()
+        self._unread = False
+        """The leader before read no logs of pods."""
         self._best: tuple[float, str] | None = None
         self._succeeds = False
         """There was a predecessor, whether or not it left something."""
@@ -57,7 +67,19 @@ class Handover:
     def for_lease(self) -> str:
         """Return what is left on the Lease."""
         now = self._moment()
-        return self._verdicts.snapshot(now.at, now.unix, limit=LEASE_BYTES)
+        text = self._verdicts.snapshot(now.at, now.unix, limit=LEASE_BYTES)
+        # Replicas of older versions pass this key over.
+        reads = "true" if self._reads_pod_logs() else "false"
+        return f'{text[:-1]},"pod_logs":{reads}}}'
+
+    def unread_since(self) -> float | None:
+        """
+        Return since when, in unix seconds, logs of pods should have been read; None: they were.
+
+        That is somewhat before this process began, because an upgrade has it read what the leader
+        before did not read.
+        """
+        return self._begun - UPGRADE if self._unread else None
 
     def load(self) -> None:
         """Read what a process before this one left in the directory. Blocks."""
@@ -87,6 +109,7 @@ class Handover:
     def offer(self, text: str, alive: float | None) -> None:
         """Take in what a predecessor left that worked until *alive*; the newest is used."""
         self._succeeds = self._succeeds or alive is not None
+        self._unread = self._unread or (alive is not None and _says_unread(text))
         if text and alive is not None and (self._best is None or alive > self._best[0]):
             self._best = (alive, text)
 
@@ -148,6 +171,32 @@ class Handover:
                 os.utime(path, follow_symlinks=False)
             else:
                 write_file(path, text)
+
+
+def handover(
+    verdicts: ServiceVerdicts,
+    moment: Callable[[], Moment],
+    accelerate: Callable[[ServiceName], None],
+    loaded: Callable[[], RuntimeConfig],
+) -> Handover:
+    """Return what an exporter with this configuration leaves and takes over."""
+
+    def reads_pod_logs() -> bool:
+        return any(source.pods is not None for source in loaded().logs)
+
+    return Handover(verdicts, moment, accelerate, loaded().state_directory, reads_pod_logs)
+
+
+class _PodLogs(msgspec.Struct):
+    pod_logs: bool = True
+
+
+def _says_unread(text: str) -> bool:
+    """Return whether a leader left word that it read no logs of pods."""
+    try:
+        return not msgspec.json.decode(text, type=_PodLogs).pod_logs
+    except (ValueError, RecursionError):
+        return False
 
 
 def write_file(path: Path, text: str) -> None:
