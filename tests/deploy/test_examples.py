@@ -22,13 +22,14 @@ HELM_README = ROOT / "deploy" / "helm" / "clusterset-exporter" / "README.md"
 DOCS = (
     ROOT / "docs" / "tutorial.md",
     ROOT / "docs" / "operations.md",
+    ROOT / "docs" / "openshift.md",
     ROOT / "docs" / "configuration.md",
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",
     HELM_README,
 )
 FIRST = {
-    *("kubectl", "make", "docker", "curl", "helm", "promtool", "clusterset-exporter"),
+    *("oc", "kubectl", "make", "docker", "curl", "helm", "promtool", "clusterset-exporter"),
     *("export", "python3", ".", "pip"),
 }
 MEMBERS = {"k8s-node4", "k8s-node5"}
