@@ -6,6 +6,7 @@ from functools import lru_cache
 
 from exporter.accesslog.counter import Counter
 from exporter.accesslog.formats.log_format import MAX_LENGTH, other_lines
+from exporter.accesslog.possessive import compiled
 from exporter.accesslog.wrappers.wrapper import Wrapper, wrapper
 from exporter.model.traffic import LogCounts
 
@@ -34,7 +35,7 @@ def drop_short(block: bytes, shortest: int, counts: LogCounts) -> bytes:
 
 @lru_cache(64)
 def _short(shortest: int) -> re.Pattern[bytes]:
-    return re.compile(rb"^(?:[^\n]{0,%d}\n)++" % max(0, shortest - 2), re.MULTILINE)
+    return compiled(rb"^(?:[^\n]{0,%d}\n)++" % max(0, shortest - 2), re.MULTILINE)
 
 
 class Lines:

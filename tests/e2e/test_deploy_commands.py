@@ -8,7 +8,7 @@ import re
 import shlex
 import shutil
 import sys
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 
 import pytest
 import trustme
@@ -97,27 +97,30 @@ class Terminal:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
-        finalizing = asyncio.create_task(self._finalize())
+        stop = asyncio.Event()
+        finalizing = asyncio.create_task(self._finalize(stop))
         try:
             async with asyncio.timeout(LIMIT):
                 out, _ = await process.communicate()
         finally:
-            finalizing.cancel()
-            # Its connection would be left open.
-            await asyncio.wait([finalizing])
+            # Cancelled, it would leave a connection open.
+            stop.set()
+            await finalizing
             if process.returncode is None:
                 process.kill()
         assert process.returncode == 0, f"{command}\n{out.decode()}"
         return out.decode()
 
-    async def _finalize(self):
+    async def _finalize(self, stop):
         """Do what a namespace controller does, which this server has not."""
-        while True:
+        while not stop.is_set():
             for each in (await self._api.done("GET", "/api/v1/namespaces"))["items"]:
                 if each["metadata"].get("deletionTimestamp"):
                     path = f"/api/v1/namespaces/{each['metadata']['name']}/finalize"
                     await self._api.call("PUT", path, each | {"spec": {"finalizers": []}})
-            await asyncio.sleep(0.2)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(0.2):
+                    await stop.wait()
 
 
 @pytest.fixture

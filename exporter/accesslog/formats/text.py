@@ -19,6 +19,7 @@ from exporter.accesslog.formats.expression import Escape, Maker, Piece, either
 from exporter.accesslog.formats.log_format import FIELDS, NARROW, PROBE, FormatError, LogFormat
 from exporter.accesslog.formats.times import parse_time
 from exporter.accesslog.formats.values import Value
+from exporter.accesslog.possessive import compiled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,11 +84,11 @@ def compile_text(text: TextFormat, wanted: WantedFields) -> LogFormat:
         fast, slow = fast + b"()", slow + b"()"
         names = (*names[:-1], "", "line")
         order = tuple(names.index(name) if name in names else len(names) - 2 for name in FIELDS)
-    stamped = None if stamp is None else re.compile(made.stamps(stamp), re.MULTILINE)
+    stamped = None if stamp is None else compiled(made.stamps(stamp), re.MULTILINE)
     at_end = stamp is not None and stamp.value is not None and stamp.value.at_end
     return LogFormat(
-        block=re.compile(rb"^(?:" + fast + rb"\n|([^\n]*+)\n)", re.MULTILINE),
-        line=re.compile(slow),
+        block=compiled(rb"^(?:" + fast + rb"\n|([^\n]*+)\n)", re.MULTILINE),
+        line=compiled(slow),
         order=order,
         fields=frozenset(told),
         stamp=stamped,

@@ -13,13 +13,15 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
+from exporter.accesslog.possessive import compiled
+
 MAX_LINE = 64 << 10
 _STREAMS = ("stdout", "stderr", "")
 """The last one is of lines that name none of the others, so that parts cannot be many."""
 
-_CRI_WHOLE = re.compile(rb"^[^ \n]++ std(?:out|err) F(?::[^ \n]*+)? ([^\n]*+)\n", re.MULTILINE)
-_CRI = re.compile(rb"[^ ]++ (std(?:out|err)) ([FP])(?::[^ ]*+)? (.*+)", re.DOTALL)
-_DOCKER_WHOLE = re.compile(
+_CRI_WHOLE = compiled(rb"^[^ \n]++ std(?:out|err) F(?::[^ \n]*+)? ([^\n]*+)\n", re.MULTILINE)
+_CRI = compiled(rb"[^ ]++ (std(?:out|err)) ([FP])(?::[^ ]*+)? (.*+)", re.DOTALL)
+_DOCKER_WHOLE = compiled(
     rb'^\{"log":"([^"\\\n]*+(?:\\"[^"\\\n]*+)*+)\\n","stream":"std(?:out|err)"[^\n]*+\}\n',
     re.MULTILINE,
 )
