@@ -27,20 +27,29 @@ async def member(tmp_path):
 async def scraped(exporter, who):
     status, text = await exporter.get("/metrics", **{"User-Agent": who})
     assert (status, "clusterset_probes_total{" in text) == (200, True)
+    return text
+
+
+async def shows_gauges(exporter):
+    """Return whether it leads, and does not end yet, as the first one sees it."""
+    return "clusterset_service_mode{" in await scraped(exporter, FIRST)
 
 
 async def test_it_waits_for_each_of_two(member, monkeypatch):
     monkeypatch.setenv("POD_NAME", "exporter-1")
     async with member.exporter(kubernetes="lease: mine", before=PATIENT) as exporter:
+        await exporter.until(lambda: shows_gauges(exporter))
         for _ in range(2):
             for who in (FIRST, SECOND):
                 await scraped(exporter, who)
         exporter.process.send_signal(signal.SIGTERM)
 
-        async def released():
-            return not (await member.api.done("GET", LEASE))["spec"].get("holderIdentity")
+        async def waits():
+            return not await shows_gauges(exporter)
 
-        await exporter.until(released)
+        await exporter.until(waits)
+        lease = await member.api.done("GET", LEASE)
+        assert not lease["spec"].get("holderIdentity")
         await scraped(exporter, FIRST)
         # It is still there for the other one.
         await scraped(exporter, SECOND)
