@@ -219,7 +219,7 @@ bench-dashboards: $(DEV)/.made test-tools
 	PYTHONPATH=. $(DEV)/bin/python bench/boards.py
 
 bench-logs: $(DEV)/.made bench-tools
-	$(DEV)/bin/python bench/logs.py
+	$(DEV)/bin/python bench/logs.py; logs=$$?; $(DEV)/bin/python bench/gateways.py && exit $$logs
 
 # Needs root: name servers of /etc/resolv.conf, ports below 1024.
 bench-probes: $(DEV)/.made

@@ -8,7 +8,7 @@ joined with the next, and the block is read again line by line.
 
 from operator import itemgetter
 
-from exporter.accesslog.formats.log_format import FIELDS, LogFormat
+from exporter.accesslog.formats.log_format import LogFormat
 from exporter.accesslog.line_times import MAX_KEY, MAX_MEMO, MAX_PASSED, Block, LineTimes, SpanOf
 from exporter.accesslog.special_lines import (
     ProbeTally,
@@ -23,7 +23,6 @@ from exporter.model.traffic import Client, Hits, LogCounts
 
 MAX_SPANNED = 16_384
 """Clients that are remembered with a span of time. Spans pass, so more would only fill memory."""
-_STAMP = FIELDS.index("stamp")
 # requests, failures, bytes, seconds, durations
 _Sums = list[float]
 
@@ -96,7 +95,7 @@ class Counter:
         if form.rows is not None:
             rows = form.rows(bytes(block))
             other = self._full(rows, counts)
-            self._times.note_all({row[_STAMP] for row in rows}, counts)
+            self._times.note_rows(rows, counts)
             return other, len(rows)
         rows, lines = form.block.findall(block), _count_feeds(block)  # type: ignore[union-attr]
         if len(rows) != lines:

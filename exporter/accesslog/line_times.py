@@ -2,9 +2,9 @@
 
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from exporter.accesslog.formats.log_format import LogFormat
+from exporter.accesslog.formats.log_format import FIELDS, LogFormat
 from exporter.model.probes import LATENCIES
 from exporter.model.traffic import LogCounts
 
@@ -18,6 +18,9 @@ MAX_KEY = 512
 """Bytes of the longest key that is remembered: lines from outside cannot fill the memory."""
 MAX_SPENT = 86_400.0
 """Seconds that a request may take at most; what is longer is no time."""
+_STAMP = FIELDS.index("stamp")
+_ENDS = 20
+"""Rows in which the first and the last access line of a block are looked for."""
 _TAIL = 2048
 """Where the last access line of a block is looked for first."""
 _NUMBER = re.compile(rb"\d{1,18}(?:\.\d{1,9})?")
@@ -98,6 +101,11 @@ class LineTimes:
         tail = list(find.finditer(block, max(0, len(block) - _TAIL)))
         ends = (find.search(block), *(tail or list(find.finditer(block)))[-1:])
         self.note_all({matched[1] for matched in ends if matched is not None}, counts)
+
+    def note_rows(self, rows: Sequence[tuple[bytes, ...]], counts: LogCounts) -> None:
+        """Do the same for a block that came as rows in the order of FIELDS."""
+        some = rows if self._exact else (*rows[:_ENDS], *rows[-_ENDS:])
+        self.note_all({row[_STAMP] for row in some}, counts)
 
     def of_texts(
         self, block: Block, texts: Iterable[tuple[bytes, bytes]]

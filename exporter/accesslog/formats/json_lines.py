@@ -16,9 +16,10 @@ import msgspec
 from exporter.accesslog.formats.log_format import FIELDS, PROBE, FormatError, LogFormat
 from exporter.accesslog.formats.text import WantedFields
 from exporter.accesslog.formats.times import parse_any_time
-from exporter.accesslog.line_times import Block
+from exporter.accesslog.line_times import MAX_KEY, MAX_MEMO, Block
 from exporter.accesslog.special_lines import Row
 
+MAX_SIZE = 10**18
 MAX_DIGITS = 18
 """No size has more digits: what has is none."""
 SHORTEST = 20
@@ -40,7 +41,8 @@ _ENTRY = re.compile(r"""\s*(\w+)\s*:\s*(?:"([^"]*)"|'([^']*)'|([^,{}"'\s][^,{}]*
 _DOT = re.compile(r"(?<!\\)\.")
 _PORT = re.compile(r"\[([^\]]+)\](?::\d{1,5})?|([\d.]+):\d{1,5}")
 _OTHER: Row = (*[b""] * (len(FIELDS) - 1), b"x")
-_STATUSES = {str(n): str(n).encode() for n in (0, *range(100, 1000))}
+_STATUSES: dict[Any, bytes] = {n: b"%d" % n for n in (0, *range(100, 1000))}
+_STATUSES |= {str(n): text for n, text in _STATUSES.items()}
 _NONE = ("", "-", None)
 
 
@@ -189,34 +191,58 @@ def _struct(tree: Mapping[str, Any]) -> Any:  # noqa: ANN401 - a type made here
 def _row(wanted: WantedFields, unit: float) -> Callable[[Any], Row]:
     """Return what makes a row of the values of a line."""
     special, paths = (PROBE, *wanted.ignore_user_agents), frozenset(wanted.ignore_paths)
+    memo: dict[Any, bytes] = {}
+    forwarding = wanted.forwarded
 
     def row(values: Any) -> Row:  # noqa: ANN401 - values of JSON
         if values is None:
             return _OTHER
         address, status, size, seconds, agent, host, path, stamp, forwarded = values
-        known = _STATUSES.get(str(status))
-        if known is None or not isinstance(address, str) or not address:
+        try:
+            known = _STATUSES[status]
+            client = memo.get(address) or _remember(memo, address)
+            named = memo.get(host) or (_remember(memo, host) if host else b"")
+        except (KeyError, TypeError):
             return _OTHER
         if known == b"0" and path in _NONE:
             # A connection that asked for nothing, such as one of TCP.
             return _OTHER
-        if isinstance(agent, list):
+        if agent.__class__ is list:
             agent = agent[0] if agent else None
-        special_agent = isinstance(agent, str) and agent.startswith(special)
+        is_special = agent.__class__ is str and agent.startswith(special)
+        is_size = size.__class__ is int and 0 <= size < MAX_SIZE
         return (
-            _address(address),
-            _raw(forwarded) if forwarded is not None and wanted.forwarded else b"",
-            host.encode("utf-8", "replace") if isinstance(host, str) and host != "-" else b"",
+            client,
+            _raw(forwarded) if forwarding and forwarded is not None else b"",
+            named if host != "-" else b"",
             b"x" if paths and _path(path) in paths else b"",
-            b"" if stamp is None else _raw(stamp),
+            b"" if stamp is None else _moment(stamp),
             known,
-            _digits(size),
+            b"%d" % size if is_size else _digits(size),
             b"" if seconds is None else _spent(seconds, unit),
-            agent.encode("utf-8", "replace") if special_agent else b"",
+            agent.encode("utf-8", "replace") if is_special else b"",
             b"",
         )
 
     return row
+
+
+def _remember(memo: dict[Any, bytes], text: Any) -> bytes:  # noqa: ANN401 - a value of JSON
+    """
+    Return an address or a host as bytes, an address without its port.
+
+    Raises:
+        TypeError: If it is none.
+    """
+    if not isinstance(text, str) or not text:
+        msg = "is not text"
+        raise TypeError(msg)
+    made = _address(text)
+    if len(memo) >= MAX_MEMO:
+        memo.clear()
+    if len(text) <= MAX_KEY:
+        memo[text] = made
+    return made
 
 
 def _address(text: str) -> bytes:
@@ -236,13 +262,21 @@ def _digits(value: Any) -> bytes:  # noqa: ANN401 - a value of JSON
 
 
 def _spent(value: Any, unit: float) -> bytes:  # noqa: ANN401 - a value of JSON
-    if isinstance(value, str):
+    kind = value.__class__
+    if kind is str:
         if unit == 1.0:
             return _raw(value)  # also that of several tries
-        value = float(value) if value.isascii() and value.isdigit() else None
-    if not isinstance(value, int | float) or not 0 <= value <= 1e18:  # noqa: PLR2004 - digits
+        value = float(value) if value.isascii() and value.isdigit() else -1.0
+    elif kind is not int and kind is not float:
         return b""
-    return b"%.3f" % (value / unit)
+    return b"%.3f" % (value / unit) if 0 <= value <= MAX_SIZE else b""
+
+
+def _moment(value: Any) -> bytes:  # noqa: ANN401 - a value of JSON
+    kind = value.__class__
+    if kind is str:
+        return _raw(value)
+    return b"%.3f" % value if kind in {int, float} and 0 <= value <= MAX_SIZE else b""
 
 
 def _path(value: Any) -> str:  # noqa: ANN401 - a value of JSON

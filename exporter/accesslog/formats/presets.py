@@ -94,7 +94,7 @@ _ALL = (
         server="Traefik, JSON",
         # pkg/middlewares/accesslog/logdata.go
         keys={
-            "remote": "ClientAddr|ClientHost",
+            "remote": "ClientAddr",
             "forwarded": "request_X-Forwarded-For",
             "host": "RequestHost",
             "path": "RequestPath",

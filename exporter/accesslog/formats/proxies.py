@@ -30,9 +30,11 @@ _VARIABLE = re.compile(r"\$(elapsed|\w+)")
 _WORD = Value(word=True)
 # HAProxy writes + before what it logged before the end, and -1 for what never came.
 _COUNT = Shape(rb"\d{1,18}+", before=rb"(?:-1|\+?+", after=rb")", shortest=1)
+# What syslog puts before a line begins with a month, a date or a <priority>.
+_OF_SYSLOG = Shape(b"", before=rb'(?:(?=[A-Z<]|\d{4}-)[^\["\n]{1,300}+\[\d{1,9}+\]: )?+')
 # HAProxy writes quotes, braces and bytes that are no text as #22 and the like.
 _HAPROXY = {
-    "prefix": Value(shape=Shape(b"", before=rb'(?:[^\["\n]{1,300}+\[\d{1,9}+\]: )?+'), glued=True),
+    "prefix": Value(shape=_OF_SYSLOG, glued=True),
     "client": Value(field="address", shape=HOST_AND_PORT),
     "Ta": Value(field="seconds", shape=_COUNT, unit=MILLISECONDS, whole=True),
     "status": Value(field="status", shape=_COUNT),
