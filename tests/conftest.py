@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
+import structlog
 from blockbuster import blockbuster_ctx
 from hypothesis import HealthCheck, settings
 
@@ -22,3 +23,10 @@ def _no_blocking_calls() -> Iterator[None]:
     # The demo writes its few files before anything is timed.
     with blockbuster_ctx("exporter", excluded_modules=["exporter.demo"]):
         yield
+
+
+@pytest.fixture(autouse=True)
+def _log_as_at_the_start() -> Iterator[None]:
+    """Undo what a command that ran in this process, such as `check`, has set for its log."""
+    yield
+    structlog.reset_defaults()

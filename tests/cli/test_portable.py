@@ -36,7 +36,8 @@ def test_analyze(tmp_path):
     write(tmp_path)
     (tmp_path / "access.log").write_text(line("10.1.0.1"))
     inventory = ("--inventory", tmp_path / "inventory.yaml", "--cluster", "east")
-    done = call("analyze", *inventory, "--service", "nginx-test/nginx", tmp_path / "access.log")
+    service = ("--service", "nginx-test/nginx", "--format", "main")
+    done = call("analyze", *inventory, *service, tmp_path / "access.log")
     assert (done.returncode, done.stderr) == (0, "")
 
 

@@ -33,7 +33,11 @@ async def test_it_goes_on_under_the_new_name_in_the_same_process(member):
     config = f"{CONFIG}state_directory: state\n"
     kubernetes = "config_map: ours, lease: one"
     async with member.exporter(kubernetes=kubernetes, config=config) as exporter:
-        assert (await exporter.status())["cluster"] == "member1"
+
+        async def named():
+            return (await exporter.status())["cluster"] == "member1"
+
+        await exporter.until(named)
         await exporter.until_value(1, "clusterset_exporter_leader")
         await exporter.until_value(1, "clusterset_service_exported", destination_cluster="member1")
         for each in NAMES:
