@@ -237,10 +237,10 @@ async def test_many_waits_end_each_at_its_time(driver):
         ended.append(limit)
         return late
 
-    late = await run_alone(together([note(limit) for limit in (0.2, 0.05, 0.1, 0.05)]), driver)
+    late = await run_alone(together([note(limit) for limit in (2.0, 0.05, 1.0, 0.05)]), driver)
     assert len(late) == 4
     assert min(late) >= 0
-    assert ended == [0.05, 0.05, 0.1, 0.2]
+    assert ended == [0.05, 0.05, 1.0, 2.0]
 
 
 async def test_an_earlier_deadline_that_comes_later_counts(driver):
