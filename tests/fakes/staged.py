@@ -29,7 +29,7 @@ DWELL = 6
 AFTER = 8
 """Seconds after it in which what was reported may end."""
 QUICK = replace(
-    Thresholds(),
+    Thresholds(runbook_url="https://docs.test/runbooks", dashboard_url="https://grafana.test"),
     **dict.fromkeys(("blackout_for", "failover_for", "tunnel_for"), "1s"),
     **dict.fromkeys(("leak_for", "redundancy_for", "view_for", "promise_for"), "2s"),
     **dict.fromkeys(("hazard_for", "conflict_for", "reload_for"), "5s"),
