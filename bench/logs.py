@@ -21,6 +21,7 @@ from measure import Bars, Live, Run, machine
 
 LINES = 1_500_000
 PEER_LINES = 300_000
+JOBS_LINES = 6_000_000
 ROUNDS = 3
 POLL = 0.25
 """Seconds between two looks at a busy file."""
@@ -215,6 +216,23 @@ def speeds(folder, bars):
                 bars.ratio(
                     f"{task}: lines, beside {peer}", made["exporter"], made[peer], at_least=bar
                 )
+
+
+def jobs(folder, bars):
+    """Measure how much sooner two processes are done than one; both print the same."""
+    log, took, printed = folder / "jobs.log", {1: [], 2: []}, set()
+    write(log, "main", JOBS_LINES)
+    command = [sys.executable, "-m", "exporter", "analyze", "--json", "--cluster", "east"]
+    command += ["--inventory", folder / "inventory.yaml", "--service", "shop/cart", log, "--jobs"]
+    for _ in range(ROUNDS):
+        for number, made in took.items():
+            began = time.monotonic()
+            printed.add(Run([*command, str(number)]).output)
+            made.append(time.monotonic() - began)
+    log.unlink()
+    assert len(printed) == 1
+    one, two = median(took[1]), median(took[2])
+    bars.ratio("main: time of one process, beside --jobs 2", one, two, at_least=1.8)
 
 
 def scraped(url):
@@ -423,6 +441,7 @@ def main():
         folder = Path(name)
         (folder / "inventory.yaml").write_text(INVENTORY)
         speeds(folder, bars)
+        jobs(folder, bars)
         live(folder, bars)
         rotations(folder, bars)
     bars.end()
