@@ -36,10 +36,17 @@ class NodeLog:
                 stamp = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}000Z"
                 file.write(f"{stamp} stdout {'F' if whole else 'P'} {text}\n")
 
-    def rotate(self):
-        """Rename the file, as a kubelet does, and have the runtime begin another."""
+    def rotate(self, removed=None):
+        """
+        Rename the file, as a kubelet does, and have the runtime begin another.
+
+        If the kubelet *removed* an old one, the file system gives its number to the new one.
+        """
         self.rotated += 1
         old = self.file.rename(f"{self.file}.20260102-0304{self.rotated:02}")
+        if removed is not None:
+            removed.write_bytes(b"")
+            removed.rename(self.file)
         self.file.touch()
         return old
 

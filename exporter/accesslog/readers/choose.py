@@ -6,7 +6,7 @@ read from there on, and not from long before.
 """
 
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 
 from exporter.accesslog.pod_logs import WantedLogs, read_file_name
 from exporter.accesslog.readers.paths import Id
@@ -28,7 +28,7 @@ class Chosen:
         self.logs: WantedLogs = {}
         self.known: Collection[tuple[str, str]] = frozenset()
         self.present: frozenset[tuple[str, str]] = frozenset()
-        self._sizes: Mapping[str, tuple[Id, int]] = {}
+        self._sizes: dict[str, tuple[Id, int]] = {}
 
         self.freeze()
 
@@ -77,8 +77,13 @@ class Chosen:
         return _pod(path) in self._waiting
 
     def begin(self, path: str, id_: Id) -> int:
-        """Return from where on to read the file that *path* shows now."""
-        known, size = self._sizes.get(path, (id_, 0))
+        """
+        Return from where on to read the file that *path* shows now; once for each path.
+
+        A file that is opened there later is a newer one. It may have the number of an old one that
+        was removed.
+        """
+        known, size = self._sizes.pop(path, (id_, 0))
         return size if known == id_ else 0
 
 

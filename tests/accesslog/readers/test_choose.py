@@ -149,6 +149,27 @@ def test_each_line_once_over_rotation_and_restarts(node, life):
     assert life.rotations == 1
 
 
+@pytest.mark.parametrize("from_end", [True, False])
+def test_a_new_file_with_the_number_of_a_removed_one_is_read_from_its_beginning(
+    node, life, from_end
+):
+    web = node.log("shop", "web-1")
+    web.write("before")
+    if from_end:
+        life.want(WEB)
+    life.look()
+    web.write("one")
+    life.want(WEB)
+    assert life.look() == ["one"]
+    first = web.rotate()
+    assert life.look() == []
+    assert life.look(LINGER + 1) == []
+    assert len(life.follower.places()) == 1
+    web.rotate(removed=first)
+    web.write("two")
+    assert life.look() == ["two"]
+
+
 def test_the_last_lines_of_a_pod_that_goes_are_read(node, life):
     web = node.log("shop", "web-1")
     life.want(WEB)
