@@ -9,7 +9,7 @@ import time
 import pytest
 from structlog.testing import capture_logs
 
-from exporter.commands.run.handover import FILE, UPGRADE, Handover
+from exporter.commands.run.handover import FILE, ON_THE_WAY, SCRAPED, UPGRADE, Handover
 from exporter.judge.handover import read
 from exporter.model.moment import Moment
 from exporter.model.verdicts import Mode, Reason
@@ -231,7 +231,31 @@ def test_a_leader_leaves_word_whether_it_read_logs_of_pods(reads, left, unread):
     text = handover(Day().see("aa"), None, reads_pod_logs=lambda: reads).for_lease()
     assert NGINX in read(text)
     taken = handover(Day(), None)
-    assert taken.unread_since() is None
+    assert taken.unread_since(UNIX) is None
     taken.offer(left(text), UNIX)
-    assert (taken.unread_since() is not None) == unread
-    assert not unread or began <= taken.unread_since() + UPGRADE <= time.time()
+    since = taken.unread_since(UNIX)
+    assert (since is not None) == unread
+    assert not unread or began <= since + UPGRADE <= time.time()
+
+
+@pytest.mark.parametrize(
+    ("later", "free", "since"),
+    [
+        pytest.param(0.0, 10.0, -ON_THE_WAY, id="it died"),
+        pytest.param(SCRAPED, 10.0, -ON_THE_WAY, id="it died a while after its last scrape"),
+        pytest.param(SCRAPED + 1, 10.0, None, id="nobody scraped"),
+        pytest.param(0.0, 0.0, None, id="it released its Lease, and then was scraped again"),
+        pytest.param(0.0, None, None, id="it was this replica"),
+    ],
+)
+async def test_what_a_leader_that_died_had_counted_since_its_last_scrape_is_missing(
+    later, free, since
+):
+    day = Day().see("aa")
+    leader, scraped = handover(day, None), UNIX + day.now
+    await leader.expose()
+    day.now += later
+    taken = handover(Day(), None)
+    taken.offer(leader.for_lease(), UNIX + day.now)
+    found = taken.unread_since(None if free is None else UNIX + day.now + free)
+    assert found == (None if since is None else scraped + since)

@@ -11,6 +11,7 @@ from exporter.accesslog.line_reader import Lines
 from exporter.accesslog.pod_logs import LogKey, WantedLog, WantedLogs
 from exporter.accesslog.readers.gaps import Gaps
 from exporter.accesslog.readers.reader import Reader
+from exporter.accesslog.readers.unread import Unread, is_recent
 from exporter.accesslog.readers.workloads import LOOK_EVERY, Name, Workloads, source_of
 from exporter.accesslog.saver import Saver
 from exporter.accesslog.sink import Sink
@@ -22,9 +23,6 @@ from exporter.apiserver.container import ContainerRef
 from exporter.apiserver.errors import ApiError
 from exporter.model.stages import UNKEPT, UNWATCHED, Keeper, Pulse, StageName
 
-HANDOVER = 60.0
-"""Seconds that nobody followed after which reading begins with what is written from now on."""
-
 ON_THE_WAY = 1.0
 """Seconds that a line may need from its writer to us."""
 
@@ -32,8 +30,6 @@ MAX_PLACES = 2000
 """Logs that are read on from where we had come to, should their pods come back."""
 
 LogPlaces = dict[str, log_place.LogPlace]
-Unread = tuple[float | None, float | None]
-"""Since when, and up to when, others should have read and did not; None: they did."""
 
 
 class PodReader:
@@ -53,8 +49,8 @@ class PodReader:
         unix: Tells the time.
         taken_over: Returns since when, in unix seconds, no other replica has read any line; None
             if there was no other replica.
-        unread_since: Returns since when other replicas should have read, in unix seconds; None if
-            they did.
+        unread_since: Returns since when other replicas should have read and did not, or counted
+            and nobody got their counts, in unix seconds; None if nothing is missing.
         keeper: Keeps the reading of each log, and the saving of places, at work.
     """
 
@@ -73,7 +69,7 @@ class PodReader:
         self._client, self._workloads, self._unix = client, workloads, unix
         self._sink, self._reader, self._taken_over = sink, reader, taken_over
         self._keeper, self._gaps = keeper, Gaps(sink, unix)
-        self._unread: Callable[[], Unread] = lambda: (unread_since(), taken_over())
+        self._unread = Unread(self._gaps, taken_over, unread_since, unix)
         self._problem_group = sink.problem_group("pod logs")
         self._places: dict[LogKey, log_place.LogPlace] = {}
         self._followed: dict[LogKey, podlog.PodLog] = {}
@@ -101,7 +97,9 @@ class PodReader:
                 first = not self._begun
                 while True:
                     due = self._workloads.due
-                    self._arrange(group, await self._wanted(source), source, first=first)
+                    wanted = await self._wanted(source)
+                    self._unread.tell(source.title, wanted, self._places)
+                    self._arrange(group, wanted, source, first=first)
                     self._sink.received(source.title, 0, 0)
                     first, self._begun = False, True
                     await _wait_for(due, min(LOOK_EVERY, self._workloads.wait))
@@ -171,7 +169,7 @@ class PodReader:
         if (place := self._places.get(key)) is not None:
             return place if begin is None else log_place.latest(place, log_place.since(begin))
         if first:
-            recent = begin is not None and self._unix() - begin <= HANDOVER
+            recent = is_recent(begin, self._unix())
             return log_place.since(begin) if recent and begin is not None else None
         since = self._workloads.since(wanted)
         return log_place.BEGINNING if since is None else log_place.since(since)
@@ -191,8 +189,6 @@ class PodReader:
             tell=lambda gap: self._gaps.add(source.title, "/".join(name), gap.start, gap.end),
         )
         self._show(wanted, "")
-        if first and key not in self._places:
-            _tell_unread(self._gaps, source.title, "/".join(name), *self._unread())
         try:
             with self._reader.counting(source_of(wanted, source)) as lines:
                 await self._count(source.title, "/".join(key), followed, lines)
@@ -256,12 +252,6 @@ async def _drained(
             log.end_at(end)
         await asyncio.sleep(ON_THE_WAY)
         raise
-
-
-def _tell_unread(gaps: Gaps, title: str, pod: str, start: float | None, end: float | None) -> None:
-    """Tell what nobody read because the leader before was configured in another way."""
-    if start is not None and end is not None and end > start:
-        gaps.add(title, pod, start, end)
 
 
 def _report(sink: Sink, title: str, counts: podlog.Counts, before: podlog.Counts) -> podlog.Counts:

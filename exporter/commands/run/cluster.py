@@ -70,8 +70,8 @@ class Successor(Protocol):
     def offer(self, text: str, alive: float | None) -> None:
         """Take in what a predecessor left that worked until *alive*, in unix seconds."""
 
-    def unread_since(self) -> float | None:
-        """Return since when logs of pods should have been read; None if they were."""
+    def unread_since(self, free_since: float | None) -> float | None:
+        """Return since when logs of pods were not read, or for nothing; None if they were."""
 
     def begin(self, local: str) -> None:
         """Go on where the predecessor stopped, if it was of the cluster *local* too."""
@@ -128,7 +128,8 @@ class LocalCluster:
         """What *_discovery* was made for."""
         self._workloads = known = Workloads(client, sink, time.time)
         make = partial(PodReader, client, known, sink, reader, time.time, keeper=keeper)
-        self._pods = make(taken_over=self._taken_over, unread_since=handover.unread_since)
+        unread_since = lambda: handover.unread_since(self._taken_over())  # noqa: E731 - as short
+        self._pods = make(taken_over=self._taken_over, unread_since=unread_since)
         self._nodes = NodeReader(known, sink, reader, keeper)
 
     @property

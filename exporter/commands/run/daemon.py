@@ -146,6 +146,7 @@ class Daemon:
             arrange=self._rearranged.set,
             end=end,
         )
+        self._reader.exposures.tell(self._handover)
         self._events = event_writer(client, replica, parts)
 
     async def prepare(self) -> None:
@@ -220,8 +221,7 @@ class Daemon:
             watch = ticking(watcher.watch, INVENTORY_CHECK)
             yield WantedStage(StageName.INVENTORY, watch, file)
         else:
-            arrange = on_event(self._rearranged, self._rearrange)
-            yield WantedStage(StageName.ARRANGEMENT, arrange)
+            yield WantedStage(StageName.ARRANGEMENT, on_event(self._rearranged, self._rearrange))
             kubernetes = _kubernetes(loaded)
             # Discovery does not begin anew because events are wanted.
             yield from self._cluster.stages(replace_field(kubernetes, events=False), loaded.local)

@@ -23,6 +23,10 @@ from exporter.model.moment import Moment
 FILE = "handover.json"
 UPGRADE = 120.0
 """Seconds for which an upgrade may have run before this process: it replaces pods one by one."""
+SCRAPED = 300.0
+"""Seconds without a scrape after which nobody is expected to miss what was counted."""
+ON_THE_WAY = 1.0
+"""Seconds that a line may need from its writer to the counts of a scrape."""
 LEASE_BYTES = 32 << 10
 """Bytes that are left on the Lease. It is written every two seconds, so it stays small."""
 
@@ -52,8 +56,13 @@ class Handover:
         self._verdicts, self._moment, self._accelerate = verdicts, moment, accelerate
         self._path = None if directory is None else directory / FILE
         self._reads_pod_logs, self._begun = reads_pod_logs, time.time()
+        self._exposed = self._begun
+        """When what was counted until then had been scraped, in unix seconds."""
         self._unread = False
         """The leader before read no logs of pods."""
+        self._alive: float | None = None
+        self._exposed_before: float | None = None
+        """When the leader before renewed its Lease last, and had been scraped last."""
         self._best: tuple[float, str] | None = None
         self._succeeds = False
         """There was a predecessor, whether or not it left something."""
@@ -69,17 +78,31 @@ class Handover:
         now = self._moment()
         text = self._verdicts.snapshot(now.at, now.unix, limit=LEASE_BYTES)
         # Replicas of older versions pass this key over.
-        reads = "true" if self._reads_pod_logs() else "false"
-        return f'{text[:-1]},"pod_logs":{reads}}}'
+        exposed = self._exposed if now.unix - self._exposed <= SCRAPED else None
+        left = msgspec.json.encode(_LeftWord(self._reads_pod_logs(), exposed)).decode()
+        return f"{text[:-1]},{left[1:]}"
 
-    def unread_since(self) -> float | None:
-        """
-        Return since when, in unix seconds, logs of pods should have been read; None: they were.
+    async def expose(self) -> None:
+        """Take in that all that was counted until now is scraped."""
+        self._exposed = self._moment().unix
 
-        That is somewhat before this process began, because an upgrade has it read what the leader
-        before did not read.
+    def unread_since(self, free_since: float | None) -> float | None:
         """
-        return self._begun - UPGRADE if self._unread else None
+        Return since when logs of pods were not read, or read for nothing; None: they were read.
+
+        If the leader before read none, that is somewhat before this process began, because an
+        upgrade has it read what that leader did not read. If that leader died, what it had counted
+        since its last scrape is known to nobody.
+
+        Args:
+            free_since: When the leader before stopped being certain, in unix seconds. It is later
+                than its last renewal if it did not release its Lease.
+        """
+        if self._unread:
+            return self._begun - UPGRADE
+        if self._exposed_before is None or free_since is None or self._alive is None:
+            return None
+        return self._exposed_before - ON_THE_WAY if free_since > self._alive else None
 
     def load(self) -> None:
         """Read what a process before this one left in the directory. Blocks."""
@@ -109,7 +132,9 @@ class Handover:
     def offer(self, text: str, alive: float | None) -> None:
         """Take in what a predecessor left that worked until *alive*; the newest is used."""
         self._succeeds = self._succeeds or alive is not None
-        self._unread = self._unread or (alive is not None and _says_unread(text))
+        if alive is not None and (left := _left_word(text)) is not None:
+            self._unread = self._unread or not left.pod_logs
+            self._alive, self._exposed_before = alive, left.exposed
         if text and alive is not None and (self._best is None or alive > self._best[0]):
             self._best = (alive, text)
 
@@ -187,16 +212,18 @@ def handover(
     return Handover(verdicts, moment, accelerate, loaded().state_directory, reads_pod_logs)
 
 
-class _PodLogs(msgspec.Struct):
+class _LeftWord(msgspec.Struct):
+    """What a leader left word of beside its snapshot."""
+
     pod_logs: bool = True
+    exposed: float | None = None
 
 
-def _says_unread(text: str) -> bool:
-    """Return whether a leader left word that it read no logs of pods."""
+def _left_word(text: str) -> _LeftWord | None:
     try:
-        return not msgspec.json.decode(text, type=_PodLogs).pod_logs
+        return msgspec.json.decode(text, type=_LeftWord)
     except (ValueError, RecursionError):
-        return False
+        return None
 
 
 def write_file(path: Path, text: str) -> None:

@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 from exporter.accesslog.checkpoint import Checkpoint
 from exporter.accesslog.readers.gaps import Gaps
 from exporter.metrics import families
+from exporter.model.moment import iso
 from tests.fakes.apiserver import ApiServer, running
 from tests.fakes.podscene import CONFIG, LINE, make_pod, pod_scene
 from tests.fakes.virtual import until
@@ -236,15 +237,15 @@ async def test_places_are_kept_of_pods_that_may_come_back_but_not_of_all(
 
 
 @pytest.mark.parametrize(
-    ("taken_over", "kept", "lines"),
+    ("taken_over", "kept", "lines", "told"),
     [
-        pytest.param(5.0, False, 2, id="from where the leader before gave it back"),
-        pytest.param(5.0, True, 2, id="not from an older place of our own"),
-        pytest.param(3600.0, False, 0, id="not what piled up while nobody led"),
-        pytest.param(None, True, 3, id="from our own place, if nobody else led"),
+        pytest.param(5.0, False, 2, None, id="from where the leader before gave it back"),
+        pytest.param(5.0, True, 2, "to", id="not from an older place of our own"),
+        pytest.param(3600.0, False, 0, "from", id="not what piled up while nobody led"),
+        pytest.param(None, True, 3, None, id="from our own place, if nobody else led"),
     ],
 )
-async def test_another_leader_goes_on(server, config, taken_over, kept, lines):
+async def test_another_leader_goes_on(server, config, taken_over, kept, lines, told):
     log = pod(server, "one")
     write(log, ago=20)
     if kept:
@@ -259,12 +260,33 @@ async def test_another_leader_goes_on(server, config, taken_over, kept, lines):
     write(log, ago=10)
     write(log, 2, ago=1)
     since = taken_over and time.time() - taken_over
-    async with pod_scene(server, config, taken_over=since) as scene:
+    # The leader before died, and what it had counted before that was not scraped.
+    unread = since and since - 30 if kept else None
+    with capture_logs() as logs:
+        async with pod_scene(server, config, taken_over=since, unread=unread) as scene:
+            scene.want("one")
+            scene.begin()
+            await until(lambda: len(follows(server)) == 1 + kept)
+            write(log)
+            await scene.until_counted(lines + 1)
+    gaps = [each for each in logs if each["event"] == "log lines may be missing"]
+    assert [each[told] for each in gaps] == ([] if told is None else [iso(since)])
+    assert all(each["seconds"] < 3700 for each in gaps)
+
+
+async def test_what_a_leader_takes_over_is_told_once(server, config):
+    now = time.time()
+    write(pod(server, "one"), 2, ago=20)
+    async with pod_scene(server, config, taken_over=now - 5, unread=now - 40) as scene:
         scene.want("one")
-        scene.begin()
-        await until(lambda: len(follows(server)) == 1 + kept)
-        write(log)
-        await scene.until_counted(lines + 1)
+        with capture_logs() as logs:
+            for _ in range(2):
+                # It is not certain to be the only leader for a while.
+                scene.begin()
+                await until(lambda: "gaps in logs" in scene.problems)
+                await scene.stop()
+                scene.pods._places.clear()
+        assert len([each for each in logs if each["event"] == "log lines may be missing"]) == 1
 
 
 async def test_what_is_wrong_with_a_pod_is_told_until_it_is_gone(server, config):
