@@ -128,7 +128,8 @@ def _inputs(to: Thresholds) -> list[Alert]:
             name="ClustersetExporterStale",
             severity=Severity.WARNING,
             board=Board.EXPORTER,
-            expr=f"clusterset_exporter_watch_age_seconds > {to.watch_age_seconds}",
+            expr="time() - clusterset_exporter_watch_last_received_timestamp_seconds"
+            f" > {to.watch_age_seconds}",
             wait="1m",
             summary="An exporter has received nothing from the API server for a long time.",
             description=f"The watch of {{{{ $labels.resource }}}} by {_ME} has been silent for "
@@ -150,7 +151,7 @@ def _logs(to: Thresholds) -> list[Alert]:
             name="ClustersetExporterLogsBehind",
             severity=Severity.WARNING,
             board=Board.EXPORTER,
-            expr=f"clusterset_exporter_log_seconds_behind > {to.log_behind_seconds}",
+            expr=f"clusterset_exporter_log_behind_seconds > {to.log_behind_seconds}",
             wait=to.log_for,
             summary="An exporter counts log lines late.",
             description=f"The newest line of {{{{ $labels.log }}}} was "

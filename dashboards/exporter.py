@@ -7,6 +7,7 @@ _ME = 'job=~"$job",instance=~"$instance"'
 _GONE = "No exporter is scraped under this job"
 _NO_LOGS = "No access logs are read"
 _NO_KUBERNETES = "Not reported: this needs an inventory from Kubernetes"
+_RECEIVED = "clusterset_exporter_watch_last_received_timestamp_seconds"
 _BUILD = "clusterset_exporter_build_info"
 
 
@@ -159,10 +160,7 @@ def _watches() -> list[Panel]:
             "Silence of the watches",
             "Time since the API server last sent anything on each watch.",
             _NO_KUBERNETES,
-            Query(
-                expr=f"max by (resource) ({_each('clusterset_exporter_watch_age_seconds')})",
-                legend="{{resource}}",
-            ),
+            Query(expr=f"time() - min by (resource) ({_each(_RECEIVED)})", legend="{{resource}}"),
             height=6,
             unit="s",
         ),
@@ -176,7 +174,7 @@ def _logs() -> list[Panel]:
             "Age of the newest line of each log when it was read, by its own time stamp.",
             _NO_LOGS,
             Query(
-                expr=_each("clusterset_exporter_log_seconds_behind"), legend="{{log}} {{instance}}"
+                expr=_each("clusterset_exporter_log_behind_seconds"), legend="{{log}} {{instance}}"
             ),
             unit="s",
         ),
@@ -185,7 +183,7 @@ def _logs() -> list[Panel]:
             "Bytes of each log that are written but not read.",
             _NO_LOGS,
             Query(
-                expr=_each("clusterset_exporter_log_bytes_behind"), legend="{{log}} {{instance}}"
+                expr=_each("clusterset_exporter_log_behind_bytes"), legend="{{log}} {{instance}}"
             ),
             unit="bytes",
         ),

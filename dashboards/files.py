@@ -13,6 +13,7 @@ from dashboards import (
     alerts_services,
     exporter,
     overview,
+    renamed,
     service,
     thresholds,
 )
@@ -54,11 +55,13 @@ def alerts(to: Thresholds) -> list[Alert]:
 
 def groups(scope: Scope, to: Thresholds) -> Sequence[Mapping[str, Any]]:
     """Return the groups of rules of a *scope* as Prometheus reads them."""
-    recorded = [rule.as_rule() for rule in recordings() if rule.scope is scope]
+    every = [*recordings(), *renamed.recordings()]
+    recorded = [rule.as_rule() for rule in every if rule.scope is scope]
     alerting = [alert.as_rule(to) for alert in alerts(to) if alert.scope is scope]
     return [
-        {"name": f"{_NAME}-{scope}-recordings", "rules": recorded},
-        {"name": f"{_NAME}-{scope}-alerts", "rules": alerting},
+        {"name": f"{_NAME}-{scope}-{kind}", "rules": rules}
+        for kind, rules in (("recordings", recorded), ("alerts", alerting))
+        if rules
     ]
 
 

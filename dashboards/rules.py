@@ -18,6 +18,8 @@ class Scope(StrEnum):
     """That of each cluster: what one exporter says is enough, and holds in a partition too."""
     GLOBAL = "global"
     """One that sees all clusters: what exporters say is compared or summed."""
+    RENAMED = "renamed"
+    """That of each cluster, for as long as somebody asks for the former names of series."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 import exporter
+from dashboards.renamed import FORMER
 from exporter import __version__
 from exporter.apiserver.annotations import LOG_CONTAINER, LOG_FORMAT
 from exporter.config import settings
@@ -57,7 +58,7 @@ def test_the_metrics_reference_is_up_to_date():
 
 
 def test_every_series_that_is_spoken_of_exists():
-    names = {family.name for family in FAMILIES}
+    names = {family.name for family in FAMILIES} | FORMER.keys()
     for page in PAGES:
         for name in re.findall(r"clusterset_[a-z_]+[a-z]\b(?!\.)", page.read_text()):
             name = re.sub(r"_(bucket|sum|count)$", "", name)  # noqa: PLW2901 - of a histogram
@@ -210,16 +211,25 @@ def test_the_security_table_is_whole():
 
 
 def test_the_upgrade_page_has_what_changed_of_the_series():
-    """No series of 0.1.0 is gone, and what has more labels now is in the table."""
+    """No series of 0.1.0 is gone but by a new name, and what has more labels is in the table."""
     now = {family.name: set(family.labels) for family in FAMILIES}
     page = (ROOT / "docs" / "upgrade.md").read_text()
     for line in (ROOT / "tests" / "data" / "series-0.1.0.txt").read_text().splitlines():
         name, _, labels = line.partition(" ")
+        now |= {name: now[FORMER[name]]} if name in FORMER else {}
         before = set(filter(None, labels.split(",")))
         assert before <= now[name], name
         row = re.search(rf"^\| `{name}` \| (.*) \| `.*` \|$", page, re.MULTILINE)
         new = set(re.findall(r"`(\w+)`", row[1])) if row else set()
         assert new == now[name] - before, name
+
+
+def test_the_upgrade_page_has_the_former_names():
+    page = (ROOT / "docs" / "upgrade.md").read_text()
+    table = page.split("### Series with another name\n")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| `(.*)` \| `(.*)` \|$", table, re.MULTILINE)
+    assert dict(rows) == FORMER
+    assert not FORMER.keys() & {family.name for family in FAMILIES}
 
 
 def test_commands_name_the_version_of_this_checkout():

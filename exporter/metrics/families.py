@@ -265,9 +265,9 @@ WATCH_STATE = gauge(
     "resource",
     "state",
 )
-WATCH_AGE = gauge(
-    "clusterset_exporter_watch_age_seconds",
-    "Seconds since the API server last sent something about a resource.",
+WATCH_RECEIVED = gauge(
+    "clusterset_exporter_watch_last_received_timestamp_seconds",
+    "Unix time at which the API server last sent something about a resource.",
     "resource",
 )
 WATCH_REQUESTS = counter(
@@ -349,11 +349,11 @@ LOG_SLOW_BLOCKS = counter(
     "Blocks of log lines that were read line by line, because only that gives exact counts.",
     "log",
 )
-LOG_BEHIND = gauge(
-    "clusterset_exporter_log_bytes_behind", "Bytes in log files that have not been read yet.", "log"
+LOG_BEHIND_BYTES = gauge(
+    "clusterset_exporter_log_behind_bytes", "Bytes in log files that have not been read yet.", "log"
 )
-LOG_SECONDS_BEHIND = gauge(
-    "clusterset_exporter_log_seconds_behind",
+LOG_BEHIND_SECONDS = gauge(
+    "clusterset_exporter_log_behind_seconds",
     "Age of the newest line when it was read, by its own time stamp; 0 while no lines come.",
     "log",
 )
@@ -396,7 +396,7 @@ LAGGED = counter(
     "in the histograms.",
 )
 DNS_MISMATCHES = counter(
-    "clusterset_exporter_dns_strangers_total",
+    "clusterset_exporter_dns_mismatched_responses_total",
     "DNS messages that a probe received and ignored, because they did not answer its question.",
 )
 START_DELAY = histogram(

@@ -110,15 +110,15 @@ class StateRecorder(Recorder):
             pair = (self._local, export.cluster, *service.name)
             self.set_gauge(families.READY, float(export.ready), pair)
 
-    def watched(self, watches: Iterable[Watch]) -> None:
-        """Set the series of the watched resources of the API server."""
+    def watched(self, watches: Iterable[Watch], unix: float) -> None:
+        """Set the series of the watched resources of the API server; the time is *unix*."""
         for watch in watches:
             labels = (watch.resource,)
             for state in WatchState:
                 held = float(state is watch.state)
                 self.set_gauge(families.WATCH_STATE, held, (*labels, state))
-            age = watch.age if isfinite(watch.age) else None
-            self.set_or_remove(families.WATCH_AGE, age, labels)
+            received = round(unix - watch.age, 3) if isfinite(watch.age) else None
+            self.set_or_remove(families.WATCH_RECEIVED, received, labels)
             self.set_gauge(families.WATCH_REQUESTS, watch.requests, labels)
             self.set_gauge(families.WATCH_RELISTS, watch.relists, labels)
             self.set_gauge(families.WATCH_FAILURES, watch.failures, labels)

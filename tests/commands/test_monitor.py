@@ -251,7 +251,7 @@ async def test_troubled_logs_are_a_problem_until_they_are_not():
         "x.log: denied"
     ]
     assert await samples(scene, "clusterset_exporter_log_errors_total") == {("x.log",): 1}
-    assert await samples(scene, "clusterset_exporter_log_bytes_behind") == {("x.log",): 7}
+    assert await samples(scene, "clusterset_exporter_log_behind_bytes") == {("x.log",): 7}
     scene.logs.polled("x.log", Poll(behind=1, truncated=2))
     assert whole(scene.page_data.status())["problems"] == []
     assert whole(scene.page_data.status())["logs"]["lines"]["truncated"] == 2
@@ -331,7 +331,7 @@ async def test_request_times_become_a_histogram():
 
 async def test_seconds_behind_are_those_of_the_newest_line():
     scene = scenes.steady()
-    name = "clusterset_exporter_log_seconds_behind"
+    name = "clusterset_exporter_log_behind_seconds"
     counts = LogCounts(read=1, access=1, last=scenes.START + scene.now - 40)
     scene.logs.logged(scenes.LOG, counts)
     scene.logs.polled(scenes.LOG, Poll())

@@ -226,7 +226,7 @@ async def test_a_clock_of_the_system_that_jumps_changes_no_timer(tmp_path, monke
         assert sum(n for (source, _), n in counted.items() if source == "west") == 1
         assert restarts(made) == {}
         assert made.daemon._heartbeats.silent() is None
-        behind = await made.counted("clusterset_exporter_log_seconds_behind")
+        behind = await made.counted("clusterset_exporter_log_behind_seconds")
         assert all(seconds >= 0 for seconds in behind.values())
         for each in (await made.daemon.pages.status())["services"]:
             assert each["mode"]

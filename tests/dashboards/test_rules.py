@@ -120,6 +120,33 @@ def test_a_case_that_should_fail_fails(case, tmp_path):
     assert code == 1
 
 
+def test_the_former_names_of_series_are_recorded(tmp_path):
+    ours = 'job="clusterset-exporter",instance="10.1.0.9:9877"'
+    received = "clusterset_exporter_watch_last_received_timestamp_seconds"
+    now = {
+        f"clusterset_exporter_log_behind_bytes{{{ours}}}": "7x10",
+        f'{received}{{{ours},resource="pods"}}': "60x10",
+    }
+    before = {
+        f"clusterset_exporter_log_bytes_behind{{{ours}}}": 7,
+        f'clusterset_exporter_watch_age_seconds{{{ours},resource="pods"}}': 240,
+    }
+    test = {
+        "interval": "1m",
+        "input_series": [{"series": name, "values": values} for name, values in now.items()],
+        "promql_expr_test": [
+            {
+                "expr": labels.partition("{")[0],
+                "eval_time": "5m",
+                "exp_samples": [{"labels": labels, "value": value}],
+            }
+            for labels, value in before.items()
+        ],
+    }
+    code, told = run(tmp_path, test)
+    assert code == 0, told
+
+
 @pytest.mark.parametrize("path", RULES, ids=lambda path: path.stem)
 def test_promtool_has_nothing_to_say(path):
     code, told = promtool("check", "rules", "--lint=all", "--lint-fatal", str(path))

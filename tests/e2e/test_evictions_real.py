@@ -22,7 +22,7 @@ from tests.e2e.day import (
 
 pytestmark = pytest.mark.timeout(300)
 BACKED = "clusterset_service_endpoints"
-FOLLOWED = "clusterset_exporter_log_bytes_behind{"
+FOLLOWED = "clusterset_exporter_log_behind_bytes{"
 
 
 @asynccontextmanager

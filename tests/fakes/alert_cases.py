@@ -379,23 +379,27 @@ EXPORTERS = [
     ),
     Case(
         alert="ClustersetExporterStale",
-        series=exporter("watch_age_seconds", "0+60x20", ',resource="endpointslices"'),
+        series=exporter(
+            "watch_last_received_timestamp_seconds", "0x20", ',resource="endpointslices"'
+        ),
         not_yet=6,
         fires=10,
         labels={**ME, "resource": "endpointslices"},
         gone=NO_SERVICE,
         says="The watch of endpointslices by 10.1.0.9:9877 has been silent for 10m 0s.",
-        must_not=exporter("watch_age_seconds", "299x20", ',resource="endpointslices"'),
+        must_not=exporter(
+            "watch_last_received_timestamp_seconds", "-299+60x20", ',resource="endpointslices"'
+        ),
     ),
     Case(
         alert="ClustersetExporterLogsBehind",
-        series=exporter("log_seconds_behind", "0 120x20", ',log="nginx"'),
+        series=exporter("log_behind_seconds", "0 120x20", ',log="nginx"'),
         not_yet=5,
         fires=7,
         labels={**ME, "log": "nginx"},
         gone=NO_SERVICE,
         says="The newest line of nginx was 2m 0s old when 10.1.0.9:9877 read it.",
-        must_not=exporter("log_seconds_behind", "59x20", ',log="nginx"'),
+        must_not=exporter("log_behind_seconds", "59x20", ',log="nginx"'),
     ),
     Case(
         alert="ClustersetExporterLogsLost",

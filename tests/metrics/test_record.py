@@ -236,6 +236,14 @@ def test_promtool_finds_nothing_to_say():
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
 
 
+def test_a_unit_stands_last_and_times_are_time_stamps():
+    units = {"seconds", "bytes", "ratio"}
+    for family in families.FAMILIES:
+        words = family.name.removesuffix("_total").split("_")
+        assert not units.intersection(words[:-1]), family.name
+        assert "age" not in words, family.name
+
+
 @given(st.text(max_size=30))
 def test_label_values_survive(value):
     store = SeriesStore(100)
@@ -332,7 +340,7 @@ def test_what_watches_and_pod_logs_left_out_is_counted():
         broken=1,
         problem="",
     )
-    metrics.watched([watch])
+    metrics.watched([watch], 100.5)
     metrics.pod_log_read("pods", requests=2, repeated=6, unstamped=0)
     metrics.pod_log_read("pods", requests=0, repeated=1, unstamped=1)
     metrics.log_gap("idle", None)
@@ -342,6 +350,8 @@ def test_what_watches_and_pod_logs_left_out_is_counted():
         ("pods", "ADDED"): 2,
         ("pods", "unknown"): 1,
     }
+    received = "clusterset_exporter_watch_last_received_timestamp_seconds"
+    assert samples(store, received) == {("pods",): 99.5}
     assert samples(store, "clusterset_exporter_watch_bad_lines_total") == {("pods",): 4}
     assert samples(store, "clusterset_exporter_watch_bad_objects_total") == {("pods",): 5}
     assert samples(store, "clusterset_exporter_pod_log_requests_total") == {("pods",): 2}

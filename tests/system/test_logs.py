@@ -106,7 +106,7 @@ async def test_a_restart_loses_nothing_and_counts_nothing_twice(tmp_path):
     async with exporter(config) as running:
         # The half line, four that came while nobody read, and two in a new file.
         await running.until_value(7, REQUESTS)
-        await running.until_value(0, "clusterset_exporter_log_bytes_behind")
+        await running.until_value(0, "clusterset_exporter_log_behind_bytes")
         assert await running.value(REQUESTS) == 7
 
 

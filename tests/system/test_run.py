@@ -181,7 +181,7 @@ async def test_a_log_source_comes_and_goes_by_reload(tmp_path):
         assert (await running.get("/-/reload", "POST"))[0] == 200
         # It was there before it was followed, so only what comes now counts.
         (tmp_path / "second.log").touch()
-        await running.until_value(0, "clusterset_exporter_log_bytes_behind")
+        await running.until_value(0, "clusterset_exporter_log_behind_bytes")
         config.write_text(CONFIG.replace("*.log", "none.log"))
         assert (await running.get("/-/reload", "POST"))[0] == 200
         assert await running.value(REQUESTS) == 0

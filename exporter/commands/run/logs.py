@@ -83,7 +83,7 @@ class LogMonitor:
         if counts.last is not None:
             self._fresh.add(source)
             lag = max(0.0, now.unix - counts.last)
-            self._metrics.set_gauge(series.LOG_SECONDS_BEHIND, lag, (source,))
+            self._metrics.set_gauge(series.LOG_BEHIND_SECONDS, lag, (source,))
         clients = counts.clients
         if not all(self._is_steady(client, counts, now) for client in clients):
             clients = by_second().clients or clients
@@ -106,9 +106,9 @@ class LogMonitor:
         self._formats.look(source)
         count = self._metrics.count
         if source not in self._fresh:
-            self._metrics.set_gauge(series.LOG_SECONDS_BEHIND, 0, (source,))
+            self._metrics.set_gauge(series.LOG_BEHIND_SECONDS, 0, (source,))
         self._fresh.discard(source)
-        self._metrics.set_gauge(series.LOG_BEHIND, poll.behind, (source,))
+        self._metrics.set_gauge(series.LOG_BEHIND_BYTES, poll.behind, (source,))
         count(series.LOG_ROTATIONS, (source,), poll.rotations)
         count(series.LOG_TRUNCATIONS, (source,), poll.truncations)
         count(series.LOG_ERRORS, (source,), len(poll.errors))

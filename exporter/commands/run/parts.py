@@ -118,7 +118,7 @@ class Parts:
     ) -> Scrape:
         """Return what makes the text of `/metrics`; *exposed* is waited for after each scrape."""
         exposition = Exposition(self.store)
-        return Scrape(self.verdicts, self.metrics, exposition, standing, self._clock, exposed)
+        return Scrape(self.verdicts, self.metrics, exposition, standing, self._moment, exposed)
 
     def pages(
         self,

@@ -11,6 +11,7 @@ from exporter.judge.service_verdicts import ServiceVerdicts
 from exporter.metrics import families as series
 from exporter.metrics.exposition import Exposition
 from exporter.metrics.record import Metrics
+from exporter.model.moment import Moment
 
 VIEWS_A_TURN = 20
 """Services whose gauges are set between two turns of the event loop: about 1 ms of work."""
@@ -34,7 +35,7 @@ class Scrape:
         metrics: Where gauges are set.
         exposition: Makes the text of all series.
         standing: The API server and leadership.
-        clock: Returns seconds of the monotonic clock.
+        moment: Returns the time now.
         exposed: Waited for at the end of each scrape, which brought what was counted by then.
     """
 
@@ -44,12 +45,12 @@ class Scrape:
         metrics: Metrics,
         exposition: Exposition,
         standing: Standing,
-        clock: Callable[[], float],
+        moment: Callable[[], Moment],
         exposed: Callable[[], Awaitable[None]] = nothing,
     ) -> None:
         self._verdicts, self._metrics, self._exposition = verdicts, metrics, exposition
-        self.standing, self._clock, self._exposed = standing, clock, exposed
-        self._scrapers = Scrapers(clock)
+        self.standing, self._moment, self._exposed = standing, moment, exposed
+        self._scrapers = Scrapers(lambda: moment().at)
         self._missing: set[str] | None = None
         """Who has not come since the last count; None while counting goes on."""
         self._all_came = asyncio.Event()
@@ -101,11 +102,11 @@ class Scrape:
 
     async def render(self, openmetrics: bool) -> AsyncGenerator[bytes, None]:
         """Yield the text of `/metrics` in pieces; other tasks get a turn between them."""
-        for n, view in enumerate(self._verdicts.views(self._clock())):
+        for n, view in enumerate(self._verdicts.views(self._moment().at)):
             self._metrics.show(view)
             if n % VIEWS_A_TURN == 0:
                 await asyncio.sleep(0)
-        self._metrics.watched(self.standing.watches())
+        self._metrics.watched(self.standing.watches(), self._moment().unix)
         errors = self.standing.authentication_errors()
         self._metrics.set_gauge(series.AUTHENTICATION_ERRORS, errors)
         if (leadership := self.standing.leadership()) is not None:

@@ -305,7 +305,7 @@ groups:
       dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-exporter?var-instance={{`{{ $labels.instance }}`}}'
       {{- end }}
   - alert: ClustersetExporterStale
-    expr: clusterset_exporter_watch_age_seconds > {{ .Values.alerts.watchAgeSeconds }}
+    expr: time() - clusterset_exporter_watch_last_received_timestamp_seconds > {{ .Values.alerts.watchAgeSeconds }}
     for: 1m
     labels:
       severity: warning
@@ -319,7 +319,7 @@ groups:
       dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-exporter?var-instance={{`{{ $labels.instance }}`}}'
       {{- end }}
   - alert: ClustersetExporterLogsBehind
-    expr: clusterset_exporter_log_seconds_behind > {{ .Values.alerts.logBehindSeconds }}
+    expr: clusterset_exporter_log_behind_seconds > {{ .Values.alerts.logBehindSeconds }}
     for: '{{ .Values.alerts.logFor }}'
     labels:
       severity: warning
