@@ -143,6 +143,10 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             description="URL of the Grafana dashboard of a service, for links on the status page."
         ),
     ] = None
+    runbook_url: Annotated[
+        str | None,
+        Meta(description="URL of the folder of the runbooks, for links on the status page."),
+    ] = None
 
     def __post_init__(self) -> None:
         """Refuse names that DNS would refuse, and settings that contradict each other."""
@@ -150,9 +154,10 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         require(self.cluster is None or re.fullmatch(_LABEL, self.cluster), told)
         told = f"log_probes {self.log_probes!r} should be a service, such as shop/cart"
         require(self.log_probes is None or ServiceName.parse(self.log_probes), told)
-        url_ok = self.dashboard_url is None or _URL.fullmatch(self.dashboard_url)
-        told = f"dashboard_url {self.dashboard_url!r} should begin with http:// or https://"
-        require(url_ok, told)
+        for name in ("dashboard_url", "runbook_url"):
+            url = getattr(self, name)
+            told = f"{name} {url!r} should begin with http:// or https://"
+            require(url is None or _URL.fullmatch(url), told)
         told = f"clusterset_domain {self.clusterset_domain!r} should be a DNS name"
         require(re.fullmatch(rf"{_LABEL}(\.{_LABEL})*", self.clusterset_domain), told)
         pods = [entry for entry in self.logs if entry.pods is not None]

@@ -72,6 +72,11 @@ class ModeJudge:
         served = sum(each.cluster is not None for each in self.seen)
         return served / len(self.seen) if self.seen else None
 
+    @property
+    def starting(self) -> tuple[int, int] | None:
+        """Return the probes so far and those that are needed; None once there are enough."""
+        return (len(self.seen), self.confirm) if len(self.seen) < self.confirm else None
+
     def serves(self, cluster: str) -> bool:
         """Return whether *cluster* was seen to serve, and has not failed since."""
         return cluster not in self.failing and any(each.cluster == cluster for each in self.seen)

@@ -43,6 +43,7 @@ def view(
         pinned=track.pinned,
         plain=track.plain,
         share=None if stale else track.mode.share,
+        starting=None if stale else track.mode.starting,
     )
 
 

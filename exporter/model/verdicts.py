@@ -156,3 +156,5 @@ class ServiceView:
     """The newest plain probe."""
     share: float | None = None
     """The share of the newest plain probes that were served, from 0 to 1; None without one."""
+    starting: tuple[int, int] | None = None
+    """The probes so far and those that are needed for a mode; None once there are enough."""

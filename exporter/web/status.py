@@ -82,6 +82,9 @@ def _service(
         "policy": view.policy,
         "mode": view.mode,
         "mode_since": now.to_unix(view.since),
+        "starting": None
+        if view.starting is None
+        else dict(zip(("probes", "needed"), view.starting, strict=True)),
         "served_share": view.share,
         "serving": [] if view.serving is None else [view.serving],
         "expected": sorted(view.expected),

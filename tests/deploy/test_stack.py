@@ -10,7 +10,7 @@ import yaml
 from dashboards.files import RUNBOOKS
 from tests.deploy.test_kustomize import built, own
 from tests.fakes.boards import BOARDS
-from tests.fakes.charts import CHART, NODE_LOGS, ROOT, objects, template
+from tests.fakes.charts import CHART, NODE_LOGS, ROOT, objects, one, template
 
 pytestmark = pytest.mark.slow
 STACK = "kube-prometheus-stack"
@@ -169,6 +169,9 @@ def test_alerts_and_boards_lead_to_the_values():
         links = each["annotations"]
         assert links["runbook_url"] == f"https://docs.test/r/{each['alert']}.md"
         assert links["dashboard_url"].startswith("https://g.test/d/clusterset-")
+    config = yaml.safe_load(one(found, "ConfigMap", "clusterset-exporter")["data"]["config.yaml"])
+    assert config["runbook_url"] == "https://docs.test/r"
+    assert config["dashboard_url"] == "https://g.test/d/clusterset-service"
     _, texts = boards(found)
     assert '"url": "${runbooks}/${__value.text}.md"' in texts
     assert "https://docs.test/r" in texts

@@ -1,5 +1,7 @@
 """An exporter's knowledge in three situations, brought about by events."""
 
+from dataclasses import replace
+
 from exporter.commands.run.leaks import LEAK_SETTLES
 from exporter.commands.run.monitor_settings import monitor_settings
 from exporter.commands.run.parts import Parts
@@ -52,7 +54,8 @@ class Scene:
     def probe(self, **words):
         """Let a second pass and a probe end."""
         self.wait(1)
-        self.monitor.probed(probe(self.now - 0.1, **words))
+        made = probe(self.now - 0.1, **words)
+        self.monitor.probed(replace(made, unix=START + made.at))
 
     def probes(self, *who):
         for each in who:

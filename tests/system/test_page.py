@@ -94,17 +94,61 @@ async def test_it_refreshes_itself_and_what_is_open_stays_open(tmp_path):
     scene = scenes.failover()
     async with served(scene) as url, browser(need("chromium"), tmp_path) as tab:
         await tab.open(url)
-        await tab.value("window.here = document.querySelector('section.service'); 1")
-        await tab.value("document.querySelector('details').open = true; 1")
-        opened = await tab.value("document.querySelector('details').id")
+        await tab.value("window.here = document.querySelector('.service'); 1")
+        await tab.value("document.querySelector('section details').open = true; 1")
+        opened = await tab.value("document.querySelector('section details').id")
         scene.inventory()
         scene.probes("a", "a")
         await tab.until("document.querySelector('h2 .pill').innerText === '✓ local'")
         # The same element still: it was changed, not replaced.
-        assert await tab.value("window.here === document.querySelector('section.service')")
+        assert await tab.value("window.here === document.querySelector('.service')")
         assert await tab.value(f"document.getElementById({opened!r}).open")
         assert (await tab.text()).count("b → a") == 1
         assert "✓" in await tab.value("document.title")
+        assert tab.errors == []
+
+
+class Many:
+    """A page with 200 services, some of which are dark."""
+
+    def __init__(self, well, dark):
+        self.well, self.dark_one, self.dark = well.page_data, dark, {7, 8}
+        self.not_ready = lambda: None
+
+    async def status(self):
+        status = await self.well.status()
+        (well,), (dark,) = status["services"], self.dark_one["services"]
+        named = [{"namespace": f"team-{n % 20}", "name": f"checkout-{n}"} for n in range(200)]
+        services = [(dark if n in self.dark else well) | names for n, names in enumerate(named)]
+        return status | {"services": services}
+
+
+async def test_two_hundred_services_are_usable_on_a_phone(tmp_path):
+    scene = scenes.steady()
+    many = Many(scene, await scenes.blackout().page_data.status())
+    scene.page_data = many
+    shown = "[...document.querySelectorAll('.service')].filter((each) => each.offsetHeight)"
+    opened = "[...document.querySelectorAll('.service[open]')].map((each) => each.id).join()"
+    async with served(scene) as url, browser(need("chromium"), tmp_path) as tab:
+        await tab.open(url, width=390, height=844)
+        keep(await tab.picture(), "many-phone")
+        assert await tab.value("document.documentElement.scrollWidth") <= 390
+        assert await tab.value(opened) == "team-7/checkout-7,team-8/checkout-8"
+        # A line of those that are well is as high as a finger needs, and not much higher.
+        closed = "document.querySelector('.service:not([open])').offsetHeight"
+        assert 32 <= await tab.value(closed) <= 80
+        await tab.value(
+            "const box = document.querySelector('#find input'); box.value = 'team-3 LOCAL';"
+            "box.dispatchEvent(new Event('input', {bubbles: true})); 1"
+        )
+        assert await tab.value(f"{shown}.length") == 10
+        assert "10 of 200 services" in await tab.text()
+        keep(await tab.picture(), "many-phone-filtered")
+        # Later copies of the page keep the filter, what is open, and open what went dark.
+        await tab.value("document.getElementById('team-7/checkout-7').open = false; 1")
+        many.dark = {3, 7, 8}
+        await tab.until(f"{shown}.length === 9")
+        assert await tab.value(opened) == "team-3/checkout-3,team-8/checkout-8"
         assert tab.errors == []
 
 

@@ -16,6 +16,7 @@ from tests.fakes import scenes
 from tests.fakes.nouns import NGINX
 from tests.fakes.nouns import probe as fakes_probe
 
+PLAIN = {"Accept-Encoding": "identity"}
 LIFECYCLE = Entry(lifecycle=True)
 
 
@@ -138,8 +139,13 @@ async def test_health_readiness_status_and_page():
         async with asked.get("/api/v1/status") as reply:
             assert reply.headers["Content-Type"] == "application/json"
             assert json.loads(await reply.text())["services"][0]["mode"] == "local"
-        async with asked.get("/") as reply:
+        async with asked.get("/", headers=PLAIN) as reply:
             assert await reply.text() == "<p>a"
+            assert "Content-Encoding" not in reply.headers
+        async with asked.get("/", headers={"Accept-Encoding": "br, gzip"}) as reply:
+            assert gzip.decompress(await reply.read()) == b"<p>a"
+            assert reply.headers["Content-Encoding"] == "gzip"
+            assert reply.headers["Vary"] == "Accept-Encoding"
             assert "default-src 'none'" in reply.headers["Content-Security-Policy"]
             assert reply.headers["X-Frame-Options"] == "DENY"
 
@@ -186,7 +192,7 @@ async def test_the_page_and_the_status_are_made_at_most_once_a_second():
             async with asked.get("/api/v1/status") as reply:
                 assert json.loads(await reply.text()) == {"cluster": shown}
         for now[0], shown in ((101.5, 3), (102.4, 3), (102.5, 4)):
-            replies = await asyncio.gather(*(asked.get("/") for _ in range(5)))
+            replies = await asyncio.gather(*(asked.get("/", headers=PLAIN) for _ in range(5)))
             assert [await reply.text() for reply in replies] == [f"<p>{shown}"] * 5
     assert made == [100.0, 101.0, 101.5, 102.5]
 

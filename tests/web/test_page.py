@@ -1,14 +1,21 @@
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from exporter.model.probes import Failure, Lookup
-from exporter.model.verdicts import Mode
+from exporter.model.verdicts import Locality, Mode, Reason
+from exporter.web.page import words
 from exporter.web.page.render import (
+    _MODE_RUNBOOKS,
+    _PROBLEM_RUNBOOKS,
+    MAX_OPEN,
     MAX_SERVICES,
     board,
     clock,
     date,
+    failed_groups,
     headline,
     page,
     seconds,
@@ -51,8 +58,9 @@ def test_size(value, text):
     assert size(value) == text
 
 
-def test_moments_are_utc():
-    assert clock(0) == "00:00:00"
+def test_moments_are_utc_and_have_a_date_if_they_are_of_another_day():
+    assert clock(0, 86_399) == "00:00:00"
+    assert clock(86_399, 86_400) == "1970-01-01 23:59:59"
     assert date(1.5) == "1970-01-01T00:00:01.500+00:00"
 
 
@@ -68,7 +76,23 @@ def test_headline_before_anything_is_known():
     scene.inventory()
     assert told(whole(scene.page_data.status())) == (
         "unknown",
-        "nginx-test/nginx has too few fresh probes, or an address that does not tell.",
+        "nginx-test/nginx: starting, 0 of 2 probes.",
+    )
+    scene.probes("a")
+    status = whole(scene.page_data.status())
+    assert status["services"][0]["starting"] == {"probes": 1, "needed": 2}
+    assert told(status).text == "nginx-test/nginx: starting, 1 of 2 probes."
+    assert "<strong>Starting: 1 of 2 probes</strong>" in page(status)
+    scene.probes("a")
+    assert whole(scene.page_data.status())["services"][0]["starting"] is None
+
+
+def test_probes_that_are_too_old_are_no_start():
+    scene = scenes.steady()
+    scene.wait(600)
+    status = whole(scene.page_data.status())
+    assert told(status).text == (
+        "nginx-test/nginx has too few fresh probes, or an address that does not tell."
     )
 
 
@@ -113,10 +137,82 @@ def test_the_worst_come_first_and_a_thousand_are_bounded():
     text = page(status | {"services": many})
     assert text.index("nginx-test/dark") < text.index("nginx-test/well-0")
     assert text.count('class="service ') == MAX_SERVICES
-    assert "901 more services" in text
+    assert f"{1001 - MAX_SERVICES} more services" in text
     assert "nginx-test/dark: blackout, nobody answers." in text
     more = page(status | {"services": [dark, dark | {"name": "other"}]})
     assert "nobody answers; 1 more not served in this cluster." in more
+
+
+def opened(text):
+    return re.findall(r'<details id="([^"]*)" class="service [^>]* open>', text)
+
+
+def test_of_many_services_only_those_in_trouble_are_open():
+    status = whole(scenes.steady().page_data.status())
+    (well,) = status["services"]
+    (dark,) = whole(scenes.blackout().page_data.status())["services"]
+    many = [well | {"name": f"well-{n}"} for n in range(MAX_OPEN)]
+    assert len(opened(page(status | {"services": many}))) == MAX_OPEN
+    assert opened(page(status | {"services": [*many, dark]})) == ["nginx-test/nginx"]
+    trouble = [dark | {"name": f"dark-{n}"} for n in range(50)]
+    assert len(opened(page(status | {"services": trouble}))) == MAX_OPEN
+
+
+def test_failed_probes_with_one_name_and_reason_are_one_row():
+    scene = scenes.blackout()
+    status = whole(scene.page_data.status())
+    groups = [
+        (count, each["dns_name"], each["reason"])
+        for count, each in failed_groups(status["failed_probes"])
+    ]
+    name = "nginx.nginx-test.svc.clusterset.local"
+    assert groups == [
+        (2, name, "nodata"),
+        (1, f"a.{name}", "connect_refused"),
+        (2, name, "connect_refused"),
+    ]
+    newest = failed_groups(status["failed_probes"])[0][1]
+    assert newest["at"] == max(each["at"] for each in status["failed_probes"])
+
+
+RUNBOOKS = Path(__file__).parents[2] / "docs" / "runbooks"
+
+
+def test_what_is_wrong_links_to_its_runbook():
+    scene = scenes.failover()
+    bare = whole(scene.page_data.status())
+    assert "unbook" not in page(bare).replace("runbook_", "")
+    status = bare | {
+        "runbook_url": "https://docs.example/runbooks/",
+        "problems": [{"what": "gaps in logs", "message": "x", "since": 0.0}],
+    }
+    links = re.findall(r'href="https://docs.example/runbooks/(\w+)\.md"', page(status))
+    assert links == [
+        "ClustersetExporterLogsLost",
+        "ClustersetServiceFailover",
+        "ClustersetStandbyMissing",
+    ]
+
+
+def test_each_runbook_of_the_page_exists():
+    named = {*_MODE_RUNBOOKS.values(), *(name for _, name in _PROBLEM_RUNBOOKS)}
+    named |= {"ClustersetStandbyMissing", "ClustersetServiceHazard"}
+    assert not {name for name in named if not (RUNBOOKS / f"{name}.md").is_file()}
+
+
+def test_each_word_has_a_meaning_on_the_page_and_in_the_glossary():
+    assert set(words.MODES) == set(Mode)
+    assert set(words.LOCALITIES) == set(Locality)
+    assert set(words.REASONS) == set(Reason)
+    assert set(words.FAILURES) == set(Failure)
+    glossary = (RUNBOOKS.parent / "glossary.md").read_text()
+    known = {
+        word.strip("` ")
+        for row in re.findall(r"^\| ([^|]+) \|", glossary, re.MULTILINE)
+        for word in row.split(",")
+    }
+    every = {*words.TERMS, *Mode, *Locality, *Reason, *Failure}
+    assert every - known == set()
 
 
 @pytest.mark.parametrize("url", ["https://g.example/d/clusterset-service", "http://g/d/x?orgId=1"])

@@ -38,6 +38,7 @@ class MonitorSettings:
     keys: tuple[bytes, ...]
     """The keys that probes may be signed with."""
     dashboard_url: str | None
+    runbook_url: str | None
     log_probes: ServiceName | None
     """The service of which each probe is logged."""
 
@@ -98,5 +99,6 @@ def monitor_settings(
         trusted_proxies=tuple(each.network for each in settings.attribution.trusted_proxies),
         keys=keys,
         dashboard_url=settings.dashboard_url,
+        runbook_url=settings.runbook_url,
         log_probes=ServiceName.parse(settings.log_probes or ""),
     )

@@ -76,6 +76,7 @@ class PageData:
             "ready": not_ready is None,
             "not_ready_reason": not_ready,
             "dashboard_url": settings.dashboard_url,
+            "runbook_url": settings.runbook_url,
             "leader": leader,
             "leading": leads,
             "problems": list(self._problems.shown(self._standing.watches())),

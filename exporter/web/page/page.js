@@ -6,21 +6,33 @@ function take(old, fresh) {
     if (old.data !== fresh.data) old.data = fresh.data;
     return;
   }
+  // A service that changed opens or closes; else that is the reader's choice.
+  const turned = old.className !== fresh.className, mine = (name) => name === "open" && !turned;
   for (const {name, value} of [...fresh.attributes])
-    if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+    if (!mine(name) && old.getAttribute(name) !== value) old.setAttribute(name, value);
   for (const {name} of [...old.attributes])
-    if (name !== "open" && !fresh.hasAttribute(name)) old.removeAttribute(name);
+    if (!mine(name) && !fresh.hasAttribute(name)) old.removeAttribute(name);
   let at = old.firstChild;
   for (const child of [...fresh.childNodes]) {
     let match = at;
     if (child.id) while (match && !same(match, child)) match = match.nextSibling;
     if (same(match, child)) {
-      while (at !== match) { const gone = at; at = at.nextSibling; gone.remove(); }
+      if (match !== at) old.insertBefore(match, at);
       take(match, child);
       at = match.nextSibling;
     } else old.insertBefore(child, at);
   }
   while (at) { const gone = at; at = at.nextSibling; gone.remove(); }
+}
+function filter() {
+  const words = document.querySelector("#find input").value.toLowerCase().split(/\s+/);
+  let all = 0, found = 0;
+  for (const each of document.querySelectorAll("[data-find]")) {
+    const text = each.dataset.find.toLowerCase();
+    each.hidden = !words.every((word) => text.includes(word));
+    if (each.classList.contains("service")) { all += 1; found += !each.hidden; }
+  }
+  document.getElementById("found").textContent = found < all ? `${found} of ${all} services` : "";
 }
 async function refresh() {
   const lost = document.getElementById("lost");
@@ -30,6 +42,7 @@ async function refresh() {
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
     take(document.getElementById("main"), fresh.getElementById("main"));
     document.title = fresh.title;
+    filter();
   } catch (error) {
     if (lost.hidden) lost.textContent =
       `! The exporter does not answer since ${new Date().toISOString().slice(11, 19)} UTC; what is below is old.`;
@@ -37,4 +50,7 @@ async function refresh() {
   }
   setTimeout(refresh, document.hidden ? 10000 : 2000);
 }
+document.documentElement.classList.add("js");
+document.querySelector("#find input").oninput = filter;
+filter();
 setTimeout(refresh, 2000);

@@ -1,6 +1,7 @@
 """The status page: what `/api/v1/status` says, for a person at night."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache, partial
 from pathlib import Path
@@ -9,9 +10,12 @@ from urllib.parse import urlencode
 
 from exporter.model.probes import Lookup
 from exporter.model.verdicts import HAZARD_MEANS, Mode
+from exporter.web.page import words
 
-MAX_SERVICES = 100
-"""Services shown in full; the JSON has all of them."""
+MAX_SERVICES = 250
+"""Services shown; the JSON has all of them."""
+MAX_OPEN = 10
+"""Services whose details are open from the start: those in trouble, and all of a few."""
 MAX_FAILED = 20
 MAX_REQUESTS = 20
 """Rows of client requests shown a service."""
@@ -43,6 +47,24 @@ _SYMBOLS = {
     Mode.REMOTE: "↗",
     Mode.LOCAL: "✓",
 }
+_MODE_RUNBOOKS = {
+    Mode.BLACKOUT: "ClustersetServiceBlackout",
+    Mode.DEGRADED: "ClustersetPromiseBroken",
+    Mode.MIXED: "ClustersetPromiseBroken",
+    Mode.FAILOVER: "ClustersetServiceFailover",
+}
+_PROBLEM_RUNBOOKS = (
+    ("configuration", "ClustersetExporterReloadFailed"),
+    ("inventory is stale", "ClustersetExporterWatchFailing"),
+    ("inventory", "ClustersetExporterReloadFailed"),
+    ("watch of ", "ClustersetExporterWatchFailing"),
+    ("gaps in logs", "ClustersetExporterLogsLost"),
+    ("pods behind exported services", "ClustersetExporterLogsBehind"),
+    ("log ", "ClustersetExporterLogsBehind"),
+    ("address ranges", "ClustersetAttributionMismatch"),
+    ("name servers", "ClustersetNameServerStuck"),
+)
+"""Runbooks of problems, by how their `what` begins; the first one counts."""
 _LOOKUPS = {
     Lookup.A: "for an address",
     Lookup.CLIENT: "as clients ask",
@@ -69,16 +91,60 @@ def page(status: Mapping[str, Any]) -> str:
         headline=headline(status, services),
         shown=services[:MAX_SERVICES],
         left_out=len(services) - MAX_SERVICES,
-        failed=status["failed_probes"][:MAX_FAILED],
+        max_open=MAX_OPEN,
+        failed=failed_groups(status["failed_probes"])[:MAX_FAILED],
         max_requests=MAX_REQUESTS,
         means=_MEANS,
+        words=words,
         means_lookup=_LOOKUPS,
         hazards=HAZARD_MEANS,
         symbols=_SYMBOLS,
         lacks_standby=_lacks,
+        in_trouble=in_trouble,
         board=partial(board, status),
+        runbooks=partial(runbooks, status),
+        runbook_of=partial(_problem_runbook, status),
     )
     return text
+
+
+def in_trouble(service: Mapping[str, Any]) -> bool:
+    """Return whether somebody should look at *service*."""
+    return service["mode"] != Mode.LOCAL or bool(service["hazards"]) or _lacks(service)
+
+
+def failed_groups(probes: Sequence[Mapping[str, Any]]) -> list[tuple[int, Mapping[str, Any]]]:
+    """Return the newest of failed *probes* with each name and reason, with how many there are."""
+    counts = Counter((each["dns_name"], each["reason"]) for each in probes)
+    newest: dict[tuple[str, str], Mapping[str, Any]] = {}
+    for each in probes:
+        key = each["dns_name"], each["reason"]
+        if key not in newest or each["at"] > newest[key]["at"]:
+            newest[key] = each
+    shown = sorted(newest.items(), key=lambda item: -item[1]["at"])
+    return [(counts[key], each) for key, each in shown]
+
+
+def runbooks(status: Mapping[str, Any], service: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the name and the URL of each runbook about what is wrong with *service*."""
+    if status["runbook_url"] is None:
+        return
+    names = [_MODE_RUNBOOKS.get(service["mode"])]
+    names.append("ClustersetStandbyMissing" if _lacks(service) else None)
+    names.append("ClustersetServiceHazard" if service["hazards"] else None)
+    for name in filter(None, names):
+        yield name, _runbook(status, name)
+
+
+def _problem_runbook(status: Mapping[str, Any], what: str) -> str | None:
+    for begin, name in _PROBLEM_RUNBOOKS:
+        if status["runbook_url"] is not None and what.startswith(begin):
+            return _runbook(status, name)
+    return None
+
+
+def _runbook(status: Mapping[str, Any], name: str) -> str:
+    return f"{status['runbook_url'].rstrip('/')}/{name}.md"
 
 
 def board(status: Mapping[str, Any], service: Mapping[str, Any]) -> str:
@@ -106,9 +172,9 @@ def headline(status: Mapping[str, Any], services: Sequence[Mapping[str, Any]]) -
         return _all_local(services)
     others = sum(service["mode"] != Mode.LOCAL for service in services) - 1
     name, mode = f"{worst['namespace']}/{worst['name']}", worst["mode"]
-    text = (
-        f"{name} {_served(worst)}" if mode == Mode.UNKNOWN else f"{name}: {mode}, {_served(worst)}"
-    )
+    text = f"{name}: {mode}, {_served(worst)}"
+    if mode == Mode.UNKNOWN:
+        text = f"{name}{_starting(worst) or ' ' + _served(worst)}"
     more = f"; {others} more not served in this cluster" if others else ""
     return Headline(mode, f"{text}{more}.")
 
@@ -124,6 +190,12 @@ def _served(service: Mapping[str, Any]) -> str:
     if service["serving"] and service["mode"] in {Mode.FAILOVER, Mode.REMOTE}:
         return f"served by {service['serving'][0]}"
     return _MEANS[service["mode"]]
+
+
+def _starting(service: Mapping[str, Any]) -> str | None:
+    if (starting := service["starting"]) is None:
+        return None
+    return f": starting, {starting['probes']} of {starting['needed']} probes"
 
 
 def seconds(value: float | None) -> str:
@@ -158,9 +230,11 @@ def size(value: float) -> str:
     return f"{value:.1f} TB"
 
 
-def clock(unix: float) -> str:
-    """Write a moment as UTC."""
-    return datetime.fromtimestamp(unix, UTC).strftime("%H:%M:%S")
+def clock(unix: float, now: float) -> str:
+    """Write a moment as UTC, with its date if *now* is another day."""
+    at = datetime.fromtimestamp(unix, UTC)
+    today = at.date() == datetime.fromtimestamp(now, UTC).date()
+    return at.strftime("%H:%M:%S" if today else "%Y-%m-%d %H:%M:%S")
 
 
 def date(unix: float) -> str:

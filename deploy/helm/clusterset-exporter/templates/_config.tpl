@@ -93,6 +93,8 @@
 {{- if include "clusterset-exporter.podLogs" . }}{{ $_ := set $made "logs" (list (dict "pods" dict)) }}{{ $_ := set $made "state_directory" "/var/lib/clusterset-exporter" }}{{ end -}}
 {{- if include "clusterset-exporter.probeKey" . }}{{ $_ := set $made "probe_key_file" "/etc/clusterset-exporter-key/key" }}{{ end -}}
 {{- if .Values.cluster }}{{ $_ := set $made "cluster" .Values.cluster }}{{ end -}}
+{{- with .Values.alerts.runbookUrl }}{{ $_ := set $made "runbook_url" . }}{{ end -}}
+{{- with .Values.alerts.dashboardUrl }}{{ $_ := set $made "dashboard_url" (printf "%s/d/clusterset-service" .) }}{{ end -}}
 {{- toYaml (mergeOverwrite $made (deepCopy .Values.config)) -}}
 {{- end }}
 
