@@ -19,6 +19,7 @@ COMMANDS = [
     ["demo"],
     ["analyze"],
     ["check"],
+    ["drill"],
     ["config"],
     ["probe-key"],
     *([["config", c] for c in ("check", "schema", "show")]),
@@ -71,6 +72,9 @@ def test_as_a_module_and_as_a_script_it_is_the_same():
         (["run", "--shard", "3/3"], "--shard: '3/3' is not a shard; write for example 0/3"),
         (["run", "--kubeconfig", "absent"], "absent: no such file; give --kubeconfig"),
         (["run", "--config.file", "x", "--log.level", "loud"], "'loud' is not one of"),
+        (["drill", "nginx"], "nginx: should be namespace/name"),
+        (["drill", "a/b", "--timeout", "0s"], "--timeout: 0s should be more than 0"),
+        (["drill", "a/b", "--timeout", "soon"], "--timeout: "),
         (["demo", "--clusters", "9"], "9 is not in the range 2<=x<=3"),
         (["analyze", "--cluster", "east", "x.log"], "Missing option '--inventory'"),
     ],
@@ -81,7 +85,9 @@ def test_wrong_usage_is_exit_code_2(arguments, told):
     assert told in done.stderr
 
 
-@pytest.mark.parametrize("command", [["run"], ["check", "nginx-test/nginx"]])
+@pytest.mark.parametrize(
+    "command", [["run"], ["check", "nginx-test/nginx"], ["drill", "nginx-test/nginx"]]
+)
 @pytest.mark.parametrize("flag", ["--kubeconfig", "--context"])
 def test_an_api_server_that_is_not_asked_cannot_be_named(tmp_path, command, flag):
     done = call(*command, "--config.file", write(tmp_path), flag, "x")

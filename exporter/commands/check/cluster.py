@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar
 
@@ -44,16 +44,22 @@ class UnknownClusterError(SettingsError):
     """Nothing says which cluster this is."""
 
 
-class _Newest:
-    """Keeps the newest inventory."""
+@dataclass(slots=True, kw_only=True)
+class Newest:
+    """Keeps the newest inventory, and tells whoever has to know at once."""
 
-    def __init__(self) -> None:
-        self.there = asyncio.Event()
-        self.found: Discovered
+    changed: Callable[[Inventory], None] = lambda _: None
+    became_stale: Callable[[str, float], None] = lambda *_: None
+    """Called with a resource and since when its changes are not seen."""
+    recovered: Callable[[str], None] = lambda _: None
+    there: asyncio.Event = field(default_factory=asyncio.Event)
+    found: Discovered = field(init=False)
 
     async def take(self, found: Discovered) -> None:
+        """Take in what is discovered now."""
         self.found = found
         self.there.set()
+        self.changed(found.inventory)
 
 
 async def look_in_cluster(loaded: RuntimeConfig, service: ServiceName, reach: Reach) -> check.Look:
@@ -66,7 +72,7 @@ async def look_in_cluster(loaded: RuntimeConfig, service: ServiceName, reach: Re
         SettingsError: If the cluster cannot be asked, or the service is not in it.
     """
 
-    async def once(client: ApiClient, newest: _Newest) -> check.Look:
+    async def once(client: ApiClient, newest: Newest) -> check.Look:
         found = newest.found
         seen = await check.look(loaded, found.inventory, service)
         more = await _diagnosed(client, loaded, found)
@@ -77,7 +83,7 @@ async def look_in_cluster(loaded: RuntimeConfig, service: ServiceName, reach: Re
 
     async with open_client(reach.kubeconfig, reach.context) as client:
         try:
-            return await _following(client, loaded, lambda newest: once(client, newest))
+            return await following(client, loaded, lambda newest: once(client, newest))
         except (UnknownClusterError, check.UnknownServiceError) as error:
             only = await _without_api(client, loaded, service, error)
             if only is None:
@@ -119,7 +125,7 @@ async def watch_in_cluster(
     The cluster is diagnosed now and then, and each change of what is not well is told.
     """
 
-    async def on(client: ApiClient, newest: _Newest) -> None:
+    async def on(client: ApiClient, newest: Newest) -> None:
         def again() -> tuple[RuntimeConfig, Inventory]:
             return loaded, newest.found.inventory
 
@@ -139,11 +145,11 @@ async def watch_in_cluster(
             await watch_service(again, service, told, seen)
 
     async with open_client(reach.kubeconfig, reach.context) as client:
-        await _following(client, loaded, lambda newest: on(client, newest))
+        await following(client, loaded, lambda newest: on(client, newest))
 
 
 async def _keep_diagnosing(
-    client: ApiClient, loaded: RuntimeConfig, newest: _Newest, told: Callable[[str], None]
+    client: ApiClient, loaded: RuntimeConfig, newest: Newest, told: Callable[[str], None]
 ) -> None:
     before: dict[str, CheckLine] = {}
     while True:
@@ -165,11 +171,19 @@ async def _diagnosed(
     return tuple(judged(read, loaded.settings.clusterset_domain))
 
 
-async def _following(
-    client: ApiClient, loaded: RuntimeConfig, use: Callable[[_Newest], Awaitable[T]]
+async def following(
+    client: ApiClient,
+    loaded: RuntimeConfig,
+    use: Callable[[Newest], Awaitable[T]],
+    newest: Newest | None = None,
 ) -> T:
-    """Follow the API server while *use* runs with the newest inventory."""
-    newest = _Newest()
+    """
+    Follow the API server while *use* runs with the newest inventory, from the first one on.
+
+    Raises:
+        SettingsError: If the cluster cannot be asked.
+    """
+    newest = newest or Newest()
     discovery = _discovery(client, loaded, newest)
     failed: BaseException | None = None
     try:
@@ -189,7 +203,7 @@ async def _following(
     return result
 
 
-async def _first(discovery: KubernetesInventory, newest: _Newest) -> None:
+async def _first(discovery: KubernetesInventory, newest: Newest) -> None:
     try:
         async with asyncio.timeout(FIRST_WITHIN):
             await newest.there.wait()
@@ -198,7 +212,7 @@ async def _first(discovery: KubernetesInventory, newest: _Newest) -> None:
         raise SettingsError(msg) from error
 
 
-def _discovery(client: ApiClient, loaded: RuntimeConfig, newest: _Newest) -> KubernetesInventory:
+def _discovery(client: ApiClient, loaded: RuntimeConfig, newest: Newest) -> KubernetesInventory:
     wanted = loaded.settings.inventory.kubernetes or KubernetesSettings()
     return KubernetesInventory(
         client,
@@ -209,6 +223,8 @@ def _discovery(client: ApiClient, loaded: RuntimeConfig, newest: _Newest) -> Kub
         scope=scope_of(wanted),
         unix=time.time,
         changed=newest.take,
+        became_stale=newest.became_stale,
+        recovered=newest.recovered,
     )
 
 

@@ -63,7 +63,7 @@ async def look(loaded: RuntimeConfig, inventory: Inventory, service: ServiceName
         UnknownServiceError: If the service is not in the inventory.
         SettingsError: If the service is not probed.
     """
-    plain, pinned, replicas = _targets(loaded, inventory, service)
+    plain, pinned, replicas = targets_of(loaded, inventory, service)
     plan, known = loaded.probes, inventory.services[service]
     logs = asyncio.to_thread(lambda: dict(newest_requests(loaded, inventory, service)))
     async with asyncio.TaskGroup() as group:
@@ -97,10 +97,16 @@ async def look(loaded: RuntimeConfig, inventory: Inventory, service: ServiceName
     return Look(report=report, plain=by_server, steps=tuple(steps))
 
 
-def _targets(
+def targets_of(
     loaded: RuntimeConfig, inventory: Inventory, service: ServiceName
 ) -> tuple[Target, list[Target], list[Target]]:
-    """Return the target of the plain name, those of the pinned names, and those of replicas."""
+    """
+    Return the target of the plain name, those of the pinned names, and those of replicas.
+
+    Raises:
+        UnknownServiceError: If the service is not in the inventory.
+        SettingsError: If the service is not probed.
+    """
     if service not in inventory.services:
         known = ", ".join(map(str, inventory.services)) or "none"
         static = loaded.settings.inventory.static is not None
