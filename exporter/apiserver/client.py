@@ -158,14 +158,15 @@ class ApiClient:
             params: Its query.
             within: Seconds within which the reply must begin.
             silence: Seconds without a byte after which the connection counts as dead.
-            json: Whether the reply must be JSON; a log may be anything.
+            json: Whether the reply must be JSON; a log, which comes of a kubelet, may be anything.
 
         Raises:
             ApiError: Here, and later from the chunks.
         """
         request = _Request(method="GET", path=path, params=params, within=within, silence=silence)
         with ExitStack() as stack:
-            with self.recovery.noticed(request.what):
+            # A kubelet answers the request for a log.
+            with self.recovery.noticed(request.what, forwarded=not json):
                 reply = await self._open(request)
                 # Closed, not released: the rest of a stream has no end.
                 stack.callback(reply.close)

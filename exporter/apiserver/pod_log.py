@@ -21,6 +21,7 @@ from exporter.apiserver.container import ContainerRef
 from exporter.apiserver.errors import ApiError, ErrorKind
 from exporter.apiserver.log_gap import GapFinder, LogGap
 from exporter.apiserver.log_place import BEGINNING, LogPlace, is_stamp
+from exporter.apiserver.log_trouble import LogTrouble
 from exporter.apiserver.new_lines import NewLines
 from exporter.apiserver.pod_facts import count_restarts, is_gone
 from exporter.apiserver.rate_limiter import Backoff, RateLimiter, Uniform
@@ -65,9 +66,6 @@ class PodLog:
         uniform: Spreads the waits; `random.uniform`.
         unix: Tells the time.
         tell: Is called with each time of which lines may be missing.
-
-    Attributes:
-        problem: Why the log cannot be read, in one line; empty if it can.
     """
 
     def __init__(
@@ -82,8 +80,8 @@ class PodLog:
         unix: Callable[[], float] = time.time,
         tell: Callable[[LogGap], None] = lambda _: None,
     ) -> None:
-        self.problem = ""
         self._lines = NewLines(place)
+        self._trouble = LogTrouble(container)
         self._requests = 0
         self._client, self._container, self._silence = client, container, silence
         self._limiter, self._backoff = RateLimiter(), Backoff(uniform)
@@ -104,6 +102,11 @@ class PodLog:
     @place.setter
     def place(self, place: LogPlace | None) -> None:
         self._lines.place = place
+
+    @property
+    def problem(self) -> str:
+        """Why the log cannot be read, in one line; empty if it can."""
+        return self._trouble.problem
 
     @property
     def counts(self) -> Counts:
@@ -176,7 +179,7 @@ class PodLog:
                 chunks = await stack.enter_async_context(stream)
         except TimeoutError:
             chunks = None
-        self.problem = ""
+        self._trouble.over()
         return chunks
 
     async def _next(self, chunks: Chunks | None, end: float) -> bytes | None:
@@ -245,9 +248,8 @@ class PodLog:
         self._gaps.failed()
         if error.kind is ErrorKind.REFUSED and "waiting to start" not in error.message:
             raise error
-        self.problem = error.message
+        self._trouble.failed(error)
         if error.kind is ErrorKind.FORBIDDEN:
-            self.problem += "; grant get on pods/log"
             return self._refusals.after_failure()
         backoff = self._backoff if error.kind is ErrorKind.REFUSED else self._failures
         return max(backoff.after_failure(), error.retry_after or 0.0)

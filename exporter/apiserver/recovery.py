@@ -29,13 +29,19 @@ class Recovery:
         self._recovered = asyncio.Event()
 
     @contextmanager
-    def noticed(self, what: str) -> Iterator[None]:
-        """Notice how the request *what* ends; its errors become an ApiError that names it."""
+    def noticed(self, what: str, *, forwarded: bool = False) -> Iterator[None]:
+        """
+        Notice how the request *what* ends; its errors become an ApiError that names it.
+
+        An answer of 5xx to a request that the API server *forwarded* is no trouble of its own:
+        one kubelet may be away while all other requests succeed.
+        """
         try:
             with translated(what):
                 yield
         except ApiError as error:
-            if error.kind in _TROUBLES and self._failed_at is None:
+            others = forwarded and error.kind is ErrorKind.SERVER
+            if error.kind in _TROUBLES and not others and self._failed_at is None:
                 self._failed_at = asyncio.get_running_loop().time()
                 log.warning("API server request failed", error=str(error))
             raise

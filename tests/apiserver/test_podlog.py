@@ -6,6 +6,7 @@ import random
 from contextlib import aclosing, asynccontextmanager
 
 import pytest
+from structlog.testing import capture_logs
 
 from exporter.apiserver.client import ApiClient
 from exporter.apiserver.container import ContainerRef
@@ -302,6 +303,34 @@ async def test_a_log_that_is_not_found_is_at_its_end_if_its_pod_is_gone(server, 
         server.faults.clear()
         log.write(b"two", BEGIN + 1)
         await reader.until_lines(*((b"one",) if gone else (b"one", b"two")))
+
+
+async def no_kubelet(server, asked):
+    return await faults.status(500)(server, asked) if asked.sub == "log" else None
+
+
+async def test_a_kubelet_that_is_away_is_told_by_its_pods_until_their_logs_are_read_again(server):
+    """All other requests succeed meanwhile, so it is no trouble of the API server."""
+    server.store.create("", "pods", "shop", {"metadata": {"name": "web"}})
+    log = server.log("shop", "web")
+    log.write(b"one", BEGIN)
+    with capture_logs() as told:
+        async with reading(server) as reader:
+            await reader.until_lines(b"one")
+            server.faults = [Fault(no_kubelet, verb="get", plural="pods")]
+            reader.server.asked[-1].request.transport.abort()
+            await asyncio.sleep(60)
+            assert "500" in reader.followed.problem
+            server.faults.clear()
+            log.write(b"two", BEGIN + 60)
+            await reader.until_lines(b"one", b"two")
+            assert reader.followed.problem == ""
+    told = [each for each in told if each["log_level"] != "debug"]
+    assert [(each["event"], each["pod"], each["log"]) for each in told] == [
+        ("pod log cannot be read", "shop/web", "app"),
+        ("pod log is read again", "shop/web", "app"),
+    ]
+    assert told[1]["seconds"] >= 50
 
 
 async def test_a_kubelet_that_is_away_is_asked_again_within_seconds(server):

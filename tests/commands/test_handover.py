@@ -259,3 +259,10 @@ async def test_what_a_leader_that_died_had_counted_since_its_last_scrape_is_miss
     taken.offer(leader.for_lease(), UNIX + day.now)
     found = taken.unread_since(None if free is None else UNIX + day.now + free)
     assert found == (None if since is None else scraped + since)
+
+
+@pytest.mark.parametrize(("exposed", "since"), [("-1e300", -SCRAPED), ("1e300", 0.0)])
+def test_a_note_with_a_time_that_cannot_be_is_bounded(exposed, since):
+    taken = handover(Day(), None)
+    taken.offer(f'{{"exposed":{exposed}}}', UNIX)
+    assert taken.unread_since(UNIX + 10.0) == UNIX + since - ON_THE_WAY

@@ -102,7 +102,9 @@ class Handover:
             return self._begun - UPGRADE
         if self._exposed_before is None or free_since is None or self._alive is None:
             return None
-        return self._exposed_before - ON_THE_WAY if free_since > self._alive else None
+        # Its clock, or whatever wrote the note, may say anything.
+        known = min(max(self._exposed_before, self._alive - SCRAPED), self._alive)
+        return known - ON_THE_WAY if free_since > self._alive else None
 
     def load(self) -> None:
         """Read what a process before this one left in the directory. Blocks."""
