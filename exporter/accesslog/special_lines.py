@@ -108,6 +108,10 @@ class ProbeTally(SpecialLines):
             else:
                 counts.probe_sums[asked] += tally[0]
             tally[0] = 0
+        if len(self._sums) > MAX_MEMO:
+            # Each block goes through all of them, so hosts from outside would make it slow.
+            self._sums.clear()
+            self._tallies.clear()
 
     def forget(self) -> None:
         """Ask for every source and service anew from now on: the inventory changed."""

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.accesslog import counter as count
+from exporter.accesslog import special_lines
 from exporter.accesslog.counter import Counter
 from exporter.accesslog.formats.compile import compile_log
 from exporter.accesslog.formats.times import parse_time
@@ -275,6 +276,19 @@ def test_probes_that_are_only_summed_are_the_same_probes(form):
     assert summed.probe_sums == Tally((p.service, p.pinned, p.source) for p in each.probes)
     assert summed.probe_sums.total() == 120
     assert (summed.clients, summed.ignored) == (each.clients, each.ignored)
+
+
+def test_memory_for_sums_of_probes_is_bounded(monkeypatch):
+    monkeypatch.setattr(special_lines, "MAX_MEMO", 10)
+    log = compile_log('at $remote_addr $status "$host" "$http_user_agent"')
+    made = Counter(log, by_address, lambda host: (ServiceName("a", host), False), sum_probes=True)
+    counts, hosts = LogCounts(), [f"host-{n}" for n in range(50)] * 2
+    for host in hosts:
+        made.count(f'at 10.1.0.1 200 "{host}" "clusterset-exporter/1 (x)"\n'.encode() * 3, counts)
+        assert len(made._special._sums) <= 10
+        assert len(made._special._tallies) <= 10
+    told = {(ServiceName("a", host), False, "10.1.0.1"): 6 for host in hosts}
+    assert counts.probe_sums == told
 
 
 @pytest.mark.parametrize(
