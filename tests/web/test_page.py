@@ -1,6 +1,8 @@
+import gc
 import re
 from dataclasses import replace
 from pathlib import Path
+from weakref import ref
 
 import pytest
 
@@ -122,6 +124,25 @@ def test_look_ups_as_clients_make_them_have_a_failure_ratio_of_their_own():
     assert 'as clients ask <span class="no">2</span> of 50' in text
     assert "for an address 0 of 2" in text
     assert "api/v1/probes?service=nginx-test/nginx" in text
+
+
+def test_a_page_keeps_nothing_of_its_status():
+    class Kept(dict):
+        """A status that tells when it is gone."""
+
+    scene = scenes.steady()
+    scene.monitor.probed(probe(60.0, by="a"))
+    status = Kept(whole(scene.page_data.status()))
+    gone = ref(status)
+    page(status)
+    gc.collect()
+    gc.disable()
+    try:
+        page(status)
+        del status
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 def test_headline_without_services():

@@ -86,8 +86,8 @@ def page(status: Mapping[str, Any]) -> str:
         status["services"],
         key=lambda s: (_WORST_FIRST.index(s["mode"]), not _lacks(s), s["namespace"], s["name"]),
     )
-    text: str = _template().render(
-        **status,
+    values = dict(
+        status,
         headline=headline(status, services),
         shown=services[:MAX_SERVICES],
         left_out=len(services) - MAX_SERVICES,
@@ -105,7 +105,7 @@ def page(status: Mapping[str, Any]) -> str:
         runbooks=partial(runbooks, status),
         runbook_of=partial(_problem_runbook, status),
     )
-    return text
+    return _rendered(values)
 
 
 def in_trouble(service: Mapping[str, Any]) -> bool:
@@ -249,6 +249,16 @@ def _lacks(service: Mapping[str, Any]) -> bool:
 
 def _many(number: int, one: str, more: str) -> str:
     return f"{number} service {one}" if number == 1 else f"{number} services {more}"
+
+
+def _rendered(values: dict[str, Any]) -> str:
+    template = _template()
+    context = template.new_context(values)
+    text = "".join(template.root_render_func(context))
+    # Else the macros of the page and the context, which holds the whole status, refer to each other
+    # until the garbage collector looks at old objects.
+    context.vars.clear()
+    return text
 
 
 @cache
