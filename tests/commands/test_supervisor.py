@@ -1,7 +1,9 @@
 """A stage that fails is started again, and one that hangs is named."""
 
 import asyncio
+import gc
 import itertools
+from weakref import WeakSet
 
 import pytest
 from structlog.testing import capture_logs
@@ -229,3 +231,31 @@ async def test_a_process_that_was_suspended_does_not_hang_after_it_woke_up():
     assert kept.hearts.silent().startswith("stage log has been silent since ")
     for task in tasks:
         task.cancel()
+
+
+async def test_a_stage_that_was_cancelled_leaves_nothing_behind():
+    class Held:
+        """What a stage works with."""
+
+    kept, begun, held = Kept(), asyncio.Event(), WeakSet()
+
+    async def stage(_):
+        work = Held()
+        held.add(work)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(asyncio.Event().wait())
+            begun.set()
+            await asyncio.Event().wait()
+
+    gc.collect()
+    gc.disable()
+    try:
+        task = asyncio.create_task(kept.keep(StageName.LOG, "", stage))
+        await begun.wait()
+        assert len(held) == 1
+        task.cancel()
+        await asyncio.wait([task])
+        del task
+        assert len(held) == 0
+    finally:
+        gc.enable()

@@ -8,6 +8,7 @@ from typing import Protocol
 import structlog
 
 from exporter.commands.run.heartbeats import Heartbeats
+from exporter.model.frames import clear_all_frames
 from exporter.model.stages import Pulse, Stage, StageName
 
 FIRST, LONGEST = 0.5, 30.0
@@ -112,17 +113,24 @@ class Supervisor:
 
 async def _failure(stage: Stage, pulse: Pulse) -> Exception | None:
     """Run *stage* once; return the error that ended it, None if it returned."""
-    task = asyncio.current_task()
     try:
         await stage(pulse)
     except asyncio.CancelledError as error:
-        if task is None or task.cancelling():
+        if _is_cancelled():
+            # The task keeps the error, whose frames keep the task, and all that the stage held.
+            clear_all_frames(error)
             raise
         # Something that it waited for was cancelled, and not the stage.
         return RuntimeError(f"a wait was cancelled: {error!r}")
     except Exception as error:  # noqa: BLE001 - this is the place for all of them
         return error
     return None
+
+
+def _is_cancelled() -> bool:
+    """Return whether the current task was cancelled, and not only something it waited for."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
 
 
 def _message(error: Exception, times: int) -> str:
