@@ -2,6 +2,25 @@
 
 import ctypes
 
+_MMAP_THRESHOLD, _ARENA_MAX = -3, -8
+"""Parameters of glibc's mallopt(3)."""
+LARGE = 128 << 10
+"""Bytes of a block that goes back to the system as soon as it is free."""
+
+
+def keep_memory_together() -> None:
+    """
+    Have the C library keep free memory in one place, where it can; call this before any thread.
+
+    glibc gives each thread a heap of its own, and what was free in one is of no use to another.
+    Once a large block was freed, it also takes larger and larger ones from its heap. Both make
+    memory creep up for hours. Only one thread runs at a time, so nobody waits for the heap.
+    """
+    set_parameter = getattr(ctypes.CDLL(None), "mallopt", None)
+    if set_parameter is not None:
+        set_parameter(_ARENA_MAX, 1)
+        set_parameter(_MMAP_THRESHOLD, LARGE)
+
 
 def give_back_memory() -> None:
     """

@@ -22,6 +22,7 @@ from exporter.commands.run.replica import replica_name
 from exporter.commands.run.shard import ALL, Shard, own_shard
 from exporter.commands.run.signals import extend, handled
 from exporter.commands.run.state_directory import check_state_directory
+from exporter.commands.run.threads import start_threads
 from exporter.config.yaml_reader import SettingsError
 from exporter.probe.drivers.driver import Driver
 from exporter.web.app import serve
@@ -88,6 +89,7 @@ async def run(options: Options, driver: Driver) -> None:
     ending, hangup = Ending(), asyncio.Event()
     read = partial(_read_configuration, options)
     signals = {signal.SIGTERM: ending.signal, signal.SIGINT: ending.signal, signal.SIGHUP: hangup}
+    start_threads()
     with handled(signals, options.stop_seconds):
         loaded = await asyncio.to_thread(read)
         auth = await _web_auth(options)
@@ -110,7 +112,6 @@ async def run(options: Options, driver: Driver) -> None:
             )
             daemons = Generations(make, loaded, ending)
             await daemons.daemon.prepare()
-            _tune_garbage_collector()
             await _serve(daemons, options, auth)
 
 
@@ -174,6 +175,7 @@ async def _serve(daemons: Generations, options: Options, auth: WebAuth | None) -
     hosts = frozenset(host.lower() for host in options.hosts)
     entry = Entry(auth=auth, lifecycle=options.lifecycle, hosts=hosts)
     pages, path = daemons.pages(), options.telemetry_path
+    _tune_garbage_collector()
     try:
         async with serve(pages, options.listen, telemetry_path=path, entry=entry) as addresses:
             await daemons.run(partial(_log_start, addresses))
