@@ -207,7 +207,7 @@ def until_ready(daemon, scraper):
     end = time.monotonic() + 60
     while True:
         try:
-            if daemon.tasks.exists() and scraper.get("/-/ready")[0] == 200:
+            if daemon.inside.exists() and scraper.get("/-/ready")[0] == 200:
                 return
         except OSError:
             pass

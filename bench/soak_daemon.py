@@ -2,6 +2,7 @@
 
 import base64
 import http.client
+import json
 import ssl
 import subprocess
 import sys
@@ -12,8 +13,8 @@ from soak_abuse import PASSWORD, USER
 
 SCRAPE_LIMIT = 10.0
 """Seconds, as of Prometheus."""
-COUNT_TASKS = """
-import asyncio, threading, time
+LOOK_INSIDE = """
+import asyncio, json, os, sys, threading, time
 loops, forever = [], asyncio.BaseEventLoop.run_forever
 def run_forever(self):
     loops.append(self)
@@ -26,13 +27,19 @@ def count():
             number = sum(len(asyncio.all_tasks(loop)) for loop in loops)
         except RuntimeError:
             continue
-        with open({path!r}, "w") as file:
-            file.write(str(number))
+        found = {{"tasks": number, "blocks of Python": sys.getallocatedblocks()}}
+        with open({path!r} + ".new", "w") as file:
+            json.dump(found, file)
+        os.rename({path!r} + ".new", {path!r})
 threading.Thread(target=count, daemon=True).start()
 from exporter.cli.main import cli
 cli()
 """
-"""Runs the exporter, and writes how many tasks it has into a file each second."""
+"""
+Runs the exporter, and writes into a file each second how many tasks and blocks of memory it has.
+
+The blocks tell objects that pile up from memory that the allocators only keep.
+"""
 
 
 class Daemon:
@@ -40,11 +47,11 @@ class Daemon:
 
     def __init__(self, folder, port):
         self._folder = folder
-        self.tasks = folder / "tasks"
+        self.inside = folder / "inside"
         self.log = (folder / "log").open("w+b")
         self.process = subprocess.Popen(
             [
-                *(sys.executable, "-c", COUNT_TASKS.format(path=str(self.tasks)), "run"),
+                *(sys.executable, "-c", LOOK_INSIDE.format(path=str(self.inside)), "run"),
                 *("--config.file", folder / "config.yaml"),
                 *("--kubeconfig", folder / "kubeconfig"),
                 *("--web.config.file", folder / "web.yaml", "--web.enable-lifecycle"),
@@ -63,8 +70,7 @@ class Daemon:
             "memory, MB": int(rows["VmRSS"].split()[0]) / 1024,
             "file descriptors": len(list((folder / "fd").iterdir())),
             "threads": int(rows["Threads"]),
-            "tasks": int(self.tasks.read_text() or 0),
-        }
+        } | json.loads(self.inside.read_text())
 
 
 class Scraper:
