@@ -1,6 +1,6 @@
 """Alerts about tunnels, addresses and the exporters themselves."""
 
-from dashboards.alerts import Alert, Board, Severity
+from dashboards.alerts import Alert, Board, Command, Severity
 from dashboards.queries import REPLICA
 from dashboards.rules import Scope
 from dashboards.thresholds import Thresholds
@@ -20,6 +20,8 @@ def _tunnels(to: Thresholds) -> list[Alert]:
             name="ClustersetTunnelDown",
             severity=Severity.CRITICAL,
             board=Board.SOURCE,
+            panel="Tunnels",
+            command=Command.TUNNELS,
             expr=f"{connected} == 0",
             wait=to.tunnel_for,
             summary="A cluster has no tunnel to another.",
@@ -41,7 +43,9 @@ def _witnesses(to: Thresholds) -> list[Alert]:
         Alert(
             name="ClustersetAttributionMismatch",
             severity=Severity.WARNING,
-            board=Board.OVERVIEW,
+            board=Board.EXPORTERS,
+            panel="Claimed and attributed",
+            command=Command.EXPORTS,
             expr=f"sum without ({REPLICA}) ({checks}) > 0 unless on ({labels}) {agree}",
             wait=to.attribution_for,
             summary="Probes arrive with addresses of another cluster.",
@@ -53,6 +57,8 @@ def _witnesses(to: Thresholds) -> list[Alert]:
             name="ClustersetNameServerStuck",
             severity=Severity.WARNING,
             board=Board.EXPORTER,
+            panel="Findings",
+            command=Command.PROBLEMS,
             expr='clusterset_exporter_findings{kind="stuck_name_server"} > 0',
             wait=to.stuck_for,
             summary="A replica of the clusterset's name server goes on with old answers.",
@@ -63,6 +69,8 @@ def _witnesses(to: Thresholds) -> list[Alert]:
             name="ClustersetProbesForged",
             severity=Severity.WARNING,
             board=Board.EXPORTER,
+            panel="Not trusted",
+            command=Command.SERIES,
             expr=f"{forged} > {to.forgeries}",
             summary="Requests imitate probes.",
             description=f"{{{{ $value | humanize }}}} requests in the logs of {_ME} claim to be "
@@ -82,6 +90,8 @@ def _gone(to: Thresholds) -> list[Alert]:
             name="ClustersetExporterDown",
             severity=Severity.CRITICAL,
             board=Board.EXPORTERS,
+            panel="Up",
+            command=Command.PODS,
             expr=f"{up} == 0 or absent({up})",
             wait=to.exporter_for,
             summary="An exporter cannot be scraped, so nobody watches its cluster.",
@@ -92,6 +102,8 @@ def _gone(to: Thresholds) -> list[Alert]:
             severity=Severity.CRITICAL,
             scope=Scope.GLOBAL,
             board=Board.EXPORTERS,
+            panel="Up",
+            command=Command.PODS_AT,
             # absent() fires only if all are gone. The tunnels of other clusters name each one.
             expr=f"{known} >= 0 unless on (destination_cluster) {present}",
             wait=to.exporter_for,
@@ -108,6 +120,8 @@ def _inputs(to: Thresholds) -> list[Alert]:
             name="ClustersetExporterReloadFailed",
             severity=Severity.WARNING,
             board=Board.EXPORTER,
+            panel="Configuration file",
+            command=Command.PROBLEMS,
             expr="clusterset_exporter_config_last_reload_successful == 0 or "
             "clusterset_exporter_inventory_last_reload_successful == 0",
             wait=to.reload_for,
@@ -118,6 +132,8 @@ def _inputs(to: Thresholds) -> list[Alert]:
             name="ClustersetExporterWatchFailing",
             severity=Severity.WARNING,
             board=Board.EXPORTER,
+            panel="Watches",
+            command=Command.PROBLEMS,
             expr='clusterset_exporter_watch_state{state=~"listing|forbidden|failing"} == 1',
             wait=to.watch_for,
             summary="An exporter cannot read what it needs from the API server.",
@@ -128,6 +144,8 @@ def _inputs(to: Thresholds) -> list[Alert]:
             name="ClustersetExporterStale",
             severity=Severity.WARNING,
             board=Board.EXPORTER,
+            panel="Silence of the watches",
+            command=Command.PROBLEMS,
             expr="time() - clusterset_exporter_watch_last_received_timestamp_seconds"
             f" > {to.watch_age_seconds}",
             wait="1m",
@@ -151,6 +169,8 @@ def _logs(to: Thresholds) -> list[Alert]:
             name="ClustersetExporterLogsBehind",
             severity=Severity.WARNING,
             board=Board.EXPORTER,
+            panel="Age of lines when read",
+            command=Command.SERIES,
             expr=f"clusterset_exporter_log_behind_seconds > {to.log_behind_seconds}",
             wait=to.log_for,
             summary="An exporter counts log lines late.",
@@ -161,6 +181,8 @@ def _logs(to: Thresholds) -> list[Alert]:
             name="ClustersetExporterLogsLost",
             severity=Severity.WARNING,
             board=Board.EXPORTER,
+            panel="Events of the logs",
+            command=Command.PROBLEMS,
             expr=lost,
             wait=to.log_for,
             summary="An exporter misses log lines, or cannot read a log or save its place in it.",
@@ -178,6 +200,8 @@ def _load(to: Thresholds) -> list[Alert]:
             name="ClustersetExporterProbesSkipped",
             severity=Severity.WARNING,
             board=Board.EXPORTER,
+            panel="Probes skipped",
+            command=Command.SERIES,
             expr=f"{skipped} > {to.skipped}",
             summary="An exporter does not make all its probes.",
             description=f"{_ME} skipped {{{{ $value | humanize }}}} probes within "
@@ -187,6 +211,8 @@ def _load(to: Thresholds) -> list[Alert]:
             name="ClustersetExporterSeriesLimit",
             severity=Severity.WARNING,
             board=Board.EXPORTER,
+            panel="Series in use",
+            command=Command.SERIES,
             expr="clusterset_exporter_series / clusterset_exporter_series_limit > "
             f"{to.series_ratio} or {dropped} > 0",
             wait=to.series_for,

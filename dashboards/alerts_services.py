@@ -1,7 +1,7 @@
 """Alerts about what clients get: services, promises, and what would happen next."""
 
 from dashboards import queries
-from dashboards.alerts import Alert, Board, Severity
+from dashboards.alerts import Alert, Board, Command, Severity
 from dashboards.queries import REPLICA, SERVICE
 from dashboards.rules import Scope
 from dashboards.thresholds import Thresholds
@@ -36,7 +36,9 @@ def _modes(to: Thresholds) -> list[Alert]:
         Alert(
             name="ClustersetServiceBlackout",
             severity=Severity.CRITICAL,
-            board=Board.SERVICE,
+            board=Board.SERVICE_FROM,
+            panel="Mode over time",
+            command=Command.CHECK_FROM,
             expr=_mode("blackout"),
             wait=to.blackout_for,
             summary="Clients of a cluster get no answer from a service, from any cluster.",
@@ -45,7 +47,9 @@ def _modes(to: Thresholds) -> list[Alert]:
         Alert(
             name="ClustersetServiceFailover",
             severity=Severity.WARNING,
-            board=Board.SERVICE,
+            board=Board.SERVICE_FROM,
+            panel="Mode over time",
+            command=Command.CHECK_FROM,
             expr=_mode("failover"),
             wait=to.failover_for,
             keep=to.failover_keep,
@@ -65,7 +69,9 @@ def _moves(to: Thresholds) -> list[Alert]:
         Alert(
             name="ClustersetFailoverFlapping",
             severity=Severity.WARNING,
-            board=Board.SERVICE,
+            board=Board.SERVICE_FROM,
+            panel="Moves",
+            command=Command.CHECK_FROM,
             # increase() extrapolates: in a new series it turns four moves into five.
             expr=f"max without ({REPLICA}, stage) "
             f"({served} - min_over_time({served}[{to.flapping_window}])) > {to.flapping_moves}",
@@ -76,7 +82,9 @@ def _moves(to: Thresholds) -> list[Alert]:
         Alert(
             name="ClustersetFailoverSlow",
             severity=Severity.WARNING,
-            board=Board.SERVICE,
+            board=Board.SERVICE_FROM,
+            panel="How long moves took",
+            command=Command.CHECK_FROM,
             expr=f"max without ({REPLICA}, stage) ({took}) > {to.slow_failover_seconds} "
             f"and on (source_cluster, {SERVICE}) {recent}",
             summary="A move of a service to another cluster took too long.",
@@ -91,7 +99,9 @@ def _leakage(to: Thresholds) -> Alert:
     return Alert(
         name="ClustersetCrossClusterLeakage",
         severity=Severity.WARNING,
-        board=Board.SERVICE,
+        board=Board.SERVICE_FROM,
+        panel="Requests by locality",
+        command=Command.CHECK_FROM,
         expr=f"sum without ({REPLICA}) ({rate}) > {to.leak_rate}",
         wait=to.leak_for,
         summary="Requests cross to another cluster although their own is ready.",
@@ -109,7 +119,9 @@ def _redundancy(to: Thresholds) -> list[Alert]:
         Alert(
             name="ClustersetStandbyMissing",
             severity=Severity.WARNING,
-            board=Board.SERVICE,
+            board=Board.SERVICE_FROM,
+            panel="Ready",
+            command=Command.CHECK_FROM,
             expr=f"{standbys} == 0 and on (source_cluster, {SERVICE}) {seen} > 1",
             wait=to.standby_for,
             summary="No other cluster could take over a service.",
@@ -121,6 +133,8 @@ def _redundancy(to: Thresholds) -> list[Alert]:
             severity=Severity.WARNING,
             scope=Scope.GLOBAL,
             board=Board.SERVICE,
+            panel="Ready, as each cluster sees it",
+            command=Command.CHECK,
             expr=f"sum by ({SERVICE}) ({ready}) == 1 and count by ({SERVICE}) ({ready}) > 1",
             wait=to.redundancy_for,
             summary="A service that several clusters export is ready in only one of them.",
@@ -131,6 +145,8 @@ def _redundancy(to: Thresholds) -> list[Alert]:
             severity=Severity.WARNING,
             scope=Scope.GLOBAL,
             board=Board.SERVICE,
+            panel="Ready, as each cluster sees it",
+            command=Command.CHECK_AT,
             expr=f"{ready} != min by (destination_cluster, {SERVICE}) (clusterset_service_ready)",
             wait=to.view_for,
             summary="Clusters disagree on whether a service is ready in one of them.",
@@ -153,7 +169,9 @@ def _promises(to: Thresholds) -> list[Alert]:
         Alert(
             name="ClustersetPinnedNameBroken",
             severity=Severity.WARNING,
-            board=Board.SERVICE,
+            board=Board.SERVICE_FROM,
+            panel="Promises broken",
+            command=Command.CHECK_FROM,
             expr=f"{broken(Rule.PINS, to.promise_window)} > {to.promise_ratio}",
             wait=to.promise_for,
             summary="A pinned name leads to another cluster, or to none.",
@@ -163,7 +181,9 @@ def _promises(to: Thresholds) -> list[Alert]:
         Alert(
             name="ClustersetSpreadBroken",
             severity=Severity.WARNING,
-            board=Board.SERVICE,
+            board=Board.SERVICE_FROM,
+            panel="Where the name leads",
+            command=Command.CHECK_FROM,
             expr=f"{broken(Rule.SPREADS, to.spread_window)} > 0",
             summary="DNS answers are not spread over all clusters that could serve.",
             description=f"Clients in {_SOURCE} get {_WHAT} from some of the clusters that could "
@@ -172,7 +192,9 @@ def _promises(to: Thresholds) -> list[Alert]:
         Alert(
             name="ClustersetPromiseBroken",
             severity=Severity.WARNING,
-            board=Board.SERVICE,
+            board=Board.SERVICE_FROM,
+            panel="Promises broken",
+            command=Command.CHECK_FROM,
             expr=f"{broken(_OTHER_RULES, to.promise_window)} > {to.promise_ratio}",
             wait=to.promise_for,
             summary="The clusterset breaks a promise.",
@@ -183,6 +205,8 @@ def _promises(to: Thresholds) -> list[Alert]:
             name="ClustersetServiceExportConflict",
             severity=Severity.WARNING,
             board=Board.SERVICE,
+            panel="Conditions of the exports",
+            command=Command.CHECK_AT,
             expr=f'max without ({REPLICA}) (clusterset_service_export_condition{{type="Conflict"}})'
             " == 1",
             wait=to.conflict_for,
@@ -193,7 +217,9 @@ def _promises(to: Thresholds) -> list[Alert]:
         Alert(
             name="ClustersetServiceHazard",
             severity=Severity.WARNING,
-            board=Board.SERVICE,
+            board=Board.SERVICE_FROM,
+            panel="Hazards",
+            command=Command.CHECK_FROM,
             expr=f"max without ({REPLICA}) "
             f'(clusterset_service_hazard{{hazard!~"{_BY_DESIGN}"}}) == 1',
             wait=to.hazard_for,
@@ -213,6 +239,8 @@ def _certificates(to: Thresholds) -> list[Alert]:
             name="ClustersetCertificateEnding",
             severity=severity,
             board=Board.SERVICE,
+            panel="Certificates expire in",
+            command=Command.CHECK_AT,
             expr=expr,
             wait=to.certificate_for,
             summary="The certificate of a service expires soon.",
@@ -238,6 +266,8 @@ def _burns(to: Thresholds) -> list[Alert]:
             severity=severity,
             scope=Scope.GLOBAL,
             board=Board.SERVICE,
+            panel="Failing requests",
+            command=Command.CHECK,
             expr=burns(factor, *windows),
             wait=wait,
             summary="More requests of a service fail than its objective allows.",

@@ -30,7 +30,10 @@ def board(runbooks: str) -> Board:
             Section(
                 title="Do they run?", lines=[[_up(), _versions()], _files(), _alerts(runbooks)]
             ),
-            Section(title="Do they read what they need?", lines=[_watches(), _logs(), _lines()]),
+            Section(
+                title="Do they read what they need?",
+                lines=[_watches(), _logs(), _lines(), _findings()],
+            ),
             Section(title="Do they keep up?", lines=[_probes(), _lags()]),
             Section(title="What do they use?", lines=[_series(), _process()]),
             Section(title="Do the witnesses agree?", lines=[_witnesses()]),
@@ -317,6 +320,24 @@ def _process() -> list[Panel]:
             _each("scrape_duration_seconds"),
             "s",
         ),
+    ]
+
+
+def _findings() -> list[Panel]:
+    return [
+        panels.graph(
+            "Findings",
+            "What the exporters found in the clusterset that people should know, by kind. The "
+            "status page has each one in words.",
+            "Nothing was found",
+            Query(
+                expr=f"max by (kind, instance) ({_each('clusterset_exporter_findings')}) > 0",
+                legend="{{kind}}, {{instance}}",
+            ),
+            width=24,
+            height=6,
+            decimals=0,
+        )
     ]
 
 

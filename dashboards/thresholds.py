@@ -27,6 +27,12 @@ class Thresholds:
     dashboard_url: str = _set(
         "", "Address of Grafana; each alert links to its board there. Empty: no link."
     )
+    namespace: str = _set(
+        "clusterset-exporter", "Namespace of the exporters, for the command that an alert shows."
+    )
+    workload: str = _set(
+        "deployment/clusterset-exporter", "The exporters as kubectl names them, for that command."
+    )
     blackout_for: str = _set("2m", "How long a blackout may last.")
     failover_for: str = _set("5m", "How long another cluster may serve a service.")
     failover_keep: str = _set("5m", "How long an alert continues after its condition ended.")

@@ -154,7 +154,7 @@ def test_alerts_and_boards_lead_nowhere_that_nobody_named():
     found = objects(ALL)
     assert len(list(alerts(found))) > 25
     for each in alerts(found):
-        assert set(each["annotations"]) == {"summary", "description"}
+        assert set(each["annotations"]) == {"summary", "description", "command"}
     made, texts = boards(found)
     assert made == BOARDS
     for text in (texts, yaml.safe_dump(found)):
@@ -194,3 +194,10 @@ def test_an_unknown_threshold_is_told(alert, told):
 def test_no_file_of_the_chart_names_an_example_host():
     for path in (CHART / "files").rglob("*"):
         assert path.is_dir() or ".example" not in path.read_text(), path
+
+
+def test_the_command_of_an_alert_names_this_release():
+    values = {**ALL, "shards": 3, "fullnameOverride": "mine", "namespaceOverride": "watch"}
+    shown = {each["annotations"]["command"] for each in alerts(objects(values))}
+    assert any("--namespace watch exec statefulset/mine -- " in each for each in shown)
+    assert not [each for each in shown if "deployment/clusterset-exporter" in each]

@@ -31,11 +31,12 @@ groups:
     annotations:
       summary: Clients of a cluster get no answer from a service, from any cluster.
       description: Nobody serves {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} to clients in {{`{{ $labels.source_cluster }}`}}.
+      command: kubectl --context {{`{{ $labels.source_cluster }}`}} --namespace {{ .Values.alerts.namespace }} exec {{ .Values.alerts.workload }} -- clusterset-exporter check --config.file=/etc/clusterset-exporter/config.yaml {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}}
       {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetServiceBlackout.md'
       {{- end }}
       {{- if .Values.alerts.dashboardUrl }}
-      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}&var-source_cluster={{`{{ $labels.source_cluster }}`}}&viewPanel=5'
       {{- end }}
   - alert: ClustersetServiceFailover
     expr: max without (instance, pod, container, endpoint, node) (clusterset_service_mode{mode="failover"}) == 1
@@ -46,11 +47,12 @@ groups:
     annotations:
       summary: Another cluster serves a service that the local cluster exports.
       description: Clients in {{`{{ $labels.source_cluster }}`}} get {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} from another cluster, though {{`{{ $labels.source_cluster }}`}} exports it.
+      command: kubectl --context {{`{{ $labels.source_cluster }}`}} --namespace {{ .Values.alerts.namespace }} exec {{ .Values.alerts.workload }} -- clusterset-exporter check --config.file=/etc/clusterset-exporter/config.yaml {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}}
       {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetServiceFailover.md'
       {{- end }}
       {{- if .Values.alerts.dashboardUrl }}
-      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}&var-source_cluster={{`{{ $labels.source_cluster }}`}}&viewPanel=5'
       {{- end }}
   - alert: ClustersetFailoverFlapping
     expr: max without (instance, pod, container, endpoint, node, stage) (clusterset_failover_duration_seconds_count{stage="served"} - min_over_time(clusterset_failover_duration_seconds_count{stage="served"}[{{ .Values.alerts.flappingWindow }}])) > {{ .Values.alerts.flappingMoves }}
@@ -60,11 +62,12 @@ groups:
     annotations:
       summary: A service moves between clusters repeatedly.
       description: '{{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} moved {{`{{ $value | humanize }}`}} times for clients in {{`{{ $labels.source_cluster }}`}} within {{ .Values.alerts.flappingWindow }}.'
+      command: kubectl --context {{`{{ $labels.source_cluster }}`}} --namespace {{ .Values.alerts.namespace }} exec {{ .Values.alerts.workload }} -- clusterset-exporter check --config.file=/etc/clusterset-exporter/config.yaml {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}}
       {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetFailoverFlapping.md'
       {{- end }}
       {{- if .Values.alerts.dashboardUrl }}
-      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}&var-source_cluster={{`{{ $labels.source_cluster }}`}}&viewPanel=6'
       {{- end }}
   - alert: ClustersetFailoverSlow
     expr: max without (instance, pod, container, endpoint, node, stage) (clusterset_failover_last_duration_seconds{stage="served"}) > {{ .Values.alerts.slowFailoverSeconds }} and on (source_cluster, destination_service_namespace, destination_service_name) time() - max without (instance, pod, container, endpoint, node) (clusterset_failover_last_timestamp_seconds) < {{ .Values.alerts.slowFailoverAgeSeconds }}
@@ -74,11 +77,12 @@ groups:
     annotations:
       summary: A move of a service to another cluster took too long.
       description: It took {{`{{ $value | humanizeDuration }}`}} until clients in {{`{{ $labels.source_cluster }}`}} were served {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} again by another cluster.
+      command: kubectl --context {{`{{ $labels.source_cluster }}`}} --namespace {{ .Values.alerts.namespace }} exec {{ .Values.alerts.workload }} -- clusterset-exporter check --config.file=/etc/clusterset-exporter/config.yaml {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}}
       {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetFailoverSlow.md'
       {{- end }}
       {{- if .Values.alerts.dashboardUrl }}
-      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}&var-source_cluster={{`{{ $labels.source_cluster }}`}}&viewPanel=29'
       {{- end }}
   - alert: ClustersetCrossClusterLeakage
     expr: sum without (instance, pod, container, endpoint, node) (rate(clusterset_requests_total{locality="leak"}[{{ .Values.alerts.leakWindow }}])) > {{ .Values.alerts.leakRate }}
@@ -88,11 +92,12 @@ groups:
     annotations:
       summary: Requests cross to another cluster although their own is ready.
       description: '{{`{{ $value | humanize }}`}} requests per second for {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} from clients in {{`{{ $labels.source_cluster }}`}} are served by {{`{{ $labels.destination_cluster }}`}}, though {{`{{ $labels.source_cluster }}`}} is ready.'
+      command: kubectl --context {{`{{ $labels.source_cluster }}`}} --namespace {{ .Values.alerts.namespace }} exec {{ .Values.alerts.workload }} -- clusterset-exporter check --config.file=/etc/clusterset-exporter/config.yaml {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}}
       {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetCrossClusterLeakage.md'
       {{- end }}
       {{- if .Values.alerts.dashboardUrl }}
-      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}&var-source_cluster={{`{{ $labels.source_cluster }}`}}&viewPanel=9'
       {{- end }}
   - alert: ClustersetStandbyMissing
     expr: max without (instance, pod, container, endpoint, node) (clusterset_service_standby_clusters) == 0 and on (source_cluster, destination_service_namespace, destination_service_name) count without (instance, pod, container, endpoint, node, destination_cluster) (clusterset_service_ready) > 1
@@ -102,11 +107,12 @@ groups:
     annotations:
       summary: No other cluster could take over a service.
       description: If the cluster that serves {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} to clients in {{`{{ $labels.source_cluster }}`}} stopped, no other would answer, though others export it.
+      command: kubectl --context {{`{{ $labels.source_cluster }}`}} --namespace {{ .Values.alerts.namespace }} exec {{ .Values.alerts.workload }} -- clusterset-exporter check --config.file=/etc/clusterset-exporter/config.yaml {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}}
       {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetStandbyMissing.md'
       {{- end }}
       {{- if .Values.alerts.dashboardUrl }}
-      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}&var-source_cluster={{`{{ $labels.source_cluster }}`}}&viewPanel=13'
       {{- end }}
   - alert: ClustersetPinnedNameBroken
     expr: sum without (instance, pod, container, endpoint, node) (increase(clusterset_rule_violations_total{rule=~"pins"}[{{ .Values.alerts.promiseWindow }}])) / (sum without (instance, pod, container, endpoint, node) (increase(clusterset_rule_checks_total{rule=~"pins"}[{{ .Values.alerts.promiseWindow }}])) > 0) > {{ .Values.alerts.promiseRatio }}
@@ -116,11 +122,12 @@ groups:
     annotations:
       summary: A pinned name leads to another cluster, or to none.
       description: '{{`{{ $value | humanizePercentage }}`}} of the probes of {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} by pinned names from {{`{{ $labels.source_cluster }}`}} did not reach the cluster asked for.'
+      command: kubectl --context {{`{{ $labels.source_cluster }}`}} --namespace {{ .Values.alerts.namespace }} exec {{ .Values.alerts.workload }} -- clusterset-exporter check --config.file=/etc/clusterset-exporter/config.yaml {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}}
       {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetPinnedNameBroken.md'
       {{- end }}
       {{- if .Values.alerts.dashboardUrl }}
-      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}&var-source_cluster={{`{{ $labels.source_cluster }}`}}&viewPanel=19'
       {{- end }}
   - alert: ClustersetSpreadBroken
     expr: sum without (instance, pod, container, endpoint, node) (increase(clusterset_rule_violations_total{rule=~"spreads"}[{{ .Values.alerts.spreadWindow }}])) / (sum without (instance, pod, container, endpoint, node) (increase(clusterset_rule_checks_total{rule=~"spreads"}[{{ .Values.alerts.spreadWindow }}])) > 0) > 0
@@ -130,11 +137,12 @@ groups:
     annotations:
       summary: DNS answers are not spread over all clusters that could serve.
       description: Clients in {{`{{ $labels.source_cluster }}`}} get {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} from some of the clusters that could serve far more often than from others.
+      command: kubectl --context {{`{{ $labels.source_cluster }}`}} --namespace {{ .Values.alerts.namespace }} exec {{ .Values.alerts.workload }} -- clusterset-exporter check --config.file=/etc/clusterset-exporter/config.yaml {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}}
       {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetSpreadBroken.md'
       {{- end }}
       {{- if .Values.alerts.dashboardUrl }}
-      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}&var-source_cluster={{`{{ $labels.source_cluster }}`}}&viewPanel=10'
       {{- end }}
   - alert: ClustersetPromiseBroken
     expr: sum without (instance, pod, container, endpoint, node) (increase(clusterset_rule_violations_total{rule=~"connected_only|fails_over|local_first|reachable|resolves"}[{{ .Values.alerts.promiseWindow }}])) / (sum without (instance, pod, container, endpoint, node) (increase(clusterset_rule_checks_total{rule=~"connected_only|fails_over|local_first|reachable|resolves"}[{{ .Values.alerts.promiseWindow }}])) > 0) > {{ .Values.alerts.promiseRatio }}
@@ -144,11 +152,12 @@ groups:
     annotations:
       summary: The clusterset breaks a promise.
       description: '{{`{{ $value | humanizePercentage }}`}} of the probes of {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} from {{`{{ $labels.source_cluster }}`}} find the promise {{`{{ $labels.rule }}`}} broken.'
+      command: kubectl --context {{`{{ $labels.source_cluster }}`}} --namespace {{ .Values.alerts.namespace }} exec {{ .Values.alerts.workload }} -- clusterset-exporter check --config.file=/etc/clusterset-exporter/config.yaml {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}}
       {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetPromiseBroken.md'
       {{- end }}
       {{- if .Values.alerts.dashboardUrl }}
-      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}&var-source_cluster={{`{{ $labels.source_cluster }}`}}&viewPanel=19'
       {{- end }}
   - alert: ClustersetServiceExportConflict
     expr: max without (instance, pod, container, endpoint, node) (clusterset_service_export_condition{type="Conflict"}) == 1
@@ -158,11 +167,12 @@ groups:
     annotations:
       summary: Clusters export a service with contradictory definitions.
       description: The export of {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} by {{`{{ $labels.destination_cluster }}`}} is in conflict with that of another cluster.
+      command: kubectl --context {{`{{ $labels.destination_cluster }}`}} --namespace {{ .Values.alerts.namespace }} exec {{ .Values.alerts.workload }} -- clusterset-exporter check --config.file=/etc/clusterset-exporter/config.yaml {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}}
       {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetServiceExportConflict.md'
       {{- end }}
       {{- if .Values.alerts.dashboardUrl }}
-      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}&viewPanel=16'
       {{- end }}
   - alert: ClustersetServiceHazard
     expr: max without (instance, pod, container, endpoint, node) (clusterset_service_hazard{hazard!~"single_cluster|no_pinned_names|no_host_in_log"}) == 1
@@ -172,11 +182,12 @@ groups:
     annotations:
       summary: A service has a setup that is known to break failover or locality.
       description: '{{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} has the hazard {{`{{ $labels.hazard }}`}}.'
+      command: kubectl --context {{`{{ $labels.source_cluster }}`}} --namespace {{ .Values.alerts.namespace }} exec {{ .Values.alerts.workload }} -- clusterset-exporter check --config.file=/etc/clusterset-exporter/config.yaml {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}}
       {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetServiceHazard.md'
       {{- end }}
       {{- if .Values.alerts.dashboardUrl }}
-      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}&var-source_cluster={{`{{ $labels.source_cluster }}`}}&viewPanel=17'
       {{- end }}
   - alert: ClustersetCertificateEnding
     expr: min without (instance, pod, container, endpoint, node, source_cluster) (clusterset_probe_certificate_expiry_timestamp_seconds) - time() < {{ .Values.alerts.certificateUrgentDays }} * 86400
@@ -186,11 +197,12 @@ groups:
     annotations:
       summary: The certificate of a service expires soon.
       description: The certificate that {{`{{ $labels.destination_cluster }}`}} shows for {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} expires in {{`{{ $value | humanizeDuration }}`}}.
+      command: kubectl --context {{`{{ $labels.destination_cluster }}`}} --namespace {{ .Values.alerts.namespace }} exec {{ .Values.alerts.workload }} -- clusterset-exporter check --config.file=/etc/clusterset-exporter/config.yaml {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}}
       {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetCertificateEnding.md'
       {{- end }}
       {{- if .Values.alerts.dashboardUrl }}
-      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}&viewPanel=24'
       {{- end }}
   - alert: ClustersetCertificateEnding
     expr: (min without (instance, pod, container, endpoint, node, source_cluster) (clusterset_probe_certificate_expiry_timestamp_seconds) - time() < {{ .Values.alerts.certificateDays }} * 86400) >= {{ .Values.alerts.certificateUrgentDays }} * 86400
@@ -200,11 +212,12 @@ groups:
     annotations:
       summary: The certificate of a service expires soon.
       description: The certificate that {{`{{ $labels.destination_cluster }}`}} shows for {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} expires in {{`{{ $value | humanizeDuration }}`}}.
+      command: kubectl --context {{`{{ $labels.destination_cluster }}`}} --namespace {{ .Values.alerts.namespace }} exec {{ .Values.alerts.workload }} -- clusterset-exporter check --config.file=/etc/clusterset-exporter/config.yaml {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}}
       {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetCertificateEnding.md'
       {{- end }}
       {{- if .Values.alerts.dashboardUrl }}
-      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}&viewPanel=24'
       {{- end }}
   - alert: ClustersetTunnelDown
     expr: min without (instance, pod, container, endpoint, node) (clusterset_gateway_connected{view="strict"}) == 0
@@ -214,11 +227,12 @@ groups:
     annotations:
       summary: A cluster has no tunnel to another.
       description: '{{`{{ $labels.source_cluster }}`}} has no live tunnel to {{`{{ $labels.destination_cluster }}`}}: neither could take over for the other.'
+      command: kubectl --context {{`{{ $labels.source_cluster }}`}} --namespace submariner-operator get gateways.submariner.io --output=yaml
       {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetTunnelDown.md'
       {{- end }}
       {{- if .Values.alerts.dashboardUrl }}
-      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-overview?var-source_cluster={{`{{ $labels.source_cluster }}`}}'
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-overview?var-source_cluster={{`{{ $labels.source_cluster }}`}}&viewPanel=22'
       {{- end }}
   - alert: ClustersetAttributionMismatch
     expr: sum without (instance, pod, container, endpoint, node) (rate(clusterset_attribution_checks_total[{{ .Values.alerts.probesWindow }}])) > 0 unless on (destination_cluster, claimed_cluster, attributed_cluster) label_replace(sum by (destination_cluster, claimed_cluster) (rate(clusterset_attribution_checks_total[{{ .Values.alerts.probesWindow }}])), "attributed_cluster", "$1", "claimed_cluster", "(.+)")
@@ -228,11 +242,12 @@ groups:
     annotations:
       summary: Probes arrive with addresses of another cluster.
       description: 'Probes from {{`{{ $labels.claimed_cluster }}`}} reach {{`{{ $labels.destination_cluster }}`}} with addresses that belong to {{`{{ $labels.attributed_cluster }}`}}: CIDRs are wrong, or something rewrites addresses.'
+      command: kubectl --context {{`{{ $labels.destination_cluster }}`}} get clusters.submariner.io --all-namespaces --output=yaml
       {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetAttributionMismatch.md'
       {{- end }}
       {{- if .Values.alerts.dashboardUrl }}
-      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-overview'
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-exporter?viewPanel=30'
       {{- end }}
   - alert: ClustersetNameServerStuck
     expr: clusterset_exporter_findings{kind="stuck_name_server"} > 0
@@ -242,11 +257,12 @@ groups:
     annotations:
       summary: A replica of the clusterset's name server goes on with old answers.
       description: '{{`{{ $value }}`}} replicas of the clusterset''s name server that {{`{{ $labels.instance }}`}} asks name wrong clusters, though nothing changes.'
+      command: kubectl get --raw /api/v1/namespaces/{{ .Values.alerts.namespace }}/pods/{{`{{ $labels.pod }}`}}:9877/proxy/api/v1/status
       {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetNameServerStuck.md'
       {{- end }}
       {{- if .Values.alerts.dashboardUrl }}
-      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-exporter?var-instance={{`{{ $labels.instance }}`}}'
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-exporter?var-instance={{`{{ $labels.instance }}`}}&viewPanel=16'
       {{- end }}
   - alert: ClustersetProbesForged
     expr: increase(clusterset_exporter_probe_forgeries_total[{{ .Values.alerts.probesWindow }}]) > {{ .Values.alerts.forgeries }}
@@ -256,11 +272,12 @@ groups:
     annotations:
       summary: Requests imitate probes.
       description: '{{`{{ $value | humanize }}`}} requests in the logs of {{`{{ $labels.instance }}`}} claim to be probes and are not believed: {{`{{ $labels.reason }}`}}.'
+      command: kubectl get --raw /api/v1/namespaces/{{ .Values.alerts.namespace }}/pods/{{`{{ $labels.pod }}`}}:9877/proxy/metrics
       {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetProbesForged.md'
       {{- end }}
       {{- if .Values.alerts.dashboardUrl }}
-      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-exporter?var-instance={{`{{ $labels.instance }}`}}'
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-exporter?var-instance={{`{{ $labels.instance }}`}}&viewPanel=31'
       {{- end }}
   - alert: ClustersetExporterDown
     expr: up{job=~"{{ .Values.alerts.job }}"} == 0 or absent(up{job=~"{{ .Values.alerts.job }}"})
@@ -270,11 +287,12 @@ groups:
     annotations:
       summary: An exporter cannot be scraped, so nobody watches its cluster.
       description: Prometheus gets no series from the exporter {{`{{ $labels.instance }}`}}.
+      command: kubectl --namespace {{ .Values.alerts.namespace }} get pods --selector=app.kubernetes.io/name=clusterset-exporter --output=wide
       {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetExporterDown.md'
       {{- end }}
       {{- if .Values.alerts.dashboardUrl }}
-      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-exporter'
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-exporter?viewPanel=2'
       {{- end }}
   - alert: ClustersetExporterReloadFailed
     expr: clusterset_exporter_config_last_reload_successful == 0 or clusterset_exporter_inventory_last_reload_successful == 0
@@ -284,11 +302,12 @@ groups:
     annotations:
       summary: An exporter runs with an old configuration or inventory.
       description: The newest file of {{`{{ $labels.instance }}`}} is broken; the old one stays in use.
+      command: kubectl get --raw /api/v1/namespaces/{{ .Values.alerts.namespace }}/pods/{{`{{ $labels.pod }}`}}:9877/proxy/api/v1/status
       {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetExporterReloadFailed.md'
       {{- end }}
       {{- if .Values.alerts.dashboardUrl }}
-      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-exporter?var-instance={{`{{ $labels.instance }}`}}'
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-exporter?var-instance={{`{{ $labels.instance }}`}}&viewPanel=4'
       {{- end }}
   - alert: ClustersetExporterWatchFailing
     expr: clusterset_exporter_watch_state{state=~"listing|forbidden|failing"} == 1
@@ -298,11 +317,12 @@ groups:
     annotations:
       summary: An exporter cannot read what it needs from the API server.
       description: The watch of {{`{{ $labels.resource }}`}} by {{`{{ $labels.instance }}`}} is {{`{{ $labels.state }}`}}.
+      command: kubectl get --raw /api/v1/namespaces/{{ .Values.alerts.namespace }}/pods/{{`{{ $labels.pod }}`}}:9877/proxy/api/v1/status
       {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetExporterWatchFailing.md'
       {{- end }}
       {{- if .Values.alerts.dashboardUrl }}
-      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-exporter?var-instance={{`{{ $labels.instance }}`}}'
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-exporter?var-instance={{`{{ $labels.instance }}`}}&viewPanel=10'
       {{- end }}
   - alert: ClustersetExporterStale
     expr: time() - clusterset_exporter_watch_last_received_timestamp_seconds > {{ .Values.alerts.watchAgeSeconds }}
@@ -312,11 +332,12 @@ groups:
     annotations:
       summary: An exporter has received nothing from the API server for a long time.
       description: The watch of {{`{{ $labels.resource }}`}} by {{`{{ $labels.instance }}`}} has been silent for {{`{{ $value | humanizeDuration }}`}}.
+      command: kubectl get --raw /api/v1/namespaces/{{ .Values.alerts.namespace }}/pods/{{`{{ $labels.pod }}`}}:9877/proxy/api/v1/status
       {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetExporterStale.md'
       {{- end }}
       {{- if .Values.alerts.dashboardUrl }}
-      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-exporter?var-instance={{`{{ $labels.instance }}`}}'
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-exporter?var-instance={{`{{ $labels.instance }}`}}&viewPanel=11'
       {{- end }}
   - alert: ClustersetExporterLogsBehind
     expr: clusterset_exporter_log_behind_seconds > {{ .Values.alerts.logBehindSeconds }}
@@ -326,11 +347,12 @@ groups:
     annotations:
       summary: An exporter counts log lines late.
       description: The newest line of {{`{{ $labels.log }}`}} was {{`{{ $value | humanizeDuration }}`}} old when {{`{{ $labels.instance }}`}} read it.
+      command: kubectl get --raw /api/v1/namespaces/{{ .Values.alerts.namespace }}/pods/{{`{{ $labels.pod }}`}}:9877/proxy/metrics
       {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetExporterLogsBehind.md'
       {{- end }}
       {{- if .Values.alerts.dashboardUrl }}
-      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-exporter?var-instance={{`{{ $labels.instance }}`}}'
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-exporter?var-instance={{`{{ $labels.instance }}`}}&viewPanel=12'
       {{- end }}
   - alert: ClustersetExporterLogsLost
     expr: increase(clusterset_exporter_log_drops_total[{{ .Values.alerts.probesWindow }}]) > 0 or increase(clusterset_exporter_log_errors_total[{{ .Values.alerts.probesWindow }}]) > 0 or increase(clusterset_exporter_log_gaps_total[{{ .Values.alerts.probesWindow }}]) > 0 or increase(clusterset_exporter_checkpoint_failures_total[{{ .Values.alerts.probesWindow }}]) > 0 or (clusterset_exporter_log_gaps_total > 0 unless clusterset_exporter_log_gaps_total offset {{ .Values.alerts.probesWindow }})
@@ -340,11 +362,12 @@ groups:
     annotations:
       summary: An exporter misses log lines, or cannot read a log or save its place in it.
       description: '{{`{{ $labels.instance }}`}} misses lines of {{`{{ $labels.log }}`}}, cannot read it, or cannot keep how far it read.'
+      command: kubectl get --raw /api/v1/namespaces/{{ .Values.alerts.namespace }}/pods/{{`{{ $labels.pod }}`}}:9877/proxy/api/v1/status
       {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetExporterLogsLost.md'
       {{- end }}
       {{- if .Values.alerts.dashboardUrl }}
-      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-exporter?var-instance={{`{{ $labels.instance }}`}}'
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-exporter?var-instance={{`{{ $labels.instance }}`}}&viewPanel=15'
       {{- end }}
   - alert: ClustersetExporterProbesSkipped
     expr: increase(clusterset_exporter_probes_skipped_total[{{ .Values.alerts.probesWindow }}]) > {{ .Values.alerts.skipped }}
@@ -354,11 +377,12 @@ groups:
     annotations:
       summary: An exporter does not make all its probes.
       description: '{{`{{ $labels.instance }}`}} skipped {{`{{ $value | humanize }}`}} probes within {{ .Values.alerts.probesWindow }}.'
+      command: kubectl get --raw /api/v1/namespaces/{{ .Values.alerts.namespace }}/pods/{{`{{ $labels.pod }}`}}:9877/proxy/metrics
       {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetExporterProbesSkipped.md'
       {{- end }}
       {{- if .Values.alerts.dashboardUrl }}
-      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-exporter?var-instance={{`{{ $labels.instance }}`}}'
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-exporter?var-instance={{`{{ $labels.instance }}`}}&viewPanel=19'
       {{- end }}
   - alert: ClustersetExporterSeriesLimit
     expr: clusterset_exporter_series / clusterset_exporter_series_limit > {{ .Values.alerts.seriesRatio }} or increase(clusterset_exporter_series_dropped_total[{{ .Values.alerts.probesWindow }}]) > 0
@@ -368,9 +392,10 @@ groups:
     annotations:
       summary: An exporter has reached its limit of series.
       description: '{{`{{ $labels.instance }}`}} has no room for new series: what is new is not counted.'
+      command: kubectl get --raw /api/v1/namespaces/{{ .Values.alerts.namespace }}/pods/{{`{{ $labels.pod }}`}}:9877/proxy/metrics
       {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetExporterSeriesLimit.md'
       {{- end }}
       {{- if .Values.alerts.dashboardUrl }}
-      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-exporter?var-instance={{`{{ $labels.instance }}`}}'
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-exporter?var-instance={{`{{ $labels.instance }}`}}&viewPanel=23'
       {{- end }}

@@ -19,11 +19,12 @@ groups:
     annotations:
       summary: A service that several clusters export is ready in only one of them.
       description: '{{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} is ready in a single cluster.'
+      command: kubectl --namespace {{ .Values.alerts.namespace }} exec {{ .Values.alerts.workload }} -- clusterset-exporter check --config.file=/etc/clusterset-exporter/config.yaml {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}}
       {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetServiceNotRedundant.md'
       {{- end }}
       {{- if .Values.alerts.dashboardUrl }}
-      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}&viewPanel=15'
       {{- end }}
   - alert: ClustersetViewDisagreement
     expr: max by (destination_cluster, destination_service_namespace, destination_service_name) (clusterset_service_ready) != min by (destination_cluster, destination_service_namespace, destination_service_name) (clusterset_service_ready)
@@ -33,11 +34,12 @@ groups:
     annotations:
       summary: Clusters disagree on whether a service is ready in one of them.
       description: Some clusters see {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} ready in {{`{{ $labels.destination_cluster }}`}}, some do not.
+      command: kubectl --context {{`{{ $labels.destination_cluster }}`}} --namespace {{ .Values.alerts.namespace }} exec {{ .Values.alerts.workload }} -- clusterset-exporter check --config.file=/etc/clusterset-exporter/config.yaml {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}}
       {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetViewDisagreement.md'
       {{- end }}
       {{- if .Values.alerts.dashboardUrl }}
-      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}&viewPanel=15'
       {{- end }}
   - alert: ClustersetErrorBudgetBurn
     expr: service:clusterset_request_failures_per_requests:ratio_rate1h > {{ .Values.alerts.burnFast }} * (1 - {{ .Values.alerts.slo }}) and service:clusterset_request_failures_per_requests:ratio_rate5m > {{ .Values.alerts.burnFast }} * (1 - {{ .Values.alerts.slo }})
@@ -47,11 +49,12 @@ groups:
     annotations:
       summary: More requests of a service fail than its objective allows.
       description: '{{`{{ $value | humanizePercentage }}`}} of the requests for {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} failed in the last 1h.'
+      command: kubectl --namespace {{ .Values.alerts.namespace }} exec {{ .Values.alerts.workload }} -- clusterset-exporter check --config.file=/etc/clusterset-exporter/config.yaml {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}}
       {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetErrorBudgetBurn.md'
       {{- end }}
       {{- if .Values.alerts.dashboardUrl }}
-      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}&viewPanel=21'
       {{- end }}
   - alert: ClustersetErrorBudgetBurn
     expr: service:clusterset_request_failures_per_requests:ratio_rate6h > {{ .Values.alerts.burnSlow }} * (1 - {{ .Values.alerts.slo }}) and service:clusterset_request_failures_per_requests:ratio_rate30m > {{ .Values.alerts.burnSlow }} * (1 - {{ .Values.alerts.slo }})
@@ -61,11 +64,12 @@ groups:
     annotations:
       summary: More requests of a service fail than its objective allows.
       description: '{{`{{ $value | humanizePercentage }}`}} of the requests for {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} failed in the last 6h.'
+      command: kubectl --namespace {{ .Values.alerts.namespace }} exec {{ .Values.alerts.workload }} -- clusterset-exporter check --config.file=/etc/clusterset-exporter/config.yaml {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}}
       {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetErrorBudgetBurn.md'
       {{- end }}
       {{- if .Values.alerts.dashboardUrl }}
-      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}'
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}&viewPanel=21'
       {{- end }}
   - alert: ClustersetExporterMissing
     expr: max by (destination_cluster) (clusterset_gateway_connected{view="strict"}) >= 0 unless on (destination_cluster) label_replace(clusterset_info, "destination_cluster", "$1", "source_cluster", "(.+)")
@@ -75,9 +79,10 @@ groups:
     annotations:
       summary: A cluster of the clusterset has no exporter.
       description: Other clusters know {{`{{ $labels.destination_cluster }}`}}, and no series come from an exporter there.
+      command: kubectl --context {{`{{ $labels.destination_cluster }}`}} --namespace {{ .Values.alerts.namespace }} get pods --selector=app.kubernetes.io/name=clusterset-exporter --output=wide
       {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetExporterMissing.md'
       {{- end }}
       {{- if .Values.alerts.dashboardUrl }}
-      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-exporter'
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-exporter?viewPanel=2'
       {{- end }}
