@@ -20,6 +20,8 @@ class Client(NamedTuple):
     """The request's Host names the cluster that served it."""
     at: float | None = None
     """Start of the span of time in which they were served, unix seconds; None for all time."""
+    destination: str = ""
+    """The cluster that a gateway of *source* sent them to; empty where they were served here."""
 
 
 @dataclass(slots=True)
@@ -96,6 +98,8 @@ class LogCounts:
     slow_blocks: int = 0
     """Blocks that had to be read line by line to be exact."""
     clients: dict[Client, Hits] = field(default_factory=dict)
+    upstreams: dict[Client, Hits] = field(default_factory=dict)
+    """Requests that a gateway sent, each try for itself, without bytes and seconds."""
     probes: list[ProbeHit] = field(default_factory=list)
     probe_sums: Counter[tuple[ServiceName, bool, str]] = field(default_factory=Counter)
     """Probes by service, pinned, and source, where they are only summed."""
@@ -113,6 +117,8 @@ class LogCounts:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         for client, hits in other.clients.items():
             self.clients.setdefault(client, Hits()).add(hits)
+        for client, hits in other.upstreams.items():
+            self.upstreams.setdefault(client, Hits()).add(hits)
         self.probes += other.probes
         self.probe_sums += other.probe_sums
         if not self.odd:

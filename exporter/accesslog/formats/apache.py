@@ -32,6 +32,7 @@ ASKS = {
         ("status", "%>s"),
         ("host", "%{Host}i"),
         ("path", "%r"),
+        ("upstream_name", "%{BALANCER_NAME}e"),
     )
 }
 _VARIABLE = re.compile(
@@ -64,6 +65,11 @@ _HEADERS = {
     "host": Value(field="host"),
     "user-agent": Value(field="agent"),
     "x-forwarded-for": Value(field="forwarded"),
+}
+# Set by mod_proxy_balancer: the URL of the server that was asked last.
+_OF_BALANCERS = {
+    "BALANCER_WORKER_NAME": Value(field="upstream", word=True),
+    "BALANCER_NAME": Value(field="upstream_name", word=True),
 }
 _UNITS = {"ms": MILLISECONDS, "us": MICROSECONDS, "s": 1.0}
 _PAIRS = {
@@ -111,6 +117,8 @@ def _value(found: re.Match[str]) -> Value:
         return _LETTERS.get(letter) or Value(word=letter in _WORDS)
     if letter == "i":
         return _HEADERS.get(argument.lower()) or Value()
+    if letter == "e":
+        return _OF_BALANCERS.get(argument) or Value()
     if letter == "T" and argument in _UNITS:
         return Value(field="seconds", shape=DIGITS, unit=_UNITS[argument], whole=True)
     if letter == "p":

@@ -17,6 +17,8 @@ def compile_log(
     forwarded: bool = False,
     host: bool = False,
     stamps: bool = False,
+    upstream: bool = False,
+    by_upstream: bool = False,
 ) -> LogFormat:
     """
     Compile the name of a preset, a format of nginx, Envoy or Apache, or a map of JSON keys.
@@ -28,6 +30,8 @@ def compile_log(
         forwarded: Whether X-Forwarded-For is wanted.
         host: Whether the host is needed to tell the service.
         stamps: Whether the time of each line is wanted.
+        upstream: Whether it is wanted where a gateway sent the request, if the format tells it.
+        by_upstream: Whether the upstream's own name stands in for the host.
 
     Raises:
         FormatError: If it is none of these, or cannot be read without guessing.
@@ -38,6 +42,8 @@ def compile_log(
         forwarded=forwarded,
         host=host,
         stamps=stamps,
+        upstream=upstream,
+        by_upstream=by_upstream,
     )
     preset = PRESETS.get(form)
     if preset is not None and preset.text is None:

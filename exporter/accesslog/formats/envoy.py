@@ -44,6 +44,7 @@ ASKS = {
         ("status", "%RESPONSE_CODE%"),
         ("host", "%REQ(:AUTHORITY)%"),
         ("path", "%REQ(:PATH)%"),
+        ("upstream_name", "%UPSTREAM_CLUSTER%"),
     )
 }
 IS_ENVOY = re.compile(r"%[A-Z][A-Z_]{2,}(?:\([^)]*\))?(?::\d+)?%")
@@ -71,6 +72,8 @@ _COMMANDS = {
         whole=True,
     ),
     "UPSTREAM_HOST": Value(field="upstream", word=True),
+    "UPSTREAM_CLUSTER": Value(field="upstream_name", word=True),
+    "UPSTREAM_CLUSTER_RAW": Value(field="upstream_name", rank=1, word=True),
     "UPSTREAM_TRANSPORT_FAILURE_REASON": Value(made=True),
 }
 _HEADERS = {

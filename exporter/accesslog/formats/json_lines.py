@@ -8,12 +8,10 @@ may stand in any order, and further keys are passed over without being made into
 
 import re
 from collections.abc import Callable, Mapping
-from operator import attrgetter
 from typing import Any
 
-import msgspec
-
-from exporter.accesslog.formats.log_format import FIELDS, PROBE, FormatError, LogFormat
+from exporter.accesslog.formats.json_reader import DOT, NONE, reader
+from exporter.accesslog.formats.log_format import FIELDS, PROBE, UPSTREAMS, FormatError, LogFormat
 from exporter.accesslog.formats.text import WantedFields
 from exporter.accesslog.formats.times import parse_any_time
 from exporter.accesslog.line_times import MAX_KEY, MAX_MEMO, Block
@@ -35,15 +33,16 @@ KEYS = {
     "size": "size",
     "user_agent": "agent",
     "upstream": "upstream",
+    "upstream_status": "upstream_status",
+    "upstream_name": "upstream_name",
 } | dict.fromkeys(UNITS, "seconds")
 """What a map may tell, and the field that it is."""
 _ENTRY = re.compile(r"""\s*(\w+)\s*:\s*(?:"([^"]*)"|'([^']*)'|([^,{}"'\s][^,{}]*?))\s*(?:,|$)""")
-_DOT = re.compile(r"(?<!\\)\.")
 _PORT = re.compile(r"\[([^\]]+)\](?::\d{1,5})?|([\d.]+):\d{1,5}")
 _OTHER: Row = (*[b""] * (len(FIELDS) - 1), b"x")
+_OTHER_SENT: Row = (*_OTHER, *[b""] * len(UPSTREAMS))
 _STATUSES: dict[Any, bytes] = {n: b"%d" % n for n in (0, *range(100, 1000))}
 _STATUSES |= {str(n): text for n, text in _STATUSES.items()}
-_NONE = ("", "-", None)
 
 
 def is_map(form: str) -> bool:
@@ -90,8 +89,11 @@ def compile_map(
     _check(keys, wanted)
     fields = {KEYS[name]: path.split("|") for name, path in keys.items()}
     unit = next((UNITS[name] for name in keys if name in UNITS), 1.0)
-    read = _reader(fields)
-    row = _row(wanted, unit)
+    if wanted.by_upstream:
+        fields["host"] = fields.pop("upstream_name")
+    upstream = wanted.upstream and "upstream" in fields
+    read = reader(fields, _ORDER + UPSTREAMS if upstream else _ORDER)
+    row = _sent_row(_row(wanted, unit)) if upstream else _row(wanted, unit)
 
     def rows(block: Block) -> list[Row]:
         # msgspec's decode_lines takes two objects on one line, and one object on two lines.
@@ -100,7 +102,7 @@ def compile_map(
     return LogFormat(
         block=None,
         line=None,
-        order=tuple(range(len(FIELDS))),
+        order=tuple(range(len(FIELDS + UPSTREAMS if upstream else FIELDS))),
         fields=frozenset(fields),
         stamp=None,
         time=parse_any_time,
@@ -108,6 +110,7 @@ def compile_map(
         came=at_end and "seconds" in fields,
         shortest=SHORTEST,
         rows=rows,
+        upstream=upstream,
     )
 
 
@@ -116,10 +119,11 @@ def _check(keys: Mapping[str, str], wanted: WantedFields) -> None:
         if name not in KEYS:
             msg = f"{name} is nothing that a line tells; known are {', '.join(KEYS)}"
             raise FormatError(msg)
-        if not all(all(_DOT.split(each)) for each in path.split("|")):
+        if not all(all(DOT.split(each)) for each in path.split("|")):
             msg = f"{name}: {path!r} is not a key, or a path such as request.remote_ip"
             raise FormatError(msg)
-    needed = ["remote", "status", *(["host"] if wanted.host else [])]
+    needed = ["remote", "status"]
+    needed += [wanted.service] if wanted.host or wanted.by_upstream else []
     needed += ["path"] if wanted.ignore_paths else []
     for name in needed:
         if name not in keys:
@@ -130,62 +134,7 @@ def _check(keys: Mapping[str, str], wanted: WantedFields) -> None:
         raise FormatError(msg)
 
 
-def _reader(fields: Mapping[str, list[str]]) -> Callable[[bytes], Any]:
-    """Return what makes of a line the values of each field's paths, None for no such object."""
-    tree: dict[str, Any] = {}
-    wanted = [_DOT.split(path) for name in _ORDER for path in fields.get(name, [])]
-    getters = [".".join(_place(tree, path)) for path in wanted]
-    decode = msgspec.json.Decoder(_struct(tree)).decode
-    get = attrgetter(*getters)
-    ends, begin = list[tuple[int, int]](), 0
-    for name in _ORDER:
-        ends.append((begin, begin := begin + len(fields.get(name, []))))
-    simple = all(end - begin == 1 for begin, end in ends)
-
-    def read(line: bytes) -> Any:  # noqa: ANN401 - values of JSON
-        try:
-            values = get(decode(line))
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError):
-            return None
-        return values if simple else [_first(values[begin:end]) for begin, end in ends]
-
-    return read
-
-
 _ORDER = ("address", "status", "size", "seconds", "agent", "host", "path", "stamp", "forwarded")
-
-
-def _first(values: Any) -> Any:  # noqa: ANN401 - values of JSON
-    if len(values) == 1:
-        return values[0]
-    return next((value for value in values if value not in _NONE), None)
-
-
-def _place(tree: dict[str, Any], path: list[str]) -> list[str]:
-    """Put *path* into *tree*; return the attributes that lead to it."""
-    steps = []
-    for n, step in enumerate(path):
-        leaf = n == len(path) - 1
-        key = step.replace("\\.", ".")
-        name, child = tree.setdefault(key, (f"k{len(tree)}", None if leaf else {}))
-        if (child is None) is not leaf:
-            msg = f"{key} is both a value and an object; keep one"
-            raise FormatError(msg)
-        steps.append(name)
-        tree = child if child is not None else tree
-    return steps
-
-
-def _struct(tree: Mapping[str, Any]) -> Any:  # noqa: ANN401 - a type made here
-    fields = list[Any]()
-    for name, child in tree.values():
-        if child is None:
-            fields.append((name, Any, None))
-        else:
-            kind = _struct(child)
-            fields.append((name, kind, msgspec.field(default_factory=kind)))
-    rename = {name: key for key, (name, _) in tree.items()}
-    return msgspec.defstruct("Line", fields, rename=rename, gc=False)
 
 
 def _row(wanted: WantedFields, unit: float) -> Callable[[Any], Row]:
@@ -204,7 +153,7 @@ def _row(wanted: WantedFields, unit: float) -> Callable[[Any], Row]:
             named = memo.get(host) or (_remember(memo, host) if host else b"")
         except (KeyError, TypeError):
             return _OTHER
-        if known == b"0" and path in _NONE:
+        if known == b"0" and path in NONE:
             # A connection that asked for nothing, such as one of TCP.
             return _OTHER
         if agent.__class__ is list:
@@ -225,6 +174,26 @@ def _row(wanted: WantedFields, unit: float) -> Callable[[Any], Row]:
         )
 
     return row
+
+
+def _sent_row(row: Callable[[Any], Row]) -> Callable[[Any], Row]:
+    """Return what makes a row with UPSTREAMS after what *row* makes."""
+
+    def sent_row(values: Any) -> Row:  # noqa: ANN401 - values of JSON
+        made = row(None if values is None else values[:-2])
+        if made is _OTHER:
+            return _OTHER_SENT
+        upstream, status = values[-2:]
+        return (*made, _raw(upstream) if upstream.__class__ is str else b"", _status(status))
+
+    return sent_row
+
+
+def _status(value: Any) -> bytes:  # noqa: ANN401 - a value of JSON
+    kind = value.__class__
+    if kind is str:
+        return _raw(value)
+    return b"%d" % value if kind is int and 0 <= value <= MAX_SIZE else b""
 
 
 def _remember(memo: dict[Any, bytes], text: Any) -> bytes:  # noqa: ANN401 - a value of JSON
@@ -253,7 +222,7 @@ def _address(text: str) -> bytes:
 def _raw(value: Any) -> bytes:  # noqa: ANN401 - a value of JSON
     if isinstance(value, list):
         value = ",".join(map(str, value))
-    return b"" if value in _NONE else str(value).encode("utf-8", "replace")
+    return b"" if value in NONE else str(value).encode("utf-8", "replace")
 
 
 def _digits(value: Any) -> bytes:  # noqa: ANN401 - a value of JSON

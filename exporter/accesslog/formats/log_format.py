@@ -20,6 +20,8 @@ FIELDS = (
     "line",
 )
 """What a tuple holds once it is put in order; what a format does not log is empty."""
+UPSTREAMS = ("upstream", "upstream_status")
+"""What follows that where it is wanted, see `LogFormat.upstream`."""
 NARROW = ("address", "status", "size", "agent", "line")
 
 MAX_LENGTH = 8 << 10
@@ -40,7 +42,7 @@ class LogFormat:
     line: re.Pattern[bytes] | None
     """For a single line without its end, with the same groups but the last."""
     order: tuple[int, ...] | None
-    """Where in a tuple each of FIELDS is; None if the tuple is NARROW as it comes."""
+    """Where in a tuple each of FIELDS is, and of UPSTREAMS; None if it is NARROW as it comes."""
     fields: frozenset[str]
     """Which of FIELDS the format tells."""
     stamp: re.Pattern[bytes] | None
@@ -56,7 +58,9 @@ class LogFormat:
     shortest: int = 0
     """No access line has fewer bytes, its line feed included."""
     rows: Callable[[bytes], list[tuple[bytes, ...]]] | None = None
-    """Makes the tuples of a block, in the order of FIELDS, one a line."""
+    """Makes the tuples of a block, in the order of FIELDS and UPSTREAMS, one a line."""
+    upstream: bool = False
+    """Whether tuples hold UPSTREAMS after FIELDS: they are wanted, and told."""
 
 
 def other_lines(log_format: LogFormat, block: bytes, number: int) -> Iterator[bytes]:

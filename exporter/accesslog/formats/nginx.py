@@ -22,6 +22,7 @@ ASKS = {
         ("status", "$status"),
         ("host", "$host"),
         ("path", "$request"),
+        ("upstream_name", "$proxy_upstream_name"),
     )
 }
 # Values that hold neither spaces nor quotes; of those that are not listed anything is expected.
@@ -37,8 +38,9 @@ _TIME = Shape(rb".{26}", shortest=26)
 _SECONDS = Shape(rb"\d{1,9}+\.\d{1,9}+", shortest=3)
 _TRIES = Shape(rb"(?:[-\d.]++(?:(?:, | : )[-\d.]++)*+)?+")
 """A number a try of an upstream; `-` where none was asked."""
-_ADDRESSES = Shape(rb'(?:[^ ,"\n]++(?:(?:, | : )[^ ,"\n]++)*+)?+')
-"""An address a try of an upstream."""
+_ADDRESS = rb'(?:\[[^] ,"\n]*+\])?+[^] ,"\n]*+'
+_ADDRESSES = Shape(_ADDRESS + rb"(?:(?:, | : )" + _ADDRESS + rb")*+")
+"""An address a try of an upstream; that of IPv6 has brackets."""
 _VALUES: dict[str, Value] = {
     "remote_addr": Value(field="address", word=True),
     "realip_remote_addr": Value(field="address", rank=1, word=True),
@@ -62,11 +64,11 @@ _VALUES: dict[str, Value] = {
     "request_time": Value(field="seconds", shape=_SECONDS, whole=True),
     "upstream_response_time": Value(field="seconds", rank=1, shape=_TRIES),
     "upstream_response_length": Value(shape=_TRIES),
-    "upstream_status": Value(shape=_TRIES),
+    "upstream_status": Value(field="upstream_status", shape=_TRIES),
     "upstream_connect_time": Value(shape=_TRIES),
     "upstream_header_time": Value(shape=_TRIES),
     "upstream_addr": Value(field="upstream", shape=_ADDRESSES),
-    "proxy_upstream_name": Value(word=True),
+    "proxy_upstream_name": Value(field="upstream_name", word=True),
     "proxy_alternative_upstream_name": Value(word=True),
     "http_user_agent": Value(field="agent"),
     "remote_user": Value(user=True),

@@ -40,6 +40,7 @@ _ENVOY_KEYS = {
     "milliseconds": "duration",
     "time": "start_time",
     "upstream": "upstream_host",
+    "upstream_name": "upstream_cluster",
 }
 
 _ALL = (
@@ -104,6 +105,8 @@ _ALL = (
             "nanoseconds": "Duration",
             "user_agent": "request_User-Agent",
             "upstream": "ServiceAddr",
+            "upstream_status": "OriginStatus",
+            "upstream_name": "ServiceName",
         },
     ),
     Preset(
@@ -137,6 +140,8 @@ _ALL = (
             "seconds": "request_time|upstream_response_time",
             "user_agent": "http_user_agent",
             "upstream": "upstream_addr",
+            "upstream_status": "upstream_status",
+            "upstream_name": "proxy_upstream_name",
         },
         at_end=True,
     ),

@@ -69,10 +69,12 @@ _HAPROXY_ASKS = {
     name: f"HAProxy's httplog has no {what}; capture Host and User-Agent there and write "
     "haproxy-headers here"
     for name, what in (("host", "host"),)
-}
+} | {"upstream_name": "HAProxy's httplog names no upstream that tells a service; use {host: true}"}
 _TRAEFIK_ASKS = {
     "host": "Traefik's common format has no host; set accesslog.format=json in Traefik and "
-    "traefik-json here"
+    "traefik-json here",
+    "upstream_name": "Traefik's common format has no name of a service; set accesslog.format=json "
+    "in Traefik and traefik-json here",
 }
 
 

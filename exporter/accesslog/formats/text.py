@@ -16,7 +16,14 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from exporter.accesslog.formats.expression import Escape, Maker, Piece, either
-from exporter.accesslog.formats.log_format import FIELDS, NARROW, PROBE, FormatError, LogFormat
+from exporter.accesslog.formats.log_format import (
+    FIELDS,
+    NARROW,
+    PROBE,
+    UPSTREAMS,
+    FormatError,
+    LogFormat,
+)
 from exporter.accesslog.formats.times import parse_time
 from exporter.accesslog.formats.values import Value
 from exporter.accesslog.possessive import compiled
@@ -50,6 +57,15 @@ class WantedFields:
     """Whether the host is needed to tell the service."""
     stamps: bool = False
     """Whether the time of each line is wanted."""
+    upstream: bool = False
+    """Whether it is wanted where a gateway sent the request, if the format tells it."""
+    by_upstream: bool = False
+    """Whether the upstream's own name stands in for the host, because it tells the service."""
+
+    @property
+    def service(self) -> str:
+        """Return the field that tells the service."""
+        return "upstream_name" if self.by_upstream else "host"
 
     @property
     def fields(self) -> set[str]:
@@ -57,6 +73,7 @@ class WantedFields:
         wanted = {"address", "status", "size", "seconds", "agent", "host"}
         wanted |= {"forwarded"} if self.forwarded else set()
         wanted |= {"path"} if self.ignore_paths else set()
+        wanted |= set(UPSTREAMS) if self.upstream else set()
         return wanted | ({"stamp"} if self.stamps else set())
 
 
@@ -69,6 +86,9 @@ def compile_text(text: TextFormat, wanted: WantedFields) -> LogFormat:
     """
     told = tellers(text.pieces)
     _check(text, told, wanted)
+    if wanted.by_upstream:
+        told["host"] = told.pop("upstream_name")
+    upstream = wanted.upstream and "upstream" in told
     paths = sorted(wanted.ignore_paths, key=len, reverse=True)
     special = {"agent": either((PROBE, *wanted.ignore_user_agents)), "path": either(paths)}
     groups = {piece: name for name, piece in told.items() if name in wanted.fields}
@@ -83,7 +103,8 @@ def compile_text(text: TextFormat, wanted: WantedFields) -> LogFormat:
         # The empty group, last but one, stands in for what is not there.
         fast, slow = fast + b"()", slow + b"()"
         names = (*names[:-1], "", "line")
-        order = tuple(names.index(name) if name in names else len(names) - 2 for name in FIELDS)
+        held = FIELDS + UPSTREAMS if upstream else FIELDS
+        order = tuple(names.index(name) if name in names else len(names) - 2 for name in held)
     stamped = None if stamp is None else compiled(made.stamps(stamp), re.MULTILINE)
     at_end = stamp is not None and stamp.value is not None and stamp.value.at_end
     return LogFormat(
@@ -97,6 +118,7 @@ def compile_text(text: TextFormat, wanted: WantedFields) -> LogFormat:
         came=bool(at_end and seconds and seconds.value and seconds.value.whole),
         shortest=made.shortest,
         unit=seconds.value.unit if seconds is not None and seconds.value is not None else 1.0,
+        upstream=upstream,
     )
 
 
@@ -151,7 +173,8 @@ def join_ports(pieces: Iterable[Piece], shape_of_pair: dict[str, Piece]) -> list
 
 
 def _check(text: TextFormat, told: dict[str, Piece], wanted: WantedFields) -> None:
-    needed = ["address", "status", *(["host"] if wanted.host else [])]
+    needed = ["address", "status"]
+    needed += [wanted.service] if wanted.host or wanted.by_upstream else []
     needed += ["path"] if wanted.ignore_paths else []
     for name in needed:
         if name not in told:
