@@ -6,6 +6,7 @@ from dashboards.bridge import SOURCE, Board, Panel, Query, Section, Variable
 from dashboards.look import GREEN, ORANGE, VERMILLION
 from dashboards.queries import mode_code
 from dashboards.service_parts import FROM, NO_PROBES, SERVICE
+from dashboards.service_witnesses import witnesses
 from exporter.model.verdicts import FailoverStage
 
 _MOVED = "clusterset_failover_last_timestamp_seconds"
@@ -37,7 +38,7 @@ def board(runbooks: str) -> Board:
         ],
         sections=[
             Section(title="What do clients get?", lines=[_now(), [_course()], [_log()]]),
-            Section(title="Who serves whom", lines=[parts.served(), parts.answers()]),
+            Section(title="Who serves whom", lines=[parts.served(), parts.answers(), witnesses()]),
             Section(title="Would the next failover work?", lines=[parts.ready(), parts.exports()]),
             Section(
                 title="Promises and failures",

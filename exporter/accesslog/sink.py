@@ -1,11 +1,12 @@
 """The interface through which readers of access logs report what they read and what failed."""
 
-from collections.abc import Callable, Collection, Hashable
+from collections.abc import Callable, Collection, Hashable, Mapping
 from contextlib import AbstractContextManager
 from typing import Protocol
 
 from exporter.accesslog.readers.open_file import Poll
 from exporter.accesslog.source import LogSource
+from exporter.accesslog.upstream_counter import Sent
 from exporter.model.clusterset import ServiceName
 from exporter.model.traffic import LogCounts
 
@@ -23,13 +24,42 @@ class LogProblems(Protocol):
 class Sink(Protocol):
     """What readers of access logs report to; *source* is always the title of a log source."""
 
-    def service_of(self, host: str, fixed: ServiceName | None) -> tuple[ServiceName, bool] | None:
+    def service_of(
+        self,
+        host: str,
+        fixed: ServiceName | None,
+        names: Mapping[str, ServiceName],
+        *,
+        by_upstream: bool,
+    ) -> tuple[ServiceName, bool] | None:
         """
         Return the service that a request was for, and whether its host names this cluster.
 
         Args:
-            host: The request's host, empty if it was not logged.
+            host: The request's host, empty if it was not logged; or the name of the upstream.
             fixed: The service that the log belongs to; None if the host has to tell.
+            names: Services by hosts, or by names of upstreams.
+            by_upstream: Whether *host* is the name of an upstream.
+        """
+
+    def sent_to(
+        self,
+        host: str,
+        server: str,
+        fixed: ServiceName | None,
+        names: Mapping[str, ServiceName],
+        *,
+        by_upstream: bool,
+    ) -> Sent | None:
+        """
+        Return which service a gateway was asked for, and the cluster of the server that it asked.
+
+        Args:
+            host: As above, and so are those that follow the next one.
+            server: The address of that server.
+            fixed: The service that the log belongs to.
+            names: Services by names.
+            by_upstream: Whether *host* is the name of an upstream.
         """
 
     def source_of(self, remote: str, forwarded: str) -> str:

@@ -32,6 +32,12 @@ class LogSource:
     """Requests for one of these paths are not counted."""
     trusts_proxies: bool = False
     """True if the X-Forwarded-For header of some proxies is believed."""
+    names: tuple[tuple[str, ServiceName], ...] = ()
+    """Hosts, or names of upstreams, and the services that they stand for."""
+    by_upstream: bool = False
+    """True if the upstream's own name tells the service, and not the host."""
+    gateway: bool = True
+    """False for what stands behind services: whom that asks is asked for another service."""
     state_directory: Path | None = None
     """Where checkpoints are kept; None to keep none."""
 
@@ -46,13 +52,14 @@ class LogSource:
         return "stdin" if self.files == (STDIN,) else ", ".join(self.files)
 
 
-def compile_source(source: LogSource, *, stamps: bool = False) -> LogFormat:
+def compile_source(source: LogSource, *, stamps: bool = False, upstream: bool = False) -> LogFormat:
     """
     Compile the format of a log source.
 
     Args:
         source: The log source.
         stamps: True to read the time of each line, which is slower.
+        upstream: True to read where each request was sent, if it is the log of a gateway.
 
     Raises:
         FormatError: If the format cannot be read without guessing.
@@ -64,4 +71,11 @@ def compile_source(source: LogSource, *, stamps: bool = False) -> LogFormat:
         forwarded=source.trusts_proxies,
         host=source.service is None and source.pods is None and not source.by_pod,
         stamps=stamps,
+        upstream=upstream and source.gateway,
+        by_upstream=source.by_upstream,
     )
+
+
+def tells_upstream(source: LogSource) -> bool:
+    """Return whether *source*, whose format is right, tells where requests were sent."""
+    return compile_source(source, upstream=True).upstream

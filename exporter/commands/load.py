@@ -20,6 +20,7 @@ from exporter.config.yaml_reader import SettingsError
 from exporter.discover.resources import Scope
 from exporter.discover.static import read_inventory
 from exporter.files.small_file import read_text
+from exporter.judge.named_services import plain_name
 from exporter.model.clusterset import Inventory, ServiceName
 from exporter.model.probes import Record
 from exporter.model.verdicts import Policy
@@ -234,6 +235,9 @@ def _compiled(entry: LogSettings, settings: Settings) -> LogSource:
         service=entry.service_name,
         pods=None if entry.pods is None else entry.pods.limit,
         by_pod=entry.by_pod,
+        names=tuple((plain_name(name), service) for name, service in entry.names),
+        by_upstream=entry.by_upstream,
+        gateway=entry.pods is None and not entry.by_pod,
         ignore_user_agents=ignore.user_agents,
         ignore_paths=ignore.paths,
         trusts_proxies=bool(settings.attribution.trusted_proxies),
@@ -269,6 +273,9 @@ def check_config(path: Path | None, cluster: str | None) -> tuple[str, list[str]
 
 def _hints(loaded: RuntimeConfig, inventory: Inventory) -> Iterator[str]:
     for source in loaded.logs:
+        for name, service in source.names:
+            if service not in inventory.services:
+                yield f"log {source.title}: {name}: {service} is not in the inventory: not counted"
         if source.service is not None and is_hostless(source):
             services = concerned(inventory, [source.service], loaded.policy_of)
             if services:

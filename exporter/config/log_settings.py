@@ -32,6 +32,10 @@ class FormatSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     forwarded: Annotated[str | None, Meta(description="Key of X-Forwarded-For.")] = None
     time: Annotated[str | None, Meta(description="Key of the time.")] = None
     upstream: Annotated[str | None, Meta(description="Key of the upstream's address.")] = None
+    upstream_status: Annotated[str | None, Meta(description="Key of the upstream's status.")] = None
+    upstream_name: Annotated[
+        str | None, Meta(description="Key of the name that the gateway has for the upstream.")
+    ] = None
 
     def __post_init__(self) -> None:
         """Refuse a map together with a configuration."""
@@ -63,11 +67,14 @@ class ServiceSource(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     host: Annotated[bool, Meta(description="By the host of each request.")] = False
     pod: Annotated[bool, Meta(description="By the pod in the name of a node's log file.")] = False
+    upstream: Annotated[
+        bool, Meta(description="By the name that a gateway has for the upstream of each request.")
+    ] = False
 
     def __post_init__(self) -> None:
         """Require exactly one way."""
-        told = "write one of host: true and pod: true, or namespace/name instead"
-        require(self.host is not self.pod, told)
+        told = "write one of host: true, pod: true and upstream: true, or namespace/name instead"
+        require(sum((self.host, self.pod, self.upstream)) == 1, told)
 
 
 class PodLogSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -103,10 +110,18 @@ class LogSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     service: Annotated[
         str | ServiceSource | None,
         Meta(
-            description="namespace/name of the service, {host: true}, or {pod: true} for the files "
-            "of a node; null for pods, whose service is known."
+            description="namespace/name of the service, {host: true}, {upstream: true} for a "
+            "gateway, or {pod: true} for the files of a node; null for pods, whose service is "
+            "known, and with services."
         ),
     ] = None
+    services: Annotated[
+        dict[str, str],
+        Meta(
+            description="Services of a gateway by the host of a request: "
+            "{shop.example.com: namespace/name}; with {upstream: true} by the upstream's name."
+        ),
+    ] = {}
 
     def __post_init__(self) -> None:
         """Refuse a source that cannot be read."""
@@ -124,7 +139,8 @@ class LogSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         require(given or from_conf, "files is missing; write files: [/var/log/nginx/access.log]")
         require(len(given) <= 1, f"{' and '.join(given)} are two sources; write two entries")
         if self.pods is None:
-            require(self.service is not None, "service is missing; write service: namespace/name")
+            named = self.service is not None or bool(self.services)
+            require(named, "service is missing; write service: namespace/name")
         else:
             require(
                 self.service is None, "service: leave it out, because the service of a pod is known"
@@ -142,11 +158,32 @@ class LogSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         if isinstance(self.service, str):
             named = ServiceName.parse(self.service) is not None
             require(named, f"service {self.service!r} should be namespace/name")
+        self._check_services()
+
+    def _check_services(self) -> None:
+        """Refuse services by name that contradict `service`, or are none."""
+        by_name = not isinstance(self.service, str) and not self.by_pod and self.pods is None
+        told = "services: leave it out, because service or the pods tell the service"
+        require(by_name or not self.services, told)
+        for host, service in self.services.items():
+            named = ServiceName.parse(service) is not None
+            require(named, f"services: {host}: {service!r} should be namespace/name")
 
     @property
     def by_pod(self) -> bool:
         """Return True if the names of the files contain the pods that wrote them."""
         return isinstance(self.service, ServiceSource) and self.service.pod
+
+    @property
+    def by_upstream(self) -> bool:
+        """Return True if the name that a gateway has for the upstream tells the service."""
+        return isinstance(self.service, ServiceSource) and self.service.upstream
+
+    @property
+    def names(self) -> tuple[tuple[str, ServiceName], ...]:
+        """Return the services by host, or by the name of the upstream."""
+        named = ((name, ServiceName.parse(service)) for name, service in self.services.items())
+        return tuple((name, service) for name, service in named if service is not None)
 
     @property
     def service_name(self) -> ServiceName | None:

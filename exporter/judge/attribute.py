@@ -1,7 +1,7 @@
 """Finds the source cluster of a client address, with a table made once for each inventory."""
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from ipaddress import IPv6Address, ip_address
 from socket import AF_INET, AF_INET6, inet_pton
 
@@ -21,13 +21,20 @@ class Attribution:
     Args:
         inventory: The clusterset as the cluster that wrote the logs sees it.
         trusted_proxies: Networks whose X-Forwarded-For header is believed.
+        claimed: Yields who claims which network.
     """
 
-    def __init__(self, inventory: Inventory, trusted_proxies: Iterable[Network] = ()) -> None:
+    def __init__(
+        self,
+        inventory: Inventory,
+        trusted_proxies: Iterable[Network] = (),
+        *,
+        claimed: Callable[[Inventory], Iterable[Claim]] = claims,
+    ) -> None:
         self.conflicts = conflicts(inventory)
         """Each prefix that several clusters claim, and who claims it."""
-        claimed = list(claims(inventory))
-        self._ipv4, self._ipv6 = _flatten(claimed, 4), _flatten(claimed, 6)
+        networks = list(claimed(inventory))
+        self._ipv4, self._ipv6 = _flatten(networks, 4), _flatten(networks, 6)
         self._trusted = tuple(trusted_proxies)
 
     def source(self, remote: str, forwarded: str = "") -> str:

@@ -20,11 +20,19 @@ from dataclasses import dataclass
 from ipaddress import ip_network
 from itertools import combinations
 
-from exporter.model.clusterset import VTEP, Cluster, Inventory, Network
+from exporter.model.clusterset import UNKNOWN, VTEP, Cluster, Inventory, Network
 
 # Submariner's VXLAN devices use 240 and the last three octets of the node; its VXLAN cable driver
 # uses 241. Neither leaves a cluster. Source: submariner 0.19, kubeproxy/constants.go and vxlan.go.
 VTEP_NETWORKS = (ip_network("240.0.0.0/8"), ip_network("241.0.0.0/8"))
+
+NOWHERE = tuple(
+    map(
+        ip_network,
+        ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "240.0.0.0/4", "::/127", "fe80::/10"),
+    )
+)
+"""Addresses that lead to another place in each host, or to none, unless a cluster claims them."""
 
 Claim = tuple[Network, str]
 """A network, and the cluster id (or VTEP) that a client there belongs to."""
@@ -70,6 +78,21 @@ def claims(inventory: Inventory) -> Iterator[Claim]:
             networks += tuple(ip_network(address) for address in cluster.node_addresses)
         yield from ((network, cluster.id) for network in networks)
     yield from ((network, VTEP) for network in VTEP_NETWORKS)
+
+
+def destination_claims(inventory: Inventory) -> Iterator[Claim]:
+    """
+    Yield each network that the local cluster can send requests to, and the cluster they reach.
+
+    These are the networks that clients come from, and those of services. Those of services in a
+    remote cluster with Globalnet are not reached from here.
+    """
+    yield from ((network, owner) for network, owner in claims(inventory) if owner != VTEP)
+    for cluster in inventory.clusters.values():
+        local = cluster.id == inventory.local
+        networks = cluster.service_cidrs if local else _service_networks(cluster)
+        yield from ((network, cluster.id) for network in networks)
+    yield from ((network, UNKNOWN) for network in NOWHERE)
 
 
 def conflicts(inventory: Inventory) -> dict[Network, frozenset[str]]:

@@ -137,7 +137,7 @@ def locality(
 
     Args:
         source: A cluster id, or one of `exporter.model.clusterset.NOT_CLUSTERS`.
-        local: The cluster that served the hits.
+        local: The cluster that served them, or that a gateway sent them to: or of NOT_CLUSTERS.
         standings: Those of *source*; None if it never exported the service.
         start: Seconds on the clock of *standings*.
         end: Not before *start*.
@@ -145,8 +145,9 @@ def locality(
         spreads: Whether the name server prefers no cluster, so that crossing is by design.
         graces: The grace periods after a change.
     """
-    if source in NOT_CLUSTERS:
-        return Locality.EXTERNAL if source == EXTERNAL else Locality.UNKNOWN
+    for each in (source, local):
+        if each in NOT_CLUSTERS:
+            return Locality.EXTERNAL if each == EXTERNAL else Locality.UNKNOWN
     if source == local:
         return Locality.LOCAL
     if standings is None:

@@ -174,13 +174,14 @@ class ServiceVerdicts:
         end: float | None = None,
         *,
         pinned: bool = False,
+        destination: str = "",
     ) -> Locality:
-        """Judge hits of *source* that were served here at some time from *start* to *end*."""
+        """Judge hits of *source* from *start* to *end*, served here or sent to *destination*."""
         track = self._tracks.by_name.get(service)
         end = start if end is None else end
         found = locality(
             source,
-            "" if self.inventory is None else self.inventory.local,
+            destination or ("" if self.inventory is None else self.inventory.local),
             None if track is None else track.standings.get(source),
             start=start,
             end=end,

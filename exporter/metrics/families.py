@@ -31,6 +31,18 @@ RESPONSE_BYTES = counter(
     *_BOTH,
     "locality",
 )
+UPSTREAM_REQUESTS = counter(
+    "clusterset_upstream_requests_total",
+    "Requests that a gateway of this cluster sent to a server, each try counted for itself.",
+    *_BOTH,
+    "locality",
+)
+UPSTREAM_FAILURES = counter(
+    "clusterset_upstream_request_failures_total",
+    "The same that the server answered with a 5xx status, or not at all.",
+    *_BOTH,
+    "locality",
+)
 REQUEST_DURATION = histogram(
     "clusterset_request_duration_seconds",
     "Time that client requests took, if the log contains it.",

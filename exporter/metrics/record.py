@@ -42,6 +42,7 @@ class Metrics(StateRecorder, ProbeRecorder, TrafficRecorder):
         self,
         *,
         pinned: bool,
+        upstreams: bool = False,
         lookups: Collection[tuple[Vantage, Lookup]] = LOOKUPS,
         replies: Callable[[ServiceName], Replies | None] = lambda _: HTTP_REPLIES,
     ) -> None:
@@ -50,12 +51,13 @@ class Metrics(StateRecorder, ProbeRecorder, TrafficRecorder):
 
         Args:
             pinned: Whether pinned names are probed.
+            upstreams: Whether a log tells where a gateway sent requests.
             lookups: How plain names are looked up.
             replies: Which protocol a service is probed with, and how a reply may fail; None if
                 only its name is looked up.
         """
         kinds = tuple(NameKind) if pinned else (NameKind.PLAIN,)
-        self._zeroes = Zeroes(self._local, kinds, tuple(lookups), replies)
+        self._zeroes = Zeroes(self._local, kinds, tuple(lookups), replies, upstreams)
         self._shape = None
         self._store.series[families.CERTIFICATE_EXPIRY].keep(lambda _: False)
 

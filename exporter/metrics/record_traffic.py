@@ -23,6 +23,12 @@ class TrafficRecorder(Recorder):
             histogram = self._store.histograms[families.REQUEST_DURATION]
             histogram.merge((source, self._local, *service), hits.durations, hits.seconds)
 
+    def sent(self, service: ServiceName, destination: str, locality: Locality, hits: Hits) -> None:
+        """Count requests that a gateway of this cluster sent to *destination*."""
+        labels = (self._local, destination, *service, locality)
+        self.count(families.UPSTREAM_REQUESTS, labels, hits.requests)
+        self.count(families.UPSTREAM_FAILURES, labels, hits.failures)
+
     def withheld(self, service: ServiceName, source: str, requests: int) -> None:
         """Count requests that would be leaks if attribution were reliable."""
         self.count(families.LEAKS_WITHHELD, (source, self._local, *service), requests)

@@ -47,12 +47,14 @@ class Zeroes:
         kinds: The kinds of names that are probed.
         lookups: How plain names are looked up.
         replies: See `Replies`; None for a service whose name is only looked up.
+        upstreams: Whether a log tells where a gateway sent requests.
     """
 
     local: str
     kinds: tuple[NameKind, ...]
     lookups: tuple[tuple[Vantage, Lookup], ...]
     replies: Callable[[ServiceName], Replies | None]
+    upstreams: bool = False
 
     def of(self, inventory: Inventory, changed: Collection[ServiceName]) -> Children:
         """Yield the children to create at 0, the important ones first: the budget may end."""
@@ -60,6 +62,7 @@ class Zeroes:
         for service in services:
             yield from self._probes(service)
             yield from self._requests(inventory, service)
+            yield from self._sent(service) if self.upstreams else ()
         for service in services:
             yield from self._failures(service)
             for stage in FailoverStage:
@@ -98,6 +101,14 @@ class Zeroes:
                 yield families.PROBE_HITS, (source, local, *service.name, "true")
                 yield families.PROBE_HITS, (source, local, *service.name, "false")
 
+    def _sent(self, service: Service) -> Children:
+        exporters = (export.cluster for export in service.exports)
+        for destination in (*exporters, EXTERNAL, UNKNOWN):
+            for locality in _likely_crossings(destination, self.local, service):
+                labels = (self.local, destination, *service.name, locality)
+                yield families.UPSTREAM_REQUESTS, labels
+                yield families.UPSTREAM_FAILURES, labels
+
     def _failures(self, service: Service) -> Children:
         source, asked = (self.local, *service.name), self.replies(service.name)
         for lookup, reason in product(self.lookups, _LIKELY):
@@ -114,11 +125,22 @@ class Zeroes:
                 yield families.PROBE_FAILURES, (*pair, Protocol.DNS, kind, reason)
 
 
+def _likely_crossings(destination: str, local: str, service: Service) -> tuple[Locality, ...]:
+    if destination in NOT_CLUSTERS:
+        return (Locality(destination),)
+    return (Locality.LOCAL,) if destination == local else _from(local, service)
+
+
 def _likely_localities(source: str, local: str, service: Service) -> tuple[Locality, ...]:
     if source in NOT_CLUSTERS:
         return (Locality(source),)
     if source == local:
         return (Locality.LOCAL,)
+    return _from(source, service)
+
+
+def _from(source: str, service: Service) -> tuple[Locality, ...]:
+    """Return the likely verdicts on requests that cross from *source* to another cluster."""
     if service.export_of(source) is None:
         return (Locality.REMOTE,)
     return (Locality.FAILOVER, Locality.LEAK)

@@ -13,6 +13,9 @@ from exporter.accesslog.counter import Counter
 from exporter.accesslog.formats.compile import compile_log
 from exporter.accesslog.formats.log_format import FormatError
 from exporter.accesslog.formats.upstreams import MAX_TRIES, Try, read_tries
+from exporter.accesslog.pod_logs import WantedLog
+from exporter.accesslog.readers.workloads import source_of
+from exporter.accesslog.source import LogSource, tells_upstream
 from exporter.accesslog.upstream_counter import MAX_TALLIES, UpstreamCounter
 from exporter.model.traffic import Hits, LogCounts
 from tests.fakes.depth import examples
@@ -277,6 +280,25 @@ def test_servers_that_log_no_address_tell_no_upstream(form):
 def test_a_log_whose_upstream_is_not_wanted_is_read_as_before():
     assert not compile_log("ingress-nginx").upstream
     assert len(compile_log("traefik-json").order) == len(compile_log("caddy", upstream=True).order)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ({}, True),
+        ({"form": "main"}, False),
+        # Whom a pod of the service asks is asked for another one.
+        ({"pods": 200, "gateway": False}, False),
+        ({"by_pod": True, "gateway": False}, False),
+    ],
+)
+def test_only_the_log_of_a_gateway_tells_upstreams(words, told):
+    given = {"files": ("a.log",), "syslog": None, "form": "ingress-nginx", "wrapper": "none"}
+    source = LogSource(**{**given, "service": NGINX, **words})
+    assert tells_upstream(source) is told
+    # As it is for one of the pods that the source leads to.
+    log = WantedLog(namespace="shop", pod="cart", container="nginx", services=(NGINX,))
+    assert tells_upstream(source_of(log, source)) is told
 
 
 def test_apache_with_a_balancer_names_its_server():

@@ -47,7 +47,7 @@ CONFIG_MISTAKES = {
         CONFIG.replace("format: main", "formt: main"),
         (
             "config.yaml:5: logs[0]: unknown key 'formt'; did you mean 'format'? allowed here: "
-            "files, syslog, pods, format, wrapper, service"
+            "files, syslog, pods, format, wrapper, service, services"
         ),
     ),
     "tab": (
@@ -148,8 +148,30 @@ CONFIG_MISTAKES = {
     "service told by nothing": (
         CONFIG.replace("service: nginx-test/nginx", "service: {host: false}"),
         (
-            "config.yaml:5: logs[0].service: write one of host: true and pod: true, "
-            "or namespace/name instead"
+            "config.yaml:5: logs[0].service: write one of host: true, pod: true and "
+            "upstream: true, or namespace/name instead"
+        ),
+    ),
+    "services beside the service of all lines": (
+        CONFIG.replace("nginx-test/nginx", "a/b, services: {x.example: a/b}"),
+        (
+            "config.yaml:5: logs[0]: services: leave it out, because service or the pods tell the "
+            "service"
+        ),
+    ),
+    "a host with half a service": (
+        CONFIG.replace("service: nginx-test/nginx", "services: {x.example: b}"),
+        "config.yaml:5: logs[0]: services: x.example: 'b' should be namespace/name",
+    ),
+    "services by a host that is not logged": (
+        CONFIG.replace("service: nginx-test/nginx", "services: {x.example: a/b}"),
+        "config.yaml: logs[0].format: has no $host; add it to the log_format in nginx",
+    ),
+    "a format without the name of the upstream": (
+        CONFIG.replace("service: nginx-test/nginx", "service: {upstream: true}"),
+        (
+            "config.yaml: logs[0].format: has no $proxy_upstream_name; add it to the log_format in "
+            "nginx"
         ),
     ),
     "service without a namespace": (

@@ -71,12 +71,12 @@ class Walk:
         return {(source, words[-1]): value for (source, *words), value in counted.items()}
 
 
-async def walk(folder, group, *, without=None, more="", auth=None):
+async def walk(folder, group, *, without=None, config=CONFIG, more="", auth=None):
     """Start a daemon that has run for LATE seconds when the lines of its log are written."""
     loop = asyncio.get_running_loop()
     offset = SERVED - LATE - loop.time()
     (folder / "access.log").touch()
-    read = partial(load, write(folder, config=CONFIG + more), None)
+    read = partial(load, write(folder, config=config + more), None)
     daemon = Walked(
         await asyncio.to_thread(read),
         read=read,

@@ -45,6 +45,10 @@ def compile_log(
         upstream=upstream,
         by_upstream=by_upstream,
     )
+    return _compile(form, wanted)
+
+
+def _compile(form: str, wanted: WantedFields) -> LogFormat:
     preset = PRESETS.get(form)
     if preset is not None and preset.text is None:
         return compile_map(preset.keys, wanted, at_end=preset.at_end)

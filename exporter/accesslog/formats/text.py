@@ -84,10 +84,7 @@ def compile_text(text: TextFormat, wanted: WantedFields) -> LogFormat:
     Raises:
         FormatError: If lines of this format could only be guessed at.
     """
-    told = tellers(text.pieces)
-    _check(text, told, wanted)
-    if wanted.by_upstream:
-        told["host"] = told.pop("upstream_name")
+    told = _told(text, wanted)
     upstream = wanted.upstream and "upstream" in told
     paths = sorted(wanted.ignore_paths, key=len, reverse=True)
     special = {"agent": either((PROBE, *wanted.ignore_user_agents)), "path": either(paths)}
@@ -103,8 +100,7 @@ def compile_text(text: TextFormat, wanted: WantedFields) -> LogFormat:
         # The empty group, last but one, stands in for what is not there.
         fast, slow = fast + b"()", slow + b"()"
         names = (*names[:-1], "", "line")
-        held = FIELDS + UPSTREAMS if upstream else FIELDS
-        order = tuple(names.index(name) if name in names else len(names) - 2 for name in held)
+        order = _order(names, FIELDS + UPSTREAMS if upstream else FIELDS)
     stamped = None if stamp is None else compiled(made.stamps(stamp), re.MULTILINE)
     at_end = stamp is not None and stamp.value is not None and stamp.value.at_end
     return LogFormat(
@@ -120,6 +116,18 @@ def compile_text(text: TextFormat, wanted: WantedFields) -> LogFormat:
         unit=seconds.value.unit if seconds is not None and seconds.value is not None else 1.0,
         upstream=upstream,
     )
+
+
+def _told(text: TextFormat, wanted: WantedFields) -> dict[str, Piece]:
+    told = tellers(text.pieces)
+    _check(text, told, wanted)
+    if wanted.by_upstream:
+        told["host"] = told.pop("upstream_name")
+    return told
+
+
+def _order(names: tuple[str, ...], held: tuple[str, ...]) -> tuple[int, ...]:
+    return tuple(names.index(name) if name in names else len(names) - 2 for name in held)
 
 
 def split(

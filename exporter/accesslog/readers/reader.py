@@ -12,7 +12,9 @@ import structlog
 
 from exporter.accesslog.checkpoint import Checkpoint, CheckpointError, FilePlaces, LineParts
 from exporter.accesslog.counter import Counter
+from exporter.accesslog.formats.log_format import LogFormat
 from exporter.accesslog.line_reader import Lines
+from exporter.accesslog.line_times import SpanOf
 from exporter.accesslog.readers.choose import Chosen
 from exporter.accesslog.readers.files import Follower
 from exporter.accesslog.readers.follow import follow
@@ -22,6 +24,7 @@ from exporter.accesslog.readers.syslog import Inbox, receive
 from exporter.accesslog.saver import Exposures, Saver
 from exporter.accesslog.sink import Sink
 from exporter.accesslog.source import LogSource, compile_source
+from exporter.accesslog.upstream_counter import Sent, UpstreamCounter
 from exporter.config.paths import STDIN
 from exporter.model.clusterset import ServiceName
 from exporter.model.stages import UNKEPT, UNWATCHED, Keeper, Pulse, StageName
@@ -103,24 +106,33 @@ class Reader:
     @contextmanager
     def counting(self, source: LogSource) -> Iterator[Lines]:
         """Give what counts the lines of *source*, for as long as it is read."""
-
-        def service_of(host: str) -> tuple[ServiceName, bool] | None:
-            return self._sink.service_of(host, source.service)
-
-        source_of = self._sink.source_of
-        log_format = compile_source(source)
+        log_format = compile_source(source, upstream=True)
         timed = None
         if "stamp" in log_format.fields:
-            by_second = compile_source(source, stamps=True)
-            timed = Counter(by_second, source_of, service_of, floor, by_arrival=True)
-        counter = Counter(log_format, source_of, service_of, by_arrival=True)
-        lines = Lines(counter, source.wrapper, timed)
+            by_second = compile_source(source, stamps=True, upstream=True)
+            timed = self._counter(source, by_second, floor)
+        lines = Lines(self._counter(source, log_format), source.wrapper, timed)
         self._lines.add(lines)
         try:
             with self._sink.counting(source, has_host="host" in log_format.fields):
                 yield lines
         finally:
             self._lines.discard(lines)
+
+    def _counter(
+        self, source: LogSource, log_format: LogFormat, span_of: SpanOf | None = None
+    ) -> Counter:
+        sink, fixed, names = self._sink, source.service, dict(source.names)
+
+        def service_of(host: str) -> tuple[ServiceName, bool] | None:
+            return sink.service_of(host, fixed, names, by_upstream=source.by_upstream)
+
+        def sent_to(host: str, server: str) -> Sent | None:
+            return sink.sent_to(host, server, fixed, names, by_upstream=source.by_upstream)
+
+        if log_format.upstream:
+            return UpstreamCounter(log_format, sink.source_of, service_of, sent_to, span_of)
+        return Counter(log_format, sink.source_of, service_of, span_of, by_arrival=True)
 
     def _count(self, title: str, lines: Streams, stream: str, text: bytes) -> None:
         self._sink.logged(title, lines.count(stream, text), lines.by_second)

@@ -12,8 +12,8 @@ from exporter.config.paths import STDIN
 from exporter.config.yaml_reader import SettingsError
 from exporter.files.regular import open_regular
 from exporter.judge.attribute import Attribution
+from exporter.judge.named_services import named_service
 from exporter.model.clusterset import Inventory, ServiceName
-from exporter.model.probes import Question
 from exporter.model.traffic import LogCounts
 
 TAIL_BYTES = 128 << 10
@@ -30,7 +30,7 @@ def newest_requests(
         mine = source.service in {None, service} and not source.by_pod
         if mine and source.files != (STDIN,):
             for name in sorted({path for each in source.files for path in glob(each)}):  # noqa: PTH207 - as the daemon does
-                counts = _newest(loaded, source, source_of, name)
+                counts = _newest(loaded, inventory, source, source_of, name)
                 requests: dict[str, int] = {}
                 for client, hits in counts.clients.items():
                     if client.service == service:
@@ -39,12 +39,18 @@ def newest_requests(
 
 
 def _newest(
-    loaded: RuntimeConfig, source: LogSource, source_of: Callable[[str, str], str], name: str
+    loaded: RuntimeConfig,
+    inventory: Inventory,
+    source: LogSource,
+    source_of: Callable[[str, str], str],
+    name: str,
 ) -> LogCounts:
+    names, domain = dict(source.names), loaded.settings.clusterset_domain
+
     def service_of(host: str) -> tuple[ServiceName, bool] | None:
-        asked = Question.of_name(host, loaded.settings.clusterset_domain)
         if source.service is not None:
             return source.service, False
+        asked = named_service(host, names, inventory, domain, by_upstream=source.by_upstream)
         return None if asked is None else (asked.service, False)
 
     counter = Counter(compile_source(source), source_of, service_of)

@@ -9,6 +9,7 @@ from exporter.commands.run.monitor_settings import Current
 from exporter.commands.run.problems import Problems
 from exporter.judge.attribute import Attribution
 from exporter.judge.calibrate import Calibration
+from exporter.judge.named_services import NO_NAMES, ServicesByName, named_service
 from exporter.judge.service_verdicts import ServiceVerdicts
 from exporter.judge.skew import ClockSkew
 from exporter.metrics import families as series
@@ -69,23 +70,34 @@ class Clients:
         self._problems.problem(f"service {service}", message)
         return False
 
-    def service_of(self, host: str, fixed: ServiceName | None) -> tuple[ServiceName, bool] | None:
+    def service_of(
+        self,
+        host: str,
+        fixed: ServiceName | None,
+        names: ServicesByName = NO_NAMES,
+        *,
+        by_upstream: bool = False,
+    ) -> tuple[ServiceName, bool] | None:
         """
         Return the service that a request was for, and whether its host names this cluster.
 
         Args:
-            host: The request's host, empty if it was not logged.
+            host: The request's host, empty if it was not logged; or the name of the upstream.
             fixed: The service that the log belongs to; None if the host has to tell.
+            names: Services by hosts, or by names of upstreams.
+            by_upstream: Whether *host* is the name of an upstream.
         """
+        inventory = self._verdicts.inventory
+        if fixed is None:
+            domain = self._current.settings.domain
+            named = inventory and named_service(
+                host, names, inventory, domain, by_upstream=by_upstream
+            )
+            return (named.service, named.pinned == self._current.local) if named else None
         asked = Question.of_name(host, self._current.settings.domain)
         if asked is None:
-            return None if fixed is None else (fixed, False)
-        pinned = asked.pinned == self._current.local
-        if fixed is not None:
-            return fixed, pinned and asked.service == fixed
-        inventory = self._verdicts.inventory
-        known = inventory is not None and asked.service in inventory.services
-        return (asked.service, pinned) if known else None
+            return fixed, False
+        return fixed, asked == Question(fixed, self._current.local)
 
     def source_of(self, remote: str, forwarded: str) -> str:
         """Return the cluster that a client address belongs to, by the inventory in use."""

@@ -83,10 +83,7 @@ class Leaks:
 
     def looks_like_leak(self, client: Client, start: float, end: float) -> bool:
         """Return whether requests of *client* from *start* to *end* would have to wait."""
-        found = self._verdicts.locality(
-            client.service, client.source, start, end, pinned=client.pinned
-        )
-        return found in LEAKS
+        return self._judge(client, start, end) in LEAKS
 
     def settle(self) -> None:
         """Judge again, and count, what has waited long enough."""
@@ -103,20 +100,29 @@ class Leaks:
 
     def _locality(self, hit: ClientHits, end: float) -> Locality:
         client, margin = hit.client, self._clients.clock_margin(hit.client.source)
-
-        def judge(start: float, end: float) -> Locality:
-            return self._verdicts.locality(
-                client.service, client.source, start, end, pinned=client.pinned
-            )
-
-        found = judge(hit.start, end)
+        found = self._judge(client, hit.start, end)
         # Its cluster may have had another state when the request left, by its own clock.
-        if margin and found in LEAKS and judge(hit.start - margin, end + margin) not in LEAKS:
-            return Locality.UNKNOWN
+        if margin and found in LEAKS:
+            around = self._judge(client, hit.start - margin, end + margin)
+            return found if around in LEAKS else Locality.UNKNOWN
         return found
 
+    def _judge(self, client: Client, start: float, end: float) -> Locality:
+        return self._verdicts.locality(
+            client.service,
+            client.source,
+            start,
+            end,
+            pinned=client.pinned,
+            destination=client.destination,
+        )
+
     def _count(self, hit: ClientHits, locality: Locality) -> None:
-        service, source = hit.client.service, hit.client.source
+        service, source, destination = hit.client.service, hit.client.source, hit.client.destination
+        if destination:
+            # What was sent out needs no attribution of a client.
+            self._metrics.sent(service, destination, locality, hit.hits)
+            return
         if locality in LEAKS and not self._clients.trusts(source):
             # A false leak is worse than none: somebody is paged by it.
             self._metrics.withheld(service, source, hit.hits.requests)

@@ -10,6 +10,7 @@ from exporter.commands.run.clients import Clients
 from exporter.commands.run.leaks import ClientHits, Leaks
 from exporter.commands.run.log_formats import LogFormats
 from exporter.commands.run.problems import ProblemGroup, Problems
+from exporter.commands.run.upstreams import Upstreams
 from exporter.judge.service_verdicts import ServiceVerdicts
 from exporter.metrics import families as series
 from exporter.metrics.record import Metrics
@@ -31,6 +32,7 @@ class LogMonitor:
         titles: The log sources that have to be looked at before this exporter is ready.
         verdicts: Knows how each cluster stood to each service over time.
         clients: Attributes requests to clusters and services.
+        upstreams: Attributes what gateways sent.
         leaks: Counts client requests.
         metrics: Counts lines.
         problems: Shows what hinders reading.
@@ -44,6 +46,7 @@ class LogMonitor:
         *,
         verdicts: ServiceVerdicts,
         clients: Clients,
+        upstreams: Upstreams,
         leaks: Leaks,
         metrics: Metrics,
         problems: Problems,
@@ -60,6 +63,7 @@ class LogMonitor:
         """The lines of all sources since the start; None before the first."""
         self._fresh: set[str] = set()
         self.service_of, self.source_of = clients.service_of, clients.source_of
+        self.sent_to = upstreams.sent_to
         self.problem, self.solved = problems.problem, problems.solved
         self.counting = clients.hosts.counting
 
@@ -84,10 +88,12 @@ class LogMonitor:
             self._fresh.add(source)
             lag = max(0.0, now.unix - counts.last)
             self._metrics.set_gauge(series.LOG_BEHIND_SECONDS, lag, (source,))
-        clients = counts.clients
-        if not all(self._is_steady(client, counts, now) for client in clients):
-            clients = by_second().clients or clients
-        for client, hits in chain(clients.items(), self._imitations(counts.probes, now)):
+        clients, upstreams = counts.clients, counts.upstreams
+        if not all(self._is_steady(each, counts, now) for each in chain(clients, upstreams)):
+            seconds = by_second()
+            clients, upstreams = seconds.clients or clients, seconds.upstreams or upstreams
+        imitations = self._imitations(counts.probes, now)
+        for client, hits in chain(clients.items(), upstreams.items(), imitations):
             if self._clients.is_known(client.service):
                 start, end = _span(client, counts, now)
                 self._leaks.add(ClientHits(client, hits, start, end, now.at))

@@ -97,7 +97,10 @@ class Monitor:
         self._current.settings = settings
         self._budget.limit = settings.series_limit
         self._metrics.configure(
-            pinned=settings.pinned, lookups=settings.lookups, replies=settings.replies_of
+            pinned=settings.pinned,
+            upstreams=settings.upstreams,
+            lookups=settings.lookups,
+            replies=settings.replies_of,
         )
         self._verdicts.configure(
             confirm=settings.confirm,

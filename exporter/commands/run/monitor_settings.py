@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from exporter.accesslog.source import tells_upstream
 from exporter.commands.load import RuntimeConfig
 from exporter.config.settings import Settings
 from exporter.judge.handover import STALE_INTERVALS
@@ -30,6 +31,8 @@ class MonitorSettings:
     record: Record
     lookups: tuple[tuple[Vantage, Lookup], ...]
     """All ways in which plain names are looked up."""
+    upstreams: bool = False
+    """True if a log tells where a gateway sent requests."""
     replies_of: Callable[[ServiceName], Replies | None]
     policy_of: Callable[[ServiceName], Policy]
     graces_of: Callable[[ServiceName], Graces]
@@ -62,11 +65,16 @@ class Current:
 def settings_of(loaded: RuntimeConfig) -> MonitorSettings:
     """Take what judging and counting need from a configuration and the files it names."""
     probes = loaded.probes
-    return monitor_settings(loaded.settings, probes.keys, resolvers=len(probes.resolvers))
+    return monitor_settings(
+        loaded.settings,
+        probes.keys,
+        resolvers=len(probes.resolvers),
+        upstreams=any(map(tells_upstream, loaded.logs)),
+    )
 
 
 def monitor_settings(
-    settings: Settings, keys: tuple[bytes, ...] = (), *, resolvers: int = 1
+    settings: Settings, keys: tuple[bytes, ...] = (), *, resolvers: int = 1, upstreams: bool = False
 ) -> MonitorSettings:
     """
     Take from the whole configuration what judging and counting need.
@@ -75,6 +83,7 @@ def monitor_settings(
         settings: The configuration.
         keys: The keys that probes may be signed with.
         resolvers: The number of name servers that clients use.
+        upstreams: Whether a log tells where a gateway sent requests.
     """
     probe = settings.probe
 
@@ -93,6 +102,7 @@ def monitor_settings(
             *settings.compared,
             *((vantage, Lookup.A) for vantage in FURTHER_RESOLVERS[: resolvers - 1]),
         ),
+        upstreams=upstreams,
         replies_of=lambda service: probe.for_service(service).replies,
         policy_of=lambda service: probe.for_service(service).policy,
         graces_of=graces_of,

@@ -17,6 +17,7 @@ from exporter.commands.run.scrape import Scrape, nothing
 from exporter.commands.run.staleness import Staleness
 from exporter.commands.run.standing import Standing
 from exporter.commands.run.supervisor import Supervisor
+from exporter.commands.run.upstreams import Upstreams
 from exporter.judge.service_verdicts import ServiceVerdicts
 from exporter.metrics.exposition import Exposition
 from exporter.metrics.record import Metrics
@@ -102,6 +103,7 @@ class Parts:
             titles,
             verdicts=self.verdicts,
             clients=clients,
+            upstreams=Upstreams(self._current, self.verdicts, self._clock),
             leaks=self.leaks,
             metrics=self.metrics,
             problems=self.problems,
