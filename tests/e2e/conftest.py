@@ -20,6 +20,8 @@ from tests.fakes.virtual import until
 LIMIT = 20.0
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+SHARED = ("/api/v1/namespaces", CRDS)
+"""What stays: nobody here can end a namespace, and each test asks for the kinds that it needs."""
 _serial = itertools.count(1)
 
 
@@ -40,7 +42,21 @@ class RealAccess(Access):
     def __init__(self, servers, stack):
         super().__init__(servers.url, certs.pem(certs.authority()))
         self.servers, self._stack, self._logs, self._node = servers, stack, {}, None
-        self._granted = set()
+        self._granted, self._made = set(), []
+
+    async def call(self, method, path, body=None, **more):
+        """Do as any access does, and remember what was made."""
+        status, said = await super().call(method, path, body, **more)
+        if (method, status) == ("POST", 201) and path not in SHARED:
+            self._made.append(f"{path}/{said['metadata'].get('name')}")
+        return status, said
+
+    async def tidy(self):
+        """Take away what is left of all that was made, newest first: a test may have failed."""
+        for path in reversed(self._made):
+            # Without a kubelet, a pod that is given time would stay for ever.
+            await super().call("DELETE", path, {"gracePeriodSeconds": 0})
+        self._made.clear()
 
     async def compact(self):
         await asyncio.to_thread(self.servers.compact)
@@ -202,7 +218,13 @@ def servers(tmp_path_factory):
 @pytest.fixture
 async def api(servers):
     async with AsyncExitStack() as stack:
-        yield RealAccess(servers, stack)
+        access = RealAccess(servers, stack)
+        yield access
+        # What comes next shares the server, also after a test that failed while it was down.
+        if servers.processes["apiserver"].poll() is not None:
+            servers.restart()
+        await asyncio.to_thread(servers.wait)
+        await access.tidy()
 
 
 @pytest.fixture
