@@ -6,6 +6,7 @@ _MMAP_THRESHOLD, _ARENA_MAX = -3, -8
 """Parameters of glibc's mallopt(3)."""
 LARGE = 128 << 10
 """Bytes of a block that goes back to the system as soon as it is free."""
+_LIBRARY = ctypes.CDLL(None)
 
 
 def keep_memory_together() -> None:
@@ -16,7 +17,7 @@ def keep_memory_together() -> None:
     Once a large block was freed, it also takes larger and larger ones from its heap. Both make
     memory creep up for hours. Only one thread runs at a time, so nobody waits for the heap.
     """
-    set_parameter = getattr(ctypes.CDLL(None), "mallopt", None)
+    set_parameter = getattr(_LIBRARY, "mallopt", None)
     if set_parameter is not None:
         set_parameter(_ARENA_MAX, 1)
         set_parameter(_MMAP_THRESHOLD, LARGE)
@@ -29,6 +30,6 @@ def give_back_memory() -> None:
     glibc keeps what a crowd of connections used, because a few small objects lie between the free
     blocks. A limit on the memory of a container counts it. It takes some milliseconds.
     """
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    trim = getattr(_LIBRARY, "malloc_trim", None)
     if trim is not None:
         trim(0)

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import ssl
+import sys
 from weakref import WeakSet
 
 import pytest
@@ -107,3 +108,31 @@ async def test_a_scraper_that_never_reads(tmp_path, made, encrypted):
     times = {"stalled_seconds": 0.2, "linger_seconds": 0.2}
     async with exposing(auth, **times) as where, deaf(where, "127.0.0.1", tls):
         await is_gone(made, seen=False)
+
+
+@pytest.mark.parametrize("encrypted", [False, True], ids=["plain", "tls"])
+async def test_many_connections_leave_only_what_asyncio_does(tmp_path, made, encrypted):
+    auth, tls = await asyncio.to_thread(authority, tmp_path) if encrypted else (None, None)
+    times = {"handshake_seconds": 0.5, "head_seconds": 0.5, "linger_seconds": 0.5}
+    gc.collect()
+    async with exposing(auth, **times) as where:
+        for _ in range(5):
+            await talk(where, ASK % b"", tls)
+            await talk(where, b"\0\xff\r\n\r\n", tls)
+            await talk(where, ASK % b"", tls, reads=False)
+            await talk(where, b"GET /metrics HTTP/1.1\r\nHost", tls, reads=False)
+            await talk(where, HALF_A_HANDSHAKE)
+            # The server closes it, because nothing comes.
+            reader, writer = await asyncio.open_connection(*where)
+            await reader.read()
+            writer.transport.abort()
+            await is_gone(made, seen=True)
+        del reader, writer
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        gc.collect()
+        gc.set_debug(0)
+        left = gc.garbage[:]
+        gc.garbage.clear()
+    # A transport of asyncio refers to itself. Each connection has one here and one at its client.
+    assert {type(each) for each in left if type(each).__module__.startswith("exporter")} == set()
+    assert sum(map(sys.getsizeof, left)) < 30 * 2 * 2500
