@@ -6,7 +6,6 @@ old. An absent or null field counts as empty, as in Kubernetes itself.
 """
 
 import re
-import sys
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
@@ -21,6 +20,9 @@ NOTHING: Json = {}
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _MAX_PORT = 65535
 _SHOWN = 80
+MAX_STRINGS = 16_384
+"""Strings that are remembered to be shared."""
+_strings: dict[str, str] = {}
 
 
 def wrong(key: str, value: object, wanted: str) -> str:
@@ -63,7 +65,21 @@ def text(parent: Json, key: str) -> str:
         return ""
     if not isinstance(value, str):
         raise TypeError(wrong(key, value, "a string"))
-    return sys.intern(value)
+    return shared(value)
+
+
+def shared(value: str) -> str:
+    """
+    Return *value*, or the equal string that came before.
+
+    Not by sys.intern: each name that comes and goes takes a place in its table, until that doubles.
+    """
+    held = _strings.get(value)
+    if held is None:
+        if len(_strings) >= MAX_STRINGS:
+            _strings.clear()
+        held = _strings[value] = value
+    return held
 
 
 def truth(parent: Json, key: str) -> bool | None:
@@ -133,7 +149,7 @@ def cluster_id(key: str, value: str) -> str:
 def labels(parent: Json, key: str) -> LabelPairs:
     """Return labels in order; equal labels are one tuple, which saves memory."""
     found = mapping(parent, key)
-    return _shared(tuple(sorted((sys.intern(name), text(found, name)) for name in found)))
+    return _shared(tuple(sorted((shared(name), text(found, name)) for name in found)))
 
 
 # Objects of one service repeat these, and a copy in each would take most of the memory.
@@ -149,7 +165,7 @@ def _port(name: str, number: int) -> Port:
 
 @lru_cache(maxsize=16384)
 def _service_name(namespace: str, name: str) -> ServiceName:
-    return ServiceName(sys.intern(namespace), sys.intern(name))
+    return ServiceName(shared(namespace), shared(name))
 
 
 def _list(parent: Json, key: str) -> list[Any]:
