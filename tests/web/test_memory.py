@@ -42,3 +42,22 @@ def test_threads_share_one_heap_and_large_blocks_go_back_at_once():
     heaps_else, mapped_else = heaps_and_large_blocks("not kept")
     assert heaps == 1 < heaps_else
     assert mapped > mapped_else
+
+
+READ = """
+import ctypes
+from exporter.web.memory import keep_memory_together
+keep_memory_together()
+library = ctypes.CDLL(None)
+library.sbrk.restype = ctypes.c_void_p
+read = bytes(256 << 10)
+end = library.sbrk(0)
+del read
+print(library.sbrk(0) - end)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="others have no such parameters")
+def test_what_asyncio_takes_for_each_read_does_not_go_back_each_time():
+    told = subprocess.run([sys.executable, "-c", READ], check=True, capture_output=True)
+    assert told.stdout == b"0\n"
