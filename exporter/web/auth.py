@@ -149,7 +149,7 @@ class WebAuth:
         if not await self._check(password, hashed, client) or user not in users:
             return False
         # A file that was read meanwhile may have other users.
-        if self._settings.basic_auth_users is users:
+        if self._settings.basic_auth_users == users:
             self._known[key] = None
             if len(self._known) > REMEMBERED:
                 self._known.popitem(last=False)
@@ -194,9 +194,10 @@ class WebAuth:
             return
         if settings.rate_limit != self._settings.rate_limit:
             self._limiter = _Limiter(settings.rate_limit, self._clock)
+        if settings.basic_auth_users != self._settings.basic_auth_users:
+            self._known.clear()
         self._settings, self.context = settings, context
         self._seen = self._version(settings)
-        self._known.clear()
 
     def _tls(self, settings: WebSettings) -> ServerContext | None:
         try:

@@ -223,6 +223,30 @@ async def test_only_successes_are_remembered_and_few_passwords_are_checked_at_on
     assert checked.count(b"wrong") == MAX_WAITING + 2
 
 
+async def test_who_is_known_stays_known_when_something_else_is_renewed(tmp_path, monkeypatch):
+    checked = []
+
+    def check(password, hashed):
+        checked.append((password, hashed))
+        return password == b"secret"
+
+    monkeypatch.setattr("exporter.web.auth._matches", check)
+    path = write(tmp_path, USERS)
+    auth = await asyncio.to_thread(WebAuth, path)
+    secret = login("alice", "secret")["headers"]["Authorization"]
+    assert await auth.allows(secret, "10.0.0.1")
+    path.write_text(USERS + "http_server_config: {headers: {X-XSS-Protection: '0'}}\n")
+    await asyncio.to_thread(auth.refresh)
+    assert auth.headers == {"X-XSS-Protection": "0"}
+    assert await auth.allows(secret, "10.0.0.1")
+    assert len(checked) == 1
+    other = bcrypt.hashpw(b"other", bcrypt.gensalt(4)).decode()
+    path.write_text(f'basic_auth_users: {{alice: "{other}"}}\n')
+    await asyncio.to_thread(auth.refresh)
+    await auth.allows(secret, "10.0.0.1")
+    assert checked[1:] == [(b"secret", other.encode())]
+
+
 async def test_a_rate_limit_and_headers_that_are_renewed_hold_for_the_next_request(tmp_path):
     path = write(tmp_path, USERS)
     async with guarded(path) as (where, auth):
