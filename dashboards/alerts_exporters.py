@@ -38,7 +38,12 @@ def _witnesses(to: Thresholds) -> list[Alert]:
         f"label_replace(sum by (destination_cluster, claimed_cluster) ({checks}), "
         '"attributed_cluster", "$1", "claimed_cluster", "(.+)")'
     )
-    forged = f"increase(clusterset_exporter_probe_forgeries_total[{to.probes_window}])"
+    forged, any_forged = (
+        f"increase(clusterset_exporter_{name}_total[{to.probes_window}]) > {to.forgeries}"
+        for name in ("probe_forgeries", "probes_forged")
+    )
+    # The counter of a reason is new with its first event, and increase() does not see that one.
+    unnamed = f'label_replace({any_forged}, "reason", "see the board", "", "")'
     return [
         Alert(
             name="ClustersetAttributionMismatch",
@@ -71,7 +76,7 @@ def _witnesses(to: Thresholds) -> list[Alert]:
             board=Board.EXPORTER,
             panel="Not trusted",
             command=Command.SERIES,
-            expr=f"{forged} > {to.forgeries}",
+            expr=f"{forged} or ignoring (reason) {unnamed}",
             summary="Requests imitate probes.",
             description=f"{{{{ $value | humanize }}}} requests in the logs of {_ME} claim to be "
             "probes and are not believed: {{ $labels.reason }}.",
@@ -193,7 +198,11 @@ def _logs(to: Thresholds) -> list[Alert]:
 
 
 def _load(to: Thresholds) -> list[Alert]:
-    skipped = f"increase(clusterset_exporter_probes_skipped_total[{to.probes_window}])"
+    # The counters by reason see no first event; exporters of 0.2.0 have nothing else.
+    not_made, skipped = (
+        f"increase(clusterset_exporter_{name}_total[{to.probes_window}]) > {to.skipped}"
+        for name in ("probes_not_made", "probes_skipped")
+    )
     dropped = f"increase(clusterset_exporter_series_dropped_total[{to.probes_window}])"
     return [
         Alert(
@@ -202,7 +211,7 @@ def _load(to: Thresholds) -> list[Alert]:
             board=Board.EXPORTER,
             panel="Probes skipped",
             command=Command.SERIES,
-            expr=f"{skipped} > {to.skipped}",
+            expr=f"{not_made} or ignoring (reason) {skipped}",
             summary="An exporter does not make all its probes.",
             description=f"{_ME} skipped {{{{ $value | humanize }}}} probes within "
             f"{to.probes_window}.",

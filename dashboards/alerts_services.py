@@ -61,6 +61,12 @@ def _modes(to: Thresholds) -> list[Alert]:
 
 
 def _moves(to: Thresholds) -> list[Alert]:
+    def moved(series: str) -> str:
+        # increase() extrapolates: in a new series it turns four moves into five.
+        grown = f"{series} - min_over_time({series}[{to.flapping_window}])"
+        return f"max without ({REPLICA}, stage) ({grown}) > {to.flapping_moves}"
+
+    # Exporters of 0.2.0 count moves in the histogram only.
     served = 'clusterset_failover_duration_seconds_count{stage="served"}'
     took = 'clusterset_failover_last_duration_seconds{stage="served"}'
     newest = "clusterset_failover_last_timestamp_seconds"
@@ -72,9 +78,7 @@ def _moves(to: Thresholds) -> list[Alert]:
             board=Board.SERVICE_FROM,
             panel="Moves",
             command=Command.CHECK_FROM,
-            # increase() extrapolates: in a new series it turns four moves into five.
-            expr=f"max without ({REPLICA}, stage) "
-            f"({served} - min_over_time({served}[{to.flapping_window}])) > {to.flapping_moves}",
+            expr=f"{moved('clusterset_service_moves_total')} or {moved(served)}",
             summary="A service moves between clusters repeatedly.",
             description=f"{_WHAT} moved {{{{ $value | humanize }}}} times for clients in {_SOURCE} "
             f"within {to.flapping_window}.",

@@ -241,7 +241,7 @@ def _probes() -> list[Panel]:
             "Probes per second that did not start, because the previous one or too many others"
             " ran.",
             _GONE,
-            Query(expr=_rate("clusterset_exporter_probes_skipped_total"), legend="{{instance}}"),
+            Query(expr=_rate("clusterset_exporter_probes_not_made_total"), legend="{{instance}}"),
             unit="reqps",
         ),
     ]
@@ -345,6 +345,7 @@ def _witnesses() -> list[Panel]:
     checks = "clusterset_attribution_checks_total"
     withheld = "clusterset_leaks_withheld_total"
     forged = "clusterset_exporter_probe_forgeries_total"
+    any_forged = "clusterset_exporter_probes_forged_total"
     return [
         panels.table(
             "Claimed and attributed",
@@ -372,7 +373,8 @@ def _witnesses() -> list[Panel]:
             "Log lines per second that imitate a probe, by reason. Also requests that do not "
             "count as leaks because addresses do not identify clusters.",
             _NO_LOGS,
-            Query(expr=_rate(forged, "reason"), legend="probe: {{reason}}"),
+            Query(expr=f"sum(rate({_each(any_forged)}[$__rate_interval]))", legend="probes"),
+            Query(expr=_rate(forged, "reason"), legend="probes: {{reason}}"),
             Query(expr=f"sum(rate({_each(withheld)}[$__rate_interval]))", legend="leaks withheld"),
             unit="cps",
         ),

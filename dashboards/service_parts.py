@@ -158,7 +158,8 @@ def promises() -> list[Panel]:
         ),
         panels.graph(
             "Failed probes",
-            "Failed probes per second of the plain name and of the pinned names, by reason.",
+            "Failed probes per second of the plain name and of the pinned names, by reason. The "
+            "first failure of a reason is in the line of all only.",
             NO_PROBES,
             Query(
                 expr="sum by (source_cluster, name, reason) "
@@ -166,8 +167,8 @@ def promises() -> list[Panel]:
                 legend="{{reason}} {{name}} in {{source_cluster}}",
             ),
             Query(
-                expr=f"sum(rate(clusterset_probes_total{{{FROM}}}[$__rate_interval])) * 0",
-                legend="none",
+                expr=f"sum(rate(clusterset_probes_failed_total{{{FROM}}}[$__rate_interval]))",
+                legend="all",
             ),
             unit="reqps",
         ),
@@ -224,7 +225,7 @@ def lookups() -> list[Panel]:
             NO_PROBES,
             Query(
                 expr=over(
-                    rate("clusterset_dns_lookup_failures_total"),
+                    rate("clusterset_dns_lookups_failed_total"),
                     rate("clusterset_dns_lookups_total"),
                 ),
                 legend="{{lookup}} of the {{vantage}}",

@@ -10,14 +10,7 @@ from exporter.config.http_settings import HttpChange, HttpSettings, TcpSettings,
 from exporter.config.require import default, require
 from exporter.config.scalars import Duration, HostPort, IpAddress
 from exporter.model.clusterset import ServiceName
-from exporter.model.probes import (
-    HTTP_FAILURES,
-    TCP_FAILURES,
-    TLS_FAILURES,
-    Failure,
-    Lookup,
-    Protocol,
-)
+from exporter.model.probes import Lookup, Protocol
 from exporter.model.verdicts import Policy
 
 
@@ -77,19 +70,11 @@ class ServiceProbe(NamedTuple):
     interval: float
 
     @property
-    def replies(self) -> tuple[Protocol, tuple[Failure, ...]] | None:
-        """Return the protocol after the look-up and how it can fail; None for DNS only."""
+    def replies(self) -> tuple[Protocol] | None:
+        """Return the protocol after the look-up; None for DNS only."""
         if self.tcp is not None:
-            return Protocol.TCP, TCP_FAILURES
-        http = self.http
-        if http is None:
-            return None
-        return Protocol.HTTP, (
-            *HTTP_FAILURES,
-            *(TLS_FAILURES if http.scheme == "https" else ()),
-            *((Failure.REPLY_BODY,) if http.expect_body is not None else ()),
-            *((Failure.REPLY_REDIRECT,) if http.redirects else ()),
-        )
+            return (Protocol.TCP,)
+        return None if self.http is None else (Protocol.HTTP,)
 
 
 class FastSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -88,8 +88,18 @@ PROBES = counter(
     "without an answer.",
     *_PROBE,
 )
+PROBES_FAILED = counter(
+    "clusterset_probes_failed_total",
+    "Probes that failed, whatever the reason; starts at 0.",
+    *_SOURCE,
+    "protocol",
+    "name",
+)
 PROBE_FAILURES = counter(
-    "clusterset_probe_failures_total", "Probes that failed, by reason.", *_PROBE, "reason"
+    "clusterset_probe_failures_total",
+    "The same failures by cluster and reason; each appears with its first event.",
+    *_PROBE,
+    "reason",
 )
 PROBE_DURATION = histogram(
     "clusterset_probe_duration_seconds",
@@ -118,9 +128,16 @@ DNS_LOOKUPS = counter(
     "vantage",
     "lookup",
 )
+DNS_LOOKUPS_FAILED = counter(
+    "clusterset_dns_lookups_failed_total",
+    "Lookups of the plain name that returned no address, whatever the reason; starts at 0.",
+    *_SOURCE,
+    "vantage",
+    "lookup",
+)
 DNS_LOOKUP_FAILURES = counter(
     "clusterset_dns_lookup_failures_total",
-    "Lookups of the plain name that returned no address, by reason.",
+    "The same lookups by reason; each appears with its first event.",
     *_SOURCE,
     "vantage",
     "lookup",
@@ -145,7 +162,8 @@ STANDBYS = gauge(
 )
 HAZARD = gauge(
     "clusterset_service_hazard",
-    "1 if the hazard would break the next failover of the service or the verdict on it, 0 if not.",
+    "1 for a hazard that would break the next failover of the service or the verdict on it; absent "
+    "without it.",
     *_SOURCE,
     "hazard",
 )
@@ -155,9 +173,14 @@ RULE_CHECKS = counter(
 RULE_VIOLATIONS = counter(
     "clusterset_rule_violations_total", "Probes that found the rule violated.", *_SOURCE, "rule"
 )
+MOVES = counter(
+    "clusterset_service_moves_total",
+    "Moves of a service from one cluster to another, failbacks included; starts at 0.",
+    *_SOURCE,
+)
 FAILOVERS = counter(
     "clusterset_failovers_total",
-    "Moves of a service from one cluster to another, failbacks included.",
+    "The same moves by clusters and reason; each appears with its first event.",
     *_SOURCE,
     "from_cluster",
     "to_cluster",
@@ -390,16 +413,25 @@ CHECKPOINT_FAILURES = counter(
     "Checkpoints that could not be used or written.",
     "log",
 )
+FORGED = counter(
+    "clusterset_exporter_probes_forged_total",
+    "Requests in logs that claim to be probes and are not believed, whatever the reason.",
+)
 FORGERIES = counter(
     "clusterset_exporter_probe_forgeries_total",
-    "Requests in logs that claim to be probes and are not believed, by reason. With a probe key "
-    "they are also counted as client requests.",
+    "The same requests by reason; each appears with its first event. With a probe key they are "
+    "also counted as client requests.",
     "reason",
+)
+NOT_MADE = counter(
+    "clusterset_exporter_probes_not_made_total",
+    "Probes that were due and not made, whatever the reason.",
 )
 SKIPPED = counter(
     "clusterset_exporter_probes_skipped_total",
-    "Probes not made. overrun: the one before still ran. in_flight: the largest allowed "
-    "number ran. late: their time passed while others were started.",
+    "The same probes by reason; each appears with its first event. overrun: the one before still "
+    "ran. in_flight: the largest allowed number ran. late: their time passed while others were "
+    "started.",
     "reason",
 )
 LAGGED = counter(

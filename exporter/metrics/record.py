@@ -10,9 +10,9 @@ from exporter.metrics.record_probes import ProbeRecorder
 from exporter.metrics.record_state import StateRecorder
 from exporter.metrics.record_traffic import TrafficRecorder
 from exporter.metrics.store import SeriesStore
-from exporter.metrics.zeroes import HTTP_REPLIES, LOOKUPS, Replies, Zeroes
+from exporter.metrics.zeroes import HTTP_REPLIES, LOOKUPS, VERIFIED, Replies, Zeroes
 from exporter.model.clusterset import ServiceName
-from exporter.model.probes import Lookup, NameKind, Skip, Vantage
+from exporter.model.probes import Lookup, NameKind, Vantage
 
 
 class Metrics(StateRecorder, ProbeRecorder, TrafficRecorder):
@@ -29,10 +29,9 @@ class Metrics(StateRecorder, ProbeRecorder, TrafficRecorder):
     """
 
     def __init__(self, store: SeriesStore, local: str, *, tells_clusters: bool = True) -> None:
-        zeroes = Zeroes(local, (NameKind.PLAIN,), LOOKUPS, lambda _: HTTP_REPLIES)
+        kinds, logs = (NameKind.PLAIN,), True
+        zeroes = Zeroes(local, kinds, LOOKUPS, lambda _: HTTP_REPLIES, logs, VERIFIED)
         super().__init__(store, local, zeroes, tells_clusters=tells_clusters)
-        for skip in Skip:
-            store.series[families.SKIPPED].init_to_zero((skip,))
         # They exist from the first scrape on, so that increase() sees the first event.
         for family in FAMILIES:
             if family.kind is Kind.COUNTER and not family.labels:
@@ -45,6 +44,8 @@ class Metrics(StateRecorder, ProbeRecorder, TrafficRecorder):
         upstreams: bool = False,
         lookups: Collection[tuple[Vantage, Lookup]] = LOOKUPS,
         replies: Callable[[ServiceName], Replies | None] = lambda _: HTTP_REPLIES,
+        logs: bool = True,
+        signed: bool | None = None,
     ) -> None:
         """
         Create the counters that can occur, with value 0, from the next inventory on.
@@ -53,11 +54,15 @@ class Metrics(StateRecorder, ProbeRecorder, TrafficRecorder):
             pinned: Whether pinned names are probed.
             upstreams: Whether a log tells where a gateway sent requests.
             lookups: How plain names are looked up.
-            replies: Which protocol a service is probed with, and how a reply may fail; None if
-                only its name is looked up.
+            replies: Which protocol a service is probed with; None if only its name is looked up.
+            logs: Whether access logs are read.
+            signed: Whether probes are signed; None if that is not known.
         """
         kinds = tuple(NameKind) if pinned else (NameKind.PLAIN,)
-        self._zeroes = Zeroes(self._local, kinds, tuple(lookups), replies, upstreams)
+        verified = VERIFIED if signed is None else (str(signed).lower(),)
+        self._zeroes = Zeroes(
+            self._local, kinds, tuple(lookups), replies, logs, verified, upstreams
+        )
         self._shape = None
         self._store.series[families.CERTIFICATE_EXPIRY].keep(lambda _: False)
 

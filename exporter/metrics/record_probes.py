@@ -1,6 +1,5 @@
 """What probes and the failovers that they found do to which series."""
 
-from collections import Counter
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -8,7 +7,7 @@ from exporter.metrics import families
 from exporter.metrics.labels import Labels
 from exporter.metrics.recorder import Recorder
 from exporter.model.clusterset import ServiceName
-from exporter.model.probes import Failure, Lookup, NameKind, Phase, Probe, Protocol, Reply
+from exporter.model.probes import Failure, Lookup, NameKind, Phase, Probe, Protocol, Reply, Skip
 from exporter.model.verdicts import Failover, FailoverStage, ProbeVerdict, Rule
 
 
@@ -30,6 +29,7 @@ class ProbeRecorder(Recorder):
         labels = (*source, probe.vantage, probe.lookup)
         self.count(families.DNS_LOOKUPS, labels)
         if failure is not None:
+            self.count(families.DNS_LOOKUPS_FAILED, labels)
             self.count(families.DNS_LOOKUP_FAILURES, (*labels, failure))
         if destination is not None and probe.lookup is Lookup.A:
             pair = (self._local, destination, *probe.question.service)
@@ -83,6 +83,7 @@ class ProbeRecorder(Recorder):
         """Count a move, and set how long it took."""
         source = (self._local, *failover.service)
         where = (failover.from_cluster, failover.to_cluster, failover.reason)
+        self.count(families.MOVES, source)
         self.count(families.FAILOVERS, (*source, *where))
         self.set_gauge(families.FAILOVER_TIMESTAMP, failover.unix, source)
         # If nobody measured this move, the durations of the previous one would be wrong for it.
@@ -94,21 +95,26 @@ class ProbeRecorder(Recorder):
             if seconds is not None:
                 self.observe(families.FAILOVER_DURATION, seconds, (*source, stage))
 
+    def skipped(self, reason: Skip) -> None:
+        """Count a probe that was due and not made."""
+        self.count(families.NOT_MADE)
+        self.count(families.SKIPPED, (reason,))
+
     def lookups(self) -> Mapping[ServiceName, list[LookupCounts]]:
         """Return the lookups of plain names counted since the start, by service."""
-        series, failures = self._store.series, Counter[Labels]()
-        for reasoned, failed in series[families.DNS_LOOKUP_FAILURES].items():
-            failures[reasoned[:-1]] += int(failed)
+        failures = self._store.series[families.DNS_LOOKUPS_FAILED]
         by_service: dict[ServiceName, list[LookupCounts]] = {}
-        for labels, made in series[families.DNS_LOOKUPS].items():
+        for labels, made in self._store.series[families.DNS_LOOKUPS].items():
             _, namespace, name, vantage, lookup = labels
-            counts = LookupCounts(vantage, lookup, int(made), failures[labels])
+            counts = LookupCounts(vantage, lookup, int(made), int(failures.get(labels)))
             by_service.setdefault(ServiceName(namespace, name), []).append(counts)
         return by_service
 
     def _tried(self, labels: Labels, failure: Failure | None) -> None:
         self.count(families.PROBES, labels)
         if failure is not None:
+            source, _, *rest = labels
+            self.count(families.PROBES_FAILED, (source, *rest))
             self.count(families.PROBE_FAILURES, (*labels, failure))
 
     def _time(self, pair: Labels, phase: Phase, seconds: float | None) -> None:

@@ -97,7 +97,8 @@ class StateRecorder(Recorder):
             self.set_gauge(families.SERVICE_MODE, float(mode is view.mode), (*source, mode))
         self.set_gauge(families.STANDBYS, len(view.standbys), source)
         for hazard in Hazard:
-            self.set_gauge(families.HAZARD, float(hazard in view.hazards), (*source, hazard))
+            held = 1 if hazard in view.hazards else None
+            self.set_or_remove(families.HAZARD, held, (*source, hazard))
         exported = service.export_of(self._local) is not None
         self.set_gauge(families.EXPORTED, float(exported), source)
         for name in ("ready", "not_ready"):

@@ -61,6 +61,7 @@ class TrafficRecorder(Recorder):
 
     def forged(self, reason: str) -> None:
         """Count a probe that is not believed."""
+        self.count(families.FORGED)
         self.count(families.FORGERIES, (reason,))
 
     def logged(self, log: str, counts: LogCounts) -> None:

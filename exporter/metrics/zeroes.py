@@ -1,8 +1,8 @@
 """Which series are created with value 0, so that `rate()` sees the first event."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import product
+from itertools import chain, product
 
 from exporter.metrics import families
 from exporter.metrics.family import Family
@@ -15,26 +15,15 @@ from exporter.model.clusterset import (
     Service,
     ServiceName,
 )
-from exporter.model.probes import (
-    DNS_FAILURES,
-    HTTP_FAILURES,
-    Failure,
-    Lookup,
-    NameKind,
-    Protocol,
-    Vantage,
-)
+from exporter.model.probes import Lookup, NameKind, Protocol, Vantage
 from exporter.model.verdicts import FailoverStage, Locality, Rule
 
-Children = Iterator[tuple[Family, Labels]]
-Replies = tuple[Protocol, tuple[Failure, ...]]
-"""The protocol that a service is probed with after the lookup, and how that may fail."""
-HTTP_REPLIES: Replies = (Protocol.HTTP, HTTP_FAILURES)
+Child = tuple[Family, Labels]
+Replies = tuple[Protocol]
+"""The protocol that a service is probed with after the lookup."""
+HTTP_REPLIES: Replies = (Protocol.HTTP,)
 LOOKUPS = ((Vantage.RESOLVER, Lookup.A),)
-_LIKELY = (Failure.NODATA, Failure.NXDOMAIN, Failure.SERVFAIL, Failure.TIMEOUT)
-"""The likely failures of lookups. All of them for each kind would be many series."""
-
-_REQUESTS = (families.REQUESTS, families.REQUEST_FAILURES, families.RESPONSE_BYTES)
+VERIFIED = ("true", "false")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +31,15 @@ class Zeroes:
     """
     The children that can occur under a configuration.
 
+    Children with a label `reason` are not among them: one total beside them begins at 0.
+
     Args:
         local: The cluster that this exporter runs in.
         kinds: The kinds of names that are probed.
         lookups: How plain names are looked up.
         replies: See `Replies`; None for a service whose name is only looked up.
+        logs: True if access logs are read.
+        verified: The values of the label of probes in logs.
         upstreams: Whether a log tells where a gateway sent requests.
     """
 
@@ -54,75 +47,88 @@ class Zeroes:
     kinds: tuple[NameKind, ...]
     lookups: tuple[tuple[Vantage, Lookup], ...]
     replies: Callable[[ServiceName], Replies | None]
+    logs: bool
+    verified: tuple[str, ...]
     upstreams: bool = False
 
-    def of(self, inventory: Inventory, changed: Collection[ServiceName]) -> Children:
+    def of(self, inventory: Inventory, changed: Collection[ServiceName]) -> Iterator[Child]:
         """Yield the children to create at 0, the important ones first: the budget may end."""
-        services = [inventory.services[name] for name in changed]
-        for service in services:
-            yield from self._probes(service)
-            yield from self._requests(inventory, service)
-            yield from self._sent(service) if self.upstreams else ()
-        for service in services:
-            yield from self._failures(service)
-            for stage in FailoverStage:
-                yield families.FAILOVER_DURATION, (self.local, *service.name, stage)
+        plans = [self._plan(inventory, inventory.services[name]) for name in changed]
+        for same_rank in zip(*plans, strict=True):
+            yield from chain.from_iterable(same_rank)
 
-    def _probes(self, service: Service) -> Children:
-        source, asked = (self.local, *service.name), self.replies(service.name)
-        yield families.OUTAGE, source
+    def _plan(self, inventory: Inventory, service: Service) -> tuple[list[Child], ...]:
+        """
+        Return the children of one service by rank.
+
+        What alerts wait for is first. Counters of probes come next to last, because the first
+        round of probes creates most of them anyway.
+        """
         # Series with equal labels share one tuple, because many of them are held.
-        for rule in Rule:
-            labels = (*source, rule)
-            yield families.RULE_CHECKS, labels
-            yield families.RULE_VIOLATIONS, labels
+        rules = [(self.local, *service.name, rule) for rule in Rule]
+        requests = [*self._requests(inventory, service)]
+        sent = [*self._sent(service)]
+        served = (self.local, *service.name, FailoverStage.SERVED)
+        return (
+            [*self._failures(service), *_each(families.RULE_VIOLATIONS, rules)],
+            [*_each(families.REQUESTS, requests), *_each(families.UPSTREAM_REQUESTS, sent)],
+            [*_each(families.REQUEST_FAILURES, requests), *_each(families.UPSTREAM_FAILURES, sent)],
+            [
+                *self._probes(service),
+                *_each(families.RULE_CHECKS, rules),
+                *_each(families.RESPONSE_BYTES, requests),
+                *self._hits(inventory, service),
+            ],
+            [(families.FAILOVER_DURATION, served)],
+        )
+
+    def _failures(self, service: Service) -> Iterator[Child]:
+        source = (self.local, *service.name)
+        yield families.OUTAGE, source
+        yield families.MOVES, source
+        for protocol, kind in product(self._protocols(service), self.kinds):
+            yield families.PROBES_FAILED, (*source, protocol, kind)
+        for lookup in self.lookups:
+            yield families.DNS_LOOKUPS_FAILED, (*source, *lookup)
+
+    def _probes(self, service: Service) -> Iterator[Child]:
         yield families.PROBES, (self.local, "", *service.name, Protocol.DNS, NameKind.PLAIN)
         for lookup in self.lookups:
-            yield families.DNS_LOOKUPS, (*source, *lookup)
-        protocols = (Protocol.DNS,) if asked is None else (Protocol.DNS, asked[0])
+            yield families.DNS_LOOKUPS, (self.local, *service.name, *lookup)
         for export in service.exports:
             pair = (self.local, export.cluster, *service.name)
             for vantage in {vantage for vantage, _ in self.lookups}:
                 yield families.DNS_ANSWERS, (*pair, vantage)
-            for protocol, kind in product(protocols, self.kinds):
+            for protocol, kind in product(self._protocols(service), self.kinds):
                 yield families.PROBES, (*pair, protocol, kind)
 
-    def _requests(self, inventory: Inventory, service: Service) -> Children:
-        local = self.local
-        if service.export_of(local) is None:
+    def _requests(self, inventory: Inventory, service: Service) -> Iterator[Labels]:
+        if not self._is_logged(service):
             return
         for source in (*inventory.clusters, EXTERNAL, UNKNOWN):
-            for locality in _likely_localities(source, local, service):
-                labels = (source, local, *service.name, locality)
-                for family in _REQUESTS:
-                    yield family, labels
-            if source in inventory.clusters:
-                yield families.LEAKS_WITHHELD, (source, local, *service.name)
-                yield families.PROBE_HITS, (source, local, *service.name, "true")
-                yield families.PROBE_HITS, (source, local, *service.name, "false")
+            for locality in _likely_localities(source, self.local, service):
+                yield source, self.local, *service.name, locality
 
-    def _sent(self, service: Service) -> Children:
+    def _sent(self, service: Service) -> Iterator[Labels]:
         exporters = (export.cluster for export in service.exports)
-        for destination in (*exporters, EXTERNAL, UNKNOWN):
+        for destination in (*exporters, EXTERNAL, UNKNOWN) if self.upstreams else ():
             for locality in _likely_crossings(destination, self.local, service):
-                labels = (self.local, destination, *service.name, locality)
-                yield families.UPSTREAM_REQUESTS, labels
-                yield families.UPSTREAM_FAILURES, labels
+                yield self.local, destination, *service.name, locality
 
-    def _failures(self, service: Service) -> Children:
-        source, asked = (self.local, *service.name), self.replies(service.name)
-        for lookup, reason in product(self.lookups, _LIKELY):
-            yield families.DNS_LOOKUP_FAILURES, (*source, *lookup, reason)
-        for reason in DNS_FAILURES:
-            labels = (self.local, "", *service.name, Protocol.DNS, NameKind.PLAIN, reason)
-            yield families.PROBE_FAILURES, labels
-        for export, kind in product(service.exports, self.kinds):
-            pair = (self.local, export.cluster, *service.name)
-            protocol, reasons = (Protocol.DNS, ()) if asked is None else asked
-            for reason in reasons:
-                yield families.PROBE_FAILURES, (*pair, protocol, kind, reason)
-            for reason in DNS_FAILURES if kind is NameKind.PINNED else ():
-                yield families.PROBE_FAILURES, (*pair, Protocol.DNS, kind, reason)
+    def _hits(self, inventory: Inventory, service: Service) -> Iterator[Child]:
+        for source in inventory.clusters if self._is_logged(service) else ():
+            for verified in self.verified:
+                yield families.PROBE_HITS, (source, self.local, *service.name, verified)
+
+    def _is_logged(self, service: Service) -> bool:
+        return self.logs and service.export_of(self.local) is not None
+
+    def _protocols(self, service: Service) -> tuple[Protocol, ...]:
+        return (Protocol.DNS, *(self.replies(service.name) or ()))
+
+
+def _each(family: Family, labels: Iterable[Labels]) -> list[Child]:
+    return [(family, each) for each in labels]
 
 
 def _likely_crossings(destination: str, local: str, service: Service) -> tuple[Locality, ...]:

@@ -159,48 +159,6 @@ class Failure(StrEnum):
     """This process ran out of file descriptors, ports or buffers. The target is not judged."""
 
 
-DNS_FAILURES = (
-    Failure.TIMEOUT,
-    Failure.NXDOMAIN,
-    Failure.NODATA,
-    Failure.SERVFAIL,
-    Failure.REFUSED,
-    Failure.NOTIMP,
-    Failure.NOTZONE,
-    Failure.RCODE,
-    Failure.TRUNCATED,
-    Failure.MALFORMED,
-    Failure.CNAME_LOOP,
-    Failure.WRONG_ANSWER,
-    Failure.UNREACHABLE,
-    Failure.RESOURCE,
-)
-
-
-TCP_FAILURES = (
-    Failure.NO_PORT,
-    Failure.CONNECT_TIMEOUT,
-    Failure.CONNECT_REFUSED,
-    Failure.CONNECT_UNREACHABLE,
-    Failure.RESOURCE,
-)
-
-
-HTTP_FAILURES = (
-    *TCP_FAILURES,
-    Failure.REPLY_TIMEOUT,
-    Failure.REPLY_EMPTY,
-    Failure.REPLY_CLOSED,
-    Failure.REPLY_CUT,
-    Failure.REPLY_MALFORMED,
-    Failure.REPLY_TOO_LARGE,
-    Failure.REPLY_STATUS,
-)
-
-
-TLS_FAILURES = (Failure.TLS_TIMEOUT, Failure.TLS_FAILED, Failure.TLS_EXPIRED)
-
-
 class ServiceAddress(NamedTuple):
     """The content of an SRV record."""
 

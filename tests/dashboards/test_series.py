@@ -27,6 +27,7 @@ FOREIGN = {
 # Exposed for a person who looks closely, on no board and in no alert, each with its reason.
 DIAGNOSTIC = {
     "clusterset_exporter_dns_mismatched_responses_total": "somebody answers as the name server",
+    "clusterset_dns_lookup_failures_total": "the reasons behind the share that the board shows",
     "clusterset_exporter_probes_lagged_total": "probes that are in no histogram of times",
     "clusterset_attribution_agreement_ratio": "made of what Claimed and attributed shows",
     "clusterset_clock_skew_seconds": "above two seconds it is a finding",

@@ -99,15 +99,14 @@ SERVICES = [
     ),
     Case(
         alert="ClustersetFailoverFlapping",
-        series={
-            f'clusterset_failover_duration_seconds_count{{{EAST},stage="served"}}': "0 0 1 2 3 4 5"
-        },
+        series={f"clusterset_service_moves_total{{{EAST}}}": "0 0 1 2 3 4 5"},
         not_yet=5,
         fires=6,
         says="shop/cart moved 5 times for clients in east within 30m.",
         # One move an hour is none too many, however many there were before.
         must_not={
-            f'clusterset_failover_duration_seconds_count{{{EAST},stage="served"}}': "90 90 90 91x9"
+            f"clusterset_service_moves_total{{{EAST}}}": "90 90 90 91x9",
+            f'clusterset_failover_duration_seconds_count{{{EAST},stage="served"}}': "90 90 90 91x9",
         },
     ),
     Case(

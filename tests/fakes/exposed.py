@@ -11,7 +11,6 @@ CLOSED = {
     "clusterset_requests_total": ("locality",),
     "clusterset_rule_checks_total": ("rule",),
     "clusterset_service_endpoints": ("condition",),
-    "clusterset_service_hazard": ("hazard",),
     "clusterset_service_mode": ("mode",),
 }
 """Labels of which all values are always shown, so that the values can be compared too."""

@@ -83,8 +83,14 @@ def test_the_recorded_demo_has_the_series_that_are_listed():
     newer = {
         "clusterset_clock_skew_seconds",
         "clusterset_exporter_api_authentication_errors_total",
+        "clusterset_dns_lookups_failed_total",
         "clusterset_exporter_findings",
+        "clusterset_exporter_probe_forgeries_total",
+        "clusterset_exporter_probes_forged_total",
+        "clusterset_exporter_probes_not_made_total",
         "clusterset_exporter_stage_restarts_total",
+        "clusterset_probes_failed_total",
+        "clusterset_service_moves_total",
     }
     recorded = {line.split()[0] for line in shapes(DEMO)}
     assert {line.split()[0] for line in listed} - recorded == newer

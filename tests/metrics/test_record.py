@@ -111,6 +111,18 @@ def test_a_probe_is_counted_with_what_it_showed():
         ("a", *NGINX, "dns", "plain", "nodata"): 1,
         (*b, "http", "pinned", "connect_refused"): 1,
     }
+    assert samples(store, "clusterset_probes_failed_total") == {
+        ("a", *NGINX, "dns", "plain"): 1,
+        ("a", *NGINX, "http", "pinned"): 1,
+    }
+    assert samples(store, "clusterset_dns_lookup_failures_total") == {
+        ("a", *NGINX, "resolver", "a", "nodata"): 1
+    }
+    assert samples(store, "clusterset_dns_lookups_failed_total") == {
+        ("a", *NGINX, "resolver", "a"): 1
+    }
+    assert samples(store, "clusterset_service_moves_total") == {("a", *NGINX): 1}
+    assert samples(store, "clusterset_exporter_probes_forged_total") == {(): 1}
     assert samples(store, "clusterset_rule_violations_total") == {("a", *NGINX, "reachable"): 1}
     assert samples(store, "clusterset_failovers_total") == {("a", *NGINX, "a", "b", "readiness"): 1}
     assert samples(store, "clusterset_failover_last_duration_seconds") == {
@@ -156,7 +168,10 @@ def test_children_begin_at_zero():
         ("external", "external"): 0,
         ("unknown", "unknown"): 0,
     }
-    assert store.series[families.PROBE_FAILURES].items()
+    assert set(dict(store.series[families.PROBES_FAILED].items()).values()) == {0}
+    # A child of a reason comes with its first event.
+    for family in families.FAMILIES:
+        assert "reason" not in family.labels or not len(store.children(family)), family.name
 
 
 def test_what_is_gone_leaves_no_series_behind():

@@ -24,6 +24,8 @@ from tests.fakes.tools import need
 
 SERIES = Path(__file__).parent.parent / "data" / "series-of-the-demo.txt"
 """One line for each series that the exporters of the demo expose at the end of the story."""
+SKIPPED = "clusterset_exporter_probes_skipped_total "
+"""Comes with its first event, and there is none on a machine that is fast enough."""
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
 
@@ -92,7 +94,8 @@ async def test_prometheus_awk_and_the_story_agree_and_the_series_are_those_liste
             by_others = {
                 site.id: await asyncio.to_thread(count_with_awk, site.access_log) for site in sites
             }
-    assert shapes(*texts) == SERIES.read_text().splitlines()
+    listed = [line for line in shapes(*texts) if not line.startswith(SKIPPED)]
+    assert listed == SERIES.read_text().splitlines()
     ids = {site.net: site.id for site in sites}
     requests, sizes = Counter(), Counter()
     for sample in series:

@@ -24,7 +24,7 @@ groups:
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetServiceNotRedundant.md'
       {{- end }}
       {{- if .Values.alerts.dashboardUrl }}
-      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}&viewPanel=15'
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}&viewPanel=18'
       {{- end }}
   - alert: ClustersetViewDisagreement
     expr: max by (destination_cluster, destination_service_namespace, destination_service_name) (clusterset_service_ready) != min by (destination_cluster, destination_service_namespace, destination_service_name) (clusterset_service_ready)
@@ -39,7 +39,7 @@ groups:
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetViewDisagreement.md'
       {{- end }}
       {{- if .Values.alerts.dashboardUrl }}
-      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}&viewPanel=15'
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}&viewPanel=18'
       {{- end }}
   - alert: ClustersetErrorBudgetBurn
     expr: service:clusterset_request_failures_per_requests:ratio_rate1h > {{ .Values.alerts.burnFast }} * (1 - {{ .Values.alerts.slo }}) and service:clusterset_request_failures_per_requests:ratio_rate5m > {{ .Values.alerts.burnFast }} * (1 - {{ .Values.alerts.slo }})
@@ -54,7 +54,7 @@ groups:
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetErrorBudgetBurn.md'
       {{- end }}
       {{- if .Values.alerts.dashboardUrl }}
-      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}&viewPanel=21'
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}&viewPanel=24'
       {{- end }}
   - alert: ClustersetErrorBudgetBurn
     expr: service:clusterset_request_failures_per_requests:ratio_rate6h > {{ .Values.alerts.burnSlow }} * (1 - {{ .Values.alerts.slo }}) and service:clusterset_request_failures_per_requests:ratio_rate30m > {{ .Values.alerts.burnSlow }} * (1 - {{ .Values.alerts.slo }})
@@ -69,7 +69,7 @@ groups:
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetErrorBudgetBurn.md'
       {{- end }}
       {{- if .Values.alerts.dashboardUrl }}
-      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}&viewPanel=21'
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}&viewPanel=24'
       {{- end }}
   - alert: ClustersetExporterMissing
     expr: max by (destination_cluster) (clusterset_gateway_connected{view="strict"}) >= 0 unless on (destination_cluster) label_replace(clusterset_info, "destination_cluster", "$1", "source_cluster", "(.+)")

@@ -285,6 +285,6 @@ def _probe_stage(loaded: RuntimeConfig, driver: Driver, parts: Parts) -> ProbeSt
         driver=driver,
         owner_of=parts.owner_of,
         emit=parts.monitor.probed,
-        skipped=lambda reason: metrics.count(series.SKIPPED, (reason,)),
+        skipped=metrics.skipped,
         delayed=partial(metrics.observe, series.START_DELAY),
     )

@@ -96,12 +96,7 @@ class Monitor:
         """Take settings into use; what is known already stays."""
         self._current.settings = settings
         self._budget.limit = settings.series_limit
-        self._metrics.configure(
-            pinned=settings.pinned,
-            upstreams=settings.upstreams,
-            lookups=settings.lookups,
-            replies=settings.replies_of,
-        )
+        self._configure_metrics()
         self._verdicts.configure(
             confirm=settings.confirm,
             pinned=settings.pinned,
@@ -117,6 +112,18 @@ class Monitor:
     def use_keys(self, keys: tuple[bytes, ...]) -> None:
         """Check the signatures of probes by these keys from now on."""
         self._current.settings = replace(self._current.settings, keys=keys)
+        self._configure_metrics()
+
+    def _configure_metrics(self) -> None:
+        settings = self._current.settings
+        self._metrics.configure(
+            pinned=settings.pinned,
+            upstreams=settings.upstreams,
+            lookups=settings.lookups,
+            replies=settings.replies_of,
+            logs=settings.logs,
+            signed=bool(settings.keys),
+        )
 
     def configuration_failed(self, message: str) -> None:
         """Show that the newest configuration is not in use."""

@@ -34,6 +34,8 @@ class MonitorSettings:
     upstreams: bool = False
     """True if a log tells where a gateway sent requests."""
     replies_of: Callable[[ServiceName], Replies | None]
+    logs: bool
+    """True if access logs are read."""
     policy_of: Callable[[ServiceName], Policy]
     graces_of: Callable[[ServiceName], Graces]
     trusted_proxies: tuple[Network, ...]
@@ -104,6 +106,7 @@ def monitor_settings(
         ),
         upstreams=upstreams,
         replies_of=lambda service: probe.for_service(service).replies,
+        logs=bool(settings.logs),
         policy_of=lambda service: probe.for_service(service).policy,
         graces_of=graces_of,
         trusted_proxies=tuple(each.network for each in settings.attribution.trusted_proxies),

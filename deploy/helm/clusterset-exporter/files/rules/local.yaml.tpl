@@ -55,7 +55,7 @@ groups:
       dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}&var-source_cluster={{`{{ $labels.source_cluster }}`}}&viewPanel=5'
       {{- end }}
   - alert: ClustersetFailoverFlapping
-    expr: max without (instance, pod, container, endpoint, node, stage) (clusterset_failover_duration_seconds_count{stage="served"} - min_over_time(clusterset_failover_duration_seconds_count{stage="served"}[{{ .Values.alerts.flappingWindow }}])) > {{ .Values.alerts.flappingMoves }}
+    expr: max without (instance, pod, container, endpoint, node, stage) (clusterset_service_moves_total - min_over_time(clusterset_service_moves_total[{{ .Values.alerts.flappingWindow }}])) > {{ .Values.alerts.flappingMoves }} or max without (instance, pod, container, endpoint, node, stage) (clusterset_failover_duration_seconds_count{stage="served"} - min_over_time(clusterset_failover_duration_seconds_count{stage="served"}[{{ .Values.alerts.flappingWindow }}])) > {{ .Values.alerts.flappingMoves }}
     for: 0s
     labels:
       severity: warning
@@ -82,7 +82,7 @@ groups:
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetFailoverSlow.md'
       {{- end }}
       {{- if .Values.alerts.dashboardUrl }}
-      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}&var-source_cluster={{`{{ $labels.source_cluster }}`}}&viewPanel=29'
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}&var-source_cluster={{`{{ $labels.source_cluster }}`}}&viewPanel=32'
       {{- end }}
   - alert: ClustersetCrossClusterLeakage
     expr: sum without (instance, pod, container, endpoint, node) (rate(clusterset_requests_total{locality="leak"}[{{ .Values.alerts.leakWindow }}])) > {{ .Values.alerts.leakRate }}
@@ -112,7 +112,7 @@ groups:
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetStandbyMissing.md'
       {{- end }}
       {{- if .Values.alerts.dashboardUrl }}
-      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}&var-source_cluster={{`{{ $labels.source_cluster }}`}}&viewPanel=13'
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}&var-source_cluster={{`{{ $labels.source_cluster }}`}}&viewPanel=16'
       {{- end }}
   - alert: ClustersetPinnedNameBroken
     expr: sum without (instance, pod, container, endpoint, node) (increase(clusterset_rule_violations_total{rule=~"pins"}[{{ .Values.alerts.promiseWindow }}])) / (sum without (instance, pod, container, endpoint, node) (increase(clusterset_rule_checks_total{rule=~"pins"}[{{ .Values.alerts.promiseWindow }}])) > 0) > {{ .Values.alerts.promiseRatio }}
@@ -127,7 +127,7 @@ groups:
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetPinnedNameBroken.md'
       {{- end }}
       {{- if .Values.alerts.dashboardUrl }}
-      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}&var-source_cluster={{`{{ $labels.source_cluster }}`}}&viewPanel=19'
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}&var-source_cluster={{`{{ $labels.source_cluster }}`}}&viewPanel=22'
       {{- end }}
   - alert: ClustersetSpreadBroken
     expr: sum without (instance, pod, container, endpoint, node) (increase(clusterset_rule_violations_total{rule=~"spreads"}[{{ .Values.alerts.spreadWindow }}])) / (sum without (instance, pod, container, endpoint, node) (increase(clusterset_rule_checks_total{rule=~"spreads"}[{{ .Values.alerts.spreadWindow }}])) > 0) > 0
@@ -157,7 +157,7 @@ groups:
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetPromiseBroken.md'
       {{- end }}
       {{- if .Values.alerts.dashboardUrl }}
-      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}&var-source_cluster={{`{{ $labels.source_cluster }}`}}&viewPanel=19'
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}&var-source_cluster={{`{{ $labels.source_cluster }}`}}&viewPanel=22'
       {{- end }}
   - alert: ClustersetServiceExportConflict
     expr: max without (instance, pod, container, endpoint, node) (clusterset_service_export_condition{type="Conflict"}) == 1
@@ -172,7 +172,7 @@ groups:
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetServiceExportConflict.md'
       {{- end }}
       {{- if .Values.alerts.dashboardUrl }}
-      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}&viewPanel=16'
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}&viewPanel=19'
       {{- end }}
   - alert: ClustersetServiceHazard
     expr: max without (instance, pod, container, endpoint, node) (clusterset_service_hazard{hazard!~"single_cluster|no_pinned_names|no_host_in_log"}) == 1
@@ -187,7 +187,7 @@ groups:
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetServiceHazard.md'
       {{- end }}
       {{- if .Values.alerts.dashboardUrl }}
-      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}&var-source_cluster={{`{{ $labels.source_cluster }}`}}&viewPanel=17'
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}&var-source_cluster={{`{{ $labels.source_cluster }}`}}&viewPanel=20'
       {{- end }}
   - alert: ClustersetCertificateEnding
     expr: min without (instance, pod, container, endpoint, node, source_cluster) (clusterset_probe_certificate_expiry_timestamp_seconds) - time() < {{ .Values.alerts.certificateUrgentDays }} * 86400
@@ -202,7 +202,7 @@ groups:
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetCertificateEnding.md'
       {{- end }}
       {{- if .Values.alerts.dashboardUrl }}
-      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}&viewPanel=24'
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}&viewPanel=27'
       {{- end }}
   - alert: ClustersetCertificateEnding
     expr: (min without (instance, pod, container, endpoint, node, source_cluster) (clusterset_probe_certificate_expiry_timestamp_seconds) - time() < {{ .Values.alerts.certificateDays }} * 86400) >= {{ .Values.alerts.certificateUrgentDays }} * 86400
@@ -217,7 +217,7 @@ groups:
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetCertificateEnding.md'
       {{- end }}
       {{- if .Values.alerts.dashboardUrl }}
-      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}&viewPanel=24'
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}&viewPanel=27'
       {{- end }}
   - alert: ClustersetTunnelDown
     expr: min without (instance, pod, container, endpoint, node) (clusterset_gateway_connected{view="strict"}) == 0
@@ -265,7 +265,7 @@ groups:
       dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-exporter?var-instance={{`{{ $labels.instance }}`}}&viewPanel=16'
       {{- end }}
   - alert: ClustersetProbesForged
-    expr: increase(clusterset_exporter_probe_forgeries_total[{{ .Values.alerts.probesWindow }}]) > {{ .Values.alerts.forgeries }}
+    expr: increase(clusterset_exporter_probe_forgeries_total[{{ .Values.alerts.probesWindow }}]) > {{ .Values.alerts.forgeries }} or ignoring (reason) label_replace(increase(clusterset_exporter_probes_forged_total[{{ .Values.alerts.probesWindow }}]) > {{ .Values.alerts.forgeries }}, "reason", "see the board", "", "")
     for: 0s
     labels:
       severity: warning
@@ -370,7 +370,7 @@ groups:
       dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-exporter?var-instance={{`{{ $labels.instance }}`}}&viewPanel=15'
       {{- end }}
   - alert: ClustersetExporterProbesSkipped
-    expr: increase(clusterset_exporter_probes_skipped_total[{{ .Values.alerts.probesWindow }}]) > {{ .Values.alerts.skipped }}
+    expr: increase(clusterset_exporter_probes_not_made_total[{{ .Values.alerts.probesWindow }}]) > {{ .Values.alerts.skipped }} or ignoring (reason) increase(clusterset_exporter_probes_skipped_total[{{ .Values.alerts.probesWindow }}]) > {{ .Values.alerts.skipped }}
     for: 0s
     labels:
       severity: warning
