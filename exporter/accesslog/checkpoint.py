@@ -6,7 +6,10 @@ A file that cannot be used, whatever is in its place, is renamed, and reading be
 """
 
 import hashlib
+import os
 import threading
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
 
@@ -83,6 +86,18 @@ class Checkpoint(Generic[T]):
         except (ValueError, RecursionError) as error:
             # Errors of msgspec and of text that is not UTF-8 are ValueErrors.
             raise self._aside(why=f"is broken: {error}") from error
+
+    def age(self) -> float:
+        """Return for how many seconds nobody has saved or touched it; 0 if there is none."""
+        try:
+            return max(0.0, time.time() - self._path.lstat().st_mtime)
+        except OSError:
+            return 0.0
+
+    def touch(self) -> None:
+        """Say that what was saved still holds."""
+        with self._lock, suppress(OSError):
+            os.utime(self._path, follow_symlinks=False)
 
     def save(self, kept: T, *, turn: int = 0) -> None:
         """

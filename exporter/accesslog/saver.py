@@ -18,6 +18,8 @@ SAVE_EVERY = 1.0
 """Seconds between two savings while lines come and nobody scrapes."""
 SCRAPED = 300.0
 """Seconds after a scrape in which only scrapes save."""
+TOUCH_EVERY = 60.0
+"""Seconds between two touches of what was saved, so that its age tells when reading ended."""
 PATIENCE = 0.5
 """Seconds for which a scrape waits for places to be saved."""
 
@@ -35,21 +37,21 @@ class Exposures:
     """Tells of each scrape those who save places."""
 
     def __init__(self) -> None:
-        self._told: set[Exposed] = set()
+        self._told: dict[str, Exposed] = {}
 
-    def tell(self, one: Exposed) -> None:
-        """Tell *one* of each scrape from now on."""
-        self._told.add(one)
+    def tell(self, one: Exposed, name: str) -> None:
+        """Tell *one* of each scrape from now on, and no more who had this *name* before."""
+        self._told[name] = one
 
-    def forget(self, one: Exposed) -> None:
-        """Tell *one* of no more scrapes."""
-        self._told.discard(one)
+    def forget(self, name: str) -> None:
+        """Tell whoever has this *name* of no more scrapes."""
+        self._told.pop(name, None)
 
     async def expose(self) -> None:
         """Have all places saved at the end of a scrape. A slow disk holds no scrape up."""
         with suppress(TimeoutError):
             async with asyncio.timeout(PATIENCE):
-                for one in tuple(self._told):
+                for one in tuple(self._told.values()):
                     await one.expose()
 
 
@@ -64,6 +66,7 @@ class Saver(Generic[T]):
         places: Returns how far was counted until now; None: as far as was noted last.
         add_new: Returns the first places with those of the second that the first does not know;
             called between scrapes. None: reading of what is not known begins at its beginning.
+        name: What is saved. One with the same name takes the place of one that ended.
     """
 
     def __init__(
@@ -73,9 +76,10 @@ class Saver(Generic[T]):
         exposures: Exposures,
         places: Callable[[], T] | None = None,
         add_new: Callable[[T, T], T] | None = None,
+        name: str = "",
     ) -> None:
         self._keeper, self._exposures, self._places = keeper, exposures, places
-        self._failed, self._add_new = failed, add_new
+        self._failed, self._add_new, self._name = failed, add_new, name or str(id(self))
         self._newest: T | None = None
         self._chosen: T | None = None
         """What was to be saved last."""
@@ -94,17 +98,21 @@ class Saver(Generic[T]):
 
     async def run(self, pulse: Pulse = UNWATCHED) -> None:
         """Save what is new with each scrape, else every SAVE_EVERY seconds, until cancelled."""
-        self._exposures.tell(self)
+        self._exposures.tell(self, self._name)
+        clock, touched = asyncio.get_running_loop().time, -inf
         try:
             while True:
                 await asyncio.sleep(SAVE_EVERY)
                 pulse.beat()
-                if asyncio.get_running_loop().time() - self._exposed > SCRAPED:
+                if self._keeper is not None and clock() - touched >= TOUCH_EVERY:
+                    touched = clock()
+                    await asyncio.to_thread(self._keeper.touch)
+                if clock() - self._exposed > SCRAPED:
                     await self.save()
                 else:
                     await self._save_new()
         finally:
-            self._exposures.forget(self)
+            self._exposures.forget(self._name)
 
     async def expose(self) -> None:
         """Save now, because what was counted is exposed. A process after this one goes on here."""
@@ -116,6 +124,18 @@ class Saver(Generic[T]):
         if self._places is not None:
             self.note(self._places())
         await self._replace(self._newest)
+
+    async def end(self) -> None:
+        """
+        Save at the end of reading what a scrape has brought, or all if nobody scrapes.
+
+        The next process counts again what no scrape has brought. A leader that ends waits for one
+        more scrape, so places are still saved with scrapes.
+        """
+        if asyncio.get_running_loop().time() - self._exposed > SCRAPED:
+            await self.save()
+        else:
+            self._exposures.tell(self, self._name)
 
     async def _save_new(self) -> None:
         """Save where to begin with what came after the newest scrape."""

@@ -319,3 +319,16 @@ def test_a_saving_that_comes_late_does_not_undo_a_later_one(tmp_path):
     keeper.save(([place(offset=90)], {}), turn=2)
     keeper.save(([place(offset=30)], {}), turn=1)
     assert keeper.load() == ((place(offset=90),), {})
+
+
+def test_the_age_of_one_is_the_time_since_it_was_saved_or_touched(tmp_path):
+    keeper = Checkpoint(tmp_path / "state", "x", int)
+    assert keeper.age() == 0
+    keeper.touch()
+    assert not (tmp_path / "state").exists()
+    keeper.save(1)
+    (file,) = (tmp_path / "state").iterdir()
+    os.utime(file, (1000, 1000))
+    assert keeper.age() > 1000
+    keeper.touch()
+    assert keeper.age() < 1000

@@ -3,7 +3,7 @@
 import asyncio
 
 from exporter.accesslog.checkpoint import Checkpoint
-from exporter.accesslog.saver import SAVE_EVERY, SCRAPED, Exposures, Saver
+from exporter.accesslog.saver import SAVE_EVERY, SCRAPED, TOUCH_EVERY, Exposures, Saver
 
 Places = dict[str, int]
 
@@ -36,7 +36,10 @@ class Kept:
     """Stands in for a checkpoint."""
 
     def __init__(self):
-        self.saved = None
+        self.saved, self.touched = None, 0
+
+    def touch(self):
+        self.touched += 1
 
     def save(self, kept, *, turn):
         self.saved, self.turn = kept, turn
@@ -87,5 +90,41 @@ async def test_a_disk_that_hangs_holds_no_scrape_up():
     class Hanging:
         expose = staticmethod(never.wait)
 
-    exposures.tell(Hanging())
+    exposures.tell(Hanging(), "hanging")
     await exposures.expose()
+
+
+async def test_what_was_saved_is_touched_so_that_its_age_tells_when_reading_ended():
+    kept = Kept()
+    running = asyncio.create_task(Saver(kept, print, Exposures()).run())
+    await asyncio.sleep(10 * TOUCH_EVERY)
+    assert 9 <= kept.touched <= 10
+    running.cancel()
+
+
+async def test_at_an_orderly_end_it_saves_what_a_scrape_brought():
+    """What no scrape brought is counted again by the next process, as after a crash."""
+    exposures = Exposures()
+    for scraped in (False, True):
+        kept = Kept()
+        saver = Saver(kept, print, exposures, name="log")
+        running = asyncio.create_task(saver.run())
+        saver.note(places(1))
+        await asyncio.sleep(2 * SAVE_EVERY)
+        if scraped:
+            await exposures.expose()
+        running.cancel()
+        await asyncio.wait([running])
+        saver.note(places(2))
+        await saver.end()
+        assert kept.saved == places(1 if scraped else 2)
+    # A leader that ends waits for one more scrape.
+    await exposures.expose()
+    assert kept.saved == places(2)
+    # After a reload another saver goes on.
+    saver.note(places(3))
+    following = asyncio.create_task(Saver(Kept(), print, exposures, name="log").run())
+    await asyncio.sleep(SAVE_EVERY)
+    await exposures.expose()
+    assert kept.saved == places(2)
+    following.cancel()

@@ -81,7 +81,7 @@ def test_nothing_but_node_logs_needs_more_than_restricted_v2(values):
     assert found
     for name, pod in found.items():
         # The files of a node are on its disk and belong to root: docs/openshift.md.
-        expected = ["volume hostPath"] * 2 + ["runAsUser"] if name.startswith("DaemonSet") else []
+        expected = ["volume hostPath"] * 3 + ["runAsUser"] if name.startswith("DaemonSet") else []
         assert list(refused(pod)) == expected, name
 
 

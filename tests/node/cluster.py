@@ -179,6 +179,10 @@ class Cluster:
         """Return what the pages of the exporters call a problem."""
         return [each["message"] for pod in self.pods() for each in pod.status()["problems"]]
 
+    def renewed(self):
+        """Return when the Lease was renewed last, in unix seconds."""
+        return datetime.fromisoformat(self.kube.get(LEASE)["spec"]["renewTime"]).timestamp()
+
     def leads(self):
         return until(self.leader, "an exporter leads")
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 
 import pytest
 
@@ -11,6 +12,7 @@ from tests.node.rows import Row
 from tests.node.test_outages import AWAY, LONG, kill_for
 
 pytestmark = pytest.mark.timeout(400)
+DAEMON_SET = f"/apis/apps/v1/namespaces/{NODE_LOGS_NAME}/daemonsets/{NODE_LOGS_NAME}"
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +87,20 @@ def test_node_files_are_read_while_the_api_server_is_away(readers):
         sent = row.all_counted()
     readers.all_ready()
     assert row.counted == sent > 10000
+
+
+def test_a_rollout_of_the_reader_of_node_files_loses_no_line(readers):
+    (before,) = (pod for pod in readers.pods() if pod.namespace == NODE_LOGS_NAME)
+    with Row(readers, "node files: rollout of the DaemonSet, with rotations") as row:
+        row.send(6000, 100)
+        row.under_way()
+        about = {"annotations": {"restarted": str(time.time())}}
+        readers.kube.patch(DAEMON_SET, {"spec": {"template": {"metadata": about}}})
+        readers.node_logs_ready()
+        sent = row.all_counted()
+    (after,) = (pod for pod in readers.pods() if pod.namespace == NODE_LOGS_NAME)
+    assert after.uid != before.uid
+    assert row.counted == sent > 5000
 
 
 def test_a_reader_of_node_files_that_is_killed_loses_no_line(readers):

@@ -9,7 +9,7 @@ import pytest
 from tests.node.cluster import RELEASE, answered, pods_in
 from tests.node.kube import LIMIT, until
 from tests.node.prometheus import INTERVAL, Prometheus
-from tests.node.rows import in_gaps, write
+from tests.node.rows import gaps_in, in_gaps, write
 
 pytestmark = pytest.mark.timeout(600)
 TOLERANCE = 0.01
@@ -47,7 +47,8 @@ def summed(exporters, prometheus):
         counted, increase = prometheus.added(begun), prometheus.increase(begun - INTERVAL)
         messages = exporters.messages(begun)
         inside = in_gaps(moments, messages)
-        told = f"a gap, {inside:,} of them in it; " if inside else ""
+        seconds = sum(end - start for start, end in gaps_in(messages))
+        told = f"a gap of {seconds:.0f} s, {inside:,} of them in it; " if inside else ""
         told += f"`increase()`: {increase:,.0f}"
         texts = [text for _, text in messages]
         write(title, sent, counted, told, texts, graph=prometheus.graph(begun))
@@ -75,6 +76,23 @@ def test_sums_are_complete_when_the_leader_is_killed(exporters, summed):
         os.kill(exporters.processes_of(exporters.leads())[0], signal.SIGKILL)
 
     summed("Prometheus each 30 s: the leader is killed (`kill -9`)", kill, 6000)
+
+
+def test_sums_are_complete_when_another_one_follows_a_leader_that_was_killed(exporters, summed):
+    """What it had counted after its last scrape is known to nobody, so that is told as a gap."""
+
+    def kill():
+        leader, scraped = exporters.leads(), time.time()
+        # It notes on the Lease when it was scraped last, at its next renewal.
+        until(lambda: exporters.renewed() > scraped, "it renews its Lease")
+        path = f"{pods_in(RELEASE)}/{leader.name}"
+        about = {"apiVersion": "v1", "kind": "DeleteOptions", "gracePeriodSeconds": 0}
+        os.kill(exporters.processes_of(leader)[0], signal.SIGKILL)
+        # So its container is not started again, and another replica waits for the Lease's end.
+        exporters.kube.delete(path, **about)
+        until(lambda: exporters.leads().name != leader.name, "another one leads")
+
+    summed("Prometheus each 30 s: the leader is killed, and another one follows it", kill, 6000)
 
 
 def test_sums_are_complete_when_the_node_of_the_leader_is_drained(exporters, summed):

@@ -86,8 +86,9 @@ class PodReader:
         pulse.rest()
         directory = source.state_directory
         keeper = None if directory is None else Checkpoint(directory, source.title, LogPlaces)
-        failed = partial(self._sink.checkpoint_failed, source.title)
-        saver = Saver(keeper, failed, self._reader.exposures, self._all_places, _add_new)
+        failed, title = partial(self._sink.checkpoint_failed, source.title), source.title
+        exposures = self._reader.exposures
+        saver = Saver(keeper, failed, exposures, self._all_places, _add_new, name=title)
         self._sink.may_have_gaps(source.title)
         await self._load(source.title, keeper)
         try:
@@ -112,7 +113,7 @@ class PodReader:
             self._tasks.clear()
             self._problem_group.keep(())
             self._gaps.hide()
-            await saver.save()
+            await saver.end()
 
     async def _load(self, title: str, keeper: Checkpoint[LogPlaces] | None) -> None:
         """Take up the places that the process before left, but for what others read meanwhile."""

@@ -31,6 +31,9 @@ from exporter.model.stages import UNKEPT, UNWATCHED, Keeper, Pulse, StageName
 from exporter.model.traffic import LogCounts
 
 LOG_CHECK = 0.25
+OUTDATED = 600.0
+"""Seconds after which a checkpoint of a node's files is not used. The directory outlives the pod,
+and logs of pods may have been read through the API server meanwhile, by another configuration."""
 log = structlog.get_logger()
 
 
@@ -156,12 +159,12 @@ class Reader:
         """
         directory, title = source.state_directory, source.title
         keeper = None if directory is None else Checkpoint(directory, title, FilePlaces)
-        places, parts = await self._places(title, keeper) or (None, {})
+        places, parts = await self._places(source, keeper) or (None, {})
         for path, held in parts.items():
             lines.restore(path, held)
         follower = Follower(source.files, places, chosen)
         failed = partial(self._sink.checkpoint_failed, title)
-        saver = Saver(keeper, failed, self.exposures)
+        saver = Saver(keeper, failed, self.exposures, name=title)
         try:
             await self._follow(title, follower, saver, lines, pulse)
         finally:
@@ -169,7 +172,7 @@ class Reader:
             follower.close()
             self.let_go(title)
             saver.note(self._read_to[title])
-            await saver.save()
+            await saver.end()
 
     async def _follow(
         self, title: str, follower: Follower, saver: Saver[FilePlaces], lines: Streams, pulse: Pulse
@@ -197,12 +200,20 @@ class Reader:
         if title not in self._titles:
             self._sink.log_gone(title)
 
-    async def _places(self, title: str, keeper: Checkpoint[FilePlaces] | None) -> FilePlaces | None:
+    async def _places(
+        self, source: LogSource, keeper: Checkpoint[FilePlaces] | None
+    ) -> FilePlaces | None:
         """Return how far a source was read before: by this process, else by the one before."""
-        if title in self._read_to:
-            return self._read_to[title]
+        title = source.title
+        if title in self._read_to or keeper is None:
+            return self._read_to.get(title)
+        age = await asyncio.to_thread(keeper.age)
+        if source.by_pod and age > OUTDATED:
+            seconds = round(age)
+            log.warning("checkpoint is outdated, reading begins anew", log=title, seconds=seconds)
+            return None
         try:
-            return None if keeper is None else await asyncio.to_thread(keeper.load)
+            return await asyncio.to_thread(keeper.load)
         except CheckpointError as error:
             self._sink.checkpoint_failed(title, str(error))
             return None

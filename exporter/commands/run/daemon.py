@@ -146,7 +146,7 @@ class Daemon:
             arrange=self._rearranged.set,
             end=end,
         )
-        self._reader.exposures.tell(self._handover)
+        self._reader.exposures.tell(self._handover, "handover")
         self._events = event_writer(client, replica, parts)
 
     async def prepare(self) -> None:

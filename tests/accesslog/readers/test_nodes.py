@@ -1,9 +1,12 @@
 """Files of a node, read as the API server says of the pods that wrote them."""
 
 import asyncio
+import os
 
 import pytest
+from structlog.testing import capture_logs
 
+from exporter.accesslog.readers.reader import OUTDATED
 from tests.fakes import apifaults as faults
 from tests.fakes.apifaults import Fault
 from tests.fakes.apiserver import ApiServer, running
@@ -104,6 +107,34 @@ async def test_a_restart_goes_on_in_the_middle_of_a_line(server, config, node):
                 log.write(begin, LINE)
                 await scene.until_counted(2)
                 assert scene.counted("other") == 0
+
+
+@pytest.mark.parametrize("away", [OUTDATED - 60, OUTDATED + 60])
+async def test_another_pod_goes_on_where_the_one_before_it_stopped_not_long_ago(
+    server, config, node, away
+):
+    """The directory is the node's. Since then another configuration may have read the lines."""
+    make_pod(server, "one")
+    log = node.log(WHERE, "one")
+    async with pod_scene(server, config) as scene:
+        scene.want("one")
+        scene.begin()
+        await looked(scene)
+        log.write(LINE)
+        await scene.until_counted(1)
+    (kept,) = await asyncio.to_thread(list, (config.parent / "state").iterdir())
+    ended = kept.stat().st_mtime - away
+    os.utime(kept, (ended, ended))
+    log.write(LINE, LINE)
+    with capture_logs() as told:
+        async with pod_scene(server, config) as scene:
+            scene.want("one")
+            scene.begin()
+            await looked(scene)
+            log.write(LINE)
+            await scene.until_counted(3 if away < OUTDATED else 1)
+    outdated = [each for each in told if each["event"].startswith("checkpoint is outdated")]
+    assert len(outdated) == (away > OUTDATED)
 
 
 def parts(scene):
