@@ -1,6 +1,5 @@
 """The configuration and the files it names; the plans of the stages are cut from it here."""
 
-import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
 from glob import glob
@@ -11,7 +10,7 @@ from exporter.accesslog.nginx_conf import NginxConfError, read_nginx_conf
 from exporter.accesslog.readers.syslog import Endpoint
 from exporter.accesslog.source import LogSource, compile_source
 from exporter.commands.log_hosts import concerned, effect, is_hostless, remedy
-from exporter.config.http_settings import TlsSettings
+from exporter.commands.probe_tls import tls_context
 from exporter.config.log_settings import LogSettings
 from exporter.config.paths import STDIN, resolve_paths
 from exporter.config.scalars import HostPort
@@ -29,7 +28,6 @@ from exporter.probe.nameservers import system_resolvers
 from exporter.probe.plan import ProbePlan
 from exporter.probe.resolve import Server
 from exporter.probe.schedule import Pace
-from exporter.probe.tls import make_context
 
 UNSURE = (
     "the format has no $host, so where another cluster exports a service, too, a request for its "
@@ -131,7 +129,7 @@ def probe_plan(settings: Settings, source: str) -> ProbePlan:
         lighthouse=None if isinstance(given, str) else _servers(given),
         source=None if address is None else address.address,
         keys=() if key_file is None else read_keys(key_file),
-        tls={each: _tls_context(source, each) for each in probe.tls_configs()},
+        tls={each: tls_context(each, source) for each in probe.tls_configs()},
         timeout=probe.timeout,
         pace=Pace(
             timeout=probe.timeout,
@@ -157,27 +155,6 @@ def read_keys(file: str) -> tuple[bytes, ...]:
     """
     text = read_text(Path(file), wanted="a file with one key a line")
     return parse_keys(text, source=file)
-
-
-def _tls_context(source: str, wanted: TlsSettings) -> ssl.SSLContext:
-    files = {
-        name: None if file is None else Path(file)
-        for name, file in (
-            ("ca_file", wanted.ca_file),
-            ("cert_file", wanted.cert_file),
-            ("key_file", wanted.key_file),
-        )
-    }
-    try:
-        return make_context(verify=not wanted.insecure_skip_verify, **files)
-    except OSError as error:
-        named = ", ".join(
-            f"{name} {file}"
-            for name, file in files.items()
-            if file is not None and error.filename in {None, str(file)}
-        )
-        msg = f"{source}: tls_config: {named} cannot be used: {error.strerror or error}"
-        raise SettingsError(msg) from error
 
 
 def _log_sources(settings: Settings, source: str) -> tuple[LogSource, ...]:

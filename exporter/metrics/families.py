@@ -118,7 +118,8 @@ PROBE_RTT = histogram(
 )
 CERTIFICATE_EXPIRY = gauge(
     "clusterset_probe_certificate_expiry_timestamp_seconds",
-    "Unix time at which the certificate that a probe received expires, trusted or not.",
+    "Unix time at which the first of the certificates expires that a server sent to a probe, its "
+    "own or an issuer's, trusted or not.",
     *_BOTH,
 )
 DNS_LOOKUPS = counter(

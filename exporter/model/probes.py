@@ -212,7 +212,7 @@ class Reply:
     tls: float | None = None
     """Time of the TLS handshake; None if there was none, or it did not succeed."""
     certificate_expires: float | None = None
-    """The end of the server's certificate, unix seconds, whether it is trusted or not."""
+    """The first end of the certificates that the server sent, unix seconds, trusted or not."""
     redirects: int = 0
     """Redirects followed; times are those of the last request."""
     took: float | None = None

@@ -25,6 +25,8 @@ class StageName(StrEnum):
     LOG = "log"
     NAME_SERVERS = "name_servers"
     PROBES = "probes"
+    PROBE_CERTIFICATES = "probe_certificates"
+    """Watches the files of the TLS settings of probes."""
     PROBE_KEYS = "probe_keys"
     """Watches the file of the keys that sign probes."""
     RELOAD = "reload"

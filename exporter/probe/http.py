@@ -15,7 +15,8 @@ from exporter.model.probes import Failure, Phase, Reply
 from exporter.probe.drivers.waits import READ, Socket
 from exporter.probe.http_reply import HttpReply, TooLargeError, read_reply
 from exporter.probe.tcp import OUR_ERRORS, OpenedConnection, connect, connect_failure, tcp_socket
-from exporter.probe.tls import Tls, TlsStream, blind_context, tls_failure
+from exporter.probe.tls import Tls, TlsStream, tls_failure
+from exporter.probe.tls_context import blind_context
 
 _MOVED = frozenset({301, 302, 303, 307, 308})
 _VERSIONS = frozenset({"1.0", "1.1"})

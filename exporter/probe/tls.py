@@ -5,21 +5,18 @@ import ssl
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
+from functools import partial
 from typing import TypeVar
 
-from exporter.files.in_memory import in_memory
-from exporter.files.regular import read_regular
 from exporter.model.probes import Failure
 from exporter.probe.certificate import certificate_end
-from exporter.probe.drivers.waits import Socket
+from exporter.probe.drivers.waits import READ, Socket
 
-MAX_FILE = 4 << 20
-"""Bytes of a certificate file. The CAs of a whole system take 250 KiB."""
 _CHUNK = 64 << 10
 _HAS_EXPIRED = 10
 """X509_V_ERR_CERT_HAS_EXPIRED."""
+_DER = 2
+"""_ssl.ENCODING_DER."""
 T = TypeVar("T")
 
 
@@ -32,47 +29,28 @@ class Tls:
     """The name that the certificate must have; None for the host of the request."""
 
 
-def make_context(
-    *, ca_file: Path | None, cert_file: Path | None, key_file: Path | None, verify: bool
-) -> ssl.SSLContext:
-    """
-    Return the context of the connections of probes. Reads files.
-
-    Raises:
-        OSError: If a file cannot be read, which `filename` names, or holds no certificate or key
-            (ssl.SSLError).
-    """
-    if ca_file is None:
-        context = ssl.create_default_context()
-    else:
-        with in_memory(read_regular(ca_file, MAX_FILE)) as trusted:
-            context = ssl.create_default_context(cafile=trusted)
-    if not verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    if cert_file is not None:
-        chain = read_regular(cert_file, MAX_FILE)
-        key = chain if key_file is None else read_regular(key_file, MAX_FILE)
-        with in_memory(chain) as chain_path, in_memory(key) as key_path:
-            # With an empty password an encrypted key is an error. Without one, Python asks for it.
-            context.load_cert_chain(chain_path, key_path, password="")
-    return context
-
-
-@lru_cache(1)
-def blind_context() -> ssl.SSLContext:
-    """Return a context that accepts any certificate, to inspect it."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
-
-
 def tls_failure(error: ssl.SSLError) -> Failure:
     """Return the failure for an error of TLS."""
     if isinstance(error, ssl.SSLCertVerificationError) and error.verify_code == _HAS_EXPIRED:
         return Failure.TLS_EXPIRED
     return Failure.TLS_FAILED
+
+
+def sent_certificates(tls: ssl.SSLObject) -> list[bytes]:
+    """
+    Return what the other side sent: its own certificate first, then those of its issuers, as DER.
+
+    Python can tell the issuers since 3.10, and by its public interface since 3.13. Where it cannot,
+    only the first one is returned.
+    """
+    public = getattr(tls, "get_unverified_chain", None)
+    if public is not None:
+        return list(public())
+    private = getattr(getattr(tls, "_sslobj", None), "get_unverified_chain", None)
+    if private is not None:
+        return [each.public_bytes(_DER) for each in private() or ()]
+    own = tls.getpeercert(binary_form=True)
+    return [] if own is None else [own]
 
 
 class TlsStream:
@@ -92,21 +70,33 @@ class TlsStream:
         self.turn = sock.turn
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=server_name)
+        self._unanswered = False
+        """Something was sent, and nothing received after that."""
+        self._in_a_row = 0
+        """Bytes received since other work could run."""
 
     async def handshake(self) -> float | None:
-        """Agree on keys; return when the other side's certificate ends."""
+        """
+        Agree on keys; return when the first of the certificates ends that the other side sent.
+
+        The last message of the handshake stays here until something is sent, in the same packet.
+        """
         await self._until(self._tls.do_handshake)
-        der = self._tls.getpeercert(binary_form=True)
-        return None if der is None else certificate_end(der)
+        ends = [certificate_end(der) for der in sent_certificates(self._tls)]
+        return min((end for end in ends if end is not None), default=None)
 
     async def send_all(self, data: bytes) -> None:
         """Send all of *data*."""
-        await self._until(lambda: self._tls.write(data))
+        await self._until(partial(self._tls.write, data))
+        await self._flush()
 
     async def receive(self, size: int) -> bytes:
         """Return the bytes received, at most *size*; no bytes at the end."""
+        if self._unanswered:
+            # Without this, the first read could only fail, and an exception costs.
+            await self._exchange()
         try:
-            return await self._until(lambda: self._tls.read(size))
+            return await self._until(partial(self._tls.read, size))
         except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
             # Many servers close the connection without a TLS closing message.
             return b""
@@ -114,25 +104,35 @@ class TlsStream:
     async def _until(self, step: Callable[[], T]) -> T:
         while True:
             try:
-                result = step()
+                return step()
             except ssl.SSLWantReadError:
-                await self._flush()
-                part = await self._sock.receive(_CHUNK)
-                if part:
-                    self._incoming.write(part)
-                else:
-                    self._incoming.write_eof()
-                # A peer may send TLS messages without end: let other work run.
-                await self.turn()
+                await self._exchange()
             except ssl.SSLError:
                 # Send the TLS alert, so that the other side learns the reason.
                 with suppress(OSError):
                     await self._flush()
                 raise
-            else:
-                await self._flush()
-                return result
+
+    async def _exchange(self) -> None:
+        """Send what is to be sent, and receive the next bytes."""
+        await self._flush()
+        sock = self._sock
+        if self._unanswered:
+            # The answer cannot be here yet, so wait before the first read.
+            self._unanswered, self._in_a_row, sock.wants = False, 0, READ
+            await sock
+        elif self._in_a_row >= _CHUNK:
+            # A peer may send TLS messages without end: let other work run.
+            self._in_a_row = 0
+            await self.turn()
+        part = await sock.receive(_CHUNK)
+        if part:
+            self._in_a_row += len(part)
+            self._incoming.write(part)
+        else:
+            self._incoming.write_eof()
 
     async def _flush(self) -> None:
         if self._outgoing.pending:
             await self._sock.send_all(self._outgoing.read())
+            self._unanswered = True

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+import trustme
 from structlog.testing import capture_logs
 
 from exporter.accesslog.line_reader import Lines
@@ -13,6 +14,7 @@ from exporter.commands.run.daemon import Daemon
 from exporter.commands.run.handover import Handover
 from exporter.commands.run.leaks import LEAK_SETTLES, Leaks
 from exporter.commands.run.monitor import Monitor
+from exporter.commands.run.probe_certificates import ProbeCertificates
 from exporter.commands.run.probe_keys import ProbeKeys
 from exporter.commands.run.stages import Stages, on_event
 from exporter.discover.static import StaticInventory
@@ -64,6 +66,7 @@ async def problems(made):
     return [each["what"] for each in every if each["what"].startswith("stage ")]
 
 
+AUTHORITY = trustme.CA().cert_pem.bytes()
 STAGES = {
     StageName.FAILOVERS: (Monitor, "settle"),
     StageName.LEAKS: (Leaks, "settle"),
@@ -74,6 +77,7 @@ STAGES = {
     StageName.RELOAD: (Daemon, "_reload"),
     StageName.WEB_CONFIGURATION: (WebAuth, "refresh"),
     StageName.PROBE_KEYS: (ProbeKeys, "_read"),
+    StageName.PROBE_CERTIFICATES: (ProbeCertificates, "_read"),
     StageName.LOG: (Follower, "_poll"),
 }
 
@@ -83,6 +87,10 @@ async def test_a_stage_that_fails_in_its_work_loses_nothing(tmp_path, monkeypatc
     breaks, done = breaking(monkeypatch, *STAGES[stage], times=2)
     (tmp_path / "web.yaml").write_text("{}\n")
     (tmp_path / "probe.key").write_text("a key\n")
+    (tmp_path / "ca.pem").write_bytes(AUTHORITY)
+    https = "probe: {http: {scheme: https, tls_config: {ca_file: ca.pem}}, "
+    config = test_walk_log_line.CONFIG.replace("probe: {", https)
+    monkeypatch.setattr(test_walk_log_line, "CONFIG", config)
     more = f"state_directory: {tmp_path}/state\nprobe_key_file: {tmp_path}/probe.key\n"
     auth = await asyncio.to_thread(WebAuth, tmp_path / "web.yaml")
     async with asyncio.TaskGroup() as group:
@@ -96,6 +104,8 @@ async def test_a_stage_that_fails_in_its_work_loses_nothing(tmp_path, monkeypatc
             # The same key in a longer file each time.
             key = "a key\n" + "\n" * n
             await asyncio.to_thread((tmp_path / "probe.key").write_text, key)
+            # The same authority in a longer file each time.
+            await asyncio.to_thread((tmp_path / "ca.pem").write_bytes, AUTHORITY + b"\n" * n)
             hangup.set()
             await asyncio.sleep(1.0)
         await asyncio.sleep(2 * LEAK_SETTLES + 40)

@@ -23,7 +23,7 @@ from exporter.files.small_file import read_text
 from exporter.judge.service_verdicts import ServiceVerdicts
 from exporter.probe.nameservers import system_resolvers
 from exporter.probe.resolve import Server
-from exporter.probe.tls import make_context
+from exporter.probe.tls_context import make_context
 from exporter.web.auth import WebAuth
 from tests.fakes.nouns import NGINX, inventory
 

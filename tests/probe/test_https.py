@@ -13,7 +13,8 @@ import trustme
 from exporter.model.probes import Failure
 from exporter.probe.drivers.runner import run_alone
 from exporter.probe.http import Request, get
-from exporter.probe.tls import Tls, make_context
+from exporter.probe.tls import Tls
+from exporter.probe.tls_context import make_context
 from tests.fakes.servers import HOST, open_files, tcp
 from tests.probe.test_http import AGENT, NAME, OK, WELL, says
 

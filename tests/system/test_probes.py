@@ -15,7 +15,8 @@ from exporter.model.probes import Failure, Lookup, Record, ServiceAddress
 from exporter.probe.drivers.runner import run_alone
 from exporter.probe.http import Request, get
 from exporter.probe.resolve import Server, resolve
-from exporter.probe.tls import Tls, make_context
+from exporter.probe.tls import Tls
+from exporter.probe.tls_context import make_context
 from tests.fakes.tools import need
 
 pytestmark = pytest.mark.system

@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
@@ -18,7 +17,8 @@ from exporter.commands.refuse import refuse_change
 from exporter.commands.run.handover import handover
 from exporter.commands.run.monitor_settings import settings_of
 from exporter.commands.run.parts import Parts
-from exporter.commands.run.probe_keys import ProbeKeys
+from exporter.commands.run.probe_certificates import Contexts
+from exporter.commands.run.probe_files import ProbeFiles
 from exporter.commands.run.readiness import Readiness
 from exporter.commands.run.reloads import Reloads
 from exporter.commands.run.shard import Shard
@@ -47,8 +47,6 @@ SETTLE_EVERY = 0.5
 """Seconds between two looks at what waits to be settled."""
 INVENTORY_CHECK = 0.25
 """Seconds between two looks at the inventory file."""
-KEYS_CHECK = 5.0
-"""Seconds between two looks at the key file."""
 RESOLV_CONF_CHECK = 5.0
 """Seconds between two looks at resolv.conf."""
 
@@ -112,7 +110,7 @@ class Daemon:
         self.start, self.stop = self._stages.start, self._stages.stop
         self._handover = handover(parts.verdicts, moment, self._accelerate, lambda: self.loaded)
         self._probing = _probe_stage(loaded, driver, parts)
-        self._keys = ProbeKeys(self._use_keys, self._changing, parts.problems)
+        self._files = ProbeFiles(self._use_keys, self._use_tls, self._changing, parts.problems)
         self._reader = Reader(parts.logs, keeper)
         self._reader.configure(loaded.logs)
         self._enter_cluster(client, replica, parts, end)
@@ -196,9 +194,12 @@ class Daemon:
             self.loaded = replace(self.loaded, probes=replace(before, keys=keys))
             self.monitor.use_keys(keys)
             self._probing.use_keys(keys)
-            signing = "the same key" if keys[:1] == before.keys[:1] else "another key"
-            # As text, because events that differ in numbers only count as the same.
-            log.info("probe keys changed", signing=signing, valid=str(len(keys)))
+            _log_keys(keys, before.keys)
+
+    def _use_tls(self, contexts: Contexts) -> None:
+        before = self.loaded.probes
+        self.loaded = replace(self.loaded, probes=replace(before, tls={**before.tls, **contexts}))
+        self._probing.configure(self.loaded.probes)
 
     def _wanted(self) -> Iterator[WantedStage]:
         loaded = self.loaded
@@ -209,11 +210,8 @@ class Daemon:
         yield WantedStage(StageName.FAILOVERS, ticking(self._settle, SETTLE_EVERY))
         yield WantedStage(StageName.LEAKS, ticking(self._leaks.run, SETTLE_EVERY))
         if self._auth is not None:
-            watch = ticking(self._auth.watch, LOOK_EVERY)
-            yield WantedStage(StageName.WEB_CONFIGURATION, watch)
-        if (key_file := loaded.settings.probe_key_file) is not None:
-            watch = ticking(partial(self._keys.watch, Path(key_file)), KEYS_CHECK)
-            yield WantedStage(StageName.PROBE_KEYS, watch, key_file)
+            yield WantedStage(StageName.WEB_CONFIGURATION, ticking(self._auth.watch, LOOK_EVERY))
+        yield from self._files.stages(loaded)
         if self._cluster is None:
             file = loaded.inventory_file
             changed, failed = self._inventory_changed, self.monitor.inventory_failed
@@ -264,6 +262,12 @@ class Daemon:
 
 def _kubernetes(loaded: RuntimeConfig) -> KubernetesSettings:
     return loaded.settings.inventory.kubernetes or KubernetesSettings()
+
+
+def _log_keys(keys: tuple[bytes, ...], before: tuple[bytes, ...]) -> None:
+    signing = "the same key" if keys[:1] == before[:1] else "another key"
+    # As text, because events that differ in numbers only count as the same.
+    log.info("probe keys changed", signing=signing, valid=str(len(keys)))
 
 
 async def _read_inventory(loaded: RuntimeConfig) -> Inventory:

@@ -18,7 +18,8 @@ from exporter.probe.drivers.waits import READ, Socket, together
 from exporter.probe.http import Request, get
 from exporter.probe.resolve import Server, resolve
 from exporter.probe.tcp import probe_tcp
-from exporter.probe.tls import Tls, make_context
+from exporter.probe.tls import Tls
+from exporter.probe.tls_context import make_context
 from tests.fakes.servers import HOST, open_files, tcp, udp
 
 NAME = "nginx.nginx-test.svc.clusterset.local"
