@@ -1,5 +1,6 @@
 """A node's log files as a kubelet and a container runtime keep them."""
 
+import gzip
 import itertools
 import shutil
 from datetime import UTC, datetime
@@ -49,6 +50,13 @@ class NodeLog:
             removed.rename(self.file)
         self.file.touch()
         return old
+
+    def compress(self, old):
+        """Compress a rotated file, as a kubelet does before it rotates the next one."""
+        packed = old.with_name(f"{old.name}.gz")
+        packed.write_bytes(gzip.compress(old.read_bytes()))
+        old.rename(self.node / "removed")
+        return self.node / "removed"
 
     def remove(self):
         """Remove the pod."""

@@ -2,10 +2,18 @@
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 
 from exporter.accesslog.readers.choose import Chosen
-from exporter.accesslog.readers.open_file import MAX_LINE, FilePlace, OpenFile, Poll, last_line_end
-from exporter.accesslog.readers.paths import Id, expand, id_of, near
+from exporter.accesslog.readers.open_file import (
+    MAX_LINE,
+    FilePlace,
+    OpenFile,
+    Poll,
+    is_of,
+    last_line_end,
+)
+from exporter.accesslog.readers.paths import Id, expand, id_of, near, rotated
 from exporter.files.regular import open_regular
 from exporter.model.lines import LineSplitter
 
@@ -57,6 +65,7 @@ class FileSet:
                 seen = os.stat(path)  # noqa: PTH116 - called often
                 id_ = (seen.st_dev, seen.st_ino)
                 if id_ not in self.files:
+                    self._open_rotated(path, now, poll)
                     self._open(path, id_, now)
             except FileNotFoundError:
                 self.troubled.pop(path, None)
@@ -95,10 +104,14 @@ class FileSet:
         """Open the file of *place* wherever in its folder it is now."""
         wanted = (place.device, place.inode)
         try:
+            by_kubelet = rotated(place.path)
             for path in [place.path, *near(place.path, place.inode)]:
                 if id_of(path) == wanted:
                     descriptor = open_regular(path)
-                    break
+                    if not by_kubelet or is_of(place, descriptor):
+                        break
+                    # The file was compressed, and another one has its number.
+                    os.close(descriptor)
             else:
                 raise FileNotFoundError
         except OSError:
@@ -113,6 +126,21 @@ class FileSet:
         file.lines = LineSplitter(MAX_LINE, held=place.held, skipping=place.skipping)
         # Another file may have its number by now, or it was written anew; _read finds out.
         self.files[place.device, place.inode] = file
+
+    def _open_rotated(self, path: str, now: float, poll: Poll) -> None:
+        """Open what a kubelet rotated away from *path* before anybody looked, if it is there."""
+        before = {place.path: (place.device, place.inode) for place in self._resume or ()}
+        known = before.get(path) if self._first else self._paths.get(path)
+        if known is None or (known not in self.files and not self._first):
+            return
+        files = list(rotated(path).items())
+        last = max((n for n, (_, id_) in enumerate(files) if id_ in self.files), default=-1)
+        if files and last < 0 and not self._first:
+            poll.errors.append(f"{path}: was rotated more than twice in one look; lines are lost")
+        for name, id_ in files[last + 1 :]:
+            if id_ is not None and not name.endswith(".gz"):
+                with suppress(OSError):
+                    self.files[id_] = OpenFile(path, open_regular(name), 0, active=now)
 
     def _paths_now(self) -> list[str]:
         """Return the paths to read."""

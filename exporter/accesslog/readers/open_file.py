@@ -136,6 +136,14 @@ class OpenFile:
         return os.pread(self.descriptor, length, self.offset - length) == self.tail
 
 
+def is_of(place: FilePlace, descriptor: int) -> bool:
+    """Return whether an open file is the one of *place*, as far as its bytes tell."""
+    length = len(place.tail)
+    if os.fstat(descriptor).st_size < place.offset:
+        return False
+    return os.pread(descriptor, length, place.offset - length) == place.tail
+
+
 def last_line_end(descriptor: int, size: int) -> int:
     """Return the place after the last line feed, so that a half line at the start is not torn."""
     start = max(0, size - MAX_LINE)

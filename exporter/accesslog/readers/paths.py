@@ -1,12 +1,15 @@
 """Paths of log files: what patterns stand for, which file a path shows, where else it may be."""
 
 import os
+import re
 from collections.abc import Sequence
 from glob import glob, has_magic
 
 Id = tuple[int, int]
 """Device and inode."""
 _COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
+_ROTATED = re.compile(r"\.\d{8}-\d{6}")
+"""What a kubelet adds to the name of a log file. It compresses all rotated files but the newest."""
 
 
 def expand(patterns: Sequence[str]) -> list[str]:
@@ -27,6 +30,21 @@ def near(path: str, inode: int) -> list[str]:
         with os.scandir(folder) as entries:
             found += [entry.path for entry in entries if entry.inode() == inode]
     return found
+
+
+def rotated(path: str) -> dict[str, Id | None]:
+    """Return the files that a kubelet rotated away from *path*, or what that links to, in order."""
+    folder, name = os.path.split(os.path.realpath(path))
+    try:
+        beside = sorted(os.listdir(folder))  # noqa: PTH208 - plain text, as patterns are
+    except OSError:
+        return {}
+    found = (
+        each
+        for each in beside
+        if each.startswith(name) and _ROTATED.fullmatch(each.removesuffix(".gz")[len(name) :])
+    )
+    return {path: id_of(path) for path in (os.path.join(folder, each) for each in found)}  # noqa: PTH118
 
 
 def id_of(path: str) -> Id | None:

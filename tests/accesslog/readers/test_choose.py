@@ -227,6 +227,60 @@ def test_a_restart_goes_on_also_over_a_rotation(node, life, known_at_once):
     again.follower.close()
 
 
+def test_two_rotations_between_two_looks_lose_nothing(node, life):
+    web = node.log("shop", "web-1")
+    life.want(WEB)
+    life.look()
+    web.write("one")
+    assert life.look() == ["one"]
+    web.write("two")
+    first = web.rotate()
+    web.write("three")
+    web.rotate()
+    web.write("four")
+    assert life.look() == ["two", "three", "four"]
+    assert life.errors == []
+    web.write("five")
+    web.compress(first)
+    web.rotate()
+    web.write("six")
+    assert life.look() == ["five", "six"]
+    assert life.errors == []
+
+
+def test_more_than_two_are_told(node, life):
+    web = node.log("shop", "web-1")
+    life.want(WEB)
+    life.look()
+    for each in ("lost", "three", "four"):
+        old = web.rotate()
+        if each != "four":
+            web.compress(old)
+        web.write(each)
+    assert life.look() == ["three", "four"]
+    assert ["rotated more than twice" in each for each in life.errors] == [True]
+
+
+@pytest.mark.parametrize("number_again", [True, False])
+def test_a_restart_reads_what_is_not_compressed_and_tells_the_rest(node, life, number_again):
+    web = node.log("shop", "web-1")
+    life.want(WEB)
+    life.look()
+    web.write("one, which is longer than the others")
+    assert len(life.look()) == 1
+    places = life.follower.places()
+    web.write("lost")
+    removed = web.compress(web.rotate())
+    web.write("two")
+    web.rotate(removed=removed if number_again else None)
+    web.write("three")
+    again = Life(node, places)
+    again.want(WEB)
+    assert again.look() == ["two", "three"]
+    assert ["is gone; not counted" in each for each in again.errors] == [True]
+    again.follower.close()
+
+
 def test_a_pod_that_came_while_nobody_read_is_read_from_its_beginning(node, life):
     life.want(WEB)
     life.look()
