@@ -192,7 +192,7 @@ picture: $(DEV)/.made
 lock: $(DEV)/.made
 	$(LOCK) $(EXTRAS) pyproject.toml -o requirements/run.txt
 	$(LOCK) $(EXTRAS) --extra demo pyproject.toml -o requirements/demo.txt
-	$(LOCK) $(EXTRAS) --extra demo --extra zstd --group dev pyproject.toml -o requirements/dev.txt
+	$(LOCK) $(EXTRAS) --extra demo --extra zstd --extra report --group dev pyproject.toml -o requirements/dev.txt
 	$(LOCK) --group fuzz -o requirements/fuzz.txt
 
 # Half an hour for all targets. atheris is used where it can be installed, else Hypothesis.

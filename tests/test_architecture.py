@@ -31,7 +31,8 @@ LIBRARIES = {
     "click": ("cli",),
     "rich": ("cli",),
     "kubernetes": ("apiserver.kubeconfig",),
-    "aiohttp": ("web", "apiserver", "demo"),
+    "aiohttp": ("web", "apiserver", "demo", "commands.report.prometheus"),
+    "matplotlib": ("commands.report.plots",),
 }
 """Which rooms or modules know a library; the others do not."""
 

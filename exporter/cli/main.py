@@ -1,4 +1,4 @@
-"""The command line as a whole: run, demo, check, drill, analyze, config, probe-key."""
+"""The command line as a whole: run, demo, check, drill, analyze, report, config, probe-key."""
 
 from importlib import import_module
 
@@ -7,7 +7,7 @@ import click
 from exporter import __version__
 from exporter.cli.errors import PROGRAM
 
-COMMANDS = ("run", "demo", "check", "drill", "analyze", "config", "probe-key")
+COMMANDS = ("run", "demo", "check", "drill", "analyze", "report", "config", "probe-key")
 """Each is the object `command` of the module of its name in this folder, with _ for -."""
 
 

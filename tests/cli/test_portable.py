@@ -21,7 +21,9 @@ def call(*arguments):
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
-@pytest.mark.parametrize("command", ["run", "demo", "check", "drill", "analyze", "config"])
+@pytest.mark.parametrize(
+    "command", ["run", "demo", "check", "drill", "analyze", "report", "config"]
+)
 def test_each_command_explains_itself(command):
     done = call(command, "--help")
     assert (done.returncode, done.stderr) == (0, "")
