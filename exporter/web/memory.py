@@ -6,8 +6,8 @@ _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
 """Parameters of glibc's mallopt(3)."""
 LARGE = 512 << 10
 """
-Bytes of a block that goes back to the system as soon as it is free. asyncio takes 256 KiB for each
-read and each datagram, and a system call for each would make them four times as expensive.
+Bytes of a block that goes back to the system as soon as it is free. For each read and each
+datagram asyncio takes 256 KiB. A system call each time would make them four times as expensive.
 """
 _LIBRARY = ctypes.CDLL(None)
 
