@@ -33,7 +33,7 @@ class Prometheus:
 
     def __init__(self, cluster):
         self._folder, self._cluster = cluster.folder / "prometheus", cluster
-        self._ended = threading.Event()
+        self._ended, self.begun = threading.Event(), time.time()
         self._thread = threading.Thread(target=self._keep_discovering, daemon=True)
         (port,) = free_ports(1)
         self._address = f"127.0.0.1:{port}"

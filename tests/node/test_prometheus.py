@@ -10,9 +10,12 @@ from tests.node.cluster import RELEASE, answered, pods_in
 from tests.node.kube import LIMIT, until
 from tests.node.prometheus import INTERVAL, Prometheus
 from tests.node.rows import gaps_in, in_gaps, write
+from tests.node.test_outages import AWAY, kill_for
 
 pytestmark = pytest.mark.timeout(600)
 TOLERANCE = 0.01
+ALERT = 'ALERTS{alertname="ClustersetExporterLogsLost",alertstate="firing"}'
+FIRED = f"max_over_time({ALERT}[1h])"
 DEPLOYMENT = f"/apis/apps/v1/namespaces/{RELEASE}/deployments/{RELEASE}"
 
 
@@ -125,3 +128,13 @@ def test_sums_are_complete_over_an_upgrade(exporters, summed):
         exporters.begin_upgrade(config={"probe": {"interval": "3s"}})
 
     summed("Prometheus each 30 s: `helm upgrade`", upgrade, 18000)
+
+
+def test_the_alert_on_lost_logs_fires_after_a_gap(exporters, prometheus):
+    """The tests before this one left gaps; if it runs alone, it makes one."""
+    if not gaps_in(exporters.messages(prometheus.begun)):
+        client = exporters.start_client(6000, 200)
+        kill_for(exporters, AWAY, "kubelet")
+        answered(client)
+    # It has to hold for five minutes.
+    until(lambda: prometheus.ask("query", query=FIRED), "the alert fired", 4 * LIMIT)
