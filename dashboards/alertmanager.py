@@ -24,7 +24,8 @@ def example() -> Mapping[str, Any]:
             _inhibit(
                 "ClustersetServiceBlackout",
                 "ClustersetServiceFailover|ClustersetErrorBudgetBurn|ClustersetServiceNotRedundant|"
-                "ClustersetStandbyMissing|ClustersetCrossClusterLeakage|ClustersetPromiseBroken",
+                "ClustersetStandbyMissing|ClustersetCrossClusterLeakage|ClustersetPromiseBroken|"
+                "ClustersetLookupsFailing",
                 SERVICE,
             ),
             _inhibit(

@@ -23,7 +23,6 @@ def alerts(to: Thresholds) -> list[Alert]:
         *_redundancy(to),
         *_promises(to),
         *_certificates(to),
-        *_burns(to),
     ]
 
 
@@ -255,31 +254,4 @@ def _certificates(to: Thresholds) -> list[Alert]:
     return [
         ending(Severity.CRITICAL, f"{left} < {urgent}"),
         ending(Severity.WARNING, f"({left} < {soon}) >= {urgent}"),
-    ]
-
-
-def _burns(to: Thresholds) -> list[Alert]:
-    def burns(factor: str, *windows: str) -> str:
-        return " and ".join(
-            f"{queries.failure_ratio(window)} > {factor} * (1 - {to.slo})" for window in windows
-        )
-
-    def burn(severity: Severity, factor: str, wait: str, windows: tuple[str, str]) -> Alert:
-        return Alert(
-            name="ClustersetErrorBudgetBurn",
-            severity=severity,
-            scope=Scope.GLOBAL,
-            board=Board.SERVICE,
-            panel="Failing requests",
-            command=Command.CHECK,
-            expr=burns(factor, *windows),
-            wait=wait,
-            summary="More requests of a service fail than its objective allows.",
-            description=f"{{{{ $value | humanizePercentage }}}} of the requests for {_WHAT} failed "
-            f"in the last {windows[0]}.",
-        )
-
-    return [
-        burn(Severity.CRITICAL, to.burn_fast, to.burn_fast_for, ("1h", "5m")),
-        burn(Severity.WARNING, to.burn_slow, to.burn_slow_for, ("6h", "30m")),
     ]

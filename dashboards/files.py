@@ -9,9 +9,11 @@ import yaml
 
 from dashboards import (
     alertmanager,
+    alerts_answers,
     alerts_exporters,
     alerts_services,
     exporter,
+    objectives,
     overview,
     renamed,
     service,
@@ -50,12 +52,17 @@ def boards(runbooks: str = Thresholds().runbook_url) -> list[Board]:
 
 def alerts(to: Thresholds) -> list[Alert]:
     """Return all alerts."""
-    return [*alerts_services.alerts(to), *alerts_exporters.alerts(to)]
+    return [
+        *alerts_services.alerts(to),
+        *objectives.alerts(to),
+        *alerts_answers.alerts(to),
+        *alerts_exporters.alerts(to),
+    ]
 
 
 def groups(scope: Scope, to: Thresholds) -> Sequence[Mapping[str, Any]]:
     """Return the groups of rules of a *scope* as Prometheus reads them."""
-    every = [*recordings(), *renamed.recordings()]
+    every = [*recordings(), *objectives.recordings(), *renamed.recordings()]
     recorded = [rule.as_rule() for rule in every if rule.scope is scope]
     alerting = [alert.as_rule(to) for alert in alerts(to) if alert.scope is scope]
     return [

@@ -42,11 +42,6 @@ REPLY_P95 = "source_destination:clusterset_probe_reply_seconds:p95_rate5m"
 NO_STANDBY = "source_namespace:clusterset_services_without_standby:count"
 
 
-def failure_ratio(window: str) -> str:
-    """Return the name of the recorded share of failed requests over *window*."""
-    return f"service:clusterset_request_failures_per_requests:ratio_rate{window}"
-
-
 def mode_code(matchers: str = "") -> str:
     """Return the modes as numbers; the labels are those of the series, `mode` among them."""
     return " or ".join(

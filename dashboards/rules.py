@@ -36,8 +36,8 @@ class Recording:
 
 
 def recordings() -> list[Recording]:
-    """Return what is recorded: what the overview asks of all services at once, and the SLI."""
-    return [*_rates(), *_modes(), *_ratios()]
+    """Return what is recorded: what the overview asks of all services at once."""
+    return [*_rates(), *_modes()]
 
 
 def _rates() -> list[Recording]:
@@ -75,20 +75,3 @@ def _modes() -> list[Recording]:
         Recording(record=queries.MODE_COUNT, expr=f"{counted} ({modes})"),
         Recording(record=queries.NO_STANDBY, expr=f"{counted} ({alone})"),
     ]
-
-
-def _ratios() -> list[Recording]:
-    def ratio(window: str, form: str) -> Recording:
-        failed, served = (
-            f"sum by ({SERVICE}) ({form.format(rate)})"
-            for rate in (queries.SERVICE_FAILURE_RATE, queries.SERVICE_REQUEST_RATE)
-        )
-        return Recording(
-            record=queries.failure_ratio(window),
-            expr=queries.over(failed, served),
-            scope=Scope.GLOBAL,
-        )
-
-    # Sums of what is recorded: rates over hours of what is raw would read all of it each time.
-    longer = [ratio(window, f"sum_over_time({{}}[{window}])") for window in ("30m", "1h", "6h")]
-    return [ratio("5m", "{}"), *longer]

@@ -72,6 +72,9 @@ class Thresholds:
         "6", "Multiple of the error budget over 6h and 30m at which a warning starts."
     )
     burn_slow_for: str = _set("15m", "How long the budget may burn that fast.")
+    slo_locality: str = _set(
+        "0.99", "Share of client requests that should be local, among the local ones and leaks."
+    )
     exporter_for: str = _set("5m", "How long an exporter may be gone.")
     reload_for: str = _set("5m", "How long a broken file may stay.")
     watch_for: str = _set("5m", "How long a watch of the API server may fail.")
@@ -83,6 +86,20 @@ class Thresholds:
     skipped: str = _set("10", "More skipped probes than this are reported.")
     stuck_for: str = _set("5m", "How long a replica of the name server may be stuck.")
     attribution_for: str = _set("10m", "How long addresses and claims may disagree.")
+    degraded_for: str = _set("5m", "How long clients may be served in part.")
+    mixed_for: str = _set("10m", "How long right and wrong answers may alternate.")
+    lookup_ratio: str = _set("0.01", "Share of look-ups as clients make them that may fail.")
+    lookup_window: str = _set("15m", "Time over which that share is computed.")
+    lookup_for: str = _set("10m", "How long more look-ups may fail.")
+    resolvers_for: str = _set("10m", "How long name servers may disagree.")
+    skew_seconds: str = _set("2", "Seconds by which the clocks of two clusters may differ.")
+    skew_for: str = _set("10m", "How long clocks may differ.")
+    leaders_for: str = _set("2m", "How long two replicas may lead.")
+    stale_seconds: str = _set("600", "Seconds for which changes of the cluster may be unseen.")
+    format_ratio: str = _set("0.5", "Share of lines of a log that may be no access lines.")
+    format_lines: str = _set("100", "Fewer such lines than this are not reported.")
+    format_window: str = _set("15m", "Time over which lines are counted.")
+    format_for: str = _set("5m", "How long a log may have another format.")
     series_ratio: str = _set("0.9", "Share of limits.series that may be in use.")
     series_for: str = _set("15m", "How long that share may be exceeded.")
 

@@ -38,6 +38,7 @@ SILENT = [
     alert("ClustersetStandbyMissing", **CART, **WEST),
     alert("ClustersetCrossClusterLeakage", **CART, **EAST, destination_cluster="west"),
     alert("ClustersetPromiseBroken", **CART, **EAST, rule="resolves"),
+    alert("ClustersetLookupsFailing", **CART, **EAST, lookup="client"),
     alert("ClustersetErrorBudgetBurn", "warning", **CART),
     alert("ClustersetServiceFailover", **ADS, **EAST),  # the tunnel
     alert("ClustersetFailoverFlapping", **ADS, **EAST),

@@ -10,11 +10,12 @@ import yaml
 from dashboards import files
 from dashboards.rules import Scope
 from dashboards.thresholds import Thresholds
-from tests.fakes.alert_cases import CASES
+from tests.fakes import alert_cases, more_alert_cases
 from tests.fakes.boards import GENERATED
 from tests.fakes.tools import need
 
 pytestmark = pytest.mark.slow
+CASES = [*alert_cases.CASES, *more_alert_cases.CASES]
 ORDER = [
     f"clusterset-exporter-{scope}-{kind}" for kind in ("recordings", "alerts") for scope in Scope
 ]

@@ -4,6 +4,7 @@ import re
 
 import yaml
 
+from dashboards import objectives
 from dashboards.renamed import FORMER
 from dashboards.rules import Scope, recordings
 from exporter.metrics.families import FAMILIES
@@ -14,7 +15,7 @@ SUFFIXES = {Kind.HISTOGRAM: ("_bucket", "_count", "_sum")}
 EXPOSED = {
     f"{family.name}{suffix}" for family in FAMILIES for suffix in SUFFIXES.get(family.kind, ("",))
 }
-RECORDED = {rule.record for rule in recordings()}
+RECORDED = {rule.record for rule in [*recordings(), *objectives.recordings()]}
 # What Prometheus itself adds to each scrape, and what client libraries say of a process.
 FOREIGN = {
     "ALERTS",
@@ -30,9 +31,7 @@ DIAGNOSTIC = {
     "clusterset_dns_lookup_failures_total": "the reasons behind the share that the board shows",
     "clusterset_exporter_probes_lagged_total": "probes that are in no histogram of times",
     "clusterset_attribution_agreement_ratio": "made of what Claimed and attributed shows",
-    "clusterset_clock_skew_seconds": "above two seconds it is a finding",
     "clusterset_exporter_broken_objects": "the status page names them",
-    "clusterset_exporter_leader": "which replica works; the other one has no series of services",
     "clusterset_exporter_pod_logs": "beside the lines that they bring",
     "clusterset_exporter_api_authentication_errors_total": "the status page says what is refused",
     "clusterset_exporter_pod_log_lines_skipped_total": "what reconnections brought twice",
@@ -41,7 +40,6 @@ DIAGNOSTIC = {
     "clusterset_exporter_log_gap_seconds_total": "how long the gaps are, beside their number",
     "clusterset_exporter_watch_bad_lines_total": "what a proxy between may have damaged",
     "clusterset_exporter_watch_bad_objects_total": "how often, beside how many there are now",
-    "clusterset_exporter_inventory_stale_since_timestamp_seconds": "the watches are on the board",
     "clusterset_exporter_watch_events_total": "how much changes in the cluster",
     "clusterset_exporter_watch_failures_total": "the state of the watch says whether it matters",
     "clusterset_exporter_watch_relists_total": "how a watch goes on after it was cut off",

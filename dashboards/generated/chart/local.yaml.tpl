@@ -219,6 +219,126 @@ groups:
       {{- if .Values.alerts.dashboardUrl }}
       dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}&viewPanel=27'
       {{- end }}
+  - alert: ClustersetServiceDegraded
+    expr: max without (instance, pod, container, endpoint, node) (clusterset_service_mode{mode="degraded"}) == 1
+    for: '{{ .Values.alerts.degradedFor }}'
+    labels:
+      severity: warning
+    annotations:
+      summary: Some answers lead clients to a cluster that does not reply.
+      description: 'Clients in {{`{{ $labels.source_cluster }}`}} are served {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} in part: one of the clusters that their answers name does not reply.'
+      command: kubectl --context {{`{{ $labels.source_cluster }}`}} --namespace {{ .Values.alerts.namespace }} exec {{ .Values.alerts.workload }} -- clusterset-exporter check --config.file=/etc/clusterset-exporter/config.yaml {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}}
+      {{- if .Values.alerts.runbookUrl }}
+      runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetServiceDegraded.md'
+      {{- end }}
+      {{- if .Values.alerts.dashboardUrl }}
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}&var-source_cluster={{`{{ $labels.source_cluster }}`}}&viewPanel=5'
+      {{- end }}
+  - alert: ClustersetServiceMixed
+    expr: max without (instance, pod, container, endpoint, node) (clusterset_service_mode{mode="mixed"}) == 1
+    for: '{{ .Values.alerts.mixedFor }}'
+    labels:
+      severity: warning
+    annotations:
+      summary: Right and wrong answers for a service alternate.
+      description: Clients in {{`{{ $labels.source_cluster }}`}} get {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} from their own cluster and from another one in turns, though only one is right.
+      command: kubectl --context {{`{{ $labels.source_cluster }}`}} --namespace {{ .Values.alerts.namespace }} exec {{ .Values.alerts.workload }} -- clusterset-exporter check --config.file=/etc/clusterset-exporter/config.yaml {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}}
+      {{- if .Values.alerts.runbookUrl }}
+      runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetServiceMixed.md'
+      {{- end }}
+      {{- if .Values.alerts.dashboardUrl }}
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}&var-source_cluster={{`{{ $labels.source_cluster }}`}}&viewPanel=5'
+      {{- end }}
+  - alert: ClustersetLookupsFailing
+    expr: sum without (instance, pod, container, endpoint, node) (increase(clusterset_dns_lookups_failed_total{lookup="client"}[{{ .Values.alerts.lookupWindow }}])) / (sum without (instance, pod, container, endpoint, node) (increase(clusterset_dns_lookups_total{lookup="client"}[{{ .Values.alerts.lookupWindow }}])) > 0) > {{ .Values.alerts.lookupRatio }}
+    for: '{{ .Values.alerts.lookupFor }}'
+    labels:
+      severity: warning
+    annotations:
+      summary: Look-ups as clients make them fail.
+      description: '{{`{{ $value | humanizePercentage }}`}} of the look-ups of {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} that ask as clients in {{`{{ $labels.source_cluster }}`}} do get no address.'
+      command: kubectl --context {{`{{ $labels.source_cluster }}`}} --namespace {{ .Values.alerts.namespace }} exec {{ .Values.alerts.workload }} -- clusterset-exporter check --config.file=/etc/clusterset-exporter/config.yaml {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}}
+      {{- if .Values.alerts.runbookUrl }}
+      runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetLookupsFailing.md'
+      {{- end }}
+      {{- if .Values.alerts.dashboardUrl }}
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}&var-source_cluster={{`{{ $labels.source_cluster }}`}}&viewPanel=26'
+      {{- end }}
+  - alert: ClustersetResolversDisagree
+    expr: clusterset_exporter_findings{kind="resolvers_disagree"} > 0
+    for: '{{ .Values.alerts.resolversFor }}'
+    labels:
+      severity: warning
+    annotations:
+      summary: Name servers of the system name different clusters for a service.
+      description: For {{`{{ $value }}`}} services, name servers of the system that {{`{{ $labels.instance }}`}} asks name different clusters.
+      command: kubectl get --raw /api/v1/namespaces/{{ .Values.alerts.namespace }}/pods/{{`{{ $labels.pod }}`}}:9877/proxy/api/v1/status
+      {{- if .Values.alerts.runbookUrl }}
+      runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetResolversDisagree.md'
+      {{- end }}
+      {{- if .Values.alerts.dashboardUrl }}
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-exporter?var-instance={{`{{ $labels.instance }}`}}&viewPanel=16'
+      {{- end }}
+  - alert: ClustersetClockSkew
+    expr: abs(clusterset_clock_skew_seconds) > {{ .Values.alerts.skewSeconds }}
+    for: '{{ .Values.alerts.skewFor }}'
+    labels:
+      severity: warning
+    annotations:
+      summary: The clocks of two clusters differ.
+      description: The clocks of {{`{{ $labels.source_cluster }}`}} and {{`{{ $labels.destination_cluster }}`}} differ by {{`{{ $value | humanizeDuration }}`}}.
+      command: kubectl get --raw /api/v1/namespaces/{{ .Values.alerts.namespace }}/pods/{{`{{ $labels.pod }}`}}:9877/proxy/api/v1/status
+      {{- if .Values.alerts.runbookUrl }}
+      runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetClockSkew.md'
+      {{- end }}
+      {{- if .Values.alerts.dashboardUrl }}
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-exporter?var-instance={{`{{ $labels.instance }}`}}&viewPanel=16'
+      {{- end }}
+  - alert: ClustersetExporterTwoLeaders
+    expr: count by (source_cluster) ((clusterset_exporter_leader == 1) * on (job, instance) group_left (source_cluster) clusterset_info) > 1
+    for: '{{ .Values.alerts.leadersFor }}'
+    labels:
+      severity: warning
+    annotations:
+      summary: Two replicas of an exporter work at the same time.
+      description: '{{`{{ $value }}`}} replicas in {{`{{ $labels.source_cluster }}`}} lead, so requests and probes are counted more than once.'
+      command: kubectl --namespace {{ .Values.alerts.namespace }} get pods --selector=app.kubernetes.io/name=clusterset-exporter --output=wide
+      {{- if .Values.alerts.runbookUrl }}
+      runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetExporterTwoLeaders.md'
+      {{- end }}
+      {{- if .Values.alerts.dashboardUrl }}
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-exporter?viewPanel=2'
+      {{- end }}
+  - alert: ClustersetExporterInventoryStale
+    expr: time() - clusterset_exporter_inventory_stale_since_timestamp_seconds > {{ .Values.alerts.staleSeconds }}
+    for: 0s
+    labels:
+      severity: warning
+    annotations:
+      summary: An exporter does not see changes of its cluster.
+      description: '{{`{{ $labels.instance }}`}} has not seen changes of its cluster for {{`{{ $value | humanizeDuration }}`}}.'
+      command: kubectl get --raw /api/v1/namespaces/{{ .Values.alerts.namespace }}/pods/{{`{{ $labels.pod }}`}}:9877/proxy/api/v1/status
+      {{- if .Values.alerts.runbookUrl }}
+      runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetExporterInventoryStale.md'
+      {{- end }}
+      {{- if .Values.alerts.dashboardUrl }}
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-exporter?var-instance={{`{{ $labels.instance }}`}}&viewPanel=10'
+      {{- end }}
+  - alert: ClustersetExporterLogFormatWrong
+    expr: sum without (outcome) (increase(clusterset_exporter_log_lines_total{outcome="other"}[{{ .Values.alerts.formatWindow }}])) / (sum without (outcome) (increase(clusterset_exporter_log_lines_total[{{ .Values.alerts.formatWindow }}])) > 0) > {{ .Values.alerts.formatRatio }} and sum without (outcome) (increase(clusterset_exporter_log_lines_total{outcome="other"}[{{ .Values.alerts.formatWindow }}])) > {{ .Values.alerts.formatLines }}
+    for: '{{ .Values.alerts.formatFor }}'
+    labels:
+      severity: warning
+    annotations:
+      summary: Most lines of a log are not in the format that is configured.
+      description: '{{`{{ $value | humanizePercentage }}`}} of the lines of {{`{{ $labels.log }}`}} that {{`{{ $labels.instance }}`}} reads are no access lines.'
+      command: kubectl get --raw /api/v1/namespaces/{{ .Values.alerts.namespace }}/pods/{{`{{ $labels.pod }}`}}:9877/proxy/api/v1/status
+      {{- if .Values.alerts.runbookUrl }}
+      runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetExporterLogFormatWrong.md'
+      {{- end }}
+      {{- if .Values.alerts.dashboardUrl }}
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-exporter?var-instance={{`{{ $labels.instance }}`}}&viewPanel=14'
+      {{- end }}
   - alert: ClustersetTunnelDown
     expr: min without (instance, pod, container, endpoint, node) (clusterset_gateway_connected{view="strict"}) == 0
     for: '{{ .Values.alerts.tunnelFor }}'

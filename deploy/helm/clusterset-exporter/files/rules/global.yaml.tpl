@@ -9,6 +9,14 @@ groups:
     expr: sum by (destination_service_namespace, destination_service_name) (sum_over_time(destination_service:clusterset_request_failures:rate5m[1h])) / (sum by (destination_service_namespace, destination_service_name) (sum_over_time(destination_service_locality:clusterset_requests:rate5m[1h])) > 0)
   - record: service:clusterset_request_failures_per_requests:ratio_rate6h
     expr: sum by (destination_service_namespace, destination_service_name) (sum_over_time(destination_service:clusterset_request_failures:rate5m[6h])) / (sum by (destination_service_namespace, destination_service_name) (sum_over_time(destination_service_locality:clusterset_requests:rate5m[6h])) > 0)
+  - record: service:clusterset_leaks_per_requests:ratio_rate5m
+    expr: sum by (destination_service_namespace, destination_service_name) (destination_service_locality:clusterset_requests:rate5m{locality="leak"}) / (sum by (destination_service_namespace, destination_service_name) (destination_service_locality:clusterset_requests:rate5m{locality=~"local|leak"}) > 0)
+  - record: service:clusterset_leaks_per_requests:ratio_rate30m
+    expr: sum by (destination_service_namespace, destination_service_name) (sum_over_time(destination_service_locality:clusterset_requests:rate5m{locality="leak"}[30m])) / (sum by (destination_service_namespace, destination_service_name) (sum_over_time(destination_service_locality:clusterset_requests:rate5m{locality=~"local|leak"}[30m])) > 0)
+  - record: service:clusterset_leaks_per_requests:ratio_rate1h
+    expr: sum by (destination_service_namespace, destination_service_name) (sum_over_time(destination_service_locality:clusterset_requests:rate5m{locality="leak"}[1h])) / (sum by (destination_service_namespace, destination_service_name) (sum_over_time(destination_service_locality:clusterset_requests:rate5m{locality=~"local|leak"}[1h])) > 0)
+  - record: service:clusterset_leaks_per_requests:ratio_rate6h
+    expr: sum by (destination_service_namespace, destination_service_name) (sum_over_time(destination_service_locality:clusterset_requests:rate5m{locality="leak"}[6h])) / (sum by (destination_service_namespace, destination_service_name) (sum_over_time(destination_service_locality:clusterset_requests:rate5m{locality=~"local|leak"}[6h])) > 0)
 - name: clusterset-exporter-global-alerts
   rules:
   - alert: ClustersetServiceNotRedundant
@@ -70,6 +78,21 @@ groups:
       {{- end }}
       {{- if .Values.alerts.dashboardUrl }}
       dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}&viewPanel=24'
+      {{- end }}
+  - alert: ClustersetLocalityBudgetBurn
+    expr: (service:clusterset_leaks_per_requests:ratio_rate1h > {{ .Values.alerts.burnFast }} * (1 - {{ .Values.alerts.sloLocality }}) and service:clusterset_leaks_per_requests:ratio_rate5m > {{ .Values.alerts.burnFast }} * (1 - {{ .Values.alerts.sloLocality }})) or (service:clusterset_leaks_per_requests:ratio_rate6h > {{ .Values.alerts.burnSlow }} * (1 - {{ .Values.alerts.sloLocality }}) and service:clusterset_leaks_per_requests:ratio_rate30m > {{ .Values.alerts.burnSlow }} * (1 - {{ .Values.alerts.sloLocality }}))
+    for: '{{ .Values.alerts.burnSlowFor }}'
+    labels:
+      severity: warning
+    annotations:
+      summary: More requests of a service leak than its objective allows.
+      description: '{{`{{ $value | humanizePercentage }}`}} of the requests for {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} crossed although their own cluster was ready.'
+      command: kubectl --namespace {{ .Values.alerts.namespace }} exec {{ .Values.alerts.workload }} -- clusterset-exporter check --config.file=/etc/clusterset-exporter/config.yaml {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}}
+      {{- if .Values.alerts.runbookUrl }}
+      runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetLocalityBudgetBurn.md'
+      {{- end }}
+      {{- if .Values.alerts.dashboardUrl }}
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}&viewPanel=9'
       {{- end }}
   - alert: ClustersetExporterMissing
     expr: max by (destination_cluster) (clusterset_gateway_connected{view="strict"}) >= 0 unless on (destination_cluster) label_replace(clusterset_info, "destination_cluster", "$1", "source_cluster", "(.+)")
