@@ -29,18 +29,22 @@ def witnesses() -> list[Panel]:
             "clusters that served them. Clients behind a gateway do not ask for the name.",
             "No probes, no requests and no gateways",
             *(Query(expr=f"{share(f'clusterset_{each}_total')} > 0", table=True) for each in seen),
-            width=8,
+            width=10,
             transformations=panels.merged(
                 {
                     "source_cluster": "clients in",
                     "destination_cluster": "lead to",
-                    "Value #A": "by the name",
+                    "Value #A": "by name",
                     "Value #B": "sent",
                     "Value #C": "served",
                 }
             ),
             unit="percentunit",
             decimals=1,
+            # Grafana's own widths would hide the last columns.
+            overrides=[
+                look.override(name, custom__width=80) for name in ("by name", "sent", "served")
+            ],
         ),
         panels.graph(
             "Sent by gateways",
@@ -52,7 +56,7 @@ def witnesses() -> list[Panel]:
                 legend="{{locality}}",
             ),
             stacked=True,
-            width=8,
+            width=7,
             unit="reqps",
             overrides=look.LOCALITY_COLOURS,
         ),
@@ -65,7 +69,7 @@ def witnesses() -> list[Panel]:
                 expr=over(rate("clusterset_upstream_request_failures_total"), rate(sent)),
                 legend="{{source_cluster}} → {{destination_cluster}}",
             ),
-            width=8,
+            width=7,
             unit="percentunit",
             reach=0.01,
         ),
