@@ -77,7 +77,8 @@ class Section:
     """A heading and the lines of panels under it."""
 
     title: str
-    lines: Sequence[Sequence[Panel]]
+    lines: Sequence[Sequence[Panel | Sequence[Panel]]]
+    """The panels of each line from left to right; those of a sequence stand below each other."""
     collapsed: bool = False
 
 
@@ -150,12 +151,16 @@ def _placed(sections: Sequence[Section]) -> Iterator[Json]:
         inner, heading, top = [], (number, top), top + 1
         for line in section.lines:
             left = 0
-            for panel in line:
-                number += 1
-                at = core.GridPos(h=panel.height, w=panel.width, x=left, y=top)
-                inner.append(_panel(panel, number, at))
-                left += panel.width
-            top += max(panel.height for panel in line)
+            columns = [[each] if isinstance(each, Panel) else each for each in line]
+            for column in columns:
+                below = top
+                for panel in column:
+                    number += 1
+                    at = core.GridPos(h=panel.height, w=panel.width, x=left, y=below)
+                    inner.append(_panel(panel, number, at))
+                    below += panel.height
+                left += max(panel.width for panel in column)
+            top += max(sum(panel.height for panel in column) for column in columns)
         yield _row(section, *heading, inner if section.collapsed else [])
         if section.collapsed:
             top = heading[1] + 1

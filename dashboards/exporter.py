@@ -212,7 +212,7 @@ def _lines() -> list[Panel]:
                 expr=_rate("clusterset_exporter_log_lines_total", "outcome"), legend="{{outcome}}"
             ),
             stacked=True,
-            unit="cps",
+            unit="suffix: lines/s",
         ),
         panels.graph(
             "Events of the logs",
@@ -234,7 +234,7 @@ def _probes() -> list[Panel]:
             "Probes per second of each exporter.",
             _GONE,
             Query(expr=_rate("clusterset_probes_total"), legend="{{instance}}"),
-            unit="reqps",
+            unit="suffix: probes/s",
         ),
         panels.graph(
             "Probes skipped",
@@ -242,7 +242,7 @@ def _probes() -> list[Panel]:
             " ran.",
             _GONE,
             Query(expr=_rate("clusterset_exporter_probes_not_made_total"), legend="{{instance}}"),
-            unit="reqps",
+            unit="suffix: probes/s",
         ),
     ]
 
@@ -288,7 +288,7 @@ def _series() -> list[Panel]:
             "Updates of series per second that were dropped because the limit is reached.",
             _GONE,
             Query(expr=_rate("clusterset_exporter_series_dropped_total"), legend="{{instance}}"),
-            unit="cps",
+            unit="suffix: lines/s",
         ),
     ]
 
@@ -376,6 +376,6 @@ def _witnesses() -> list[Panel]:
             Query(expr=f"sum(rate({_each(any_forged)}[$__rate_interval]))", legend="probes"),
             Query(expr=_rate(forged, "reason"), legend="probes: {{reason}}"),
             Query(expr=f"sum(rate({_each(withheld)}[$__rate_interval]))", legend="leaks withheld"),
-            unit="cps",
+            unit="suffix: lines/s",
         ),
     ]

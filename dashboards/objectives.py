@@ -87,7 +87,7 @@ def _success(
         severity=severity,
         scope=Scope.GLOBAL,
         board=Board.SERVICE,
-        panel="Failing requests",
+        panel="Error ratio",
         command=Command.CHECK,
         expr=SUCCESS.burns(factor, to.slo, windows),
         wait=wait,

@@ -1,6 +1,8 @@
 """Clusterset / Overview: who is served where, is that right, and what changed."""
 
-from dashboards import look, panels
+from dataclasses import replace
+
+from dashboards import look, moves, panels
 from dashboards import overview_parts as parts
 from dashboards.bridge import Board, Panel, Query, Section, Variable
 from dashboards.look import GREEN, ORANGE, VERMILLION
@@ -15,8 +17,10 @@ from dashboards.queries import (
     TROUBLE,
     over,
 )
-from exporter.model.verdicts import FailoverStage, Locality, Mode
+from exporter.model.verdicts import Locality, Mode
 
+_STEPS = 100
+"""Points of the table of moves: of many services, more would keep a browser busy."""
 _NO_MODES = "No probes, or the rules of local.yaml are not loaded"
 
 
@@ -47,16 +51,17 @@ def board(runbooks: str) -> Board:
         ],
         sections=[
             Section(
-                title="Is everything served where it should be?", lines=[_stats(), [_timeline()]]
+                title="Who is served where, and is that right?", lines=[[parts.served(), *_stats()]]
             ),
             Section(
                 title="What changed, and what needs attention",
-                lines=[[_alerts(runbooks)], [_moves()]],
+                lines=[[_moves()], [_timeline()], [_alerts(runbooks)]],
             ),
-            Section(title="Who is served where", lines=[parts.matrices(), parts.traffic()]),
+            Section(title="Traffic", lines=[parts.traffic(), [parts.errors()]]),
             Section(title="Services", lines=[[parts.services()]]),
             Section(title="Tunnels", lines=[parts.tunnels()]),
         ],
+        annotations=moves.marks(HERE, 'source_cluster=~"$source_cluster|"', of_all=True),
     )
 
 
@@ -64,7 +69,13 @@ def _variable(name: str, label: str, series: str, of: str) -> Variable:
     return Variable(name=name, label=label, query=f"label_values({series}, {of})", many=True)
 
 
-def _stats() -> list[Panel]:
+def _stats() -> list[list[Panel]]:
+    """Return two columns beside the matrix."""
+    every = [replace(panel, width=4, height=3) for panel in _numbers()]
+    return [every[::2], every[1::2]]
+
+
+def _numbers() -> list[Panel]:
     local = f'sum({REQUEST_RATE}{{{OF_CLUSTERS},locality="{Locality.LOCAL}"}})'
     return [
         panels.stat(
@@ -161,69 +172,35 @@ def _alerts(runbooks: str) -> Panel:
     kept = f"alertname, severity, source_cluster, destination_cluster, {SERVICE}"
     return panels.table(
         "Firing alerts",
-        "Alerts of this clusterset that fired within the range, now or earlier. A name leads to "
-        "its runbook if `runbookUrl` is set.",
-        "No alert fired in this range, or the rules are not loaded",
-        Query(expr=f"max by ({kept}) (last_over_time({firing}[$__range]))", table=True),
+        "Alerts of this clusterset that fire now. Those that are over are marks over the graphs. "
+        "A name leads to its runbook if `runbookUrl` is set.",
+        "No alert fires, or the rules are not loaded",
         Query(expr=f"max by ({kept}) ({firing})", table=True),
         width=24,
+        height=7,
         transformations=panels.merged(
             {
                 "alertname": "alert",
                 "severity": "severity",
-                "Value #B": "now",
                 "destination_service_namespace": "namespace",
                 "destination_service_name": "service",
                 "source_cluster": "clients in",
                 "destination_cluster": "served by",
             },
-            gone=["Value #A"],
+            gone=["Value"],
         ),
         overrides=[
             look.override("alert", links=look.runbook(runbooks), custom__width=260),
-            look.override(
-                "now", mappings=look.yes_no("firing", "over"), noValue="over", custom__width=70
-            ),
             look.override("severity", custom__width=80),
         ],
     )
 
 
 def _moves() -> Panel:
-    at = "clusterset_failover_last_timestamp_seconds"
-    by = f"max by (source_cluster, {SERVICE})"
-    recent = f"{by} ({at}{{{HERE}}}) * 1000 > $__from"
-
-    def took(stage: FailoverStage) -> Query:
-        last = f'clusterset_failover_last_duration_seconds{{stage="{stage}",{HERE}}}'
-        return Query(
-            expr=f"{by} ({last}) and on (source_cluster, {SERVICE}) ({recent})", table=True
-        )
-
-    return panels.table(
-        "Newest move of each service",
-        "The newest move of each service to another cluster, failbacks included. It shows the "
-        "time until the name led to that cluster, the time until it served, and how long "
-        "nobody served.",
-        "No service moved in this range",
-        Query(expr=recent, table=True),
-        *map(took, FailoverStage),
-        width=24,
-        transformations=panels.merged(
-            {
-                "Value #A": "moved at",
-                "destination_service_namespace": "namespace",
-                "destination_service_name": "service",
-                "source_cluster": "clients in",
-                "Value #B": "new answer after",
-                "Value #C": "served after",
-                "Value #D": "outage",
-            },
-            sort="moved at",
-        ),
-        unit="s",
-        overrides=[
-            look.override("moved at", unit="dateTimeAsLocal", custom__width=200),
-            look.override("service", links=SERVICE_CELL),
-        ],
+    return moves.table(
+        HERE,
+        of_all=True,
+        height=8,
+        points=_STEPS,
+        overrides=[moves.TIME_COLUMN, look.override("service", links=SERVICE_CELL)],
     )

@@ -28,39 +28,43 @@ NO_TRAFFIC = "No client requests in the logs, or the rules of local.yaml are not
 SERVICE_CELL = panels.service_link('${__data.fields["namespace"]}', '${__data.fields["service"]}')
 
 
-def matrices() -> list[Panel]:
-    """Return who serves and who fails whom."""
+def _mean(rate: str, by: str) -> str:
+    return f"sum by ({by}) (avg_over_time({rate}{{{OF_CLUSTERS}}}[$__range]))"
 
-    def mean(rate: str, matchers: str, by: str) -> str:
-        return f"sum by ({by}) (avg_over_time({rate}{{{matchers}}}[$__range]))"
 
-    whole = mean(REQUEST_RATE, OF_CLUSTERS, "source_cluster")
-    part = mean(REQUEST_RATE, OF_CLUSTERS, PAIR)
-    failed = mean(FAILURE_RATE, OF_CLUSTERS, PAIR)
-    return [
-        panels.matrix(
-            "Who serves whom",
-            "Share of each cluster's requests that each cluster served over the range. A row "
-            "adds up to 100 %. Requests outside the diagonal crossed.",
-            NO_TRAFFIC,
-            Query(expr=f"{part} / on (source_cluster) group_left () ({whole} > 0)", table=True),
-            unit="percentunit",
-            decimals=1,
-            least=0,
-            most=1,
-            color={"mode": "continuous-blues"},
-        ),
-        panels.matrix(
-            "Who fails whom",
-            "Share of the requests of each pair of clusters with a 5xx status over the range.",
-            NO_TRAFFIC,
-            Query(expr=over(failed, part), table=True),
-            unit="percentunit",
-            decimals=2,
-            least=0,
-            steps=((None, GREEN), (0.001, ORANGE), (0.01, VERMILLION)),
-        ),
-    ]
+def served() -> Panel:
+    """Return who serves whom: as high as ten clusters need."""
+    part, whole = _mean(REQUEST_RATE, PAIR), _mean(REQUEST_RATE, "source_cluster")
+    return panels.matrix(
+        "Who serves whom",
+        "Share of each cluster's requests that each cluster served over the range. A row adds up "
+        "to 100 %. Requests outside the diagonal crossed.",
+        NO_TRAFFIC,
+        Query(expr=f"{part} / on (source_cluster) group_left () ({whole} > 0)", table=True),
+        width=16,
+        height=12,
+        unit="percentunit",
+        decimals=1,
+        least=0,
+        most=1,
+        color={"mode": "continuous-blues"},
+    )
+
+
+def errors() -> Panel:
+    """Return whose requests fail where."""
+    return panels.matrix(
+        "Error ratio, by pair",
+        "Share of the requests of each pair of clusters with a 5xx status over the range.",
+        NO_TRAFFIC,
+        Query(expr=over(_mean(FAILURE_RATE, PAIR), _mean(REQUEST_RATE, PAIR)), table=True),
+        width=24,
+        height=12,
+        unit="percentunit",
+        decimals=2,
+        least=0,
+        steps=((None, GREEN), (0.001, ORANGE), (0.01, VERMILLION)),
+    )
 
 
 def traffic() -> list[Panel]:
@@ -122,7 +126,7 @@ def services() -> Panel:
                 "Value #D": "exported by",
                 "Value #E": "requests",
                 "Value #F": "crossing",
-                "Value #G": "failing",
+                "Value #G": "error ratio",
             },
             sort="worst mode",
         ),
@@ -136,7 +140,7 @@ def services() -> Panel:
             ),
             look.override("requests", unit="reqps"),
             look.override("crossing", unit="percentunit", decimals=1),
-            look.override("failing", unit="percentunit", decimals=2),
+            look.override("error ratio", unit="percentunit", decimals=2),
         ],
     )
 

@@ -183,6 +183,8 @@ def matrix(title: str, description: str, empty: str, query: Query, **words: Unpa
         {
             "align": "center",
             "inspect": False,
+            # The usual 150 pixels would give ten clusters a scrollbar.
+            "minWidth": 50,
             "cellOptions": {"type": "color-background", "mode": "basic"},
         },
         cells,

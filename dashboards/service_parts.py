@@ -170,7 +170,7 @@ def promises() -> list[Panel]:
                 expr=f"sum(rate(clusterset_probes_failed_total{{{FROM}}}[$__rate_interval]))",
                 legend="all",
             ),
-            unit="reqps",
+            unit="suffix: probes/s",
         ),
     ]
 
@@ -184,7 +184,7 @@ def failures() -> list[Panel]:
     seen = f"sum by ({PAIR}) (increase(clusterset_probe_hits_total{{{FROM}}}[$__range]))"
     return [
         panels.graph(
-            "Failing requests",
+            "Error ratio",
             "Share of client requests answered with a 5xx status, by pair of clusters.",
             _NO_REQUESTS,
             Query(
@@ -261,7 +261,7 @@ def network() -> Panel:
                 expr=f"histogram_quantile({quantile}, {rate})",
                 legend="{{source_cluster}} → {{destination_cluster}} " + word,
             )
-            for quantile, word in ((0.5, "half"), (0.95, "95 %"))
+            for quantile, word in ((0.5, "p50"), (0.95, "p95"))
         ),
         unit="s",
         width=24,
@@ -331,9 +331,9 @@ def spread() -> list[Panel]:
         ),
         panels.table(
             "How long moves took",
-            "All moves of the range: their number, and the median and 90 % quantile of three "
-            "times. These are the time to the new answer, the time until served again, and the"
-            " outage.",
+            "All moves of the range: their number, and the median (p50) and the 90 % quantile "
+            "(p90) of three times. These are the time to the new answer, the time until served "
+            "again, and the outage.",
             NO_PROBES,
             Query(expr=f"sum by (stage) ({durations % 'count'})", table=True),
             *(
@@ -345,12 +345,7 @@ def spread() -> list[Panel]:
                 for quantile in (0.5, 0.9)
             ),
             transformations=panels.merged(
-                {
-                    "stage": "stage",
-                    "Value #A": "moves",
-                    "Value #B": "half within",
-                    "Value #C": "nine of ten within",
-                }
+                {"stage": "stage", "Value #A": "moves", "Value #B": "p50", "Value #C": "p90"}
             ),
             unit="s",
             overrides=[look.override("moves", unit="short", decimals=0)],
