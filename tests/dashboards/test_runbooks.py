@@ -85,7 +85,19 @@ def test_the_command_of_an_alert_names_the_exporters_of_the_release():
     assert not [each for each in shown if re.search(r"--namespace clusterset-exporter\b", each)]
 
 
-KNOWN = {"kubectl", "promtool", "subctl", "jq", "grep", "awk", "sort", "uniq", "head", "tail"}
+KNOWN = {
+    "kubectl",
+    "promtool",
+    "subctl",
+    "openssl",
+    "jq",
+    "grep",
+    "awk",
+    "sort",
+    "uniq",
+    "head",
+    "tail",
+}
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
