@@ -74,7 +74,7 @@ def read_file_name(path: str) -> LogFile | None:
 
 
 def _log_of(pod: Pod, workload: Workload) -> WantedLog:
-    container, problem = _choose(pod, workload)
+    container, problem = container_of(pod, workload.log_container, workload.ports)
     return WantedLog(
         namespace=pod.namespace,
         pod=pod.name,
@@ -85,13 +85,21 @@ def _log_of(pod: Pod, workload: Workload) -> WantedLog:
     )
 
 
-def _choose(pod: Pod, workload: Workload) -> tuple[str, str]:
+def container_of(pod: Pod, named: str = "", ports: Iterable[int] = ()) -> tuple[str, str]:
+    """
+    Return the container of *pod* whose log is read, and what is wrong with the annotation.
+
+    Args:
+        pod: Has a container at least; its own annotation comes first.
+        named: The container by another annotation.
+        ports: Without a name, the first container with one of these is read, else the first.
+    """
     names = [container.name for container in pod.containers]
-    named = pod.log_container or workload.log_container
+    named = pod.log_container or named
     if named in names:
         return named, ""
     problem = f"has no container {named}; it has {', '.join(names)}" if named else ""
-    by_port = (c.name for c in pod.containers if set(c.ports) & set(workload.ports))
+    by_port = (c.name for c in pod.containers if set(c.ports) & set(ports))
     return next(by_port, names[0]), problem
 
 

@@ -102,8 +102,8 @@ class Sink(Protocol):
     def log_gone(self, source: str) -> None:
         """Forget a source."""
 
-    def pods_followed(self, number: int) -> None:
-        """Take in how many logs of pods are followed now."""
+    def pods_followed(self, source: str, number: int) -> None:
+        """Take in how many logs of pods of a source are followed now."""
 
     def pod_log_read(self, source: str, *, requests: int, repeated: int, unstamped: int) -> None:
         """

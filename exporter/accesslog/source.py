@@ -2,12 +2,21 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from exporter.accesslog.formats.compile import compile_log
 from exporter.accesslog.formats.log_format import LogFormat
 from exporter.accesslog.readers.syslog import Endpoint
 from exporter.config.paths import STDIN
 from exporter.model.clusterset import ServiceName
+
+
+class PodMatch(NamedTuple):
+    """Which pods are those of a gateway."""
+
+    namespace: str
+    selector: str
+    """Of labels, in the syntax of kubectl."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +33,8 @@ class LogSource:
     """None if the host or the pod tells which service a request was for."""
     pods: int | None = None
     """How many pods are followed at once; None for other sources."""
+    match: PodMatch | None = None
+    """Whose pods are followed; None for those behind exported services, and for other sources."""
     by_pod: bool = False
     """True for files whose names tell which pods wrote them."""
     ignore_user_agents: tuple[str, ...] = ()
@@ -42,8 +53,15 @@ class LogSource:
     """Where checkpoints are kept; None to keep none."""
 
     @property
+    def tells_service(self) -> bool:
+        """Return whether the pods tell the services: those that stand behind exported services."""
+        return self.by_pod or (self.pods is not None and self.match is None)
+
+    @property
     def title(self) -> str:
         """Return what people know this source by."""
+        if self.match is not None:
+            return f"pods of {self.match.namespace} with {self.match.selector}"
         if self.pods is not None:
             return "pods"
         if self.syslog is not None:
@@ -69,7 +87,7 @@ def compile_source(source: LogSource, *, stamps: bool = False, upstream: bool = 
         ignore_user_agents=source.ignore_user_agents,
         ignore_paths=source.ignore_paths,
         forwarded=source.trusts_proxies,
-        host=source.service is None and source.pods is None and not source.by_pod,
+        host=source.service is None and not source.tells_service,
         stamps=stamps,
         upstream=upstream and source.gateway,
         by_upstream=source.by_upstream,

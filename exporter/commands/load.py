@@ -8,7 +8,7 @@ from pathlib import Path
 from exporter.accesslog.formats.log_format import FormatError
 from exporter.accesslog.nginx_conf import NginxConfError, read_nginx_conf
 from exporter.accesslog.readers.syslog import Endpoint
-from exporter.accesslog.source import LogSource, compile_source
+from exporter.accesslog.source import LogSource, PodMatch, compile_source
 from exporter.commands.log_hosts import concerned, effect, is_hostless, remedy
 from exporter.commands.probe_tls import tls_context
 from exporter.config.log_settings import LogSettings
@@ -211,10 +211,11 @@ def _compiled(entry: LogSettings, settings: Settings) -> LogSource:
         wrapper=entry.wrapper,
         service=entry.service_name,
         pods=None if entry.pods is None else entry.pods.limit,
+        match=_match(entry),
         by_pod=entry.by_pod,
         names=tuple((plain_name(name), service) for name, service in entry.names),
         by_upstream=entry.by_upstream,
-        gateway=entry.pods is None and not entry.by_pod,
+        gateway=entry.told_by_line and not entry.by_pod,
         ignore_user_agents=ignore.user_agents,
         ignore_paths=ignore.paths,
         trusts_proxies=bool(settings.attribution.trusted_proxies),
@@ -222,6 +223,13 @@ def _compiled(entry: LogSettings, settings: Settings) -> LogSource:
     )
     compile_source(made)
     return made
+
+
+def _match(entry: LogSettings) -> PodMatch | None:
+    pods = entry.pods
+    if pods is None or pods.namespace is None or pods.selector is None:
+        return None
+    return PodMatch(pods.namespace, pods.selector)
 
 
 def check_config(path: Path | None, cluster: str | None) -> tuple[str, list[str]]:

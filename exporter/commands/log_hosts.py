@@ -23,7 +23,7 @@ def hostless_sources(sources: Iterable[LogSource], service: Service) -> Iterator
     """
     for source in sources:
         made = source
-        if source.pods is not None or source.by_pod:
+        if source.tells_service:
             made = replace(source, form=service.log_format or source.form)
         elif source.service != service.name:
             continue

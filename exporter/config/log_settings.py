@@ -1,11 +1,13 @@
 """Settings of the access logs: where they are, what a line looks like, and who sent it."""
 
+import re
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from exporter.config.label_selector import parse_selector
 from exporter.config.require import require
-from exporter.config.scalars import Cidr
+from exporter.config.scalars import LABEL, Cidr
 from exporter.model.clusterset import ServiceName
 
 
@@ -78,11 +80,36 @@ class ServiceSource(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class PodLogSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Logs of the pods behind exported services, read from the API server."""
+    """Logs of the pods behind exported services, or of a gateway, read from the API server."""
 
     limit: Annotated[
         int, Meta(ge=1, le=900, description="Pods that are followed at the same time.")
     ] = 200
+    namespace: Annotated[
+        str | None, Meta(description="Namespace of the pods of a gateway; needs selector.")
+    ] = None
+    selector: Annotated[
+        str | None,
+        Meta(
+            description="Label selector of the pods of a gateway, such as app=traefik; needs "
+            "namespace. Null: the pods behind exported services."
+        ),
+    ] = None
+
+    def __post_init__(self) -> None:
+        """Require both or none of namespace and selector, and that they can be read."""
+        if self.namespace is None and self.selector is None:
+            return
+        require(self.namespace is not None, "namespace is missing; selector needs it")
+        require(self.selector is not None, "selector is missing; write for example app=traefik")
+        told = f"namespace {self.namespace!r} should be the name of one namespace, such as ingress"
+        require(re.fullmatch(LABEL, self.namespace or ""), told)
+        require(parse_selector(self.selector or ""), "selector is empty; write app=traefik")
+
+    @property
+    def by_label(self) -> bool:
+        """Return True if labels choose the pods, and not the services that are exported."""
+        return self.selector is not None
 
 
 class LogSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -97,7 +124,10 @@ class LogSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     ] = None
     pods: Annotated[
         PodLogSettings | None,
-        Meta(description="{}: the pods behind exported services; needs inventory.kubernetes."),
+        Meta(
+            description="{}: the pods behind exported services; {namespace: ingress-nginx, "
+            "selector: app=nginx}: those of a gateway; needs inventory.kubernetes."
+        ),
     ] = None
     format: Annotated[
         str | FormatSettings,
@@ -111,8 +141,8 @@ class LogSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         str | ServiceSource | None,
         Meta(
             description="namespace/name of the service, {host: true}, {upstream: true} for a "
-            "gateway, or {pod: true} for the files of a node; null for pods, whose service is "
-            "known, and with services."
+            "gateway, or {pod: true} for the files of a node; null for pods behind services, "
+            "whose service is known, and with services."
         ),
     ] = None
     services: Annotated[
@@ -138,17 +168,15 @@ class LogSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         ]
         require(given or from_conf, "files is missing; write files: [/var/log/nginx/access.log]")
         require(len(given) <= 1, f"{' and '.join(given)} are two sources; write two entries")
-        if self.pods is None:
+        if self.told_by_line:
             named = self.service is not None or bool(self.services)
             require(named, "service is missing; write service: namespace/name")
         else:
             require(
                 self.service is None, "service: leave it out, because the service of a pod is known"
             )
-            require(
-                self.wrapper == "none",
-                "wrapper: leave it out, because logs of pods have no wrapper",
-            )
+        told = "wrapper: leave it out, because logs of pods have no wrapper"
+        require(self.pods is None or self.wrapper == "none", told)
         wrappers = {"none", "cri", "docker"}
         told = f"wrapper {self.wrapper!r} should be none, cri or docker"
         require(self.wrapper in wrappers, told)
@@ -162,12 +190,17 @@ class LogSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     def _check_services(self) -> None:
         """Refuse services by name that contradict `service`, or are none."""
-        by_name = not isinstance(self.service, str) and not self.by_pod and self.pods is None
+        by_name = not isinstance(self.service, str) and not self.by_pod and self.told_by_line
         told = "services: leave it out, because service or the pods tell the service"
         require(by_name or not self.services, told)
         for host, service in self.services.items():
             named = ServiceName.parse(service) is not None
             require(named, f"services: {host}: {service!r} should be namespace/name")
+
+    @property
+    def told_by_line(self) -> bool:
+        """Return True if not the pods of exported services tell the service."""
+        return self.pods is None or self.pods.by_label
 
     @property
     def by_pod(self) -> bool:

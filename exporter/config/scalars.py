@@ -7,6 +7,8 @@ from typing import Any
 
 from exporter.model.clusterset import Address, Network
 
+LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+"""A DNS label, such as the name of a namespace."""
 MAX_PORT = 65535
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(

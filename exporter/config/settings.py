@@ -11,12 +11,11 @@ from exporter.config.label_selector import Requirement, parse_selector
 from exporter.config.log_settings import AttributionSettings, LogSettings
 from exporter.config.probe_settings import FastSettings, ProbeSettings
 from exporter.config.require import default, require
-from exporter.config.scalars import SCHEMAS, Duration
+from exporter.config.scalars import LABEL, SCHEMAS, Duration
 from exporter.config.yaml_reader import SettingsError, parse_struct
 from exporter.model.clusterset import ServiceName
 from exporter.model.probes import Lookup, Vantage
 
-_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _URL = re.compile(r"https?://[!-~]+")
 
 
@@ -63,7 +62,7 @@ class KubernetesSettings(Struct, frozen=True, kw_only=True, forbid_unknown_field
         require(self.namespaces, 'namespaces is empty; write for example ["*"]')
         for each in (*self.watch_namespaces, *filter(None, (self.submariner_namespace,))):
             told = f"{each!r} should be the name of a namespace, such as shop, not a pattern"
-            require(re.fullmatch(_LABEL, each), told)
+            require(re.fullmatch(LABEL, each), told)
         require(self.submariner_namespace != "", "submariner_namespace is empty; write null")
         self.requirements()
 
@@ -151,7 +150,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         """Refuse names that DNS would refuse, and settings that contradict each other."""
         told = f"cluster {self.cluster!r} should be a DNS label, such as east-1"
-        require(self.cluster is None or re.fullmatch(_LABEL, self.cluster), told)
+        require(self.cluster is None or re.fullmatch(LABEL, self.cluster), told)
         told = f"log_probes {self.log_probes!r} should be a service, such as shop/cart"
         require(self.log_probes is None or ServiceName.parse(self.log_probes), told)
         for name in ("dashboard_url", "runbook_url"):
@@ -159,13 +158,14 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             told = f"{name} {url!r} should begin with http:// or https://"
             require(url is None or _URL.fullmatch(url), told)
         told = f"clusterset_domain {self.clusterset_domain!r} should be a DNS name"
-        require(re.fullmatch(rf"{_LABEL}(\.{_LABEL})*", self.clusterset_domain), told)
+        require(re.fullmatch(rf"{LABEL}(\.{LABEL})*", self.clusterset_domain), told)
         pods = [entry for entry in self.logs if entry.pods is not None]
         require(
             not pods or self.inventory.kubernetes is not None,
             "logs: pods need inventory: {kubernetes: {}}",
         )
-        require(len(pods) <= 1, "logs: pods is given twice; keep one")
+        plain = [entry for entry in pods if not entry.told_by_line]
+        require(len(plain) <= 1, "logs: pods is given twice; keep one")
         by_pod = any(entry.by_pod for entry in self.logs)
         told = "logs: service: {pod: true} needs inventory: {kubernetes: {}}"
         require(not by_pod or self.inventory.kubernetes is not None, told)

@@ -237,6 +237,61 @@ CONFIG_MISTAKES = {
         CONFIG.replace("static: inventory.yaml", "static: inventory.yaml, kubernetes: {}"),
         "config.yaml:2: inventory: write one of static: inventory.yaml and kubernetes: {}",
     ),
+    "selector without a namespace": (
+        CONFIG.replace(
+            '{files: ["*.log"], format: main, service: nginx-test/nginx}',
+            "{pods: {selector: app=x}, services: {a.example: a/b}}",
+        ),
+        "config.yaml:5: logs[0].pods: namespace is missing; selector needs it",
+    ),
+    "namespace without a selector": (
+        CONFIG.replace(
+            '{files: ["*.log"], format: main, service: nginx-test/nginx}',
+            "{pods: {namespace: x}, services: {a.example: a/b}}",
+        ),
+        "config.yaml:5: logs[0].pods: selector is missing; write for example app=traefik",
+    ),
+    "empty selector": (
+        CONFIG.replace(
+            '{files: ["*.log"], format: main, service: nginx-test/nginx}',
+            "{pods: {namespace: x, selector: ' '}, services: {a.example: a/b}}",
+        ),
+        "config.yaml:5: logs[0].pods: selector is empty; write app=traefik",
+    ),
+    "pods of no namespace": (
+        CONFIG.replace(
+            '{files: ["*.log"], format: main, service: nginx-test/nginx}',
+            "{pods: {namespace: '*', selector: app=x}, services: {a.example: a/b}}",
+        ),
+        (
+            "config.yaml:5: logs[0].pods: namespace '*' should be the name of one namespace, "
+            "such as ingress"
+        ),
+    ),
+    "no label selector of pods": (
+        CONFIG.replace(
+            '{files: ["*.log"], format: main, service: nginx-test/nginx}',
+            "{pods: {namespace: x, selector: app=(}, services: {a.example: a/b}}",
+        ),
+        (
+            "config.yaml:5: logs[0].pods: 'app=(' is not a label selector; write for example "
+            "team=shop, team!=shop, team in (shop, web), team or !team"
+        ),
+    ),
+    "pods of a gateway without a service": (
+        CONFIG.replace(
+            '{files: ["*.log"], format: main, service: nginx-test/nginx}',
+            "{pods: {namespace: x, selector: app=x}, format: main}",
+        ),
+        "config.yaml:5: logs[0]: service is missing; write service: namespace/name",
+    ),
+    "pods of a gateway in a wrapper": (
+        CONFIG.replace(
+            '{files: ["*.log"], format: main, service: nginx-test/nginx}',
+            "{pods: {namespace: x, selector: app=x}, wrapper: cri, services: {a.example: a/b}}",
+        ),
+        "config.yaml:5: logs[0]: wrapper: leave it out, because logs of pods have no wrapper",
+    ),
     "pods without an API server": (
         CONFIG.replace('{files: ["*.log"], format: main, service: nginx-test/nginx}', "{pods: {}}"),
         "config.yaml: logs: pods need inventory: {kubernetes: {}}",

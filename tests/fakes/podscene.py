@@ -5,6 +5,7 @@ import time
 from contextlib import asynccontextmanager
 
 from exporter.accesslog.readers.nodes import NodeReader
+from exporter.accesslog.readers.pod_readers import PodReaders
 from exporter.accesslog.readers.pods import PodReader
 from exporter.accesslog.readers.reader import Reader
 from exporter.accesslog.readers.workloads import Workloads
@@ -45,6 +46,7 @@ class PodScene:
             taken_over=lambda: taken_over,
             unread_since=lambda: unread,
         )
+        self.gateways = PodReaders(client, self.workloads, sink, reader, unix)
         self.nodes = NodeReader(self.workloads, sink, reader)
 
     def want(self, *pods, **more):
@@ -53,7 +55,8 @@ class PodScene:
         self.workloads.want(work)
 
     def run(self):
-        reader = self.nodes if self.source.by_pod else self.pods
+        reader = self.gateways if self.source.match else self.pods
+        reader = self.nodes if self.source.by_pod else reader
         return reader.read(self.source)
 
     @property
@@ -72,16 +75,27 @@ class PodScene:
             assert self.counted(outcome) == lines
 
 
-def make_pod(server, name, *containers, notes=None, restarts=0, namespace="nginx-test"):
+def make_pod(
+    server,
+    name,
+    *containers,
+    notes=None,
+    restarts=0,
+    namespace="nginx-test",
+    labels=None,
+    phase="Running",
+):
     """Make a pod; each container serves 8080, but it is `app` if none is named."""
     names = containers or ("app",)
     store = server.store
     meta = {"name": name, "annotations": {f"clusterset-exporter/{k}": v for k, v in notes or ()}}
+    meta["labels"] = labels or {}
     found = {
         "metadata": meta,
         "spec": {"containers": [{"name": each} for each in names]},
         "status": {
-            "containerStatuses": [{"name": each, "restartCount": restarts} for each in names]
+            "phase": phase,
+            "containerStatuses": [{"name": each, "restartCount": restarts} for each in names],
         },
     }
     if (namespace, name) in store.objects["", "pods"]:

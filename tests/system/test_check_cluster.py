@@ -207,6 +207,17 @@ async def test_a_nodes_files_want_the_right_to_get_pods_alone(member, without, l
     assert ("get pods" in line) is (level == "fail")
 
 
+async def test_pods_of_a_gateway_want_rights_in_their_namespace(member):
+    logs = "[{pods: {namespace: gateways, selector: app=x}, service: nginx-test/nginx}]"
+    config = CONFIG.replace("KUBERNETES", "").replace("[{pods: {}, format: main}]", logs)
+    (member.folder / "config.yaml").write_text(config)
+    await member.api.grant(*(each for each in RULES if each[1] not in {"pods", "pods/log"}))
+    line = await rights_line(member)
+    assert line.startswith("fail")
+    for right in ("list pods", "get pods", "get pods/log"):
+        assert f"{right} in gateways" in line
+
+
 async def test_nothing_says_which_cluster_this_is(member):
     for kind, name in (
         ("Gateway", "gw1"),

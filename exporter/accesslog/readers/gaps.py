@@ -21,9 +21,11 @@ class Gaps:
     Args:
         sink: Counts gaps, and shows the problem.
         unix: Tells the time.
+        of: Ends the name of the problem: whose pods they are.
     """
 
-    def __init__(self, sink: Sink, unix: Callable[[], float]) -> None:
+    def __init__(self, sink: Sink, unix: Callable[[], float], of: str = "") -> None:
+        self._what = f"{GAPS}{of}"
         self._sink, self._unix = sink, unix
         self._held: deque[tuple[float, str]] = deque(maxlen=MAX_KEPT)
         """When each gap was found, and its message."""
@@ -37,7 +39,7 @@ class Gaps:
 
     def hide(self) -> None:
         """Show nothing until the next look."""
-        self._sink.solved(GAPS)
+        self._sink.solved(self._what)
 
     def look(self) -> None:
         """Show what was found within the last hour."""
@@ -49,4 +51,4 @@ class Gaps:
         newest = [message for _, message in list(self._held)[-MAX_SHOWN:]]
         more = len(self._held) - len(newest)
         rest = [f"and {more} more"] if more else []
-        self._sink.problem(GAPS, "; ".join([*reversed(newest), *rest]))
+        self._sink.problem(self._what, "; ".join([*reversed(newest), *rest]))

@@ -1,4 +1,4 @@
-"""The logs of the pods behind exported services, followed through the API server, as a stage."""
+"""The logs of pods, followed through the API server, as a stage."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
@@ -12,7 +12,7 @@ from exporter.accesslog.pod_logs import LogKey, WantedLog, WantedLogs
 from exporter.accesslog.readers.gaps import Gaps
 from exporter.accesslog.readers.reader import Reader
 from exporter.accesslog.readers.unread import Unread, is_recent
-from exporter.accesslog.readers.workloads import LOOK_EVERY, Name, Workloads, source_of
+from exporter.accesslog.readers.workloads import LOOK_EVERY, KnownPods, Name, source_of
 from exporter.accesslog.saver import Saver
 from exporter.accesslog.sink import Sink
 from exporter.accesslog.source import LogSource
@@ -57,7 +57,7 @@ class PodReader:
     def __init__(
         self,
         client: ApiClient,
-        workloads: Workloads,
+        workloads: KnownPods,
         sink: Sink,
         reader: Reader,
         unix: Callable[[], float],
@@ -68,9 +68,9 @@ class PodReader:
     ) -> None:
         self._client, self._workloads, self._unix = client, workloads, unix
         self._sink, self._reader, self._taken_over = sink, reader, taken_over
-        self._keeper, self._gaps = keeper, Gaps(sink, unix)
+        self._keeper, self._gaps = keeper, Gaps(sink, unix, workloads.of)
         self._unread = Unread(self._gaps, taken_over, unread_since, unix)
-        self._problem_group = sink.problem_group("pod logs")
+        self._problem_group = sink.problem_group(f"pod logs{workloads.of}")
         self._places: dict[LogKey, log_place.LogPlace] = {}
         self._followed: dict[LogKey, podlog.PodLog] = {}
         self._tasks: dict[LogKey, asyncio.Task[None]] = {}
@@ -140,9 +140,9 @@ class PodReader:
         limit = source.pods or 0
         if len(found) > limit:
             message = f"{len(found)} pods, of which {limit} are followed; see logs.pods.limit"
-            self._sink.problem("pods", message)
+            self._sink.problem(f"pods{self._workloads.of}", message)
             return dict(sorted(found.items())[:limit])
-        self._sink.solved("pods")
+        self._sink.solved(f"pods{self._workloads.of}")
         return found
 
     def _arrange(
@@ -162,7 +162,7 @@ class PodReader:
             elif key in self._followed:
                 self._show(each, self._followed[key].problem)
         self._gaps.look()
-        self._sink.pods_followed(len(self._tasks))
+        self._sink.pods_followed(source.title, len(self._tasks))
 
     def _place(self, key: LogKey, wanted: WantedLog, *, first: bool) -> log_place.LogPlace | None:
         """Return where to begin with a log; None: at its end."""

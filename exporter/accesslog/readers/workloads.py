@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
+from typing import Protocol
 
 import structlog
 
@@ -28,6 +29,36 @@ Name = tuple[str, str]
 log = structlog.get_logger()
 
 
+class KnownPods(Protocol):
+    """The pods whose logs are followed, as `Workloads` and `MatchedPods` know them."""
+
+    due: asyncio.Event
+
+    @property
+    def names(self) -> frozenset[Name]:
+        """Return namespace and name of the pods."""
+
+    @property
+    def of(self) -> str:
+        """Return what ends the names of problems with these pods."""
+
+    @property
+    def wait(self) -> float:
+        """Return for how many seconds there is nothing to ask for, unless *due* is set."""
+
+    async def logs(self, names: Collection[Name]) -> WantedLogs:
+        """Return the logs of those of the pods *names* that are known, after asking for others."""
+
+    def since(self, log: WantedLog) -> float | None:
+        """Return since when, in unix time, lines of *log* count; None if all do."""
+
+    def restarts(self, name: Name, container: str) -> int:
+        """Return how often a container had been started anew when its pod was asked for."""
+
+    def forget(self, name: Name) -> None:
+        """Ask for a pod anew, since what has its name from now on is another one."""
+
+
 class Workloads:
     """
     What stands behind the services that the local cluster exports.
@@ -40,6 +71,8 @@ class Workloads:
     Attributes:
         due: Set, and replaced, once there are other workloads.
     """
+
+    of = ""
 
     def __init__(self, client: ApiClient, sink: Sink, unix: Callable[[], float]) -> None:
         self._client, self._sink, self._unix = client, sink, unix
@@ -171,10 +204,6 @@ def _name(workload: Workload, pod: str) -> Name:
 
 def source_of(log: WantedLog, source: LogSource) -> LogSource:
     """Return *source* as it is for one log that it leads to."""
-    return replace(
-        source,
-        form=log.format or source.form,
-        service=log.services[0] if len(log.services) == 1 else None,
-        pods=None,
-        by_pod=False,
-    )
+    # That of a gateway's pod serves no service itself.
+    service = log.services[0] if len(log.services) == 1 else source.service
+    return replace(source, form=log.format or source.form, service=service, pods=None, by_pod=False)

@@ -109,6 +109,10 @@ def _needed(
                 yield Right(verb, group, plural, namespace=namespace)
     for namespace in kubernetes.watch_namespaces or ("",):
         yield from _beside_watches(loaded, kubernetes, namespace)
+    for match in {source.match for source in loaded.logs if source.match is not None}:
+        for verb in ("list", "get"):
+            yield Right(verb, "", "pods", namespace=match.namespace)
+        yield Right("get", "", "pods", "log", match.namespace)
     if kubernetes.lease is not None:
         lease = Right("create", "coordination.k8s.io", "leases", "", client.namespace)
         # A rule cannot name an object that does not exist yet.
@@ -121,9 +125,9 @@ def _beside_watches(
     loaded: RuntimeConfig, kubernetes: KubernetesSettings, namespace: str
 ) -> Iterator[Right]:
     """Yield the rights that `run` needs in a namespace, or in all if that is empty."""
-    if any(source.pods is not None or source.by_pod for source in loaded.logs):
+    if any(source.tells_service for source in loaded.logs):
         yield Right("get", "", "pods", namespace=namespace)
-    if any(source.pods is not None for source in loaded.logs):
+    if any(source.tells_service and source.pods is not None for source in loaded.logs):
         yield Right("get", "", "pods", "log", namespace)
     if kubernetes.events:
         for verb in ("create", "patch"):

@@ -136,8 +136,8 @@ def _client(plan: ProbePlan, inventory: Inventory, server: Server | None = None)
 
 def _hostless(loaded: RuntimeConfig, inventory: Inventory, name: ServiceName) -> Iterator[str]:
     for source in hostless_sources(loaded.logs, inventory.services[name]):
-        by_pod = source.pods is not None or source.by_pod
-        where = ", unless an annotation of a pod names another format" if by_pod else ""
+        annotated = source.pods is not None or source.by_pod
+        where = ", unless an annotation of a pod names another format" if annotated else ""
         why = effect([name], inventory.local, loaded.settings.clusterset_domain)
         yield f"log {source.title}: {why}{where}; {remedy(source.form)}"
 

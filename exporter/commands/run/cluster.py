@@ -10,7 +10,7 @@ from typing import Protocol
 import structlog
 
 from exporter.accesslog.readers.nodes import NodeReader
-from exporter.accesslog.readers.pods import PodReader
+from exporter.accesslog.readers.pod_readers import PodReaders
 from exporter.accesslog.readers.reader import Reader
 from exporter.accesslog.readers.workloads import Workloads
 from exporter.accesslog.sink import Sink
@@ -127,7 +127,7 @@ class LocalCluster:
         self._discovers: tuple[KubernetesSettings, str] | None = None
         """What *_discovery* was made for."""
         self._workloads = known = Workloads(client, sink, time.time)
-        make = partial(PodReader, client, known, sink, reader, time.time, keeper=keeper)
+        make = partial(PodReaders, client, known, sink, reader, time.time, keeper=keeper)
         unread_since = lambda: handover.unread_since(self._taken_over())  # noqa: E731 - as short
         self._pods = make(taken_over=self._taken_over, unread_since=unread_since)
         self._nodes = NodeReader(known, sink, reader, keeper)

@@ -58,6 +58,7 @@ class LogMonitor:
         self._formats = LogFormats(problems, lambda: moment().at)
         self._metrics, self._problems, self._moment = metrics, problems, moment
         self.unread = set(titles)
+        self._pods_followed: dict[str, int] = {}
         """Sources that nobody has looked at yet."""
         self.lines: LogCounts | None = None
         """The lines of all sources since the start; None before the first."""
@@ -176,13 +177,17 @@ class LogMonitor:
         """Begin to count the gaps of a source at 0."""
         self._metrics.log_gap(source, None)
 
-    def pods_followed(self, number: int) -> None:
-        """Show how many logs of pods are followed now."""
-        self._metrics.set_gauge(series.PODS_FOLLOWED, number)
+    def pods_followed(self, source: str, number: int) -> None:
+        """Show how many logs of pods are followed now, of all sources."""
+        self._pods_followed[source] = number
+        self._metrics.set_gauge(series.PODS_FOLLOWED, sum(self._pods_followed.values()))
 
     def log_gone(self, source: str) -> None:
         """Forget a log source."""
         self.unread.discard(source)
+        if source in self._pods_followed:
+            self.pods_followed(source, 0)
+            del self._pods_followed[source]
         self._metrics.log_gone(source)
         self._formats.gone(source)
         self._problems.solved(f"log {source}")
