@@ -1,6 +1,17 @@
-"""Lets `python -m exporter` run the command line."""
+"""The entry of the program: `python -m exporter` and `clusterset-exporter`."""
 
-from exporter.cli.main import main
+import sys
+
+
+def main() -> None:
+    """Run the command line. Ctrl-C while it is still being loaded ends the program, too."""
+    try:
+        from exporter.cli.main import main as command_line  # noqa: PLC0415 - loading takes long
+
+        command_line()
+    except KeyboardInterrupt:
+        sys.exit(130)
+
 
 if __name__ == "__main__":
     main()

@@ -66,10 +66,14 @@ def cores() -> int:
     help="The wrapper of each line.",
 )
 @click.option(
-    "--since", metavar="TIME", help="Only requests from this time on, such as 2026-11-28T10:00:00."
+    "--since",
+    metavar="TIME",
+    help="Only requests from this time on, 2026-11-28T10:00:00, or 1h: an hour ago.",
 )
 @click.option(
-    "--until", metavar="TIME", help="Only requests before this time; UTC unless it has an offset."
+    "--until",
+    metavar="TIME",
+    help="Only requests before this time, or up to so long ago; UTC unless it has an offset.",
 )
 @click.option(
     "--every", metavar="DURATION", help="Also print the requests over time, in steps such as 5m."

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 import sys
 from collections.abc import Callable, Coroutine
 from functools import partial
@@ -15,12 +16,14 @@ from exporter.cli.errors import mistakes
 from exporter.commands.check import cluster as checkcluster
 from exporter.commands.check import service as checking
 from exporter.commands.check import text
-from exporter.commands.check.watch import Watched, watch_service
+from exporter.commands.check.watch import Change, Watched, watch_service
 from exporter.commands.load import load
 from exporter.commands.refuse import refuse_reach
 from exporter.commands.run.log_output import no_log
 
-Watching = Callable[[Callable[[str], None], Callable[[Watched], None]], Coroutine[Any, Any, None]]
+Watching = Callable[
+    [Callable[[Change], None], Callable[[Watched], None]], Coroutine[Any, Any, None]
+]
 INTERRUPTED = 130
 
 
@@ -29,7 +32,12 @@ INTERRUPTED = 130
 @options.cluster
 @options.kubeconfig
 @options.context
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, with every step of each probe.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print JSON, with every step of each probe; with --watch a line for each change.",
+)
 @click.option(
     "--watch", "watches", is_flag=True, help="Probe again and again, and print each change."
 )
@@ -60,33 +68,44 @@ def command(
             if loaded.settings.inventory.kubernetes is not None:
                 reach = checkcluster.Reach(kubeconfig=kubeconfig, context=context)
                 if watches:
-                    _watch(partial(checkcluster.watch_in_cluster, loaded, name, reach))
+                    _watch(partial(checkcluster.watch_in_cluster, loaded, name, reach), as_json)
                 look = asyncio.run(checkcluster.look_in_cluster(loaded, name, reach))
             else:
                 read = partial(checking.read_files, config_file, cluster)
                 if watches:
-                    _watch(partial(watch_service, read, name))
+                    _watch(partial(watch_service, read, name), as_json)
                 look = asyncio.run(checking.look(*read(), name))
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     made = text.as_json(look)
-    click.echo(json.dumps(made, indent=1) if as_json else text.as_text(look.report))
+    click.echo(json.dumps(made, indent=1) if as_json else text.as_text(look.report, _columns()))
     sys.exit(look.report.level == "fail")
 
 
-def _watch(watching: Watching) -> None:
+def _columns() -> int | None:
+    """Return how wide the terminal is; None if the output is not one."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def _watch(watching: Watching, as_json: bool) -> None:
     """Watch until interrupted, on a terminal with a live view, else with a line for each change."""
+    if as_json:
+        asyncio.run(watching(lambda change: click.echo(change.json()), lambda _: None))
+        return
     from rich.console import Console  # noqa: PLC0415 - only --watch needs it
     from rich.live import Live  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
     console = Console(highlight=False, soft_wrap=True)
     if not console.is_terminal:
-        asyncio.run(watching(click.echo, lambda _: None))
+        asyncio.run(watching(lambda change: click.echo(change.line()), lambda _: None))
         return
     with Live(console=console, auto_refresh=False) as live:
 
         def show(watched: Watched) -> None:
-            live.update(Text(text.live(watched)), refresh=True)
+            live.update(Text(text.live(watched, console.width)), refresh=True)
 
-        asyncio.run(watching(partial(console.print, markup=False), show))
+        def tell(change: Change) -> None:
+            console.print(change.line(), markup=False)
+
+        asyncio.run(watching(tell, show))

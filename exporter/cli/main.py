@@ -1,14 +1,22 @@
 """The command line as a whole: run, demo, check, drill, analyze, report, config, probe-key."""
 
+import errno
+import os
+import sys
 from importlib import import_module
+from typing import Any
 
 import click
 
 from exporter import __version__
-from exporter.cli.errors import PROGRAM
+from exporter.cli.errors import PROGRAM, CommandError
 
 COMMANDS = ("run", "demo", "check", "drill", "analyze", "report", "config", "probe-key")
 """Each is the object `command` of the module of its name in this folder, with _ for -."""
+
+
+CLOSED_PIPE, INTERRUPTED = 141, 130
+"""Exit codes as after SIGPIPE and SIGINT, like those of other programs."""
 
 
 class LazyCommands(click.Group):
@@ -25,6 +33,33 @@ class LazyCommands(click.Group):
         found: click.Command = import_module(f"exporter.cli.{cmd_name.replace('-', '_')}").command
         return found
 
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own signature
+        """Run the command; an output that ends early, or Ctrl-C, ends it without a traceback."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            ctx.exit(INTERRUPTED)
+        except BrokenPipeError:
+            _drop_output()
+            ctx.exit(CLOSED_PIPE)
+        except OSError as error:
+            raise _full(error) from error
+
+
+def _full(error: OSError) -> CommandError:
+    """Return the error to show if the disk of the output is full; raise *error* if it is not."""
+    if error.errno != errno.ENOSPC:
+        raise error
+    _drop_output()
+    return CommandError(f"standard output: {error.strerror}")
+
+
+def _drop_output() -> None:
+    """Send what is left to be written nowhere, because the flush at the exit would fail again."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+
 
 @click.group(
     cls=LazyCommands,
@@ -37,4 +72,9 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line."""
-    cli(prog_name=PROGRAM)
+    try:
+        cli(prog_name=PROGRAM)
+    except OSError as error:  # of --help and --version
+        full = _full(error)
+        full.show()
+        sys.exit(full.exit_code)

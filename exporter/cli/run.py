@@ -18,6 +18,7 @@ from exporter.commands.run.generations import EndedError
 from exporter.commands.run.log_output import log_to_stderr
 from exporter.commands.run.signals import STOP_SECONDS
 from exporter.probe.drivers import choose
+from exporter.web.app import PAGES
 
 log = structlog.get_logger()
 
@@ -122,7 +123,7 @@ def command(
             use_log_level=use_log_level,
             cluster=cluster,
             listen=tuple(words.host_port("--web.listen-address", each) for each in listen),
-            telemetry_path=telemetry_path,
+            telemetry_path=words.telemetry_path("--web.telemetry-path", telemetry_path, PAGES),
             web_config=web_config,
             lifecycle=lifecycle,
             hosts=tuple(hosts),

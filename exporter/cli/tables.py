@@ -1,57 +1,107 @@
-"""The report of `analyze` as tables for a person."""
+"""The report of `analyze` for a person: moves first, then tables that fit the terminal."""
 
+import errno
+import textwrap
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rich.console import Console
 from rich.table import Column, Table
 
 
+class _Console(Console):
+    """A console that raises when its output is closed, as `click.echo` does."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError(errno.EPIPE, "standard output is closed")
+
+
 def print_report(report: dict[str, Any]) -> None:
-    """Print *report* on standard output."""
-    console = Console(highlight=False)
+    """Print *report* on standard output. No word is cut or folded, however narrow it is."""
+    console = _Console(highlight=False, markup=False)
+    for each in report.get("failovers", []):
+        sure = "" if each["sure"] else " (where its log begins)"
+        _print(
+            console,
+            f"from {each['at']} on, clients of {each['source_cluster']} were served by "
+            f"{each['to_cluster']} instead of {each['from_cluster']}{sure}",
+        )
     by_service = defaultdict(list)
     for service in report["services"]:
         name = f"{service['destination_service_namespace']}/{service['destination_service_name']}"
         by_service[name].append(service)
     for name, services in by_service.items():
-        console.print(
-            _one_cluster(name, *services) if len(services) == 1 else _matrix(name, services)
-        )
+        if len(services) == 1:
+            _one_cluster(console, name, *services)
+        elif not _matrix(console, name, services):
+            _pairs(console, name, services)
     if "course" in report:
-        console.print(_course(report["course"]))
-    for each in report.get("failovers", []):
-        sure = "" if each["sure"] else " (where its log begins)"
-        console.print(
-            f"from {each['at']} on, clients of {each['source_cluster']} were served by "
-            f"{each['to_cluster']} instead of {each['from_cluster']}{sure}",
-            soft_wrap=True,
-        )
+        _course(console, report["course"])
     counted = ", ".join(f"{number:,} {what}" for what, number in report["lines"].items())
     span = f" from {report['from']} to {report['to']}" if report["from"] else ""
-    console.print(f"lines: {counted}{span}", soft_wrap=True)
+    _print(console, f"lines: {counted}{span}")
 
 
-def _table(title: str, *names: str, numbers: Iterable[str]) -> Table:
-    # Long cells are folded, because half a time or name is of no use.
-    columns = [Column(name, overflow="fold") for name in names]
-    made = Table(*columns, title=title, title_style="")
-    for number in numbers:
-        made.add_column(number, justify="right", overflow="fold")
-    return made
-
-
-def _one_cluster(name: str, service: dict[str, Any]) -> Table:
-    made = _table(
-        f"{name}, served by {service['destination_cluster']}",
-        "source",
-        "locality",
-        numbers=("requests", "share", "failures", "bytes", "probes"),
+def _print(console: Console, text: str, indent: str = "") -> None:
+    """Print *text*, on a terminal in lines that are broken between words only."""
+    if not console.is_terminal:
+        console.print(indent + text, soft_wrap=True)
+        return
+    lines = textwrap.wrap(
+        text,
+        console.width,
+        initial_indent=indent,
+        subsequent_indent=f"{indent}  ",
+        break_long_words=False,
+        break_on_hyphens=False,
     )
+    for each in lines:
+        console.print(each, soft_wrap=True)
+
+
+def _fits(
+    console: Console,
+    title: str,
+    names: Sequence[str],
+    numbers: Sequence[str],
+    rows: Iterable[Sequence[str]],
+) -> bool:
+    """Print a table, unless it is too wide; return whether it was printed."""
+    columns = [
+        *(Column(name, no_wrap=True) for name in names),
+        *(Column(name, no_wrap=True, justify="right") for name in numbers),
+    ]
+    made = Table(*columns)
+    for row in rows:
+        made.add_row(*row)
+    if made.__rich_measure__(console, console.options.update(width=10_000)).maximum > console.width:
+        return False
+    _print(console, title)
+    console.print(made)
+    return True
+
+
+def _show(
+    console: Console,
+    title: str,
+    names: Sequence[str],
+    numbers: Sequence[str],
+    rows: Sequence[Sequence[str]],
+) -> None:
+    """Print a table, or, where it is too wide, a paragraph for each row."""
+    if _fits(console, title, names, numbers, rows):
+        return
+    _print(console, title)
+    for row in rows:
+        cells = zip((*names, *numbers), row, strict=True)
+        _print(console, ", ".join(f"{name}: {cell}" for name, cell in cells), "- ")
+
+
+def _one_cluster(console: Console, name: str, service: dict[str, Any]) -> None:
     total = sum(source["requests"] for source in service["sources"])
-    for source in service["sources"]:
-        made.add_row(
+    rows = [
+        (
             source["source_cluster"],
             source["locality"],
             f"{source['requests']:,}",
@@ -60,39 +110,68 @@ def _one_cluster(name: str, service: dict[str, Any]) -> Table:
             f"{source['bytes']:,}",
             f"{source['probes']:,}",
         )
-    return made
+        for source in service["sources"]
+    ]
+    title = f"{name}, served by {service['destination_cluster']}"
+    numbers = ("requests", "share", "failures", "bytes", "probes")
+    _show(console, title, ("source", "locality"), numbers, rows)
 
 
-def _matrix(name: str, services: list[dict[str, Any]]) -> Table:
-    clusters = [service["destination_cluster"] for service in services]
-    made = _table(
-        f"{name}: requests by source (rows) and the cluster that served them",
-        "source",
-        numbers=(*clusters, "all", "failures", "probes"),
-    )
-    rows: dict[str, dict[str, dict[str, Any]]] = {}
+Sources = dict[str, dict[str, dict[str, Any]]]
+"""By source cluster, then by the cluster that served."""
+
+
+def _sources(services: list[dict[str, Any]]) -> Sources:
+    rows: Sources = {}
     for service in services:
         for source in service["sources"]:
             rows.setdefault(source["source_cluster"], {})[service["destination_cluster"]] = source
-    for source, by in sorted(rows.items()):
+    return dict(sorted(rows.items()))
+
+
+def _matrix(console: Console, name: str, services: list[dict[str, Any]]) -> bool:
+    clusters = [service["destination_cluster"] for service in services]
+    rows = []
+    for source, by in _sources(services).items():
         total = sum(each["requests"] for each in by.values())
         cells = [by[cluster]["requests"] if cluster in by else 0 for cluster in clusters]
-        made.add_row(
-            source,
-            *(f"{cell:,} ({cell / total:.1%})" if total else "0" for cell in cells),
-            f"{total:,}",
-            f"{sum(each['failures'] for each in by.values()):,}",
-            f"{sum(each['probes'] for each in by.values()):,}",
+        rows.append(
+            (
+                source,
+                *(f"{cell:,} ({cell / total:.1%})" if total else "0" for cell in cells),
+                f"{total:,}",
+                f"{sum(each['failures'] for each in by.values()):,}",
+                f"{sum(each['probes'] for each in by.values()):,}",
+            )
         )
-    return made
+    title = f"{name}: requests by source (rows) and the cluster that served them"
+    return _fits(console, title, ("source",), (*clusters, "all", "failures", "probes"), rows)
 
 
-def _course(course: list[dict[str, Any]]) -> Table:
-    made = _table(
-        "course", "from", "service", "source", "served by", numbers=("requests", "failures")
-    )
-    for each in course:
-        made.add_row(
+def _pairs(console: Console, name: str, services: list[dict[str, Any]]) -> None:
+    """Print what the matrix has in a row for each pair of clusters."""
+    rows = []
+    for source, by in _sources(services).items():
+        total = sum(each["requests"] for each in by.values())
+        rows += [
+            (
+                source,
+                cluster,
+                f"{each['requests']:,}",
+                f"{each['requests'] / total:.1%}" if total else "-",
+                f"{each['failures']:,}",
+                f"{each['probes']:,}",
+            )
+            for cluster, each in by.items()
+        ]
+    numbers = ("requests", "share", "failures", "probes")
+    title = f"{name}: requests by source and the cluster that served them"
+    _show(console, title, ("source", "served by"), numbers, rows)
+
+
+def _course(console: Console, course: list[dict[str, Any]]) -> None:
+    rows = [
+        (
             each["at"],
             f"{each['destination_service_namespace']}/{each['destination_service_name']}",
             each["source_cluster"],
@@ -100,4 +179,7 @@ def _course(course: list[dict[str, Any]]) -> Table:
             f"{each['requests']:,}",
             f"{each['failures']:,}",
         )
-    return made
+        for each in course
+    ]
+    names, numbers = ("from", "service", "source", "served by"), ("requests", "failures")
+    _show(console, "course", names, numbers, rows)

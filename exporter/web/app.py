@@ -26,6 +26,8 @@ from exporter.web.send import cut, send
 if TYPE_CHECKING:
     from exporter.web.connection import Handler
 
+PAGES = ("/", "/api/v1/status", "/api/v1/probes", "/probe", "/-/healthy", "/-/ready", RELOAD)
+"""The paths of everything but the metrics."""
 MAX_BODY = 16 << 10
 """Bytes of a request's body."""
 MAX_AGENT = 64
@@ -120,15 +122,18 @@ def make_app(
 ) -> web.Application:
     """Return the application that answers with *pages*."""
     answers = _Answers(pages, clock)
+    pages_of = (
+        answers.page,
+        answers.status,
+        answers.probes,
+        answers.probe,
+        answers.healthy,
+        answers.ready,
+        answers.reload,
+    )
     paths: dict[str, Handler] = {
         telemetry_path: answers.metrics,
-        "/": answers.page,
-        "/api/v1/status": answers.status,
-        "/api/v1/probes": answers.probes,
-        "/probe": answers.probe,
-        "/-/healthy": answers.healthy,
-        "/-/ready": answers.ready,
-        RELOAD: answers.reload,
+        **dict(zip(PAGES, pages_of, strict=True)),
     }
     app = web.Application(middlewares=[refusing(paths, entry)], client_max_size=MAX_BODY)
     app.on_response_prepare.append(partial(_add_headers, entry))

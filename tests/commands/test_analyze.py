@@ -313,7 +313,7 @@ def test_turns_are_no_move(tmp_path, inventory):
         (["--cluster=east", "--cluster=west"], "name each file as --cluster ID=FILE"),
         (["--cluster=east=a", "b"], "name each file as --cluster ID=FILE"),
         (["--cluster=east"], "FILE is missing; name the access logs, - for standard input"),
-        (["--cluster=east", "--since=now", "x"], "--since: 'now' is not a time; write for example"),
+        (["--cluster=east", "--since=now", "x"], "--since: 'now' is not a time; write 2026-"),
         (["--cluster=east", "--every=often", "x"], "--every: 'often' is not a duration"),
         (["--cluster=east", "--format=mian", "x"], "--format: 'mian' is no format"),
         (

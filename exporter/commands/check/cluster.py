@@ -12,7 +12,7 @@ from exporter.apiserver.open_client import open_client
 from exporter.commands.check import diagnose
 from exporter.commands.check import service as check
 from exporter.commands.check.own_objects import own_config_map
-from exporter.commands.check.watch import Watched, time_of_day, watch_service
+from exporter.commands.check.watch import Change, Watched, finding_change, watch_service
 from exporter.commands.load import RuntimeConfig, scope_of
 from exporter.config.label_selector import Selection
 from exporter.config.settings import KubernetesSettings
@@ -116,7 +116,7 @@ async def watch_in_cluster(
     loaded: RuntimeConfig,
     service: ServiceName,
     reach: Reach,
-    told: Callable[[str], None],
+    told: Callable[[Change], None],
     shown: Callable[[Watched], None],
 ) -> None:
     """
@@ -149,7 +149,7 @@ async def watch_in_cluster(
 
 
 async def _keep_diagnosing(
-    client: ApiClient, loaded: RuntimeConfig, newest: Newest, told: Callable[[str], None]
+    client: ApiClient, loaded: RuntimeConfig, newest: Newest, told: Callable[[Change], None]
 ) -> None:
     before: dict[str, CheckLine] = {}
     while True:
@@ -157,9 +157,9 @@ async def _keep_diagnosing(
         now = {each.about: each for each in found if each.level is not Level.OK}
         for about, each in now.items():
             if before.get(about) != each:
-                told(f"{time_of_day()} {each.level:<4} {about}  {each.text}")
+                told(finding_change(each.level, about, each.text))
         for about in before.keys() - now.keys():
-            told(f"{time_of_day()} {Level.OK:<4} {about}  is well again")
+            told(finding_change(Level.OK, about, "is well again"))
         before = now
         await asyncio.sleep(DIAGNOSE_EVERY)
 

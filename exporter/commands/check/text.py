@@ -1,24 +1,54 @@
 """What `check` prints: a report for a person, or JSON for a program."""
 
+import textwrap
 from typing import Any
 
 from exporter.commands.check.service import Look
 from exporter.commands.check.watch import Watched
 from exporter.judge.report import Report
 
+MIN_TEXT = 30
+"""Columns that the text of a finding needs beside what it is about; else it is below."""
 
-def as_text(report: Report) -> str:
-    """Return *report* for a person: one line for each finding, and the verdict last."""
+
+def as_text(report: Report, columns: int | None = None) -> str:
+    """
+    Return *report* for a person: each finding, and the verdict last.
+
+    Args:
+        report: The result of one look.
+        columns: Lines are broken between words to have at most so many; None: one a finding.
+    """
     width = max(len(finding.about) for finding in report.findings)
-    lines = [f"{f.level:<4}  {f.about:<{width}}  {f.text}" for f in report.findings]
-    return "\n".join([*lines, "", report.verdict])
+    lines = [
+        line
+        for f in report.findings
+        for line in _broken(f"{f.level:<4}  {f.about:<{width}}  ", f.text, columns)
+    ]
+    return "\n".join([*lines, "", *_broken("", report.verdict, columns)])
 
 
-def live(watched: Watched) -> str:
+def _broken(head: str, text: str, columns: int | None) -> list[str]:
+    if columns is None:
+        return [head + text]
+    beside = columns - len(head) >= MIN_TEXT
+    indent = " " * (len(head) if beside else min(len(head), 6))
+    lines = textwrap.wrap(
+        text,
+        columns,
+        initial_indent=head if beside else indent,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return lines if beside else [head.rstrip(), *lines]
+
+
+def live(watched: Watched, columns: int | None = None) -> str:
     """Return what a terminal shows while somebody watches, with durations up to now."""
     held = "" if watched.held is None else f" for {watched.held:.1f} s"
     first = f"mode {watched.mode}{held}; without service {watched.outage:.1f} s in all"
-    return f"{first}\n\n{as_text(watched.look.report)}"
+    return f"{first}\n\n{as_text(watched.look.report, columns)}"
 
 
 def as_json(look: Look) -> dict[str, Any]:
