@@ -67,7 +67,9 @@ async def test_watching_tells_what_becomes_of_the_cluster(member, monkeypatch):
     group, version, plural = PLURALS["Submariner"]
     lines = []
     async with asyncio.TaskGroup() as tasks:
-        watching = checkcluster.watch_in_cluster(*await asked(member), lines.append, lambda _: None)
+        watching = checkcluster.watch_in_cluster(
+            *await asked(member), lambda change: lines.append(change.line()), lambda _: None
+        )
         task = tasks.create_task(watching)
 
         def said(*words):

@@ -90,11 +90,10 @@ async def test_a_stage_that_fails_in_its_work_loses_nothing(tmp_path, monkeypatc
     (tmp_path / "ca.pem").write_bytes(AUTHORITY)
     https = "probe: {http: {scheme: https, tls_config: {ca_file: ca.pem}}, "
     config = test_walk_log_line.CONFIG.replace("probe: {", https)
-    monkeypatch.setattr(test_walk_log_line, "CONFIG", config)
     more = f"state_directory: {tmp_path}/state\nprobe_key_file: {tmp_path}/probe.key\n"
     auth = await asyncio.to_thread(WebAuth, tmp_path / "web.yaml")
     async with asyncio.TaskGroup() as group:
-        made = await walk(tmp_path, group, more=more, auth=auth)
+        made = await walk(tmp_path, group, config=config, more=more, auth=auth)
         breaks.set()
         hangup = made.daemon._reloads._asked
         for n in range(40):
