@@ -115,7 +115,7 @@ class MatchedPods:
 
     def _failed(self, what: str, message: str) -> None:
         if not self._failing:
-            log.error("pods not listed", error=message)
+            log.error("pods not read", error=message)
         self._failing = True
         self._sink.problem(what, message)
         self._wait_for(self._backoff.after_failure())
