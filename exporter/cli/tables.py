@@ -52,7 +52,7 @@ def _print(console: Console, text: str, indent: str = "") -> None:
         text,
         console.width,
         initial_indent=indent,
-        subsequent_indent=f"{indent}  ",
+        subsequent_indent=" " * (len(indent) + 2),
         break_long_words=False,
         break_on_hyphens=False,
     )
