@@ -389,7 +389,7 @@ def test_a_folder(tmp_path):
 def test_run_refuses_a_state_directory_that_is_none(tmp_path):
     write(tmp_path, config=f"{CONFIG}state_directory: config.yaml\n")
     done = CliRunner().invoke(cli, ["run", "--config.file", str(tmp_path / "config.yaml")])
-    assert (done.exit_code, done.stdout) == (2, "")
+    assert (done.exit_code, done.stdout) == (2, ""), (done.stderr, done.exception)
     told = f"state_directory: {tmp_path}/config.yaml: is not a directory; name one, or a path"
     assert said(["run"], done.stderr) == f"{told} that is free"
 

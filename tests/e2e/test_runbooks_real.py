@@ -4,9 +4,12 @@ import asyncio
 import json
 import os
 import re
+from contextlib import AsyncExitStack
 
 import pytest
 
+from tests.e2e.conftest import RealAccess
+from tests.e2e.servers import Servers
 from tests.fakes.apiaccess import ADMIN
 from tests.fakes.runbooks import of_program
 from tests.fakes.tools import need
@@ -37,6 +40,19 @@ def plural(kind):
     return kind.lower()[:-1] + "ies" if kind.endswith("cy") else kind.lower() + "s"
 
 
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    """Start a server of its own: pods of other tests are on nodes that are gone."""
+    with Servers(tmp_path_factory.mktemp("runbooks")) as started:
+        yield started
+
+
+@pytest.fixture
+async def api(alone):
+    async with AsyncExitStack() as stack:
+        yield RealAccess(alone, stack)
+
+
 @pytest.fixture
 async def kubeconfig(api, tmp_path):
     """Make what the commands speak of, and a context for each cluster."""
@@ -63,6 +79,9 @@ async def kubeconfig(api, tmp_path):
             "metadata": {"name": "clusterset-exporter"},
             "spec": {"selector": selector, "template": template},
         },
+    )
+    await api.call(
+        "POST", "/api/v1/namespaces/kube-system/configmaps", {"metadata": {"name": "coredns"}}
     )
     spec = {"selector": {NAMED: "cart"}, "ports": [{"port": 80}]}
     path = "/api/v1/namespaces/shop/services"

@@ -50,6 +50,17 @@ async def test_the_page_is_what_was_staged(tmp_path):
             parts.running([part]),
             aiohttp.ClientSession() as session,
         ):
+            # What was counted before the first sample is in no difference.
+            async def watched():
+                part.check()
+                try:
+                    first = await query(session, url, "count(clusterset_requests_total)")
+                    up = await query(session, url, "sum(up)")
+                except aiohttp.ClientConnectionError:
+                    return False
+                return first and up and float(up[0]["value"][1]) == len(sites)
+
+            await until(watched, "prometheus has a sample of each exporter")
             story = Story(made, Silent())
             await story.play()
             wanted = made.requests.total()
