@@ -56,7 +56,7 @@ async def test_the_page_is_what_was_staged(tmp_path):
                 try:
                     first = await query(session, url, "count(clusterset_requests_total)")
                     up = await query(session, url, "sum(up)")
-                except aiohttp.ClientConnectionError:
+                except aiohttp.ClientError:  # not yet, or not ready
                     return False
                 return first and up and float(up[0]["value"][1]) == len(sites)
 
@@ -67,8 +67,9 @@ async def test_the_page_is_what_was_staged(tmp_path):
 
             async def scraped():
                 part.check()
-                result = await query(session, url, "sum(clusterset_requests_total)")
-                moves = await query(session, url, "sum(clusterset_failovers_total)")
+                # Some seconds ago, so that the end of the report is behind it.
+                result = await query(session, url, "sum(clusterset_requests_total offset 5s)")
+                moves = await query(session, url, "sum(clusterset_failovers_total offset 5s)")
                 counted = result and float(result[0]["value"][1]) == wanted
                 return counted and moves and float(moves[0]["value"][1]) == len(story.moves)
 
