@@ -17,7 +17,16 @@ from collections.abc import Callable
 from exporter.apiserver.client import ApiClient
 from exporter.apiserver.errors import ApiError, ErrorKind, one_line
 from exporter.apiserver.lease_note import note_of, renewed_at, with_note, with_owner
-from exporter.apiserver.lease_spec import Lease, Rival, end_of, freed, micro_time, spec_by, spec_of
+from exporter.apiserver.lease_spec import (
+    Lease,
+    Rival,
+    Term,
+    end_of,
+    freed,
+    micro_time,
+    spec_by,
+    spec_of,
+)
 from exporter.apiserver.rate_limiter import Uniform
 from exporter.apiserver.silence import Silence
 from exporter.model.stages import UNWATCHED, Pulse
@@ -61,9 +70,9 @@ class Election:
         certain: Whether nobody else can be the leader.
         holder: Who holds the lease, as far as we know.
         problem: Why we cannot take or renew it, in one line; empty if we can.
-        free_since: When the previous leader stopped being certain at the latest, in unix seconds
-            by its own clock; None if that is not known.
+        free_since: Until when the previous leader led at the latest, in unix seconds, or None.
         inherited: What the previous leader left, and when it renewed the Lease last.
+        term: Until when we do what must not happen twice.
     """
 
     def __init__(
@@ -92,7 +101,7 @@ class Election:
         self._duration, self._deadline = lease_duration, renew_deadline
         self._lease: Lease | None = None
         """The Lease as last read or written; None if it must be read before it is written."""
-        self._rival = Rival()
+        self._rival, self.term = Rival(), Term(renew_deadline)
         self._watchdog: asyncio.TimerHandle | None = None
 
     async def run(
@@ -110,6 +119,7 @@ class Election:
         not, and this can be called again. *pulse* beats at each attempt.
         """
         self._started, self._stopped, self._doubted = started, stopped, doubted
+        self.term.begin()
         try:
             while True:
                 pulse.beat()
@@ -198,6 +208,7 @@ class Election:
             self._lease = None
             return await self._write(again=False)
         self.holder = self.identity
+        self.term.renewed(spec)
         if before.get("holderIdentity") != self.identity:
             self.free_since = end_of(before, self._deadline)
         if not self.leading:
@@ -229,7 +240,7 @@ class Election:
 
     async def _release(self) -> None:
         """Release the lease, so that others need not wait; if that fails, they wait."""
-        ended = micro_time()
+        ended = micro_time(self.term.until())
         try:
             async with asyncio.timeout(RELEASE_LIMIT):
                 # An interrupted renewal may have arrived.

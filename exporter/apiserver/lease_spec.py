@@ -1,6 +1,7 @@
 """The spec of a Lease: who holds it, since when, and for how long others respect that."""
 
 import asyncio
+import time
 from datetime import UTC, datetime
 from math import inf
 from typing import Any
@@ -33,6 +34,42 @@ class Rival:
         return now >= self._until
 
 
+class Term:
+    """
+    Until when a leader does what must not happen twice. The next leader begins exactly there.
+
+    At an orderly end that is the first moment for which anybody asks, so that all go by the same:
+    who releases the Lease, and who reads logs.
+
+    Args:
+        deadline: Seconds after a renewal after which a leader is not certain any more.
+    """
+
+    def __init__(self, deadline: float) -> None:
+        self._deadline = deadline
+        self._task: asyncio.Task[Any] | None = None
+        self._limit = inf
+        self._ended: float | None = None
+
+    def begin(self) -> None:
+        """Take in that the current task takes part in the election until it is cancelled."""
+        self._task, self._ended = asyncio.current_task(), None
+
+    def renewed(self, spec: Lease) -> None:
+        """Take in that our *spec* was written."""
+        end = end_of(spec, self._deadline)
+        self._limit = inf if end is None else end
+
+    def until(self) -> float:
+        """Return the moment in unix seconds: now, or in the past if it is over."""
+        if self._ended is not None:
+            return self._ended
+        now = min(time.time(), self._limit)
+        if self._task is not None and self._task.cancelling():
+            self._ended = now
+        return now
+
+
 def spec_by(before: Lease, identity: str, duration: float) -> Lease:
     """Return a spec that says that *identity* holds the lease from now on."""
     now = micro_time()
@@ -53,9 +90,10 @@ def freed(before: Lease, ended: str) -> Lease:
     return before | {"holderIdentity": "", "leaseDurationSeconds": 1, "renewTime": ended}
 
 
-def micro_time() -> str:
-    """Return the time now as a Lease has it."""
-    return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
+def micro_time(unix: float | None = None) -> str:
+    """Return a time in unix seconds as a Lease has it; None stands for now."""
+    at = datetime.now(UTC) if unix is None else datetime.fromtimestamp(unix, UTC)
+    return f"{at:%Y-%m-%dT%H:%M:%S.%fZ}"
 
 
 def end_of(spec: Lease, deadline: float) -> float | None:

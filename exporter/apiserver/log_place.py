@@ -33,7 +33,8 @@ BEGINNING = LogPlace()
 def since(unix: float) -> LogPlace:
     """Return the place after everything that was written before *unix*, in seconds."""
     at = datetime.fromtimestamp(min(max(unix, 0.0), LAST), UTC)
-    return LogPlace(stamp=f"{at:%Y-%m-%dT%H:%M:%S.%f}Z".encode())
+    # In the form of a kubelet's time stamps, so that a line of exactly that moment is after it.
+    return LogPlace(stamp=f"{at:%Y-%m-%dT%H:%M:%S.%f}000Z".encode())
 
 
 def is_place(place: LogPlace) -> bool:

@@ -21,8 +21,8 @@ class NewLines:
         unstamped: Lines left out because they have no time stamp.
         unlinked: The time stamp of a reply's first new line, if no line at or before our place came
             before it. Empty otherwise, and before that line.
-        until: The time stamp after which lines are passed over, because another replica reads them;
-            empty for none.
+        until: The time stamp from which on lines are passed over, because another replica reads
+            them; empty for none.
         brought: Whether the newest reply brought any line, repeated or new.
     """
 
@@ -50,7 +50,7 @@ class NewLines:
             if not is_stamp(at):
                 self.unstamped += 1
                 continue
-            if self.until and is_later(at, self.until):
+            if self.until and not is_later(self.until, at):
                 continue
             self.brought, later = True, is_later(at, stamp)
             self._linked = self._linked or not later

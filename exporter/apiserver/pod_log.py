@@ -115,7 +115,7 @@ class PodLog:
         return Counts(self._requests, lines.repeated, lines.truncated, lines.unstamped)
 
     def end_at(self, stamp: bytes) -> None:
-        """Bring no line that is later than *stamp*."""
+        """Bring only lines that are earlier than *stamp*."""
         self._lines.until = stamp
 
     async def blocks(self) -> AsyncGenerator[bytes, None]:

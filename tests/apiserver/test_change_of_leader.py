@@ -5,7 +5,8 @@ import time
 
 import pytest
 
-from exporter.apiserver.lease_note import ANNOTATION
+from exporter.apiserver.lease_note import ANNOTATION, renewed_at
+from exporter.apiserver.log_place import since
 from exporter.metrics import families as series
 from tests.fakes.localscene import local
 from tests.fakes.members import Member
@@ -99,3 +100,19 @@ async def test_a_failover_that_the_leader_counted_is_not_counted_again(member, a
             assert failovers(two) == {}
             for task in two.tasks:
                 task.cancel()
+
+
+@pytest.mark.usefixtures("member")
+async def test_a_leader_that_ends_reads_logs_of_pods_until_the_moment_its_lease_says(api, tmp_path):
+    async with local(api, tmp_path, config=CONFIG) as one:
+        await one.until_ready("cluster1", "cluster2", within=30)
+        for task in one.tasks:
+            task.cancel()
+        ended = one.cluster._pods._behind_services._ends()
+        await until(lambda: not lease_of(api)["spec"]["holderIdentity"])
+        assert since(renewed_at(lease_of(api)["spec"])) == since(ended)
+
+
+def lease_of(api):
+    (lease,) = api.server.store.objects[LEASES].values()
+    return lease

@@ -12,6 +12,7 @@ import pytest
 
 from exporter.apiserver.client import ApiClient
 from exporter.apiserver.lease import Election
+from exporter.apiserver.log_place import since
 from tests.fakes import apifaults as faults
 from tests.fakes.apiaccess import Fixed
 from tests.fakes.apifaults import Fault
@@ -178,6 +179,35 @@ async def test_the_next_leader_knows_since_when_nobody_leads(orderly):
         kept = race.elections["b"].free_since
         await asyncio.sleep(60)
         assert race.elections["b"].free_since == kept
+
+
+@pytest.mark.parametrize("asked", ["before", "after"])
+async def test_who_ends_goes_by_the_moment_at_which_the_next_leader_begins(asked):
+    """Whoever asks first: who reads logs, or who releases the Lease."""
+    async with racing("a") as race:
+        await asyncio.sleep(60)
+        term = race.elections["a"].term
+        assert term.until() != term.until()
+        race.leave("a")
+        if asked == "before":
+            ended = term.until()
+        await until(lambda: not race.spec()["holderIdentity"])
+        race.enter(race.group, "b")
+        await until(lambda: race.certain() == ["b"])
+        assert since(race.elections["b"].free_since) == since(term.until())
+        if asked == "before":
+            assert term.until() == ended
+
+
+async def test_who_cannot_renew_the_lease_ends_where_the_next_leader_begins():
+    async with racing("a") as race:
+        await asyncio.sleep(60)
+        race.cut_off = {"a"}
+        await until(lambda: not race.certain())
+        renewed = datetime.fromisoformat(race.spec()["renewTime"]).timestamp()
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr("exporter.apiserver.lease_spec.time.time", lambda: renewed + 11)
+            assert race.elections["a"].term.until() == renewed + 10
 
 
 @pytest.mark.parametrize("renewed", ["yesterday", 7, None])

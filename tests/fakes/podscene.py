@@ -27,7 +27,9 @@ CONFIG = "inventory: {kubernetes: {}}\nlogs: [{pods: {limit: 5}}]\n"
 class PodScene:
     """What one process knows and reads; another one is another life of it."""
 
-    def __init__(self, server, client, loaded, taken_over=None, unix=time.time, unread=None):
+    def __init__(
+        self, server, client, loaded, taken_over=None, unix=time.time, unread=None, ends=None
+    ):
         self.server, self.loaded = server, loaded
         (self.source,) = self.loaded.logs
         scene = scenes.Scene()
@@ -45,6 +47,7 @@ class PodScene:
             unix,
             taken_over=lambda: taken_over,
             unread_since=lambda: unread,
+            ends=ends,
         )
         self.gateways = PodReaders(client, self.workloads, sink, reader, unix)
         self.nodes = NodeReader(self.workloads, sink, reader)
@@ -104,11 +107,11 @@ def make_pod(
 
 
 @asynccontextmanager
-async def pod_scene(server, config, *, taken_over=None, unix=time.time, unread=None):
+async def pod_scene(server, config, *, taken_over=None, unix=time.time, unread=None, ends=None):
     """Begin one life; its reader runs after `begin`, and ends in order with the block."""
     loaded = await asyncio.to_thread(load, config, "a")
     async with ApiClient(Fixed(server.url)) as client, asyncio.TaskGroup() as group:
-        scene = PodScene(server, client, loaded, taken_over, unix, unread)
+        scene = PodScene(server, client, loaded, taken_over, unix, unread, ends)
         tasks = []
         scene.begin = lambda: tasks.append(group.create_task(scene.run()))
 

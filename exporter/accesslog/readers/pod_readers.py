@@ -29,6 +29,7 @@ class PodReaders:
         *,
         taken_over: Callable[[], float | None] = lambda: None,
         unread_since: Callable[[], float | None] = lambda: None,
+        ends: Callable[[], float] | None = None,
         keeper: Keeper = UNKEPT,
     ) -> None:
         def make(pods: KnownPods) -> PodReader:
@@ -40,6 +41,7 @@ class PodReaders:
                 unix,
                 taken_over=taken_over,
                 unread_since=unread_since,
+                ends=ends,
                 keeper=keeper,
             )
 

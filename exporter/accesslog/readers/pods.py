@@ -51,6 +51,7 @@ class PodReader:
             if there was no other replica.
         unread_since: Returns since when other replicas should have read and did not, or counted
             and nobody got their counts, in unix seconds; None if nothing is missing.
+        ends: Returns until when lines count if reading is cancelled, in unix seconds; None: now.
         keeper: Keeps the reading of each log, and the saving of places, at work.
     """
 
@@ -64,10 +65,12 @@ class PodReader:
         *,
         taken_over: Callable[[], float | None] = lambda: None,
         unread_since: Callable[[], float | None] = lambda: None,
+        ends: Callable[[], float] | None = None,
         keeper: Keeper = UNKEPT,
     ) -> None:
         self._client, self._workloads, self._unix = client, workloads, unix
-        self._sink, self._reader, self._taken_over = sink, reader, taken_over
+        self._sink, self._reader = sink, reader
+        self._taken_over, self._ends = taken_over, ends or unix
         self._keeper, self._gaps = keeper, Gaps(sink, unix, workloads.of)
         self._unread = Unread(self._gaps, taken_over, unread_since, unix)
         self._problem_group = sink.problem_group(f"pod logs{workloads.of}")
@@ -84,15 +87,14 @@ class PodReader:
         The API server may take long for each pod, so *pulse* rests while it is asked.
         """
         pulse.rest()
-        directory = source.state_directory
-        keeper = None if directory is None else Checkpoint(directory, source.title, LogPlaces)
-        failed, title = partial(self._sink.checkpoint_failed, source.title), source.title
-        exposures = self._reader.exposures
+        directory, title = source.state_directory, source.title
+        keeper = None if directory is None else Checkpoint(directory, title, LogPlaces)
+        failed, exposures = partial(self._sink.checkpoint_failed, title), self._reader.exposures
         saver = Saver(keeper, failed, exposures, self._all_places, _add_new, name=title)
         self._sink.may_have_gaps(source.title)
         await self._load(source.title, keeper)
         try:
-            async with asyncio.TaskGroup() as group, _drained(self._followed, self._unix):
+            async with asyncio.TaskGroup() as group, _drained(self._followed, self._ends):
                 saving = self._keeper.keep(StageName.CHECKPOINT, source.title, saver.run)
                 group.create_task(saving, name="checkpoint of pod logs")
                 first = not self._begun
@@ -238,17 +240,17 @@ def _add_new(places: LogPlaces, newest: LogPlaces) -> LogPlaces:
 
 @asynccontextmanager
 async def _drained(
-    followed: dict[LogKey, podlog.PodLog], unix: Callable[[], float]
+    followed: dict[LogKey, podlog.PodLog], ends: Callable[[], float]
 ) -> AsyncGenerator[None, None]:
     """
     When reading is cancelled, go on for a moment with lines that were written before.
 
-    They may be on their way, and the next leader reads only what is written after that moment.
+    They may be on their way, and the next leader reads only what is written from then on.
     """
     try:
         yield
     except asyncio.CancelledError:
-        end = log_place.since(unix()).stamp
+        end = log_place.since(ends()).stamp
         for log in followed.values():
             log.end_at(end)
         await asyncio.sleep(ON_THE_WAY)

@@ -128,8 +128,10 @@ class LocalCluster:
         """What *_discovery* was made for."""
         self._workloads = known = Workloads(client, sink, time.time)
         make = partial(PodReaders, client, known, sink, reader, time.time, keeper=keeper)
-        unread_since = lambda: handover.unread_since(self._taken_over())  # noqa: E731 - as short
-        self._pods = make(taken_over=self._taken_over, unread_since=unread_since)
+        taken_over = lambda: _free_since(self._election)  # noqa: E731 - as short
+        unread_since = lambda: handover.unread_since(_free_since(self._election))  # noqa: E731 - as short
+        ends = lambda: _leads_until(self._election)  # noqa: E731 - as short
+        self._pods = make(taken_over=taken_over, unread_since=unread_since, ends=ends)
         self._nodes = NodeReader(known, sink, reader, keeper)
 
     @property
@@ -217,9 +219,6 @@ class LocalCluster:
         holder = self._election.holder if self._election is not None else ""
         self._end(ConnectionError(f"another replica leads: {holder or 'somebody'}"))
 
-    def _taken_over(self) -> float | None:
-        return None if self._election is None else self._election.free_since
-
     async def _discover(self, wanted: KubernetesSettings, setting: str, pulse: Pulse) -> None:
         if self._discovery is None or self._discovers != (wanted, setting):
             self._discovery = self._make_discovery(wanted, setting)
@@ -280,3 +279,11 @@ class LocalCluster:
             self._handover.look_closer()
             self._arrange()
             self._active = True
+
+
+def _free_since(election: Election | None) -> float | None:
+    return None if election is None else election.free_since
+
+
+def _leads_until(election: Election | None) -> float:
+    return time.time() if election is None else election.term.until()

@@ -415,6 +415,29 @@ async def test_a_line_that_is_on_its_way_when_reading_ends_is_counted(server, co
         assert scene.counted() == 4
 
 
+async def test_two_leaders_share_the_lines_of_a_change_without_one_twice_or_none(server, config):
+    """The one counts what is older than the moment of the change, the other one the rest."""
+    log = pod(server, "one")
+    write(log, ago=20)
+    change, counted = float(int(time.time() - 5)), []
+    async with pod_scene(server, config, ends=lambda: change) as one:
+        one.reader.configure(one.loaded.logs)
+        one.want("one")
+        one.begin()
+        await until(lambda: follows(server))
+        stopping = asyncio.create_task(one.stop())
+        await asyncio.sleep(0)
+        for offset in (-2, -1, 0, 1, 2):
+            log.write(LINE.encode(), change + offset / 1e6)
+        await stopping
+        counted.append(one.counted())
+    async with pod_scene(server, config, taken_over=change) as two:
+        two.want("one")
+        two.begin()
+        await two.until_counted(3)
+    assert counted == [2]
+
+
 async def test_what_the_leader_before_did_not_read_is_told(server, config):
     """An upgrade has this replica read what nobody read until it became the leader."""
     now = time.time()
