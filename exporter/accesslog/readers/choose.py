@@ -2,7 +2,8 @@
 Which of a node's log files are read, and from where on: those of pods behind exported services.
 
 How long the others are is remembered at each look, so that one whose service is exported later is
-read from there on, and not from long before.
+read from there on, and not from long before. A pod that comes to a service that is exported already
+is read from its beginning: it may serve before we are told of it.
 """
 
 import os
@@ -18,6 +19,7 @@ class Chosen:
 
     Attributes:
         names: Namespace and name of the pods behind exported services.
+        late: Those of *names* that came after their service was exported. Told before *names*.
         logs: The containers wanted.
         known: Those of *names* of which it is known which containers are wanted.
         present: Those of *names* that have a file here.
@@ -25,17 +27,22 @@ class Chosen:
 
     def __init__(self) -> None:
         self.names: Collection[tuple[str, str]] = frozenset()
+        self.late: Collection[tuple[str, str]] = frozenset()
         self.logs: WantedLogs = {}
         self.known: Collection[tuple[str, str]] = frozenset()
         self.present: frozenset[tuple[str, str]] = frozenset()
         self._sizes: dict[str, tuple[Id, int]] = {}
-
+        """At the newest look, of files that are not open."""
+        self._at_first: dict[str, tuple[Id, int]] = {}
+        """At the first look, if files are read from their end on."""
         self.freeze()
 
     def freeze(self) -> None:
         """Go by what is told now until this is called again: one look has to go by one thing."""
         self._logs = self.logs
         self._waiting = frozenset(self.names).difference(self.known)
+        # Read last, because it is told first.
+        self._late = self.late
 
     def look(self, paths: Sequence[str]) -> None:
         """Find out which pods have files among *paths*."""
@@ -61,6 +68,8 @@ class Chosen:
             if (seen := _seen(path)) is not None:
                 sizes[path] = seen
         self._sizes = sizes
+        kept = sizes if from_end else self._at_first
+        self._at_first = {path: kept[path] for path in kept.keys() & sizes.keys()}
         return picked
 
     def is_open(self, path: str) -> bool:
@@ -83,7 +92,8 @@ class Chosen:
         A file that is opened there later is a newer one. It may have the number of an old one that
         was removed.
         """
-        known, size = self._sizes.pop(path, (id_, 0))
+        newest, first = self._sizes.pop(path, (id_, 0)), self._at_first.pop(path, (id_, 0))
+        known, size = first if _pod(path) in self._late else newest
         return size if known == id_ else 0
 
 

@@ -13,7 +13,7 @@ from exporter.accesslog.readers.open_file import (
     is_of,
     last_line_end,
 )
-from exporter.accesslog.readers.paths import Id, expand, id_of, near, rotated
+from exporter.accesslog.readers.paths import Id, expand, id_of, near, rotated, was_rotated
 from exporter.files.regular import open_regular
 from exporter.model.lines import LineSplitter
 
@@ -78,9 +78,9 @@ class FileSet:
             shown[path] = id_
             poll.rotations += path in self._paths and self._paths[path] != id_
         self._paths = shown
-        self._settle(shown, now)
+        self._settle(shown, now, poll)
 
-    def _settle(self, shown: dict[str, Id], now: float) -> None:
+    def _settle(self, shown: dict[str, Id], now: float, poll: Poll) -> None:
         """Take note of which files have a path still."""
         for path, id_ in shown.items():
             # Renamed within a glob.
@@ -93,6 +93,9 @@ class FileSet:
                 file.gone = None
             elif file.gone is None:
                 file.gone = now
+                if file.path not in shown and was_rotated(file.descriptor):
+                    why = "was removed soon after a rotation; lines since then may be lost"
+                    poll.errors.append(f"{file.path}: {why}")
 
     def _resume_all(self, now: float, poll: Poll) -> None:
         """At the first look, go on where reading stopped."""

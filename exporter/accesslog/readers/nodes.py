@@ -44,7 +44,7 @@ class NodeReader:
         """Read the files of *source* until cancelled."""
         chosen, problems = Chosen(), self._sink.problem_group(f"pods in {source.title}")
         with _counting(self._reader, source) as lines:
-            chosen.names = self._workloads.names
+            chosen.late, chosen.names = self._workloads.late, self._workloads.names
             chosen.look(await asyncio.to_thread(expand, source.files))
             # An API server that is slow to tell of pods holds nothing up: where files ended at the
             # start is remembered for those that are chosen later.
@@ -62,7 +62,7 @@ class NodeReader:
         # It asks the API server, which may take long.
         pulse.rest()
         while True:
-            chosen.names = self._workloads.names
+            chosen.late, chosen.names = self._workloads.late, self._workloads.names
             await self._choose(chosen, lines, problems)
             await asyncio.sleep(CHOOSE_EVERY)
 

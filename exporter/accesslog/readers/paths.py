@@ -47,6 +47,15 @@ def rotated(path: str) -> dict[str, Id | None]:
     return {path: id_of(path) for path in (os.path.join(folder, each) for each in found)}  # noqa: PTH118
 
 
+def was_rotated(descriptor: int) -> bool:
+    """Return whether an open file has the name of one that a kubelet rotated, or had it last."""
+    try:
+        name = os.readlink(f"/proc/self/fd/{descriptor}")  # noqa: PTH115 - called often
+    except OSError:
+        return False
+    return _ROTATED.search(name[-len(".20060102-150405 (deleted)") :]) is not None
+
+
 def id_of(path: str) -> Id | None:
     """Return which file *path* shows; None if there is none."""
     try:

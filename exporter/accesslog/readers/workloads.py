@@ -106,6 +106,11 @@ class Workloads:
         self.due, before = asyncio.Event(), self.due
         before.set()
 
+    @property
+    def late(self) -> frozenset[Name]:
+        """Return the pods that came when their service was exported already."""
+        return self.names - self._early
+
     def since(self, log: WantedLog) -> float | None:
         """
         Return since when, in unix time, lines of *log* count; None if all do.

@@ -123,6 +123,28 @@ def test_a_service_that_is_exported_later_is_not_read_from_long_before(node, lif
     assert life.look() == ["between two looks"]
 
 
+def test_a_pod_that_serves_before_we_are_told_of_it_loses_nothing(node, life):
+    life.look()
+    web = node.log("shop", "web-1")
+    web.write("one")
+    assert life.look() == []
+    web.write("two")
+    life.chosen.late = {WEB[:2]}
+    life.want(WEB)
+    assert life.look() == ["one", "two"]
+
+
+def test_nor_does_one_that_was_there_at_the_first_look(node, life):
+    web = node.log("shop", "web-1")
+    web.write("before")
+    life.look()
+    web.write("one")
+    assert life.look() == []
+    life.chosen.late = {WEB[:2]}
+    life.want(WEB)
+    assert life.look() == ["one"]
+
+
 def test_one_that_was_rotated_before_its_service_was_exported(node, life):
     web = node.log("shop", "web-1")
     web.write("before")
@@ -182,6 +204,24 @@ def test_the_last_lines_of_a_pod_that_goes_are_read(node, life):
     life.look(LINGER)
     assert life.follower.paths == set()
     assert life.errors == []
+
+
+@pytest.mark.parametrize("rotated", [True, False])
+def test_a_pod_that_goes_just_after_a_rotation_is_told(node, life, rotated):
+    web = node.log("shop", "web-1")
+    life.want(WEB)
+    life.look()
+    web.write("read")
+    web.rotate()
+    web.write("read")
+    assert life.look() == ["read", "read"]
+    if rotated:
+        web.rotate()
+        web.write("lost")
+    web.remove()
+    life.look()
+    life.look(LINGER + 1)
+    assert ["soon after a rotation" in each for each in life.errors] == [True] * rotated
 
 
 def test_a_service_that_is_not_exported_any_more_is_let_go_however_busy_it_is(node, life):

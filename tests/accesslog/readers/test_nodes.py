@@ -90,6 +90,25 @@ async def test_pods_that_come_and_go(server, config, node):
         assert scene.problems == {}
 
 
+async def test_a_pod_that_serves_before_we_are_told_of_it_loses_nothing(server, config, node):
+    for name in ("one", "two"):
+        make_pod(server, name)
+    one = node.log(WHERE, "one")
+    async with pod_scene(server, config) as scene:
+        scene.want("one")
+        scene.begin()
+        await looked(scene)
+        two = node.log(WHERE, "two")
+        two.write(LINE, LINE)
+        # The new file is found by a look at all of them.
+        one.rotate()
+        one.write(LINE)
+        await scene.until_counted(1)
+        scene.want("one", "two")
+        two.write(LINE)
+        await scene.until_counted(4)
+
+
 async def test_a_restart_goes_on_in_the_middle_of_a_line(server, config, node):
     make_pod(server, "one")
     log = node.log(WHERE, "one")
