@@ -227,7 +227,9 @@ def pods_in(namespace):
 def answered(client):
     """Wait for the end of a client; return when each request was answered, in unix seconds."""
     said, _ = client.communicate(timeout=300)
-    return json.loads(said)["answered"]
+    told = json.loads(said)
+    client.failed = told["failed"]
+    return told["answered"]
 
 
 def nginx(replicas=1):

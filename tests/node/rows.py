@@ -100,7 +100,7 @@ class Row:
     def write(self, sent, told):
         """Write the row, and what the exporters logged while it was measured."""
         texts = [text for _, text in self.cluster.messages(self.begun)]
-        write(self.title, sent, self.counted, told, texts)
+        write(self.title, sent, self.counted, told, texts, failed=self.client.failed)
 
 
 def gaps_in(messages):
@@ -115,11 +115,12 @@ def in_gaps(moments, messages):
     return sum(any(a - MARGIN <= at <= b + MARGIN for a, b in gaps) for at in moments)
 
 
-def write(title, sent, counted, told, messages, graph=None):
-    """Write a row to the report, if one is wanted."""
+def write(title, sent, counted, told, messages, graph=None, failed=None):
+    """Write a row to the report, if one is wanted; *failed* is why how many were not answered."""
     if REPORT is None:
         return
     row = {"title": title, "answered": sent, "counted": counted, "told": told, "graph": graph}
+    row["failed"] = failed or {}
     with (Path(REPORT) / "rows.jsonl").open("a") as file:
         file.write(json.dumps(row | {"messages": messages}) + "\n")
 
