@@ -3,6 +3,7 @@ PYTHON ?= python3
 RENDER := tests/render/www/page.js
 DEV := .venv
 DEMO := .venv-demo
+SITE := .venv-site
 CLUSTERS ?= 2
 DEMO_ARGS ?=
 DIST ?= dist
@@ -28,7 +29,7 @@ IMAGE_OPTIONS ?=
 VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' exporter/__init__.py)
 REVISION = $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 
-.PHONY: help demo test test-fast test-dashboards test-image e2e e2e-node dashboards dashboard-pictures check deploy format generate picture lock clean
+.PHONY: help demo docs test test-fast test-dashboards test-image e2e e2e-node dashboards dashboard-pictures check deploy format generate picture lock clean
 .PHONY: fuzz soak lint-pipelines real-node-page lint-image test-pythons e2e-karmada
 .PHONY: image sbom release packages bench bench-daemon bench-cluster bench-dashboards bench-logs bench-probes bench-scrape bench-web
 help:
@@ -40,6 +41,7 @@ help:
 	@echo 'make e2e-karmada  a whole Karmada control plane with two members; builds it the first time, which takes minutes and Go'
 	@echo 'make e2e-node  the image and the chart on a real node, with kubelet and containerd; needs root'
 	@echo 'make dashboards       writes dashboards/generated'
+	@echo 'make docs   the documentation as a site, in build/site'
 	@echo 'make check  ruff, formatting, mypy, generated files'
 	@echo 'make lint-pipelines lint-image   actionlint and hadolint; gets them the first time'
 	@echo 'make test-pythons  the fast tests on each Python from 3.11 to 3.14 that is here'
@@ -63,10 +65,16 @@ $(DEMO)/.made: requirements/demo.txt
 	$(DEMO)/bin/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements/demo.txt
 	@touch $@
 
+$(SITE)/.made: requirements/site.txt
+	$(PYTHON) -m venv --clear $(SITE)
+	$(SITE)/bin/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements/site.txt
+	@touch $@
+
 demo: $(DEMO)/.made
 	@$(DEMO)/bin/python -m exporter demo --clusters $(CLUSTERS) $(DEMO_ARGS)
 
 test: $(DEV)/.made test-tools
+	@$(MAKE) --no-print-directory $(SITE)/.made || [ -z "$$CI" ]
 	@sh tests/install-helm >/dev/null || [ -z "$$CI" ]
 	@$(MAKE) check
 	$(DEV)/bin/pytest -n auto --dist worksteal -m 'not story' --ignore=tests/e2e --ignore=tests/node --ignore=tests/image
@@ -181,6 +189,11 @@ deploy: $(DEV)/.made
 	@sh tests/install-helm >/dev/null
 	PYTHONPATH=. $(DEV)/bin/python deploy/render.py
 
+# The documentation as a site, in build/site. With PROJECT_URL, links to other files of the repository lead there.
+docs: $(SITE)/.made
+	NO_MKDOCS_2_WARNING=1 $(SITE)/bin/mkdocs build --strict --site-dir build/site
+	@echo 'build/site/index.html'
+
 generate: $(DEV)/.made
 	$(DEV)/bin/python docs/generate.py
 
@@ -194,6 +207,7 @@ lock: $(DEV)/.made
 	$(LOCK) $(EXTRAS) --extra demo pyproject.toml -o requirements/demo.txt
 	$(LOCK) $(EXTRAS) --extra demo --extra zstd --extra report --group dev pyproject.toml -o requirements/dev.txt
 	$(LOCK) --group fuzz -o requirements/fuzz.txt
+	$(LOCK) --group site -o requirements/site.txt
 
 # Half an hour for all targets. atheris is used where it can be installed, else Hypothesis.
 fuzz: $(DEV)/.made
@@ -241,4 +255,4 @@ bench-tools:
 	@sh tests/install-tools $(BENCH_PACKAGES)
 
 clean:
-	rm -rf $(DEV) $(DEMO) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	rm -rf $(DEV) $(DEMO) $(SITE) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

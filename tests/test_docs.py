@@ -96,7 +96,8 @@ def closed_lists():
 
 @pytest.mark.parametrize("kind", list(closed_lists()))
 def test_every_value_of_a_closed_list_is_explained(kind):
-    names = ("metrics.md", "api.md", "configuration.md", "failover.md")
+    names = ("metrics.md", "api.md", "configuration.md", "logs.md", "events.md", "failover.md")
+    names += ("analyze.md", "check.md", "gateways.md")
     pages = [ROOT / "docs" / page for page in names]
     text = "".join(re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL) for page in pages)
     words = set(re.findall(r"`([^`]+)`", text))
@@ -119,14 +120,23 @@ def test_every_key_of_the_configuration_is_explained():
             assert key in text, key
 
 
+def anchors(page):
+    """Return the anchors of the headings of *page*, as GitHub and mkdocs make them."""
+    text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+    titles = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_somewhere(page):
-    for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
-        assert (page.parent / link).exists(), link
+    for link, anchor in re.findall(r"\]\(([^)#:]*)(?:#([^)]*))?\)", page.read_text()):
+        target = page.parent / link if link else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), f"{link}#{anchor}"
 
 
-def test_the_files_of_the_readme_work(tmp_path):
-    inventory, config, *_ = blocks(ROOT / "README.md", "yaml")
+def test_the_files_of_the_first_page_work(tmp_path):
+    inventory, config, *_ = blocks(ROOT / "docs" / "getting-started.md", "yaml")
     (tmp_path / "inventory.yaml").write_text(inventory)
     (tmp_path / "config.yaml").write_text(config)
     command = [sys.executable, "-m", "exporter", "config", "check"]
@@ -234,7 +244,7 @@ def test_the_upgrade_page_has_the_former_names():
 
 def test_commands_name_the_version_of_this_checkout():
     named = rf"(?:{OURS}:|newTag: |VERSION=|{OURS.replace('-', '_')}-)(\d+\.\d+\.\d+)"
-    for page in ("tutorial.md", "operations.md", "install.md"):
+    for page in ("tutorial.md", "image.md", "install.md"):
         found = re.findall(named, (ROOT / "docs" / page).read_text())
         assert found, page
         assert set(found) == {__version__}, page

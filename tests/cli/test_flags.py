@@ -41,3 +41,14 @@ def test_the_docs_know_no_other_flag(command, text):
 def test_the_flags_of_all_commands_are_looked_for():
     wanted = {("run", "--shard"), ("demo", "--keep"), ("config check", "--config.file")}
     assert wanted <= set(FLAGS)
+
+
+def test_the_exit_codes_of_each_command_stand_in_the_docs():
+    table = PAGE.split("## Exit codes")[1].split("\n## ")[0]
+    named = {
+        each
+        for row in re.findall(r"^\| (`.*?`) \|", table, re.MULTILINE)
+        for each in row.split(", ")
+    }
+    assert named == {f"`{command}`" for command in SECTIONS}
+    assert {command for command, _ in FLAGS} - {"", "config"} <= set(SECTIONS)

@@ -14,16 +14,19 @@ from exporter import __version__
 from exporter.cli.main import cli
 from exporter.metrics.families import FAMILIES
 from tests.fakes.charts import ROOT, objects, one
-from tests.fakes.commands import commands
+from tests.fakes.commands import OPERATIONS, commands
 from tests.fakes.tools import need
 
 EXAMPLES = ROOT / "deploy" / "examples"
 HELM_README = ROOT / "deploy" / "helm" / "clusterset-exporter" / "README.md"
 DOCS = (
     ROOT / "docs" / "tutorial.md",
-    ROOT / "docs" / "operations.md",
+    *OPERATIONS,
+    ROOT / "docs" / "getting-started.md",
     ROOT / "docs" / "openshift.md",
     ROOT / "docs" / "configuration.md",
+    ROOT / "docs" / "check.md",
+    ROOT / "docs" / "analyze.md",
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",
     HELM_README,
@@ -139,7 +142,8 @@ def test_the_own_kustomization_of_the_tutorial_names_the_image(tmp_path):
 
 
 def test_a_narrow_network_leaves_room_for_all_that_is_asked():
-    (text,) = re.findall(r"```yaml\n(networkPolicy:.*?)```", DOCS[1].read_text(), re.DOTALL)
+    page = (ROOT / "docs" / "rights.md").read_text()
+    (text,) = re.findall(r"```yaml\n(networkPolicy:.*?)```", page, re.DOTALL)
     values = yaml.safe_load(text)
     spec = one(objects(values), "NetworkPolicy")["spec"]
     names, server, services = spec["egress"]

@@ -61,7 +61,7 @@ def test_a_job_that_differs_has_another_name_because_jobs_cannot_be_changed():
 
 
 def test_the_examples_of_the_docs_have_values_that_the_chart_takes():
-    page = (ROOT / "docs" / "operations.md").read_text()
+    page = (ROOT / "docs" / "how-to" / "argo-cd.md").read_text()
     blocks = map(yaml.safe_load, re.findall(r"```yaml\n(.*?)```", page, re.DOTALL))
     found = {each["kind"]: each["spec"] for each in blocks if "kind" in each}
     application, release = found["Application"], found["HelmRelease"]

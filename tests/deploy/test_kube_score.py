@@ -1,4 +1,4 @@
-"""What kube-score says of the chart: each finding is explained in docs/operations.md."""
+"""What kube-score says of the chart: each finding is explained in docs/chart.md."""
 
 import re
 import subprocess
@@ -23,7 +23,7 @@ def kube_score():
 
 def explained():
     """Return the findings that the docs explain."""
-    page = (ROOT / "docs" / "operations.md").read_text()
+    page = (ROOT / "docs" / "chart.md").read_text()
     table = page.split("| finding of kube-score |")[1].split("\n\n")[0]
     return set(re.findall(r"^\| ([A-Z][^|]+) \|", table, re.MULTILINE))
 

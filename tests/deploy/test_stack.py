@@ -100,7 +100,7 @@ def settings(command):
 
 
 def test_the_recipe_of_the_docs_is_selected():
-    page = (ROOT / "docs" / "operations.md").read_text()
+    page = (ROOT / "docs" / "how-to" / "kube-prometheus-stack.md").read_text()
     (recipe,) = re.findall(r"^helm .*releaseLabel=.*$", page, re.MULTILINE)
     done = template({}, more=settings(recipe))
     assert done.returncode == 0, done.stderr

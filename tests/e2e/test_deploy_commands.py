@@ -18,7 +18,7 @@ from tests.e2e.servers import Servers
 from tests.e2e.test_deploy_real import kubeconfig
 from tests.fakes.apiaccess import ADMIN
 from tests.fakes.charts import CHART, ROOT, helm, objects, pod
-from tests.fakes.commands import commands
+from tests.fakes.commands import DOCS, OPERATIONS, commands
 from tests.fakes.tools import need
 from tests.fakes.virtual import until
 
@@ -138,7 +138,7 @@ async def terminal(api, tmp_path):
 
 def typed(page):
     """Yield the commands of *page* that this server can carry out."""
-    for command in commands(ROOT / "docs" / page):
+    for command in commands(page):
         words = shlex.split(command)
         if words[0] not in ELSEWHERE and not NEEDS_PODS & set(words):
             yield command
@@ -146,10 +146,10 @@ def typed(page):
 
 async def test_the_tutorial(terminal, api):
     """What is sent is taken, and as it says; what is taken away at the end is gone."""
-    said = {command: await terminal(command) for command in typed("tutorial.md")}
+    said = {command: await terminal(command) for command in typed(DOCS / "tutorial.md")}
     assert len(said) > 8
     (sent,) = [text for command, text in said.items() if "apply -k deploy/kustomize" in command]
-    told = re.search(r"Expect (\d+) lines", (ROOT / "docs" / "tutorial.md").read_text())
+    told = re.search(r"Expect (\d+) lines", (DOCS / "tutorial.md").read_text())
     lines = sent.splitlines()
     assert len(lines) == int(told[1])
     assert [line.split()[-1] for line in lines] == ["created"] * len(lines)
@@ -161,7 +161,7 @@ async def test_the_tutorial(terminal, api):
 
 
 async def test_operations(terminal, api, tmp_path):
-    """Installed, secured, upgraded and rolled back as the page says."""
+    """Installed, secured, upgraded and rolled back as the pages say."""
     body = {"apiVersion": "cluster.karmada.io/v1alpha1", "metadata": {"name": "k8s-node4"}}
     await api.done("POST", "/apis/cluster.karmada.io/v1alpha1/clusters", body | {"kind": "Cluster"})
     for name in ("submariner-operator", "nginx-test"):
@@ -170,8 +170,9 @@ async def test_operations(terminal, api, tmp_path):
     made.private_key_pem.write_to_path(tmp_path / "tls.key")
     made.cert_chain_pems[0].write_to_path(tmp_path / "tls.crt")
     (tmp_path / "web.yaml").write_text("tls_server_config: {cert_file: tls.crt, key_file: tls.key}")
-    for command in typed("operations.md"):
-        await terminal(command)
+    for page in OPERATIONS:
+        for command in typed(page):
+            await terminal(command)
     path = f"/apis/apps/v1/namespaces/{OURS}/deployments/{OURS}"
     (container,) = (await api.done("GET", path))["spec"]["template"]["spec"]["containers"]
     # The last of them goes back to before the last upgrade, which kept what was set.
@@ -231,7 +232,9 @@ async def test_an_upgrade_takes_the_values_that_a_new_version_brings(terminal, t
     await terminal(
         f"helm install {OURS} ./old --namespace {OURS} --create-namespace --set cluster=east"
     )
-    (upgrade,) = [each for each in typed("operations.md") if each.endswith("then-reuse-values")]
+    (upgrade,) = [
+        each for each in typed(DOCS / "operations.md") if each.endswith("then-reuse-values")
+    ]
     await terminal(upgrade)
     assert "cluster: east" in await terminal(f"helm get values {OURS} --namespace {OURS}")
     await terminal(f"helm uninstall {OURS} --namespace {OURS}")

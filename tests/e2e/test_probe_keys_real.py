@@ -1,4 +1,4 @@
-"""The key of all exporters is changed as docs/operations.md says, without one forgery."""
+"""The key of all exporters is changed as docs/probe-key.md says, without one forgery."""
 
 import asyncio
 import base64

@@ -1,6 +1,18 @@
 """The commands of a page of the documentation."""
 
 import re
+from pathlib import Path
+
+DOCS = Path(__file__).parents[2] / "docs"
+OPERATIONS = tuple(
+    DOCS / name
+    for name in (
+        *("chart.md", "how-to/kube-prometheus-stack.md", "image.md", "probe-key.md"),
+        *("web-configuration.md", "operations.md", "central-view.md", "rights.md"),
+        "troubleshooting.md",
+    )
+)
+"""Pages for who operates it, in the order in which a test types their commands."""
 
 
 def commands(path):

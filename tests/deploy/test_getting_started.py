@@ -1,4 +1,4 @@
-"""What README.md has a new user type, typed: in an empty folder, with the files that it shows."""
+"""What "Get started" has a new user type, typed in an empty folder with the files that it shows."""
 
 import asyncio
 import re
@@ -13,8 +13,8 @@ from tests.fakes.commands import commands
 from tests.fakes.process import exporter
 
 pytestmark = pytest.mark.slow
-README = ROOT / "README.md"
-OWN = [each for each in commands(README) if each.startswith("clusterset-exporter ")]
+PAGE = ROOT / "docs" / "getting-started.md"
+OWN = [each for each in commands(PAGE) if each.startswith("clusterset-exporter ")]
 LINE = '%s - - [07/Jul/2022:07:42:11 +0000] "GET / HTTP/1.1" 200 615 "-" "curl/7.80.0" "-"\n'
 # Exit codes of what does not end well: there is no clusterset to ask.
 CODES = {"check": 1}
@@ -29,7 +29,7 @@ SAID = {
 @pytest.fixture
 def folder(tmp_path):
     """Return a folder with the files of the page, and logs such as it speaks of."""
-    blocks = re.findall(r"```yaml\n(.*?)```", README.read_text(), re.DOTALL)
+    blocks = re.findall(r"```yaml\n(.*?)```", PAGE.read_text(), re.DOTALL)
     inventory, config, prometheus = blocks
     assert "scrape_configs" in prometheus
     (tmp_path / "inventory.yaml").write_text(inventory)
@@ -64,7 +64,7 @@ async def test_it_runs_and_shows_its_page_and_series(folder):
 
 
 def test_the_exporter_is_scraped_where_it_listens():
-    text = README.read_text()
+    text = PAGE.read_text()
     (job,) = yaml.safe_load(text.split("# prometheus.yml")[1].split("```")[0])["scrape_configs"]
     (target,) = job["static_configs"][0]["targets"]
     assert f"http://{target}/metrics" in text
