@@ -6,6 +6,10 @@ from weakref import ref
 
 import pytest
 
+from dashboards import files
+from dashboards.thresholds import Thresholds
+from exporter.accesslog.readers.gaps import GAPS
+from exporter.commands.run.problems import STALE_INVENTORY
 from exporter.model.probes import Failure, Lookup
 from exporter.model.verdicts import Locality, Mode, Reason
 from exporter.web.page import words
@@ -14,6 +18,7 @@ from exporter.web.page.render import (
     _PROBLEM_RUNBOOKS,
     MAX_OPEN,
     MAX_SERVICES,
+    _problem_runbook,
     board,
     clock,
     date,
@@ -219,6 +224,42 @@ def test_each_runbook_of_the_page_exists():
     named = {*_MODE_RUNBOOKS.values(), *(name for _, name in _PROBLEM_RUNBOOKS)}
     named |= {"ClustersetStandbyMissing", "ClustersetServiceHazard"}
     assert not {name for name in named if not (RUNBOOKS / f"{name}.md").is_file()}
+
+
+def test_the_runbook_of_a_mode_is_that_of_its_alert():
+    exprs = {alert.name: alert.expr for alert in files.alerts(Thresholds())}
+    asked = {
+        mode: {name for name, expr in exprs.items() if f'service_mode{{mode="{mode}"}}' in expr}
+        for mode in Mode
+    }
+    assert {mode: {name} for mode, name in _MODE_RUNBOOKS.items()} == {
+        mode: names for mode, names in asked.items() if names
+    }
+
+
+@pytest.mark.parametrize(
+    ("what", "runbook", "words"),
+    [
+        ("configuration", "ReloadFailed", "broken"),
+        ("inventory", "ReloadFailed", "inventory file is broken"),
+        (STALE_INVENTORY, "InventoryStale", "has not seen changes"),
+        ("watch of services", "WatchFailing", "cannot list or watch"),
+        (f"{GAPS} of ingress with app=nginx", "LogsLost", "while nobody followed it"),
+        ("lines of /var/log/nginx/access.log", "LogFormatWrong", "were no access lines"),
+        ("log /var/log/nginx/access.log", "LogsBehind", "newest line of a log"),
+    ],
+)
+def test_the_runbook_of_a_problem_is_about_it(what, runbook, words):
+    status = {"runbook_url": "https://docs.example"}
+    found = _problem_runbook(status, what)
+    assert found == f"https://docs.example/ClustersetExporter{runbook}.md"
+    assert words in " ".join((RUNBOOKS / found.rpartition("/")[2]).read_text().split())
+
+
+def test_a_format_without_host_leads_to_the_runbook_that_speaks_of_it():
+    found = _problem_runbook({"runbook_url": ""}, "log format of access.log")
+    assert found == "/ClustersetCrossClusterLeakage.md"
+    assert "`$host`" in (RUNBOOKS / found[1:]).read_text()
 
 
 def test_each_word_has_a_meaning_on_the_page_and_in_the_glossary():

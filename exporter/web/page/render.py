@@ -49,17 +49,19 @@ _SYMBOLS = {
 }
 _MODE_RUNBOOKS = {
     Mode.BLACKOUT: "ClustersetServiceBlackout",
-    Mode.DEGRADED: "ClustersetPromiseBroken",
-    Mode.MIXED: "ClustersetPromiseBroken",
+    Mode.DEGRADED: "ClustersetServiceDegraded",
+    Mode.MIXED: "ClustersetServiceMixed",
     Mode.FAILOVER: "ClustersetServiceFailover",
 }
 _PROBLEM_RUNBOOKS = (
     ("configuration", "ClustersetExporterReloadFailed"),
-    ("inventory is stale", "ClustersetExporterWatchFailing"),
+    ("inventory is stale", "ClustersetExporterInventoryStale"),
     ("inventory", "ClustersetExporterReloadFailed"),
     ("watch of ", "ClustersetExporterWatchFailing"),
     ("gaps in logs", "ClustersetExporterLogsLost"),
     ("pods behind exported services", "ClustersetExporterLogsBehind"),
+    ("lines of ", "ClustersetExporterLogFormatWrong"),
+    ("log format of ", "ClustersetCrossClusterLeakage"),
     ("log ", "ClustersetExporterLogsBehind"),
     ("address ranges", "ClustersetAttributionMismatch"),
     ("name servers", "ClustersetNameServerStuck"),
