@@ -16,7 +16,7 @@ import exporter
 from dashboards.renamed import FORMER
 from exporter import __version__
 from exporter.apiserver.annotations import LOG_CONTAINER, LOG_FORMAT
-from exporter.config import settings
+from exporter.config.schema import config_schema
 from exporter.discover.findings import FindingKind
 from exporter.discover.gateways import STALE_AFTER
 from exporter.discover.parse_core import PROBE_ANNOTATION
@@ -114,7 +114,7 @@ def test_an_undocumented_failure_is_noticed():
 
 def test_every_key_of_the_configuration_is_explained():
     text = (ROOT / "docs" / "configuration.md").read_text()
-    parts = settings.json_schema()["$defs"]
+    parts = config_schema()["$defs"]
     for kind in ("Settings", "ProbeSettings", "AttributionSettings", "LimitSettings"):
         for key in parts[kind]["properties"]:
             assert key in text, key

@@ -9,6 +9,8 @@ from exporter.cli import options
 from exporter.cli.errors import mistakes
 from exporter.commands import load
 from exporter.config import settings
+from exporter.config.schema import config_schema
+from exporter.discover.inventory_schema import inventory_schema
 
 
 @click.group(name="config")
@@ -29,9 +31,11 @@ def check(config_file: Path, cluster: str | None) -> None:
 
 
 @command.command()
-def schema() -> None:
+@click.option("--inventory", is_flag=True, help="That of the static inventory instead.")
+def schema(inventory: bool) -> None:
     """Print the JSON Schema of the configuration file, for editors."""
-    click.echo(json.dumps(settings.json_schema(), indent=2))
+    made = inventory_schema() if inventory else config_schema()
+    click.echo(json.dumps(made, indent=2))
 
 
 @command.command()

@@ -12,9 +12,11 @@ from exporter.config.yaml_reader import SettingsError
 
 MAX_REDIRECTS = 3
 _HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+): ?([\x20-\x7e]*)")
-_OURS = frozenset({"host", "user-agent", "connection", "content-length", "transfer-encoding"})
-_SECRET = frozenset({"authorization", "proxy-authorization", "cookie"})
-_CODE = re.compile(r"[1-5](?:xx|\d\d)")
+OURS = frozenset({"host", "user-agent", "connection", "content-length", "transfer-encoding"})
+"""Headers that the exporter sets by itself."""
+SECRET = frozenset({"authorization", "proxy-authorization", "cookie"})
+"""Headers with secrets, which probes do not send."""
+_CODE = re.compile(r"[1-5](?:xx|[0-9][0-9])")
 _TOKEN = re.compile(r"[!-~]+")
 
 
@@ -26,9 +28,9 @@ def _require_header(line: str) -> None:
     matched = _HEADER.fullmatch(line)
     require(matched, f"headers: {line!r} should be Name: value")
     name = matched[1].lower() if matched else ""
-    require(name not in _OURS, f"headers: {name} is set by the exporter; set Host by the key host")
+    require(name not in OURS, f"headers: {name} is set by the exporter; set Host by the key host")
     # `config show` prints the configuration, so it must contain no secrets.
-    require(name not in _SECRET, f"headers: {name} is a secret; probes send no secrets")
+    require(name not in SECRET, f"headers: {name} is a secret; probes send no secrets")
 
 
 class TlsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -1,19 +1,19 @@
 """Values that are one word in a configuration: durations, networks, addresses."""
 
 import re
-from collections.abc import Mapping
 from ipaddress import ip_address, ip_network
-from typing import Any
 
 from exporter.model.clusterset import Address, Network
 
 LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 """A DNS label, such as the name of a namespace."""
 MAX_PORT = 65535
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_DURATION = re.compile(
-    r"(?:(\d{1,18})d)?(?:(\d{1,18})h)?(?:(\d{1,18})m)?(?:(\d{1,18})s)?(?:(\d{1,18})ms)?"
-)
+UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+"""Seconds of each unit of a duration, in the order in which they are written."""
+MAX_DIGITS = 18
+"""Digits of one number in a duration."""
+YEAR = 366 * UNITS["d"]
+_DURATION = re.compile("".join(rf"(?:([0-9]{{1,{MAX_DIGITS}}}){unit})?" for unit in UNITS))
 _DNS_PORT = 53
 
 
@@ -27,10 +27,9 @@ class Duration(float):
         if matched is None:
             msg = f"{text!r} is not a duration; write for example 250ms, 15s or 5m"
             raise ValueError(msg)
-        units = (_UNITS["d"], _UNITS["h"], _UNITS["m"], _UNITS["s"], _UNITS["ms"])
-        parts = zip(matched.groups(), units, strict=True)
+        parts = zip(matched.groups(), UNITS.values(), strict=True)
         seconds = sum(int(number) * unit for number, unit in parts if number)
-        if not 0 < seconds < 366 * _UNITS["d"]:
+        if not 0 < seconds < YEAR:
             msg = f"{text} should be more than 0 and less than a year; write for example 15s"
             raise ValueError(msg)
         return cls(seconds)
@@ -38,8 +37,8 @@ class Duration(float):
     def __str__(self) -> str:
         """Return the text that `parse` reads as this duration."""
         left, text = round(self * 1000), ""
-        for unit in ("d", "h", "m", "s", "ms"):
-            number, left = divmod(left, round(_UNITS[unit] * 1000))
+        for unit, seconds in UNITS.items():
+            number, left = divmod(left, round(seconds * 1000))
             text += f"{number}{unit}" if number else ""
         return text
 
@@ -78,7 +77,7 @@ class HostPort(str):
     @classmethod
     def parse(cls, text: object) -> "HostPort":
         """Read an address and a port; ValueError if the text is not that."""
-        matched = re.fullmatch(r"(?:\[([^\[\]]+)\]|([^:\[\]]+))(?::(\d{1,5}))?", str(text))
+        matched = re.fullmatch(r"(?:\[([^\[\]]+)\]|([^:\[\]]+))(?::([0-9]{1,5}))?", str(text))
         port = int(matched[3] or _DNS_PORT) if matched else 0
         try:
             host = ip_address((matched[1] or matched[2]) if matched else "")
@@ -115,16 +114,3 @@ class IpAddress(str):
     def address(self) -> Address:
         """Return the address."""
         return ip_address(str(self))
-
-
-SCHEMAS: Mapping[type, dict[str, Any]] = {
-    Duration: {
-        "type": "string",
-        "pattern": r"^(\d+d)?(\d+h)?(\d+m)?(\d+s)?(\d+ms)?$",
-        "minLength": 2,
-    },
-    Cidr: {"type": "string", "description": "A network, such as 10.1.0.0/16."},
-    HostPort: {"type": "string", "description": "address:port, such as 10.96.0.10:53."},
-    IpAddress: {"type": "string", "description": "An IP address."},
-}
-"""The JSON Schema of each type."""

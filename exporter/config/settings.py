@@ -1,7 +1,7 @@
 """The configuration file as frozen values; a wrong value is a SettingsError."""
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 import yaml
@@ -9,9 +9,9 @@ from msgspec import Meta, Struct
 
 from exporter.config.label_selector import Requirement, parse_selector
 from exporter.config.log_settings import AttributionSettings, LogSettings
-from exporter.config.probe_settings import FastSettings, ProbeSettings
+from exporter.config.probe_settings import ProbeSettings
 from exporter.config.require import default, require
-from exporter.config.scalars import LABEL, SCHEMAS, Duration
+from exporter.config.scalars import LABEL, Duration
 from exporter.config.yaml_reader import SettingsError, parse_struct
 from exporter.model.clusterset import ServiceName
 from exporter.model.probes import Lookup, Vantage
@@ -198,18 +198,6 @@ def parse_settings(text: str, *, source: str) -> Settings:
         SettingsError: With one line that says what is wrong, where, and what would work.
     """
     return parse_struct(text, Settings, source=source, dec_hook=_decode)
-
-
-def json_schema() -> dict[str, Any]:
-    """Return the JSON Schema of the configuration file."""
-    made = msgspec.json.schema(Settings, schema_hook=SCHEMAS.__getitem__)
-    parts = made["$defs"]
-    for kind in (Settings, ProbeSettings, FastSettings):
-        for each in msgspec.structs.fields(kind):
-            if each.default_factory is not msgspec.NODEFAULT:
-                plain = msgspec.to_builtins(each.default_factory(), enc_hook=str)
-                parts[kind.__name__]["properties"][each.encode_name]["default"] = plain
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made}
 
 
 def as_yaml(settings: Settings) -> str:

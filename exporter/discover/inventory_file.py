@@ -3,8 +3,9 @@
 import re
 from collections.abc import Collection, Iterable, Mapping
 from ipaddress import IPv6Address, ip_address, ip_network
+from typing import Annotated
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from exporter.config.yaml_reader import SettingsError
 from exporter.judge.claims import conflicts_anywhere
@@ -30,12 +31,18 @@ _MAX_PORT = 65535
 class ClusterEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One of `clusters`."""
 
-    id: str
-    pod_cidrs: tuple[str, ...] = ()
-    service_cidrs: tuple[str, ...] = ()
-    global_cidrs: tuple[str, ...] = ()
-    node_addresses: tuple[str, ...] = ()
-    connected: bool = True
+    id: Annotated[str, Meta(description="Id of the cluster, a DNS label such as east-1.")]
+    pod_cidrs: Annotated[
+        tuple[str, ...], Meta(description="Networks of its pods, such as 10.1.0.0/16.")
+    ] = ()
+    service_cidrs: Annotated[tuple[str, ...], Meta(description="Networks of its services.")] = ()
+    global_cidrs: Annotated[
+        tuple[str, ...], Meta(description="Networks that Globalnet gave it; empty: no Globalnet.")
+    ] = ()
+    node_addresses: Annotated[tuple[str, ...], Meta(description="Addresses of its nodes.")] = ()
+    connected: Annotated[
+        bool, Meta(description="The gateway of the local cluster has a tunnel to it.")
+    ] = True
 
     def __post_init__(self) -> None:
         """Refuse an id that cannot be a cluster's, and networks that are not valid."""
@@ -60,8 +67,8 @@ class ClusterEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 class PortEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One of a service's `ports`."""
 
-    name: str = ""
-    port: int
+    name: Annotated[str, Meta(description="Name of the port.")] = ""
+    port: Annotated[int, Meta(description="Its number, 1 to 65535.")]
 
     def __post_init__(self) -> None:
         """Refuse a number that is not a port."""
@@ -73,9 +80,11 @@ class PortEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class ExportEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One of a service's `exports`."""
 
-    cluster: str
-    addresses: tuple[str, ...]
-    ready: bool = True
+    cluster: Annotated[str, Meta(description="Id of a cluster of this file.")]
+    addresses: Annotated[
+        tuple[str, ...], Meta(description="Addresses that the clusterset name answers for it.")
+    ]
+    ready: Annotated[bool, Meta(description="At least one endpoint there is ready.")] = True
 
     def __post_init__(self) -> None:
         """Refuse an export without an address."""
@@ -92,12 +101,16 @@ class ExportEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 class ServiceEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One of `services`."""
 
-    namespace: str
-    name: str
-    ports: tuple[PortEntry, ...] = ()
-    exports: tuple[ExportEntry, ...] = ()
-    headless: bool = False
-    clusterset_ips: tuple[str, ...] = ()
+    namespace: Annotated[str, Meta(description="Its namespace, the same in every cluster.")]
+    name: Annotated[str, Meta(description="Its name, the same in every cluster.")]
+    ports: Annotated[tuple[PortEntry, ...], Meta(description="Its ports.")] = ()
+    exports: Annotated[
+        tuple[ExportEntry, ...], Meta(description="The clusters that export it.")
+    ] = ()
+    headless: Annotated[bool, Meta(description="Its name answers the addresses of pods.")] = False
+    clusterset_ips: Annotated[
+        tuple[str, ...], Meta(description="Its addresses in the whole clusterset, if it has any.")
+    ] = ()
 
     def __post_init__(self) -> None:
         """Refuse a name that cannot be a service's, and exports that contradict each other."""
@@ -122,10 +135,14 @@ class ServiceEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 class InventoryFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The whole file."""
 
-    clusters: tuple[ClusterEntry, ...]
-    services: tuple[ServiceEntry, ...] = ()
-    profile: Profile = Profile.SUBMARINER
-    submariner_version: str | None = None
+    clusters: Annotated[tuple[ClusterEntry, ...], Meta(description="All clusters.")]
+    services: Annotated[tuple[ServiceEntry, ...], Meta(description="All exported services.")] = ()
+    profile: Annotated[Profile, Meta(description="Who answers the clusterset names.")] = (
+        Profile.SUBMARINER
+    )
+    submariner_version: Annotated[
+        str | None, Meta(description="Version of Submariner, such as 0.19.0; null: a current one.")
+    ] = None
 
     def __post_init__(self) -> None:
         """Refuse entries that contradict each other."""

@@ -8,8 +8,8 @@ import re
 
 from exporter.model.clusterset import Version
 
-_EXACT = re.compile(r"v?(\d{1,4})\.(\d{1,4})(?:\.(\d{1,4}))?(?:[-+].*)?")
-_WITHIN = re.compile(r"(?<![\w.])v?(\d{1,4})\.(\d{1,4})(?:\.(\d{1,4}))?")
+_EXACT = re.compile(r"v?([0-9]{1,4})\.([0-9]{1,4})(?:\.([0-9]{1,4}))?(?:[-+].*)?")
+_WITHIN = re.compile(r"(?<![\w.])v?([0-9]{1,4})\.([0-9]{1,4})(?:\.([0-9]{1,4}))?")
 
 
 def parse_version(text: str) -> Version | None:

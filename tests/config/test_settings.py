@@ -10,6 +10,7 @@ from exporter.accesslog.formats.compile import compile_log
 from exporter.commands.load import read_settings
 from exporter.config import settings
 from exporter.config.scalars import Cidr, Duration, HostPort, IpAddress
+from exporter.config.schema import config_schema
 from exporter.config.settings import Settings
 from exporter.config.yaml_reader import SettingsError
 from exporter.model.clusterset import ServiceName
@@ -186,7 +187,7 @@ def test_expected_codes(tmp_path):
 
 
 def test_the_schema_takes_what_is_right_and_refuses_what_is_not():
-    schema = settings.json_schema()
+    schema = config_schema()
     jsonschema.Draft202012Validator.check_schema(schema)
     check = jsonschema.Draft202012Validator(schema)
     check.validate(yaml.safe_load(DESIGN))
@@ -202,7 +203,7 @@ def test_the_schema_takes_what_is_right_and_refuses_what_is_not():
 
 
 def test_the_schema_has_defaults_and_descriptions_for_editors():
-    parts = settings.json_schema()["$defs"]
+    parts = config_schema()["$defs"]
     assert parts["ProbeSettings"]["properties"]["interval"]["default"] == "15s"
     assert "description" in parts["Settings"]["properties"]["leak_grace"]
     json.dumps(parts)
