@@ -31,7 +31,7 @@ REVISION = $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 
 .PHONY: help demo docs test test-fast test-dashboards test-image e2e e2e-node dashboards dashboard-pictures check deploy format generate picture lock clean
 .PHONY: fuzz soak lint-pipelines real-node-page lint-image test-pythons e2e-karmada
-.PHONY: image sbom release packages bench bench-daemon bench-cluster bench-dashboards bench-logs bench-probes bench-scrape bench-web
+.PHONY: image sbom release packages bench bench-daemon bench-cluster bench-dashboards bench-logs bench-probes bench-scrape bench-series bench-web
 help:
 	@echo 'make demo   a whole clusterset on this machine, a failover and a leak caught on it (CLUSTERS=3, DEMO_ARGS=--keep)'
 	@echo 'make test-fast  the tests that take less than a minute together, for every save'
@@ -220,7 +220,7 @@ soak: $(DEV)/.made
 
 # All of them, also after one that misses a bar; the exit code says if any did.
 bench:
-	@$(MAKE) --keep-going --no-print-directory bench-daemon bench-logs bench-cluster bench-probes bench-scrape bench-web
+	@$(MAKE) --keep-going --no-print-directory bench-daemon bench-logs bench-cluster bench-probes bench-scrape bench-series bench-web
 
 bench-daemon: $(DEV)/.made
 	$(DEV)/bin/python bench/daemon.py
@@ -242,6 +242,10 @@ bench-probes: $(DEV)/.made
 
 bench-scrape: $(DEV)/.made
 	$(DEV)/bin/python bench/scrape.py
+
+# The series that services bring, beside those of before decision 15.
+bench-series: $(DEV)/.made
+	$(DEV)/bin/python bench/series.py
 
 # Thousands of bad neighbours at the HTTP server; SECONDS=60 is how long they stay.
 bench-web: $(DEV)/.made

@@ -71,8 +71,8 @@ class StateRecorder(Recorder):
             self._shape = shape
         if self._tells_clusters and not self._passive:
             self._clusters(inventory)
-        for family, labels in self._zeroes.of(inventory, changed):
-            self._store.children(family).init_to_zero(labels)
+        for (family, labels), share in self._zeroes.of(inventory, changed):
+            self._store.children(family).init_to_zero(labels, share)
 
     def set_passive(self, *, passive: bool) -> None:
         """

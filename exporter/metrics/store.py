@@ -16,8 +16,10 @@ from exporter.metrics.families import FAMILIES
 from exporter.metrics.family import Family, Kind
 from exporter.metrics.labels import Labels, label_text, needs_escaping
 
-ZEROES_SHARE = 0.5
-"""The part of the budget that counters with value 0 may use: events matter more."""
+AWAITED_SHARE = 0.5
+"""The part of the budget that may be used when an alert waits for a counter with value 0."""
+SPARE_SHARE = 0.35
+"""The same for other counters with value 0: events matter more, and bring most of these anyway."""
 
 
 class SeriesBudget:
@@ -63,10 +65,10 @@ class Series:
         self._make(labels, amount)
         return False
 
-    def init_to_zero(self, labels: Labels) -> None:
-        """Make a child with value 0, unless it exists or the budget for zeroes is used up."""
+    def init_to_zero(self, labels: Labels, share: float = AWAITED_SHARE) -> None:
+        """Make a child with value 0, unless it exists or this *share* of the budget is used up."""
         if labels not in self.values:
-            self._make(labels, 0, ZEROES_SHARE)
+            self._make(labels, 0, share)
 
     def set(self, labels: Labels, value: float) -> None:
         """Set a child, made if the budget allows."""
@@ -149,10 +151,10 @@ class Histogram:
             child[:-1] = [held + more for held, more in zip(child[:-1], counts, strict=True)]
             child[-1] += total
 
-    def init_to_zero(self, labels: Labels) -> None:
-        """Make an empty child, unless it exists or the budget for zeroes is used up."""
+    def init_to_zero(self, labels: Labels, share: float = AWAITED_SHARE) -> None:
+        """Make an empty child, unless it exists or this *share* of the budget is used up."""
         if labels not in self.children:
-            self._make(labels, ZEROES_SHARE)
+            self._make(labels, share)
 
     def keep(self, wanted: Callable[[Labels], bool]) -> None:
         """Drop the children that are not *wanted*."""

@@ -7,6 +7,7 @@ from itertools import chain, product
 from exporter.metrics import families
 from exporter.metrics.family import Family
 from exporter.metrics.labels import Labels
+from exporter.metrics.store import AWAITED_SHARE, SPARE_SHARE
 from exporter.model.clusterset import (
     EXTERNAL,
     NOT_CLUSTERS,
@@ -24,6 +25,8 @@ Replies = tuple[Protocol]
 HTTP_REPLIES: Replies = (Protocol.HTTP,)
 LOOKUPS = ((Vantage.RESOLVER, Lookup.A),)
 VERIFIED = ("true", "false")
+_AWAITED_RANKS = 2
+"""Ranks of children that alerts wait for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,18 +54,27 @@ class Zeroes:
     verified: tuple[str, ...]
     upstreams: bool = False
 
-    def of(self, inventory: Inventory, changed: Collection[ServiceName]) -> Iterator[Child]:
-        """Yield the children to create at 0, the important ones first: the budget may end."""
+    def of(
+        self, inventory: Inventory, changed: Collection[ServiceName]
+    ) -> Iterator[tuple[Child, float]]:
+        """
+        Yield the children to create at 0, the important ones first: the budget may end.
+
+        With each comes the share of the budget that may be used then.
+        """
         plans = [self._plan(inventory, inventory.services[name]) for name in changed]
-        for same_rank in zip(*plans, strict=True):
-            yield from chain.from_iterable(same_rank)
+        for rank, same_rank in enumerate(zip(*plans, strict=True)):
+            share = AWAITED_SHARE if rank < _AWAITED_RANKS else SPARE_SHARE
+            for child in chain.from_iterable(same_rank):
+                yield child, share
 
     def _plan(self, inventory: Inventory, service: Service) -> tuple[list[Child], ...]:
         """
         Return the children of one service by rank.
 
-        What alerts wait for is first. Counters of probes come next to last, because the first
-        round of probes creates most of them anyway.
+        What alerts wait for is in the first two. Failures of requests come later, because the first
+        request creates its counter of failures as well. Counters of probes come next to last,
+        because the first round of probes creates most of them.
         """
         # Series with equal labels share one tuple, because many of them are held.
         rules = [(self.local, *service.name, rule) for rule in Rule]
