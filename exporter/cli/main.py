@@ -30,6 +30,8 @@ class LazyCommands(click.Group):
         """Return a command by its name; None if there is none."""
         if cmd_name not in COMMANDS:
             return None
+        if cmd_name == "run":
+            _import_structlog_alone()
         found: click.Command = import_module(f"exporter.cli.{cmd_name.replace('-', '_')}").command
         return found
 
@@ -44,6 +46,22 @@ class LazyCommands(click.Group):
             ctx.exit(CLOSED_PIPE)
         except OSError as error:
             raise _full(error) from error
+
+
+def _import_structlog_alone() -> None:
+    """
+    Import structlog without rich, which it loads for coloured tracebacks that nothing here prints.
+
+    An exporter would hold 3 MB for it as long as it runs.
+    """
+    if "rich" in sys.modules:
+        return
+    # Python takes None for a module that is not there.
+    sys.modules["rich"] = None  # type: ignore[assignment]
+    try:
+        import_module("structlog")
+    finally:
+        del sys.modules["rich"]
 
 
 def _full(error: OSError) -> CommandError:

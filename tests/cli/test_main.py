@@ -139,3 +139,12 @@ def test_check_of_a_service_that_nobody_serves(tmp_path):
     assert done.exit_code == 1
     assert done.stdout.splitlines()[-1] == "nginx-test/nginx is served to nobody in east."
     assert "no address (unreachable, no reply)" in done.stdout
+
+
+def test_a_daemon_does_not_hold_the_library_of_tables():
+    program = (
+        "import sys; from exporter.cli.main import cli; cli.get_command(None, 'run')\n"
+        "import exporter.commands.run.process\n"
+        "print('structlog' in sys.modules, 'rich' in sys.modules)"
+    )
+    assert subprocess.check_output([sys.executable, "-c", program], text=True) == "True False\n"
