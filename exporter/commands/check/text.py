@@ -9,6 +9,8 @@ from exporter.judge.report import Report
 
 MIN_TEXT = 30
 """Columns that the text of a finding needs beside what it is about; else it is below."""
+_LEVEL = 6
+"""Columns of the level of a finding, with the spaces after it."""
 
 
 def as_text(report: Report, columns: int | None = None) -> str:
@@ -23,7 +25,7 @@ def as_text(report: Report, columns: int | None = None) -> str:
     lines = [
         line
         for f in report.findings
-        for line in _broken(f"{f.level:<4}  {f.about:<{width}}  ", f.text, columns)
+        for line in _broken(f"{f.level:<{_LEVEL - 2}}  {f.about:<{width}}  ", f.text, columns)
     ]
     return "\n".join([*lines, "", *_broken("", report.verdict, columns)])
 
@@ -31,17 +33,22 @@ def as_text(report: Report, columns: int | None = None) -> str:
 def _broken(head: str, text: str, columns: int | None) -> list[str]:
     if columns is None:
         return [head + text]
-    beside = columns - len(head) >= MIN_TEXT
-    indent = " " * (len(head) if beside else min(len(head), 6))
-    lines = textwrap.wrap(
+    if columns - len(head) >= MIN_TEXT:
+        return _wrapped(text, columns, head, " " * len(head))
+    level, about = head[:_LEVEL], head[_LEVEL:]
+    indent = " " * len(level)
+    return [*_wrapped(about, columns, level, indent), *_wrapped(text, columns, indent, indent)]
+
+
+def _wrapped(text: str, columns: int, first: str, others: str) -> list[str]:
+    return textwrap.wrap(
         text,
         columns,
-        initial_indent=head if beside else indent,
-        subsequent_indent=indent,
+        initial_indent=first,
+        subsequent_indent=others,
         break_long_words=False,
         break_on_hyphens=False,
     )
-    return lines if beside else [head.rstrip(), *lines]
 
 
 def live(watched: Watched, columns: int | None = None) -> str:
