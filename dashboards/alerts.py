@@ -67,6 +67,11 @@ class Command(StrEnum):
         "kubectl --context {{ $labels.destination_cluster }} get clusters.submariner.io "
         "--all-namespaces --output=yaml"
     )
+    FILES = (
+        "kubectl --namespace NAMESPACE exec {{ $labels.pod }} -- clusterset-exporter config check "
+        "--config.file=/etc/clusterset-exporter/config.yaml"
+    )
+    """Reads the files of the exporter as they are now, and names the mistake."""
     PROBLEMS = _ask("/api/v1/status")
     """What the exporter itself says, asked by way of the API server of its cluster."""
     SERIES = _ask("/metrics")

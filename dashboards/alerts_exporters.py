@@ -126,7 +126,7 @@ def _inputs(to: Thresholds) -> list[Alert]:
             severity=Severity.WARNING,
             board=Board.EXPORTER,
             panel="Configuration file",
-            command=Command.PROBLEMS,
+            command=Command.FILES,
             expr="clusterset_exporter_config_last_reload_successful == 0 or "
             "clusterset_exporter_inventory_last_reload_successful == 0",
             wait=to.reload_for,

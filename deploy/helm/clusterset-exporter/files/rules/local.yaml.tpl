@@ -422,7 +422,7 @@ groups:
     annotations:
       summary: An exporter runs with an old configuration or inventory.
       description: The newest file of {{`{{ $labels.instance }}`}} is broken; the old one stays in use.
-      command: kubectl get --raw /api/v1/namespaces/{{ .Values.alerts.namespace }}/pods/{{`{{ $labels.pod }}`}}:9877/proxy/api/v1/status
+      command: kubectl --namespace {{ .Values.alerts.namespace }} exec {{`{{ $labels.pod }}`}} -- clusterset-exporter config check --config.file=/etc/clusterset-exporter/config.yaml
       {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetExporterReloadFailed.md'
       {{- end }}
