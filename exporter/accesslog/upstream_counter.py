@@ -42,6 +42,8 @@ class UpstreamCounter(Counter):
         sent_to: Says which service a request with this host was for, and which cluster the server
             with this address is in; None for a host that is no service.
         span_of: See `Counter`.
+        by_arrival: See `Counter`.
+        sum_probes: See `Counter`.
     """
 
     def __init__(
@@ -51,8 +53,13 @@ class UpstreamCounter(Counter):
         service_of: ServiceOf,
         sent_to: SentTo,
         span_of: SpanOf | None = None,
+        *,
+        by_arrival: bool = True,
+        sum_probes: bool = False,
     ) -> None:
-        super().__init__(log_format, source_of, service_of, span_of, by_arrival=True)
+        super().__init__(
+            log_format, source_of, service_of, span_of, by_arrival=by_arrival, sum_probes=sum_probes
+        )
         self._sent_to = sent_to
         self._tallies: dict[object, _Tally] = {}
         self._touched: list[_Tally] = []

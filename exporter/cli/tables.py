@@ -36,6 +36,7 @@ def print_report(report: dict[str, Any]) -> None:
             _one_cluster(console, name, *services)
         elif not _matrix(console, name, services):
             _pairs(console, name, services)
+    _upstreams(console, report.get("upstreams", []))
     if "course" in report:
         _course(console, report["course"])
     counted = ", ".join(f"{number:,} {what}" for what, number in report["lines"].items())
@@ -167,6 +168,29 @@ def _pairs(console: Console, name: str, services: list[dict[str, Any]]) -> None:
     numbers = ("requests", "share", "failures", "probes")
     title = f"{name}: requests by source and the cluster that served them"
     _show(console, title, ("source", "served by"), numbers, rows)
+
+
+def _upstreams(console: Console, upstreams: list[dict[str, Any]]) -> None:
+    """Print where gateways sent requests, in a table for each service."""
+    by_service: dict[str, list[Sequence[str]]] = defaultdict(list)
+    for each in upstreams:
+        name = f"{each['destination_service_namespace']}/{each['destination_service_name']}"
+        total = sum(sent["requests"] for sent in each["destinations"])
+        by_service[name] += [
+            (
+                each["source_cluster"],
+                sent["destination_cluster"],
+                sent["locality"],
+                f"{sent['requests']:,}",
+                f"{sent['requests'] / total:.1%}",
+                f"{sent['failures']:,}",
+            )
+            for sent in each["destinations"]
+        ]
+    numbers = ("requests", "share", "failures")
+    for name, rows in by_service.items():
+        title = f"{name}: requests that gateways sent to servers, each try of a retry counted"
+        _show(console, title, ("gateway in", "sent to", "locality"), numbers, rows)
 
 
 def _course(console: Console, course: list[dict[str, Any]]) -> None:

@@ -19,15 +19,17 @@ class PastLocality(StrEnum):
 
 def past_locality(source: str, cluster: str, exporters: frozenset[str]) -> PastLocality:
     """
-    Judge requests of *source* that *cluster* served at some time.
+    Judge requests of *source* that *cluster* served, or was sent, at some time.
 
     Args:
         source: A cluster id, or one of `exporter.model.clusterset.NOT_CLUSTERS`.
-        cluster: The cluster that served them.
+        cluster: The cluster that served them; or where a gateway in *source* sent them, which may
+            be one of NOT_CLUSTERS, too.
         exporters: The clusters that export the service, by the inventory.
     """
-    if source in NOT_CLUSTERS:
-        return PastLocality.EXTERNAL if source == EXTERNAL else PastLocality.UNKNOWN
+    for end in (source, cluster):
+        if end in NOT_CLUSTERS:
+            return PastLocality.EXTERNAL if end == EXTERNAL else PastLocality.UNKNOWN
     if source == cluster:
         return PastLocality.LOCAL
     # Nobody knows any more who was ready when. So a failover and a leak look the same.

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from exporter.accesslog.counter import Counter
@@ -10,11 +11,13 @@ from exporter.accesslog.formats.guess import guess
 from exporter.accesslog.formats.log_format import MAX_LENGTH, FormatError, LogFormat
 from exporter.accesslog.line_reader import MAX_ODD, Lines
 from exporter.accesslog.readers.past import FilePart, read_blocks
+from exporter.accesslog.upstream_counter import Sent, UpstreamCounter
 from exporter.commands.analyze.formats import Formats
 from exporter.config.yaml_reader import SettingsError
 from exporter.discover.static import read_inventory
 from exporter.judge.attribute import Attribution
-from exporter.model.clusterset import Inventory, ServiceName
+from exporter.judge.destinations import Destinations
+from exporter.model.clusterset import Address, Inventory, ServiceName
 from exporter.model.probes import Question
 from exporter.model.traffic import LogCounts
 
@@ -131,10 +134,26 @@ class LogCounter:
                 return None
             return at // (request.every or MINUTE) * (request.every or MINUTE)
 
+        destinations = Destinations(inventory, partial(_owner, inventory))
+
+        def sent_to(host: str, server: str) -> Sent | None:
+            named = service_of(host)
+            if named is None:
+                return None
+            return named[0], inventory.local, destinations.cluster(named[0], server), False
+
         span = span_of if request.timed else None
         source_of = Attribution(inventory).source
-        counter = Counter(log, source_of, service_of, span, sum_probes=True)
-        return Lines(counter, wrapping)
+        if log.upstream:
+            with_upstreams = partial(UpstreamCounter, by_arrival=False, sum_probes=True)
+            return Lines(with_upstreams(log, source_of, service_of, sent_to, span), wrapping)
+        return Lines(Counter(log, source_of, service_of, span, sum_probes=True), wrapping)
+
+
+def _owner(inventory: Inventory, service: ServiceName, address: Address) -> str | None:
+    """Return the cluster that exports *service* with *address*, by the inventory."""
+    known = inventory.services.get(service)
+    return None if known is None else known.owner_of(address)
 
 
 def _count_unread(block: bytes, counts: LogCounts) -> None:
@@ -149,7 +168,9 @@ def _count_unread(block: bytes, counts: LogCounts) -> None:
 def _compile(request: AnalyzeRequest, form: str) -> LogFormat:
     try:
         # Health checks of kubelets do not count as client traffic, as in `run`.
-        log = compile_log(form, ignore_user_agents=("kube-probe/",), stamps=request.timed)
+        log = compile_log(
+            form, ignore_user_agents=("kube-probe/",), stamps=request.timed, upstream=True
+        )
     except FormatError as error:
         msg = f"--format: {error}"
         raise SettingsError(msg) from error

@@ -94,6 +94,8 @@ def _report(found: _Found, request: AnalyzeRequest) -> dict[str, Any]:
         "to": _iso(max(lasts, default=None)),
         "services": list(_services(found, request)),
     }
+    if upstreams := list(_upstreams(found)):
+        report["upstreams"] = upstreams
     if foreign := sum(each.foreign for each in counts):
         report["lines"]["foreign"] = foreign
     if request.every is not None:
@@ -133,6 +135,31 @@ def _services(found: _Found, request: AnalyzeRequest) -> Iterator[dict[str, Any]
                     for source in sources
                 ],
             }
+
+
+def _upstreams(found: _Found) -> Iterator[dict[str, Any]]:
+    """Yield for each service and cluster with a gateway where that sent requests, by its log."""
+    sums: dict[tuple[ServiceName, str], dict[str, Hits]] = {}
+    for counts in found.counts.values():
+        for client, hits in counts.upstreams.items():
+            by = sums.setdefault((client.service, client.source), {})
+            by.setdefault(client.destination, Hits()).add(hits)
+    for (service, source), by in sorted(sums.items()):
+        exporters = found.exporters.get(service, frozenset())
+        yield {
+            "destination_service_namespace": service.namespace,
+            "destination_service_name": service.name,
+            "source_cluster": source,
+            "destinations": [
+                {
+                    "destination_cluster": destination,
+                    "requests": hits.requests,
+                    "failures": hits.failures,
+                    "locality": past_locality(source, destination, exporters),
+                }
+                for destination, hits in sorted(by.items())
+            ],
+        }
 
 
 def _spans(found: _Found) -> Iterator[dict[str, Any]]:
