@@ -20,7 +20,7 @@ def event_name(event: ServiceEvent, uid: str) -> str:
 
     It is the same for all events that are shown as one, also if another replica wrote the first.
     """
-    about = f"{uid}\n{event.key.reason}\n{event.key.source}"
+    about = f"{uid}\n{event.key.reason}\n{event.key.other}"
     return f"{event.key.service.name}.{sha256(about.encode()).hexdigest()[:16]}"
 
 

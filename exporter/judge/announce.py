@@ -73,6 +73,29 @@ def leak_ended(inventory: Inventory, source: str, requests: int, quiet: float) -
     )
 
 
+def gateway_leak_began(inventory: Inventory, destination: str, *, host_logged: bool) -> str:
+    """Say where a gateway here sends requests although it should not, if that is certain."""
+    local = inventory.local
+    unless = (
+        ""
+        if host_logged
+        else f", unless they ask for {destination} by its pinned name: the log has no $host"
+    )
+    return (
+        f"A gateway in cluster {local} sends requests to {destination} although {local} exports "
+        f"the service and is ready; they should stay in {local} (leak{unless})"
+    )
+
+
+def gateway_leak_ended(inventory: Inventory, destination: str, requests: int, quiet: float) -> str:
+    """Say that gateways send no request away any more, by how long none was."""
+    leaked = "1 request" if requests == 1 else f"{requests} requests"
+    return (
+        f"No gateway in cluster {inventory.local} wrongly sent requests to {destination} for "
+        f"{quiet / 60:.0f} minutes; before that, {leaked} leaked"
+    )
+
+
 def _cause(failover: Failover, inventory: Inventory) -> str:
     service = inventory.services.get(failover.service)
     before = None if service is None else service.export_of(failover.from_cluster)

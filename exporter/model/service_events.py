@@ -16,9 +16,18 @@ class EventReason(StrEnum):
     BLACKOUT_ENDED = "BlackoutEnded"
     LEAK_BEGAN = "LeakBegan"
     LEAK_ENDED = "LeakEnded"
+    GATEWAY_LEAK_BEGAN = "GatewayLeakBegan"
+    GATEWAY_LEAK_ENDED = "GatewayLeakEnded"
 
 
-WARNINGS = frozenset({EventReason.FAILED_OVER, EventReason.BLACKOUT_BEGAN, EventReason.LEAK_BEGAN})
+WARNINGS = frozenset(
+    {
+        EventReason.FAILED_OVER,
+        EventReason.BLACKOUT_BEGAN,
+        EventReason.LEAK_BEGAN,
+        EventReason.GATEWAY_LEAK_BEGAN,
+    }
+)
 """What somebody may have to act on; the others are the end of one of these."""
 
 
@@ -27,8 +36,8 @@ class EventKey(NamedTuple):
 
     service: ServiceName
     reason: EventReason
-    source: str
-    """The cluster of the clients, if there may be several; else empty."""
+    other: str
+    """The other cluster, if there may be several: of the clients, or to which a gateway sends."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

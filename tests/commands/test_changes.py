@@ -87,7 +87,7 @@ def test_a_leak_begins_once_and_ends_when_none_came_for_long():
         scene.hits(b=2)
         scene.settle()
     ((reason, text),) = texts(told)
-    assert (reason, told[0].key.source) == (EventReason.LEAK_BEGAN, "b")
+    assert (reason, told[0].key.other) == (EventReason.LEAK_BEGAN, "b")
     assert text == (
         "Clients in cluster b are served by a although b exports the service and is ready; they "
         "should stay in b (leak)"

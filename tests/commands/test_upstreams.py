@@ -5,8 +5,10 @@ from dataclasses import replace
 import pytest
 from structlog.testing import capture_logs
 
+from exporter.commands.run.changes import LEAK_ENDS
 from exporter.commands.run.monitor_settings import monitor_settings
 from exporter.metrics.families import UPSTREAM_FAILURES, UPSTREAM_REQUESTS
+from exporter.model.service_events import EventReason
 from exporter.model.traffic import Client, Hits, LogCounts
 from tests.commands.test_monitor import samples
 from tests.fakes import scenes
@@ -186,6 +188,78 @@ def test_an_address_is_attributed_anew_once_the_inventory_changed():
 
 def test_before_the_first_inventory_nothing_is_known():
     assert scenes.Scene().logs.sent_to(HOST, "10.1.0.9", NGINX, {}, by_upstream=False) is None
+
+
+def told_of(scene):
+    """Return the list to which events are added from now on."""
+    told = []
+    scene.parts.changes.announce = told.append
+    return told
+
+
+def test_a_gateway_that_leaks_is_told_once_and_so_is_its_end():
+    scene = scenes.steady()
+    told = told_of(scene)
+    with capture_logs() as logs:
+        for _ in range(3):
+            sent(scene, "b", requests=2)
+            scene.settle()
+        (began,) = told
+        scene.wait(LEAK_ENDS - 1)
+        assert len(told) == 1
+        scene.wait(1)
+    assert (began.key.reason, began.key.other) == (EventReason.GATEWAY_LEAK_BEGAN, "b")
+    assert began.text == (
+        "A gateway in cluster a sends requests to b although a exports the service and is ready; "
+        "they should stay in a (leak)"
+    )
+    assert [(each.key.reason, each.key.other) for each in told[1:]] == [
+        (EventReason.GATEWAY_LEAK_ENDED, "b")
+    ]
+    assert told[1].text == (
+        "No gateway in cluster a wrongly sent requests to b for 5 minutes; before that, 6 requests "
+        "leaked"
+    )
+    assert [
+        (each["log_level"], each["event"], each["destination_cluster"])
+        for each in logs
+        if each["event"].endswith(("requests leaked", "requests ended"))
+    ] == [
+        ("warning", "gateway requests leaked", "b"),
+        ("info", "leak of gateway requests ended", "b"),
+    ]
+
+
+def test_leaks_of_clients_and_of_a_gateway_are_told_apart():
+    scene = scenes.steady()
+    told = told_of(scene)
+    sent(scene, "b")
+    scene.hits(b=1)
+    scene.settle()
+    assert {(each.key.reason, each.key.other) for each in told} == {
+        (EventReason.GATEWAY_LEAK_BEGAN, "b"),
+        (EventReason.LEAK_BEGAN, "b"),
+    }
+
+
+def test_what_a_gateway_may_send_makes_no_event():
+    for scene, pinned in ((scenes.failover(), False), (scenes.steady(), True)):
+        told = told_of(scene)
+        sent(scene, "b", pinned=pinned)
+        sent(scene, "external")
+        scene.settle()
+        assert told == []
+
+
+def test_a_leak_of_a_gateway_is_not_certain_without_the_host():
+    scene = scenes.steady()
+    scene.parts.verdicts.hostless = frozenset({NGINX})
+    told = told_of(scene)
+    sent(scene, "b")
+    scene.settle()
+    assert told[0].text.endswith(
+        "(leak, unless they ask for b by its pinned name: the log has no $host)"
+    )
 
 
 async def test_sending_is_no_news_of_clients():

@@ -14,6 +14,7 @@ from exporter.model.clusterset import Inventory, ServiceName
 from exporter.model.moment import Moment
 from exporter.model.probes import Probe
 from exporter.model.service_events import EventKey, EventReason, ServiceEvent
+from exporter.model.traffic import Client
 from exporter.model.verdicts import Failover, Mode
 
 LEAK_ENDS = 300.0
@@ -26,7 +27,7 @@ log = structlog.get_logger()
 
 @dataclass(slots=True)
 class _Leak:
-    """Requests of a cluster that leak."""
+    """Requests of the same clients that leak, or of a gateway."""
 
     last: float
     """When the newest one was counted, on the monotonic clock."""
@@ -51,7 +52,8 @@ class Changes:
         self._modes: dict[ServiceName, Mode] = {}
         self._blackouts: dict[ServiceName, float] = {}
         """Since when nobody serves each of these, on the monotonic clock."""
-        self._leaks: dict[tuple[ServiceName, str], _Leak] = {}
+        self._leaks: dict[tuple[ServiceName, str, str], _Leak] = {}
+        """By service, source, and the cluster to which a gateway here sends, as in `Client`."""
 
     def probed(self, probe: Probe) -> None:
         """Tell the mode of a service, if *probe* changed it."""
@@ -91,15 +93,13 @@ class Changes:
             text = announce.moved(failover, inventory)
             self._event(failover.service, reason, text, unix=failover.unix)
 
-    def leaked(self, service: ServiceName, source: str, requests: int) -> None:
-        """Take in requests of clients in *source* that leaked to this cluster."""
+    def leaked(self, client: Client, requests: int) -> None:
+        """Take in *requests* of *client* that leaked to this cluster, or that a gateway sent."""
         inventory, now = self._verdicts.inventory, self._moment()
-        leak = self._leaks.get((service, source))
-        if leak is None and inventory is not None:
-            host_logged = service not in self._verdicts.hostless
-            text = announce.leak_began(inventory, source, host_logged=host_logged)
-            self._event(service, EventReason.LEAK_BEGAN, text, source, unix=now.unix)
-        leak = self._leaks.setdefault((service, source), _Leak(now.at))
+        key = (client.service, client.source, client.destination)
+        if key not in self._leaks and inventory is not None:
+            self._leak_began(inventory, client, now.unix)
+        leak = self._leaks.setdefault(key, _Leak(now.at))
         leak.last, leak.requests = now.at, leak.requests + requests
 
     def settle(self) -> None:
@@ -110,21 +110,52 @@ class Changes:
         for key, leak in list(self._leaks.items()):
             if now.at - leak.last >= LEAK_ENDS:
                 del self._leaks[key]
-                service, source = key
-                text = announce.leak_ended(inventory, source, leak.requests, LEAK_ENDS)
-                log.info(
-                    "leak of client requests ended",
-                    service=str(service),
-                    source_cluster=source,
-                    requests=leak.requests,
-                )
-                self._event(service, EventReason.LEAK_ENDED, text, source, unix=now.unix)
+                self._leak_ended(inventory, key, leak.requests, now.unix)
 
     def keep(self, services: Collection[ServiceName]) -> None:
         """Forget all services but these."""
         for known in (self._modes, self._blackouts):
             for gone in known.keys() - services:
                 del known[gone]
+
+    def _leak_began(self, inventory: Inventory, client: Client, unix: float) -> None:
+        service, source, destination = client.service, client.source, client.destination
+        host_logged = service not in self._verdicts.hostless
+        if destination:
+            log.warning(
+                "gateway requests leaked",
+                service=str(service),
+                destination_cluster=destination,
+                host_logged=host_logged,
+            )
+            text = announce.gateway_leak_began(inventory, destination, host_logged=host_logged)
+            self._event(service, EventReason.GATEWAY_LEAK_BEGAN, text, destination, unix=unix)
+        else:
+            text = announce.leak_began(inventory, source, host_logged=host_logged)
+            self._event(service, EventReason.LEAK_BEGAN, text, source, unix=unix)
+
+    def _leak_ended(
+        self, inventory: Inventory, key: tuple[ServiceName, str, str], requests: int, unix: float
+    ) -> None:
+        service, source, destination = key
+        if destination:
+            log.info(
+                "leak of gateway requests ended",
+                service=str(service),
+                destination_cluster=destination,
+                requests=requests,
+            )
+            text = announce.gateway_leak_ended(inventory, destination, requests, LEAK_ENDS)
+            self._event(service, EventReason.GATEWAY_LEAK_ENDED, text, destination, unix=unix)
+        else:
+            log.info(
+                "leak of client requests ended",
+                service=str(service),
+                source_cluster=source,
+                requests=requests,
+            )
+            text = announce.leak_ended(inventory, source, requests, LEAK_ENDS)
+            self._event(service, EventReason.LEAK_ENDED, text, source, unix=unix)
 
     def _announce_mode(self, inventory: Inventory, track: ServiceTrack, probe: Probe) -> None:
         service, mode, now = track.name, track.mode.mode, self._moment()
@@ -140,9 +171,9 @@ class Changes:
             self._event(service, EventReason.BLACKOUT_ENDED, text, unix=unix)
 
     def _event(
-        self, service: ServiceName, reason: EventReason, text: str, source: str = "", *, unix: float
+        self, service: ServiceName, reason: EventReason, text: str, other: str = "", *, unix: float
     ) -> None:
-        key = EventKey(service, reason, source)
+        key = EventKey(service, reason, other)
         self.announce(ServiceEvent(key=key, text=text, unix=unix))
 
 

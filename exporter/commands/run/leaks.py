@@ -47,7 +47,7 @@ class Leaks:
         metrics: Counts the requests.
         clock: Returns seconds of the monotonic clock.
         look: Called before anything is settled: notices that the process was paused.
-        leaked: Called with the service, the cluster and the number of requests that leaked.
+        leaked: Called with the client and the number of requests that leaked.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Leaks:
         *,
         clock: Callable[[], float],
         look: Callable[[], None],
-        leaked: Callable[[ServiceName, str, int], None],
+        leaked: Callable[[Client, int], None],
     ) -> None:
         self._verdicts, self._clients, self._metrics = verdicts, clients, metrics
         self._clock, self._look, self._leaked = clock, look, leaked
@@ -122,6 +122,8 @@ class Leaks:
         if destination:
             # What was sent out needs no attribution of a client.
             self._metrics.sent(service, destination, locality, hit.hits)
+            if locality is Locality.LEAK:
+                self._leaked(hit.client, hit.hits.requests)
             return
         if locality in LEAKS and not self._clients.trusts(source):
             # A false leak is worse than none: somebody is paged by it.
@@ -130,7 +132,7 @@ class Leaks:
             locality = Locality.UNKNOWN
         self._metrics.hit(service, source, locality, hit.hits)
         if locality is Locality.LEAK:
-            self._leaked(service, source, hit.hits.requests)
+            self._leaked(hit.client, hit.hits.requests)
         if not hit.client.pinned:
             self._log_change(service, source, locality)
 
