@@ -6,6 +6,7 @@ from typing import Any
 from dashboards.alerts import Severity
 
 SERVICE = ("destination_service_namespace", "destination_service_name")
+_PAIR = ("source_cluster", "destination_cluster", *SERVICE)
 
 
 def example() -> Mapping[str, Any]:
@@ -24,8 +25,8 @@ def example() -> Mapping[str, Any]:
             _inhibit(
                 "ClustersetServiceBlackout",
                 "ClustersetServiceFailover|ClustersetErrorBudgetBurn|ClustersetServiceNotRedundant|"
-                "ClustersetStandbyMissing|ClustersetCrossClusterLeakage|ClustersetPromiseBroken|"
-                "ClustersetLookupsFailing",
+                "ClustersetStandbyMissing|ClustersetCrossClusterLeakage|ClustersetGatewayLeakage|"
+                "ClustersetPromiseBroken|ClustersetLookupsFailing",
                 SERVICE,
             ),
             _inhibit(
@@ -34,10 +35,17 @@ def example() -> Mapping[str, Any]:
                 ["source_cluster"],
             ),
             _inhibit("ClustersetServiceNotRedundant", "ClustersetStandbyMissing", SERVICE),
+            # The gateway says where the same requests start.
+            _inhibit("ClustersetGatewayLeakage", "ClustersetCrossClusterLeakage", _PAIR),
             _inhibit("ClustersetExporterDown", "ClustersetExporter.+", ["instance"]),
             {
                 "source_matchers": [f'severity="{Severity.CRITICAL}"'],
                 "target_matchers": [f'severity="{Severity.WARNING}"'],
+                "equal": ["alertname", *SERVICE],
+            },
+            {
+                "source_matchers": ['window="6h"'],
+                "target_matchers": ['window="3d"'],
                 "equal": ["alertname", *SERVICE],
             },
         ],

@@ -1,7 +1,7 @@
 """What somebody should be told of, each with its runbook and its board."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
 from typing import Any
@@ -9,6 +9,9 @@ from typing import Any
 from dashboards import exporter, overview, service
 from dashboards.rules import Scope
 from dashboards.thresholds import Thresholds
+
+WHAT = "{{ $labels.destination_service_namespace }}/{{ $labels.destination_service_name }}"
+"""The service that an alert is about, in its texts."""
 
 
 class Severity(StrEnum):
@@ -88,6 +91,7 @@ class Alert:
     A rule that alerts.
 
     *wait* is for how long the expression must hold; *keep* for how long the alert outlives it.
+    *labels* tell it from others of its name and severity.
     """
 
     name: str
@@ -100,6 +104,7 @@ class Alert:
     expr: str
     wait: str = "0s"
     keep: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
     summary: str
     description: str
 
@@ -117,7 +122,7 @@ class Alert:
             "expr": self.expr,
             "for": self.wait,
             **keep,
-            "labels": {"severity": str(self.severity)},
+            "labels": {"severity": str(self.severity), **self.labels},
             "annotations": {"summary": self.summary, "description": self.description, **links},
         }
 

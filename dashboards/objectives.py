@@ -1,17 +1,56 @@
-"""Objectives of client requests: for each one the recorded shares and the alert on its budget."""
+"""Objectives of client requests: for each one the recorded shares and the alerts on its budget."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from dashboards import queries
-from dashboards.alerts import Alert, Board, Command, Severity
+from dashboards.alerts import WHAT, Alert, Board, Command, Severity
 from dashboards.queries import SERVICE
-from dashboards.rules import Recording, Scope
+from dashboards.rules import Pace, Recording, Scope
 from dashboards.thresholds import Thresholds
 
-_WHAT = "{{ $labels.destination_service_namespace }}/{{ $labels.destination_service_name }}"
-FAST, SLOW = ("1h", "5m"), ("6h", "30m")
-"""Windows of Google's SRE workbook, "Alerting on SLOs": the long one, and the short one that
-ends the alert soon after the cause."""
+LONGEST = "3d"
+_SUMS = {
+    "5m": "{}",
+    **{window: f"sum_over_time({{}}[{window}])" for window in ("30m", "1h", "6h")},
+    # Rates over five minutes, each five minutes: nothing is left out, and a tenth of it is read.
+    LONGEST: f"sum_over_time({{}}[{LONGEST}:5m])",
+}
+"""
+How the sum over each window is made of a recorded rate.
+
+Rates over hours of what is raw would read all of it each time.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Burn:
+    """A speed at which a budget may burn, and who is told if it burns faster in both windows."""
+
+    long: str
+    short: str
+    """Ends the alert soon after the cause."""
+    factor: str
+    """Multiple of the speed at which the budget is just used up at the end of its time."""
+    wait: str
+    severity: Severity
+
+
+def burns(to: Thresholds) -> list[Burn]:
+    """
+    Return the speeds, the fastest first.
+
+    Source: Google's SRE workbook, "Alerting on SLOs", multiwindow, multi-burn-rate alerts.
+    """
+    table = [
+        ("1h", "5m", to.burn_fast, to.burn_fast_for, Severity.CRITICAL),
+        ("6h", "30m", to.burn_slow, to.burn_slow_for, Severity.WARNING),
+        (LONGEST, "6h", to.burn_long, to.burn_long_for, Severity.WARNING),
+    ]
+    return [
+        Burn(long=long, short=short, factor=factor, wait=wait, severity=severity)
+        for long, short, factor, wait, severity in table
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +63,13 @@ class Objective:
     """Recorded rate of the bad requests."""
     all: str
     """Recorded rate of all requests that the objective is about."""
+    target: Callable[[Thresholds], str]
+    """Returns the share of requests that should be good."""
+    alert: str
+    panel: str
+    summary: str
+    happened: str
+    """What bad requests did, for a sentence that begins with them and with a window."""
 
     def ratio(self, window: str) -> str:
         """Return the name of the recorded share over *window*."""
@@ -31,9 +77,6 @@ class Objective:
 
     def recordings(self) -> list[Recording]:
         """Return the rules that record the share over each window."""
-        # Sums of what is recorded: rates over hours of what is raw would read all of it each time.
-        forms = {"5m": "{}"}
-        forms |= {window: f"sum_over_time({{}}[{window}])" for window in ("30m", "1h", "6h")}
         return [
             Recording(
                 record=self.ratio(window),
@@ -41,14 +84,33 @@ class Objective:
                     *(f"sum by ({SERVICE}) ({form.format(rate)})" for rate in (self.bad, self.all))
                 ),
                 scope=Scope.GLOBAL,
+                pace=Pace.SLOW if window == LONGEST else Pace.NORMAL,
             )
-            for window, form in forms.items()
+            for window, form in _SUMS.items()
         ]
 
-    def burns(self, factor: str, objective: str, windows: tuple[str, str]) -> str:
-        """Return where the budget burns faster than *factor* in both *windows*."""
-        return " and ".join(
-            f"{self.ratio(window)} > {factor} * (1 - {objective})" for window in windows
+    def alerts(self, to: Thresholds) -> list[Alert]:
+        """Return an alert for each speed at which its budget may burn."""
+        return [self._alert(burn, to) for burn in burns(to)]
+
+    def _alert(self, burn: Burn, to: Thresholds) -> Alert:
+        too_fast = (
+            f"{self.ratio(window)} > {burn.factor} * (1 - {self.target(to)})"
+            for window in (burn.long, burn.short)
+        )
+        return Alert(
+            name=self.alert,
+            severity=burn.severity,
+            scope=Scope.GLOBAL,
+            board=Board.SERVICE,
+            panel=self.panel,
+            command=Command.CHECK,
+            expr=" and ".join(too_fast),
+            wait=burn.wait,
+            labels={"window": burn.long},
+            summary=self.summary,
+            description=f"In the last {burn.long}, {{{{ $value | humanizePercentage }}}} of the "
+            f"requests for {WHAT} {self.happened}.",
         )
 
 
@@ -56,11 +118,22 @@ SUCCESS = Objective(
     record="service:clusterset_request_failures_per_requests",
     bad=queries.SERVICE_FAILURE_RATE,
     all=queries.SERVICE_REQUEST_RATE,
+    target=lambda to: to.slo,
+    alert="ClustersetErrorBudgetBurn",
+    panel="Error ratio",
+    summary="More requests of a service fail than its objective allows.",
+    happened="failed",
 )
 LOCALITY = Objective(
     record="service:clusterset_leaks_per_requests",
     bad=f'{queries.SERVICE_REQUEST_RATE}{{locality="leak"}}',
     all=f'{queries.SERVICE_REQUEST_RATE}{{locality=~"local|leak"}}',
+    target=lambda to: to.slo_locality,
+    alert="ClustersetLocalityBudgetBurn",
+    panel="Requests by locality",
+    summary="More requests of a service go to another cluster than its objective allows, although "
+    "their own is ready.",
+    happened="went to another cluster although their own was ready",
 )
 OBJECTIVES = (SUCCESS, LOCALITY)
 
@@ -72,44 +145,4 @@ def recordings() -> list[Recording]:
 
 def alerts(to: Thresholds) -> list[Alert]:
     """Return the alerts on the budgets."""
-    return [
-        _success(to, Severity.CRITICAL, to.burn_fast, to.burn_fast_for, FAST),
-        _success(to, Severity.WARNING, to.burn_slow, to.burn_slow_for, SLOW),
-        _locality(to),
-    ]
-
-
-def _success(
-    to: Thresholds, severity: Severity, factor: str, wait: str, windows: tuple[str, str]
-) -> Alert:
-    return Alert(
-        name="ClustersetErrorBudgetBurn",
-        severity=severity,
-        scope=Scope.GLOBAL,
-        board=Board.SERVICE,
-        panel="Error ratio",
-        command=Command.CHECK,
-        expr=SUCCESS.burns(factor, to.slo, windows),
-        wait=wait,
-        summary="More requests of a service fail than its objective allows.",
-        description=f"{{{{ $value | humanizePercentage }}}} of the requests for {_WHAT} failed "
-        f"in the last {windows[0]}.",
-    )
-
-
-def _locality(to: Thresholds) -> Alert:
-    fast = LOCALITY.burns(to.burn_fast, to.slo_locality, FAST)
-    slow = LOCALITY.burns(to.burn_slow, to.slo_locality, SLOW)
-    return Alert(
-        name="ClustersetLocalityBudgetBurn",
-        severity=Severity.WARNING,
-        scope=Scope.GLOBAL,
-        board=Board.SERVICE,
-        panel="Requests by locality",
-        command=Command.CHECK,
-        expr=f"({fast}) or ({slow})",
-        wait=to.burn_slow_for,
-        summary="More requests of a service leak than its objective allows.",
-        description=f"{{{{ $value | humanizePercentage }}}} of the requests for {_WHAT} crossed "
-        "although their own cluster was ready.",
-    )
+    return [alert for objective in OBJECTIVES for alert in objective.alerts(to)]

@@ -22,6 +22,18 @@ class Scope(StrEnum):
     """That of each cluster, for as long as somebody asks for the former names of series."""
 
 
+class Pace(StrEnum):
+    """How often a rule is evaluated."""
+
+    NORMAL = "normal"
+    """As often as Prometheus evaluates rules by default."""
+    SLOW = "slow"
+    """Each two minutes, because it reads days. PromQL takes a value for five minutes."""
+
+
+INTERVALS = {Pace.SLOW: "2m"}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recording:
     """A rule that records a series."""
@@ -29,6 +41,7 @@ class Recording:
     record: str
     expr: str
     scope: Scope = Scope.LOCAL
+    pace: Pace = Pace.NORMAL
 
     def as_rule(self) -> Mapping[str, Any]:
         """Return the rule as Prometheus reads it."""

@@ -72,6 +72,10 @@ class Thresholds:
         "6", "Multiple of the error budget over 6h and 30m at which a warning starts."
     )
     burn_slow_for: str = _set("15m", "How long the budget may burn that fast.")
+    burn_long: str = _set(
+        "1", "Multiple of the error budget over 3d and 6h at which a warning starts."
+    )
+    burn_long_for: str = _set("1h", "How long the budget may burn that fast.")
     slo_locality: str = _set(
         "0.99", "Share of client requests that should be local, among the local ones and leaks."
     )

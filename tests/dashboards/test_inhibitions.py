@@ -17,6 +17,7 @@ pytestmark = pytest.mark.system
 
 CART = {"destination_service_namespace": "shop", "destination_service_name": "cart"}
 ADS = {"destination_service_namespace": "shop", "destination_service_name": "ads"}
+OTHERS = {"destination_service_namespace": "shop", "destination_service_name": "others"}
 SEVERITY = {alert.name: str(alert.severity) for alert in files.alerts(Thresholds())}
 
 
@@ -30,25 +31,32 @@ ABOVE = {
     "blackout": alert("ClustersetServiceBlackout", **CART, **EAST),
     "tunnel": alert("ClustersetTunnelDown", **EAST, destination_cluster="west"),
     "exporter": alert("ClustersetExporterDown", **ME),
-    "burn": alert("ClustersetErrorBudgetBurn", "critical", **ADS),
+    "burn": alert("ClustersetErrorBudgetBurn", "critical", **ADS, window="1h"),
+    "slow": alert("ClustersetLocalityBudgetBurn", "warning", **ADS, window="6h"),
+    "gateway": alert("ClustersetGatewayLeakage", **ADS, **WEST, destination_cluster="east"),
 }
 SILENT = [
     alert("ClustersetServiceFailover", **CART, **EAST),
     alert("ClustersetServiceNotRedundant", **CART),
     alert("ClustersetStandbyMissing", **CART, **WEST),
     alert("ClustersetCrossClusterLeakage", **CART, **EAST, destination_cluster="west"),
+    alert("ClustersetGatewayLeakage", **CART, **EAST, destination_cluster="west"),
     alert("ClustersetPromiseBroken", **CART, **EAST, rule="resolves"),
     alert("ClustersetLookupsFailing", **CART, **EAST, lookup="client"),
-    alert("ClustersetErrorBudgetBurn", "warning", **CART),
+    alert("ClustersetErrorBudgetBurn", "warning", **CART, window="6h"),
     alert("ClustersetServiceFailover", **ADS, **EAST),  # the tunnel
     alert("ClustersetFailoverFlapping", **ADS, **EAST),
     alert("ClustersetExporterReloadFailed", **ME),
-    alert("ClustersetErrorBudgetBurn", "warning", **ADS),
+    alert("ClustersetErrorBudgetBurn", "warning", **ADS, window="6h"),
+    alert("ClustersetErrorBudgetBurn", "warning", **ADS, window="3d"),
+    alert("ClustersetLocalityBudgetBurn", "warning", **ADS, window="3d"),
+    alert("ClustersetCrossClusterLeakage", **ADS, **WEST, destination_cluster="east"),
 ]
 HEARD = [
     *ABOVE.values(),
     alert("ClustersetServiceFailover", **ADS, **WEST),
     alert("ClustersetCrossClusterLeakage", **ADS, **EAST, destination_cluster="west"),
+    alert("ClustersetLocalityBudgetBurn", "warning", **OTHERS, window="3d"),
     alert("ClustersetExporterReloadFailed", **OTHER),
 ]
 

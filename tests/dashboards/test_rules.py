@@ -10,14 +10,20 @@ import yaml
 from dashboards import files
 from dashboards.rules import Scope
 from dashboards.thresholds import Thresholds
-from tests.fakes import alert_cases, more_alert_cases
+from tests.fakes.alerts import answers, exporters, objectives, promises, services, witnesses
 from tests.fakes.boards import GENERATED
 from tests.fakes.tools import need
 
 pytestmark = pytest.mark.slow
-CASES = [*alert_cases.CASES, *more_alert_cases.CASES]
+ROOMS = (services, promises, objectives, answers, witnesses, exporters)
+CASES = [case for room in ROOMS for case in room.CASES]
+KINDS = ("recordings", "slow-recordings", "alerts")
+GROUPS = {group["name"] for scope in Scope for group in files.groups(scope, Thresholds())}
 ORDER = [
-    f"clusterset-exporter-{scope}-{kind}" for kind in ("recordings", "alerts") for scope in Scope
+    name
+    for kind in KINDS
+    for scope in Scope
+    if (name := f"clusterset-exporter-{scope}-{kind}") in GROUPS
 ]
 RULES = [GENERATED / "rules" / f"{scope}.yaml" for scope in Scope]
 ALERTS = files.alerts(Thresholds())
@@ -42,18 +48,25 @@ def labels(case):
 
 
 def alert(case):
-    (found,) = [
-        each for each in ALERTS if (each.name, each.severity) == (case.alert, case.severity)
-    ]
+    (found,) = [each for each in ALERTS if identity(each) == known(case)]
     return found
+
+
+def identity(alert):
+    """Return what tells an alert from all others."""
+    return alert.name, str(alert.severity), alert.labels.get("window")
+
+
+def known(case):
+    return case.alert, case.severity, case.labels.get("window")
 
 
 def annotations(case):
     """Return what the alert says when it fires, labels filled in."""
     rule = alert(case).as_rule(Thresholds())["annotations"]
-    known = labels(case)
+    values = labels(case)
     filled = {
-        name: re.sub(r"\{\{ \$labels\.(\w+) \}\}", lambda m: known.get(m[1], ""), text)
+        name: re.sub(r"\{\{ \$labels\.(\w+) \}\}", lambda m: values.get(m[1], ""), text)
         for name, text in rule.items()
     }
     return filled | {"description": case.says}
@@ -64,7 +77,7 @@ def at(case, minute, *, series=None, fires=False):
     check = {
         "eval_time": f"{minute}m",
         "alertname": case.alert,
-        # Two alerts may share a name; then only the severity tells which of them is meant.
+        # Alerts may share a name; then severity and window tell which of them is meant.
         "exp_alerts": [expected] if fires else [],
     }
     held = case.series if series is None else series
@@ -89,7 +102,7 @@ def run(tmp_path, test):
     return promtool("test", "rules", str(path))
 
 
-@pytest.fixture(params=CASES, ids=lambda case: f"{case.alert}-{case.severity}")
+@pytest.fixture(params=CASES, ids=lambda case: "-".join(filter(None, known(case))))
 def case(request):
     return request.param
 
@@ -110,9 +123,7 @@ def test_it_must_not_fire(case, tmp_path):
 
 
 def test_every_alert_has_a_case():
-    assert {(case.alert, case.severity) for case in CASES} == {
-        (each.name, each.severity) for each in ALERTS
-    }
+    assert set(map(known, CASES)) == set(map(identity, ALERTS))
 
 
 def test_a_case_that_should_fail_fails(case, tmp_path):

@@ -25,6 +25,7 @@ KINDS = [
     ("work.karmada.io", "v1alpha2", "ResourceBinding", "Namespaced"),
     ("networking.karmada.io", "v1alpha1", "MultiClusterService", "Namespaced"),
     ("cert-manager.io", "v1", "Certificate", "Namespaced"),
+    ("gateway.networking.k8s.io", "v1", "HTTPRoute", "Namespaced"),
 ]
 OBJECTS = [
     ("multicluster.x-k8s.io", "v1alpha1", "shop", "serviceexports", "cart"),

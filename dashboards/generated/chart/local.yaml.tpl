@@ -60,8 +60,8 @@ groups:
     labels:
       severity: warning
     annotations:
-      summary: A service moves between clusters repeatedly.
-      description: '{{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} moved {{`{{ $value | humanize }}`}} times for clients in {{`{{ $labels.source_cluster }}`}} within {{ .Values.alerts.flappingWindow }}.'
+      summary: A service moves between clusters again and again.
+      description: '{{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} moved between clusters {{`{{ $value | humanize }}`}} times within {{ .Values.alerts.flappingWindow }} for clients in {{`{{ $labels.source_cluster }}`}}.'
       command: kubectl --context {{`{{ $labels.source_cluster }}`}} --namespace {{ .Values.alerts.namespace }} exec {{ .Values.alerts.workload }} -- clusterset-exporter check --config.file=/etc/clusterset-exporter/config.yaml {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}}
       {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetFailoverFlapping.md'
@@ -91,13 +91,28 @@ groups:
       severity: warning
     annotations:
       summary: Requests cross to another cluster although their own is ready.
-      description: '{{`{{ $value | humanize }}`}} requests per second for {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} from clients in {{`{{ $labels.source_cluster }}`}} are served by {{`{{ $labels.destination_cluster }}`}}, though {{`{{ $labels.source_cluster }}`}} is ready.'
+      description: Clients in {{`{{ $labels.source_cluster }}`}} make {{`{{ $value | humanize }}`}} requests per second for {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} to {{`{{ $labels.destination_cluster }}`}}, though it is ready in {{`{{ $labels.source_cluster }}`}}.
       command: kubectl --context {{`{{ $labels.source_cluster }}`}} --namespace {{ .Values.alerts.namespace }} exec {{ .Values.alerts.workload }} -- clusterset-exporter check --config.file=/etc/clusterset-exporter/config.yaml {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}}
       {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetCrossClusterLeakage.md'
       {{- end }}
       {{- if .Values.alerts.dashboardUrl }}
       dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}&var-source_cluster={{`{{ $labels.source_cluster }}`}}&viewPanel=9'
+      {{- end }}
+  - alert: ClustersetGatewayLeakage
+    expr: sum without (instance, pod, container, endpoint, node) (rate(clusterset_upstream_requests_total{locality="leak"}[{{ .Values.alerts.leakWindow }}])) > {{ .Values.alerts.leakRate }}
+    for: '{{ .Values.alerts.leakFor }}'
+    labels:
+      severity: warning
+    annotations:
+      summary: A gateway sends requests to another cluster although its own is ready.
+      description: Gateways in {{`{{ $labels.source_cluster }}`}} send {{`{{ $value | humanize }}`}} requests per second for {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} to {{`{{ $labels.destination_cluster }}`}}, though it is ready in {{`{{ $labels.source_cluster }}`}}.
+      command: kubectl --context {{`{{ $labels.source_cluster }}`}} --namespace {{ .Values.alerts.namespace }} exec {{ .Values.alerts.workload }} -- clusterset-exporter check --config.file=/etc/clusterset-exporter/config.yaml {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}}
+      {{- if .Values.alerts.runbookUrl }}
+      runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetGatewayLeakage.md'
+      {{- end }}
+      {{- if .Values.alerts.dashboardUrl }}
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-service?var-namespace={{`{{ $labels.destination_service_namespace }}`}}&var-service={{`{{ $labels.destination_service_name }}`}}&var-source_cluster={{`{{ $labels.source_cluster }}`}}&viewPanel=13'
       {{- end }}
   - alert: ClustersetStandbyMissing
     expr: max without (instance, pod, container, endpoint, node) (clusterset_service_standby_clusters) == 0 and on (source_cluster, destination_service_namespace, destination_service_name) count without (instance, pod, container, endpoint, node, destination_cluster) (clusterset_service_ready) > 1
@@ -120,8 +135,8 @@ groups:
     labels:
       severity: warning
     annotations:
-      summary: A pinned name leads to another cluster, or to none.
-      description: '{{`{{ $value | humanizePercentage }}`}} of the probes of {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} by pinned names from {{`{{ $labels.source_cluster }}`}} did not reach the cluster asked for.'
+      summary: The name of a service in one chosen cluster leads elsewhere, or nowhere.
+      description: '{{`{{ $value | humanizePercentage }}`}} of the probes from {{`{{ $labels.source_cluster }}`}} that asked by name for {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} in one chosen cluster did not reach that cluster.'
       command: kubectl --context {{`{{ $labels.source_cluster }}`}} --namespace {{ .Values.alerts.namespace }} exec {{ .Values.alerts.workload }} -- clusterset-exporter check --config.file=/etc/clusterset-exporter/config.yaml {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}}
       {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetPinnedNameBroken.md'
@@ -136,7 +151,7 @@ groups:
       severity: warning
     annotations:
       summary: DNS answers are not spread over all clusters that could serve.
-      description: Clients in {{`{{ $labels.source_cluster }}`}} get {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} from some of the clusters that could serve far more often than from others.
+      description: DNS leads clients in {{`{{ $labels.source_cluster }}`}} to some of the clusters that could serve {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} far more often than to others.
       command: kubectl --context {{`{{ $labels.source_cluster }}`}} --namespace {{ .Values.alerts.namespace }} exec {{ .Values.alerts.workload }} -- clusterset-exporter check --config.file=/etc/clusterset-exporter/config.yaml {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}}
       {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetSpreadBroken.md'
@@ -150,8 +165,8 @@ groups:
     labels:
       severity: warning
     annotations:
-      summary: The clusterset breaks a promise.
-      description: '{{`{{ $value | humanizePercentage }}`}} of the probes of {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} from {{`{{ $labels.source_cluster }}`}} find the promise {{`{{ $labels.rule }}`}} broken.'
+      summary: The clusterset does not do what it promises for a service.
+      description: '{{`{{ $value | humanizePercentage }}`}} of the probes of {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} from {{`{{ $labels.source_cluster }}`}} find that the promise {{`{{ $labels.rule }}`}} is broken.'
       command: kubectl --context {{`{{ $labels.source_cluster }}`}} --namespace {{ .Values.alerts.namespace }} exec {{ .Values.alerts.workload }} -- clusterset-exporter check --config.file=/etc/clusterset-exporter/config.yaml {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}}
       {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetPromiseBroken.md'
@@ -166,7 +181,7 @@ groups:
       severity: warning
     annotations:
       summary: Clusters export a service with contradictory definitions.
-      description: The export of {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} by {{`{{ $labels.destination_cluster }}`}} is in conflict with that of another cluster.
+      description: The export of {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} by {{`{{ $labels.destination_cluster }}`}} contradicts that of another cluster.
       command: kubectl --context {{`{{ $labels.destination_cluster }}`}} --namespace {{ .Values.alerts.namespace }} exec {{ .Values.alerts.workload }} -- clusterset-exporter check --config.file=/etc/clusterset-exporter/config.yaml {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}}
       {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetServiceExportConflict.md'
@@ -181,7 +196,7 @@ groups:
       severity: warning
     annotations:
       summary: A service has a setup that is known to break failover or locality.
-      description: '{{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} has the hazard {{`{{ $labels.hazard }}`}}.'
+      description: '{{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}}, as {{`{{ $labels.source_cluster }}`}} sees it, has the hazard {{`{{ $labels.hazard }}`}}, which is known to break failover or locality.'
       command: kubectl --context {{`{{ $labels.source_cluster }}`}} --namespace {{ .Values.alerts.namespace }} exec {{ .Values.alerts.workload }} -- clusterset-exporter check --config.file=/etc/clusterset-exporter/config.yaml {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}}
       {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetServiceHazard.md'
@@ -225,8 +240,8 @@ groups:
     labels:
       severity: warning
     annotations:
-      summary: Some answers lead clients to a cluster that does not reply.
-      description: 'Clients in {{`{{ $labels.source_cluster }}`}} are served {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} in part: one of the clusters that their answers name does not reply.'
+      summary: DNS leads some clients to a cluster that does not reply.
+      description: Some clients in {{`{{ $labels.source_cluster }}`}} get no reply from {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}}, because DNS leads them to a cluster that does not reply.
       command: kubectl --context {{`{{ $labels.source_cluster }}`}} --namespace {{ .Values.alerts.namespace }} exec {{ .Values.alerts.workload }} -- clusterset-exporter check --config.file=/etc/clusterset-exporter/config.yaml {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}}
       {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetServiceDegraded.md'
@@ -240,7 +255,7 @@ groups:
     labels:
       severity: warning
     annotations:
-      summary: Right and wrong answers for a service alternate.
+      summary: DNS leads clients to a wrong cluster for part of the time.
       description: Clients in {{`{{ $labels.source_cluster }}`}} get {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} from their own cluster and from another one in turns, though only one is right.
       command: kubectl --context {{`{{ $labels.source_cluster }}`}} --namespace {{ .Values.alerts.namespace }} exec {{ .Values.alerts.workload }} -- clusterset-exporter check --config.file=/etc/clusterset-exporter/config.yaml {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}}
       {{- if .Values.alerts.runbookUrl }}
@@ -255,8 +270,8 @@ groups:
     labels:
       severity: warning
     annotations:
-      summary: Look-ups as clients make them fail.
-      description: '{{`{{ $value | humanizePercentage }}`}} of the look-ups of {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} that ask as clients in {{`{{ $labels.source_cluster }}`}} do get no address.'
+      summary: Clients often get no address for the name of a service.
+      description: '{{`{{ $value | humanizePercentage }}`}} of the look-ups of {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}} that are made as clients in {{`{{ $labels.source_cluster }}`}} make them get no address.'
       command: kubectl --context {{`{{ $labels.source_cluster }}`}} --namespace {{ .Values.alerts.namespace }} exec {{ .Values.alerts.workload }} -- clusterset-exporter check --config.file=/etc/clusterset-exporter/config.yaml {{`{{ $labels.destination_service_namespace }}`}}/{{`{{ $labels.destination_service_name }}`}}
       {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetLookupsFailing.md'
@@ -270,8 +285,8 @@ groups:
     labels:
       severity: warning
     annotations:
-      summary: Name servers of the system name different clusters for a service.
-      description: For {{`{{ $value }}`}} services, name servers of the system that {{`{{ $labels.instance }}`}} asks name different clusters.
+      summary: It depends on the name server that is asked to which cluster a service leads.
+      description: 'The name servers that {{`{{ $labels.instance }}`}} uses lead to different clusters (services concerned: {{`{{ $value }}`}}).'
       command: kubectl get --raw /api/v1/namespaces/{{ .Values.alerts.namespace }}/pods/{{`{{ $labels.pod }}`}}:9877/proxy/api/v1/status
       {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetResolversDisagree.md'
@@ -279,65 +294,20 @@ groups:
       {{- if .Values.alerts.dashboardUrl }}
       dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-exporter?var-instance={{`{{ $labels.instance }}`}}&viewPanel=16'
       {{- end }}
-  - alert: ClustersetClockSkew
-    expr: abs(clusterset_clock_skew_seconds) > {{ .Values.alerts.skewSeconds }}
-    for: '{{ .Values.alerts.skewFor }}'
+  - alert: ClustersetNameServerStuck
+    expr: clusterset_exporter_findings{kind="stuck_name_server"} > 0
+    for: '{{ .Values.alerts.stuckFor }}'
     labels:
       severity: warning
     annotations:
-      summary: The clocks of two clusters differ.
-      description: The clocks of {{`{{ $labels.source_cluster }}`}} and {{`{{ $labels.destination_cluster }}`}} differ by {{`{{ $value | humanizeDuration }}`}}.
+      summary: A replica of the clusterset's name server keeps giving old answers.
+      description: 'The clusterset''s name server that {{`{{ $labels.instance }}`}} asks keeps naming wrong clusters, though nothing changes (replicas concerned: {{`{{ $value }}`}}).'
       command: kubectl get --raw /api/v1/namespaces/{{ .Values.alerts.namespace }}/pods/{{`{{ $labels.pod }}`}}:9877/proxy/api/v1/status
       {{- if .Values.alerts.runbookUrl }}
-      runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetClockSkew.md'
+      runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetNameServerStuck.md'
       {{- end }}
       {{- if .Values.alerts.dashboardUrl }}
       dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-exporter?var-instance={{`{{ $labels.instance }}`}}&viewPanel=16'
-      {{- end }}
-  - alert: ClustersetExporterTwoLeaders
-    expr: count by (source_cluster) ((clusterset_exporter_leader == 1) * on (job, instance) group_left (source_cluster) clusterset_info) > 1
-    for: '{{ .Values.alerts.leadersFor }}'
-    labels:
-      severity: warning
-    annotations:
-      summary: Two replicas of an exporter work at the same time.
-      description: '{{`{{ $value }}`}} replicas in {{`{{ $labels.source_cluster }}`}} lead, so requests and probes are counted more than once.'
-      command: kubectl --namespace {{ .Values.alerts.namespace }} get pods --selector=app.kubernetes.io/name=clusterset-exporter --output=wide
-      {{- if .Values.alerts.runbookUrl }}
-      runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetExporterTwoLeaders.md'
-      {{- end }}
-      {{- if .Values.alerts.dashboardUrl }}
-      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-exporter?viewPanel=2'
-      {{- end }}
-  - alert: ClustersetExporterInventoryStale
-    expr: time() - clusterset_exporter_inventory_stale_since_timestamp_seconds > {{ .Values.alerts.staleSeconds }}
-    for: 0s
-    labels:
-      severity: warning
-    annotations:
-      summary: An exporter does not see changes of its cluster.
-      description: '{{`{{ $labels.instance }}`}} has not seen changes of its cluster for {{`{{ $value | humanizeDuration }}`}}.'
-      command: kubectl get --raw /api/v1/namespaces/{{ .Values.alerts.namespace }}/pods/{{`{{ $labels.pod }}`}}:9877/proxy/api/v1/status
-      {{- if .Values.alerts.runbookUrl }}
-      runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetExporterInventoryStale.md'
-      {{- end }}
-      {{- if .Values.alerts.dashboardUrl }}
-      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-exporter?var-instance={{`{{ $labels.instance }}`}}&viewPanel=10'
-      {{- end }}
-  - alert: ClustersetExporterLogFormatWrong
-    expr: sum without (outcome) (increase(clusterset_exporter_log_lines_total{outcome="other"}[{{ .Values.alerts.formatWindow }}])) / (sum without (outcome) (increase(clusterset_exporter_log_lines_total[{{ .Values.alerts.formatWindow }}])) > 0) > {{ .Values.alerts.formatRatio }} and sum without (outcome) (increase(clusterset_exporter_log_lines_total{outcome="other"}[{{ .Values.alerts.formatWindow }}])) > {{ .Values.alerts.formatLines }}
-    for: '{{ .Values.alerts.formatFor }}'
-    labels:
-      severity: warning
-    annotations:
-      summary: Most lines of a log are not in the format that is configured.
-      description: '{{`{{ $value | humanizePercentage }}`}} of the lines of {{`{{ $labels.log }}`}} that {{`{{ $labels.instance }}`}} reads are no access lines.'
-      command: kubectl get --raw /api/v1/namespaces/{{ .Values.alerts.namespace }}/pods/{{`{{ $labels.pod }}`}}:9877/proxy/api/v1/status
-      {{- if .Values.alerts.runbookUrl }}
-      runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetExporterLogFormatWrong.md'
-      {{- end }}
-      {{- if .Values.alerts.dashboardUrl }}
-      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-exporter?var-instance={{`{{ $labels.instance }}`}}&viewPanel=14'
       {{- end }}
   - alert: ClustersetTunnelDown
     expr: min without (instance, pod, container, endpoint, node) (clusterset_gateway_connected{view="strict"}) == 0
@@ -346,7 +316,7 @@ groups:
       severity: critical
     annotations:
       summary: A cluster has no tunnel to another.
-      description: '{{`{{ $labels.source_cluster }}`}} has no live tunnel to {{`{{ $labels.destination_cluster }}`}}: neither could take over for the other.'
+      description: '{{`{{ $labels.source_cluster }}`}} has no live tunnel to {{`{{ $labels.destination_cluster }}`}}, so neither could take over for the other.'
       command: kubectl --context {{`{{ $labels.source_cluster }}`}} --namespace submariner-operator get gateways.submariner.io --output=yaml
       {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetTunnelDown.md'
@@ -369,35 +339,35 @@ groups:
       {{- if .Values.alerts.dashboardUrl }}
       dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-exporter?viewPanel=30'
       {{- end }}
-  - alert: ClustersetNameServerStuck
-    expr: clusterset_exporter_findings{kind="stuck_name_server"} > 0
-    for: '{{ .Values.alerts.stuckFor }}'
-    labels:
-      severity: warning
-    annotations:
-      summary: A replica of the clusterset's name server goes on with old answers.
-      description: '{{`{{ $value }}`}} replicas of the clusterset''s name server that {{`{{ $labels.instance }}`}} asks name wrong clusters, though nothing changes.'
-      command: kubectl get --raw /api/v1/namespaces/{{ .Values.alerts.namespace }}/pods/{{`{{ $labels.pod }}`}}:9877/proxy/api/v1/status
-      {{- if .Values.alerts.runbookUrl }}
-      runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetNameServerStuck.md'
-      {{- end }}
-      {{- if .Values.alerts.dashboardUrl }}
-      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-exporter?var-instance={{`{{ $labels.instance }}`}}&viewPanel=16'
-      {{- end }}
   - alert: ClustersetProbesForged
     expr: increase(clusterset_exporter_probe_forgeries_total[{{ .Values.alerts.probesWindow }}]) > {{ .Values.alerts.forgeries }} or ignoring (reason) label_replace(increase(clusterset_exporter_probes_forged_total[{{ .Values.alerts.probesWindow }}]) > {{ .Values.alerts.forgeries }}, "reason", "see the board", "", "")
     for: 0s
     labels:
       severity: warning
     annotations:
-      summary: Requests imitate probes.
-      description: '{{`{{ $value | humanize }}`}} requests in the logs of {{`{{ $labels.instance }}`}} claim to be probes and are not believed: {{`{{ $labels.reason }}`}}.'
+      summary: Requests claim to be probes of an exporter, and cannot be trusted.
+      description: '{{`{{ $value | humanize }}`}} requests in the logs of {{`{{ $labels.instance }}`}} claim to be probes and cannot be trusted: {{`{{ $labels.reason }}`}}.'
       command: kubectl get --raw /api/v1/namespaces/{{ .Values.alerts.namespace }}/pods/{{`{{ $labels.pod }}`}}:9877/proxy/metrics
       {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetProbesForged.md'
       {{- end }}
       {{- if .Values.alerts.dashboardUrl }}
       dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-exporter?var-instance={{`{{ $labels.instance }}`}}&viewPanel=31'
+      {{- end }}
+  - alert: ClustersetClockSkew
+    expr: abs(clusterset_clock_skew_seconds) > {{ .Values.alerts.skewSeconds }}
+    for: '{{ .Values.alerts.skewFor }}'
+    labels:
+      severity: warning
+    annotations:
+      summary: The clocks of two clusters differ.
+      description: The clocks of {{`{{ $labels.source_cluster }}`}} and {{`{{ $labels.destination_cluster }}`}} differ by {{`{{ $value | humanizeDuration }}`}}.
+      command: kubectl get --raw /api/v1/namespaces/{{ .Values.alerts.namespace }}/pods/{{`{{ $labels.pod }}`}}:9877/proxy/api/v1/status
+      {{- if .Values.alerts.runbookUrl }}
+      runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetClockSkew.md'
+      {{- end }}
+      {{- if .Values.alerts.dashboardUrl }}
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-exporter?var-instance={{`{{ $labels.instance }}`}}&viewPanel=16'
       {{- end }}
   - alert: ClustersetExporterDown
     expr: up{job=~"{{ .Values.alerts.job }}"} == 0 or absent(up{job=~"{{ .Values.alerts.job }}"})
@@ -414,6 +384,36 @@ groups:
       {{- if .Values.alerts.dashboardUrl }}
       dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-exporter?viewPanel=2'
       {{- end }}
+  - alert: ClustersetExporterTwoLeaders
+    expr: count by (source_cluster) ((clusterset_exporter_leader == 1) * on (job, instance) group_left (source_cluster) clusterset_info) > 1
+    for: '{{ .Values.alerts.leadersFor }}'
+    labels:
+      severity: warning
+    annotations:
+      summary: Two replicas of an exporter work at the same time.
+      description: '{{`{{ $value }}`}} replicas of the exporter in {{`{{ $labels.source_cluster }}`}} lead at the same time, so requests and probes are counted more than once.'
+      command: kubectl --namespace {{ .Values.alerts.namespace }} get pods --selector=app.kubernetes.io/name=clusterset-exporter --output=wide
+      {{- if .Values.alerts.runbookUrl }}
+      runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetExporterTwoLeaders.md'
+      {{- end }}
+      {{- if .Values.alerts.dashboardUrl }}
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-exporter?viewPanel=2'
+      {{- end }}
+  - alert: ClustersetExporterInventoryStale
+    expr: time() - clusterset_exporter_inventory_stale_since_timestamp_seconds > {{ .Values.alerts.staleSeconds }}
+    for: 0s
+    labels:
+      severity: warning
+    annotations:
+      summary: An exporter does not see changes of its cluster.
+      description: '{{`{{ $labels.instance }}`}} has not been able to see changes of its cluster for {{`{{ $value | humanizeDuration }}`}}.'
+      command: kubectl get --raw /api/v1/namespaces/{{ .Values.alerts.namespace }}/pods/{{`{{ $labels.pod }}`}}:9877/proxy/api/v1/status
+      {{- if .Values.alerts.runbookUrl }}
+      runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetExporterInventoryStale.md'
+      {{- end }}
+      {{- if .Values.alerts.dashboardUrl }}
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-exporter?var-instance={{`{{ $labels.instance }}`}}&viewPanel=10'
+      {{- end }}
   - alert: ClustersetExporterReloadFailed
     expr: clusterset_exporter_config_last_reload_successful == 0 or clusterset_exporter_inventory_last_reload_successful == 0
     for: '{{ .Values.alerts.reloadFor }}'
@@ -421,7 +421,7 @@ groups:
       severity: warning
     annotations:
       summary: An exporter runs with an old configuration or inventory.
-      description: The newest file of {{`{{ $labels.instance }}`}} is broken; the old one stays in use.
+      description: The newest configuration or inventory of {{`{{ $labels.instance }}`}} is broken, so the old one stays in use.
       command: kubectl --namespace {{ .Values.alerts.namespace }} exec {{`{{ $labels.pod }}`}} -- clusterset-exporter config check --config.file=/etc/clusterset-exporter/config.yaml
       {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetExporterReloadFailed.md'
@@ -436,7 +436,7 @@ groups:
       severity: warning
     annotations:
       summary: An exporter cannot read what it needs from the API server.
-      description: The watch of {{`{{ $labels.resource }}`}} by {{`{{ $labels.instance }}`}} is {{`{{ $labels.state }}`}}.
+      description: '{{`{{ $labels.instance }}`}} cannot read {{`{{ $labels.resource }}`}} from the API server (state of the watch: {{`{{ $labels.state }}`}}).'
       command: kubectl get --raw /api/v1/namespaces/{{ .Values.alerts.namespace }}/pods/{{`{{ $labels.pod }}`}}:9877/proxy/api/v1/status
       {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetExporterWatchFailing.md'
@@ -451,13 +451,28 @@ groups:
       severity: warning
     annotations:
       summary: An exporter has received nothing from the API server for a long time.
-      description: The watch of {{`{{ $labels.resource }}`}} by {{`{{ $labels.instance }}`}} has been silent for {{`{{ $value | humanizeDuration }}`}}.
+      description: '{{`{{ $labels.instance }}`}} has received nothing about {{`{{ $labels.resource }}`}} from the API server for {{`{{ $value | humanizeDuration }}`}}.'
       command: kubectl get --raw /api/v1/namespaces/{{ .Values.alerts.namespace }}/pods/{{`{{ $labels.pod }}`}}:9877/proxy/api/v1/status
       {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetExporterStale.md'
       {{- end }}
       {{- if .Values.alerts.dashboardUrl }}
       dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-exporter?var-instance={{`{{ $labels.instance }}`}}&viewPanel=11'
+      {{- end }}
+  - alert: ClustersetExporterLogFormatWrong
+    expr: sum without (outcome) (increase(clusterset_exporter_log_lines_total{outcome="other"}[{{ .Values.alerts.formatWindow }}])) / (sum without (outcome) (increase(clusterset_exporter_log_lines_total[{{ .Values.alerts.formatWindow }}])) > 0) > {{ .Values.alerts.formatRatio }} and sum without (outcome) (increase(clusterset_exporter_log_lines_total{outcome="other"}[{{ .Values.alerts.formatWindow }}])) > {{ .Values.alerts.formatLines }}
+    for: '{{ .Values.alerts.formatFor }}'
+    labels:
+      severity: warning
+    annotations:
+      summary: Most lines of a log are not in the format that is configured.
+      description: '{{`{{ $value | humanizePercentage }}`}} of the lines that {{`{{ $labels.instance }}`}} reads from the log {{`{{ $labels.log }}`}} are not in the format that is configured.'
+      command: kubectl get --raw /api/v1/namespaces/{{ .Values.alerts.namespace }}/pods/{{`{{ $labels.pod }}`}}:9877/proxy/api/v1/status
+      {{- if .Values.alerts.runbookUrl }}
+      runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetExporterLogFormatWrong.md'
+      {{- end }}
+      {{- if .Values.alerts.dashboardUrl }}
+      dashboard_url: '{{ .Values.alerts.dashboardUrl }}/d/clusterset-exporter?var-instance={{`{{ $labels.instance }}`}}&viewPanel=14'
       {{- end }}
   - alert: ClustersetExporterLogsBehind
     expr: clusterset_exporter_log_behind_seconds > {{ .Values.alerts.logBehindSeconds }}
@@ -466,7 +481,7 @@ groups:
       severity: warning
     annotations:
       summary: An exporter counts log lines late.
-      description: The newest line of {{`{{ $labels.log }}`}} was {{`{{ $value | humanizeDuration }}`}} old when {{`{{ $labels.instance }}`}} read it.
+      description: The newest line of the log {{`{{ $labels.log }}`}} was {{`{{ $value | humanizeDuration }}`}} old when {{`{{ $labels.instance }}`}} read it.
       command: kubectl get --raw /api/v1/namespaces/{{ .Values.alerts.namespace }}/pods/{{`{{ $labels.pod }}`}}:9877/proxy/metrics
       {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetExporterLogsBehind.md'
@@ -481,7 +496,7 @@ groups:
       severity: warning
     annotations:
       summary: An exporter misses log lines, or cannot read a log or save its place in it.
-      description: '{{`{{ $labels.instance }}`}} misses lines of {{`{{ $labels.log }}`}}, cannot read it, or cannot keep how far it read.'
+      description: '{{`{{ $labels.instance }}`}} misses lines of the log {{`{{ $labels.log }}`}}, cannot read it, or cannot save its place in it.'
       command: kubectl get --raw /api/v1/namespaces/{{ .Values.alerts.namespace }}/pods/{{`{{ $labels.pod }}`}}:9877/proxy/api/v1/status
       {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetExporterLogsLost.md'
@@ -510,8 +525,8 @@ groups:
     labels:
       severity: warning
     annotations:
-      summary: An exporter has reached its limit of series.
-      description: '{{`{{ $labels.instance }}`}} has no room for new series: what is new is not counted.'
+      summary: An exporter has reached its limit of series, or soon will.
+      description: '{{`{{ $labels.instance }}`}} has little or no room for new series, and what does not fit is not counted.'
       command: kubectl get --raw /api/v1/namespaces/{{ .Values.alerts.namespace }}/pods/{{`{{ $labels.pod }}`}}:9877/proxy/metrics
       {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetExporterSeriesLimit.md'
