@@ -1,10 +1,12 @@
 """`report`: the page by samples whose sums are known, and what it says if it cannot be made."""
 
 import asyncio
+import json
 import os
 import re
 import socket
 from contextlib import asynccontextmanager
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -20,13 +22,15 @@ from exporter.commands.report.figures import share
 from exporter.commands.report.gather import gather
 from exporter.commands.report.html import as_html
 from exporter.commands.report.markdown import as_markdown
+from exporter.commands.report.page import MAX_ROWS, PageTable, bounded
 from exporter.commands.report.plots import draw
 from exporter.commands.report.prometheus import PrometheusError, prometheus
 from exporter.commands.report.samples import counted
 from exporter.commands.report.write import ReportForm, ReportRequest
 from tests.fakes.backfilled import backfilled
 
-GOLDEN = Path(__file__).parent.parent / "data" / "report" / "page.md"
+GOLDEN = Path(__file__).parent.parent / "data" / "report"
+NOT_DRAWN = "Nothing is drawn in this test."
 SINCE = 1_794_000_000
 LENGTH = 4 * 3600
 STEP = 60
@@ -212,11 +216,18 @@ def test_missing_data_are_told(facts):
 
 
 @real
-def test_the_page_is_the_golden_one(facts):
-    text = as_markdown(report_page(facts, TERMS), {}, "Nothing is drawn in this test.")
+@pytest.mark.parametrize(
+    ("name", "made"),
+    [
+        ("page.md", lambda page: as_markdown(page, {}, NOT_DRAWN)),
+        ("page.html", lambda page: as_html(page, {}, NOT_DRAWN)),
+    ],
+)
+def test_the_page_is_the_golden_one(facts, name, made):
+    text = made(report_page(facts, TERMS))
     if os.environ.get("GOLDEN"):
-        GOLDEN.write_text(text)
-    assert text == GOLDEN.read_text()
+        (GOLDEN / name).write_text(text)
+    assert text == (GOLDEN / name).read_text()
 
 
 @real
@@ -303,6 +314,82 @@ def answer(**more):
         return web.Response(**more)
 
     return handler
+
+
+def restarted(name, service, cluster):
+    """Return the labels of a counter of one of a thousand services."""
+    named = {"destination_service_namespace": "shop", "destination_service_name": f"cart-{service}"}
+    ends = {"source_cluster": cluster, "destination_cluster": "east", "locality": "leak"}
+    if name == "clusterset_service_outage_seconds_total":
+        ends = {"source_cluster": cluster}
+    return {"instance": f"{cluster}:9877", "job": "clusterset-exporter", **named, **ends}
+
+
+class Thousand:
+    """
+    A Prometheus of 1,000 services in 3 clusters whose exporters were restarted once.
+
+    Attributes:
+        asked: All queries.
+    """
+
+    CLUSTERS = ("east", "west", "north")
+
+    def __init__(self):
+        self.asked = []
+
+    async def answer(self, request):
+        query = (await request.post())["query"]
+        self.asked.append(query)
+        result = [*self.result(query)]
+        text = json.dumps({"status": "success", "data": {"resultType": "x", "result": result}})
+        return web.Response(text=text)
+
+    def result(self, query):
+        ranged = re.fullmatch(r"(\w+)\{(.*)\}\[\d+s\]", query)
+        if ranged is not None:
+            labels = dict(re.findall(r'(\w+)="([^"]*)"', ranged[2]))
+            yield {"metric": labels, "values": [[SINCE + at, str(at % 120)] for at in (0, 60, 120)]}
+        elif "clusterset_info" in query:
+            for each in self.CLUSTERS if "process_start" not in query else ():
+                metric = {"source_cluster": each}
+                yield {"metric": metric, "values": [[SINCE, str(SINCE)], [SINCE + 60, str(SINCE)]]}
+        elif "sum by" not in query:
+            name = re.search(r"clusterset_\w+", query)[0]
+            for service, cluster in product(range(1000), self.CLUSTERS):
+                metric = restarted(name, service, cluster)
+                yield {"metric": metric, "value": [SINCE + 60, str(service + SINCE)]}
+
+
+async def test_a_thousand_services_are_few_questions_and_a_page_that_can_be_read():
+    known = Thousand()
+    async with answering(known.answer) as url, prometheus(url, None, SINCE + 60) as asked:
+        found = await gather(asked, SINCE, SINCE + 60)
+    # 200 raw counters, 4 for each of 200 services that moved, and a few for all.
+    assert len(known.asked) < 200 + 4 * 200 + 40
+    assert len([each for each in known.asked if each.startswith("increase(")]) == 4
+    assert len(found.requests) == 3000
+    assert {each.value for each in found.requests if not each.exact} >= {SINCE + 999}
+    assert found.moves_left_out == 2800
+    page = report_page(found, TERMS)
+    for section in page.sections:
+        for item in section.items:
+            assert not isinstance(item, PageTable) or len(item.rows) <= MAX_ROWS
+    text = as_markdown(page, {}, NOT_DRAWN)
+    assert len(text.encode()) < 200_000
+    assert "2,800 more rows are left out" in text
+    assert "Moves of 2,800 more, each seen from one cluster, are not counted" in text
+    assert "| Failovers and failbacks | at least " in text
+
+
+def test_a_long_table_keeps_its_heaviest_rows_in_their_order():
+    rows = [(float(n % 7), (f"row-{n}",)) for n in range(3 * MAX_ROWS)]
+    table, told = bounded(("name",), rows, (), "that are heaviest")
+    kept = [row for (row,) in table.rows]
+    assert kept == sorted(kept, key=lambda row: int(row[4:]))
+    assert {int(row[4:]) % 7 for row in kept} == {6, 5, 4}
+    assert told == "Shown are those that are heaviest. 400 more rows are left out."
+    assert len([*bounded(("name",), rows[:MAX_ROWS], (), "")]) == 1
 
 
 NO_SERIES = '{"status": "success", "data": {"resultType": "vector", "result": []}}'

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from exporter.commands.report.facts import GAP, Coverage, Facts, ReportedMove
 from exporter.commands.report.figures import GIGA, moment, number, seconds, share, total
-from exporter.commands.report.page import PageSection, PageTable, Plot, ReportPage
+from exporter.commands.report.page import PageSection, PageTable, Plot, ReportPage, bounded
 from exporter.commands.report.samples import Counted
 from exporter.model.clusterset import NOT_CLUSTERS
 from exporter.model.verdicts import FailoverStage, Locality
@@ -49,12 +49,12 @@ def _summary(facts: Facts, terms: ReportTerms) -> Iterator[str | PageTable]:
     local, _ = total(_of(facts.requests, Locality.LOCAL))
     leaks, leaks_exact = total(_of(facts.requests, Locality.LEAK))
     outages = list(_outage_rows(facts, terms))
-    met = sum(each[-1] == "met" for each in outages)
+    met = sum(row[-1] == "met" for _, row in outages)
     rows = [
         ("Requests of clients", number(requests, exact=exact)),
         ("Served by the client's own cluster", share(local, requests)),
         ("Leaked requests", number(leaks, exact=leaks_exact)),
-        ("Failovers and failbacks", number(max(facts.moves_counted, len(facts.moves)))),
+        ("Failovers and failbacks", _number_of_moves(facts)),
         (
             f"Objective of {100 * terms.objective:g} % met",
             f"{met} of {len(outages)}, by service and cluster of the clients",
@@ -87,9 +87,10 @@ def _locality(facts: Facts) -> Iterator[str | PageTable | Plot]:
         requests, exact = total(counts)
         parts = (share(total(_of(counts, each))[0], requests) for each in shown)
         failed = share(total(failures[service, source])[0], requests)
-        rows.append((service, source, number(requests, exact=exact), *parts, failed))
+        row = (service, source, number(requests, exact=exact), *parts, failed)
+        rows.append((requests, row))
     head = ("Service", "Clients in", "Requests", *map(str, shown), "5xx")
-    yield PageTable(head=head, rows=tuple(rows), numbers=frozenset(range(2, len(head))))
+    yield from bounded(head, rows, range(2, len(head)), "with the most requests")
     yield REQUESTS_PLOT
 
 
@@ -106,18 +107,14 @@ def _leaks(requests: Iterable[Counted]) -> Iterator[str | PageTable]:
     whole: dict[tuple[str, str], float] = defaultdict(float)
     for each in found:
         whole[_service(each), each.labels.get("source_cluster", "")] += each.value
-    rows = [
-        (
-            service,
-            source,
-            destination,
-            _number_of(counts),
-            share(total(counts)[0], whole[service, source]),
-        )
-        for (service, source, destination), counts in _grouped(leaks)
-    ]
+    rows = []
+    for (service, source, destination), counts in _grouped(leaks):
+        leaked, exact = total(counts)
+        part = share(leaked, whole[service, source])
+        row = (service, source, destination, number(leaked, exact=exact), part)
+        rows.append((leaked, row))
     head = ("Service", "Clients in", "Served by", "Requests", "Share of all of them")
-    yield PageTable(head=head, rows=tuple(rows), numbers=frozenset({3, 4}))
+    yield from bounded(head, rows, (3, 4), "with the most leaks")
 
 
 def _moves(facts: Facts) -> Iterator[str | PageTable | Plot]:
@@ -126,8 +123,8 @@ def _moves(facts: Facts) -> Iterator[str | PageTable | Plot]:
         return
     if facts.moves:
         head = ("When", "Service", "Seen from", "From", "To", "Reason", *map(str, FailoverStage))
-        rows = tuple(_move_row(each) for each in facts.moves)
-        yield PageTable(head=head, rows=rows, numbers=frozenset({6, 7, 8}))
+        rows = [(each.unix, _move_row(each)) for each in facts.moves]
+        yield from bounded(head, rows, (6, 7, 8), "that are the newest")
     missing = round(facts.moves_counted) - len(facts.moves)
     if missing > 0:
         yield (
@@ -136,7 +133,17 @@ def _moves(facts: Facts) -> Iterator[str | PageTable | Plot]:
         )
     if missing < 0:
         yield f"{-missing} of them were not counted in that time, or before the first sample."
+    if facts.moves_left_out:
+        yield (
+            f"Too many services moved. Moves of {facts.moves_left_out:,} more, each seen from one "
+            "cluster, are not counted here; their newest ones are older."
+        )
     yield MOVES_PLOT
+
+
+def _number_of_moves(facts: Facts) -> str:
+    least = "at least " if facts.moves_left_out else ""
+    return f"{least}{number(max(facts.moves_counted, len(facts.moves)))}"
 
 
 def _move_row(move: ReportedMove) -> tuple[str, ...]:
@@ -152,19 +159,20 @@ def _move_row(move: ReportedMove) -> tuple[str, ...]:
 
 
 def _outages(facts: Facts, terms: ReportTerms) -> Iterator[str | PageTable]:
-    rows = tuple(_outage_rows(facts, terms))
+    rows = [(out, row) for out, row in _outage_rows(facts, terms)]
     if not rows:
         yield "No service was probed."
         return
     head = ("Service", "Clients in", "Outage, min", "Allowed, min", "Served", "Objective")
-    yield PageTable(head=head, rows=rows, numbers=frozenset({2, 3, 4}))
+    yield from bounded(head, rows, (2, 3, 4), "with the longest outages")
     yield (
         f"Allowed is {100 * (1 - terms.objective):.3g} % of the time for which there is data. "
         "An outage is time in which confirmed probes found no cluster that serves."
     )
 
 
-def _outage_rows(facts: Facts, terms: ReportTerms) -> Iterator[tuple[str, ...]]:
+def _outage_rows(facts: Facts, terms: ReportTerms) -> Iterator[tuple[float, tuple[str, ...]]]:
+    """Yield the seconds of each outage, and its row."""
     observed = {each.cluster: each.observed for each in facts.coverage}
     by: dict[tuple[str, str], list[Counted]] = defaultdict(list)
     for each in facts.outages:
@@ -174,12 +182,13 @@ def _outage_rows(facts: Facts, terms: ReportTerms) -> Iterator[tuple[str, ...]]:
         known = observed.get(source, 0.0)
         mark = "" if exact else "≈ "
         if known <= 0:
-            yield service, source, f"{mark}{out / 60:.2f}", "-", "-", "not known"
+            yield out, (service, source, f"{mark}{out / 60:.2f}", "-", "-", "not known")
             continue
         allowed = known * (1 - terms.objective)
         met = "met" if out <= allowed else "missed"
         served = share(max(0.0, known - out), known)
-        yield service, source, f"{mark}{out / 60:.2f}", f"{allowed / 60:.2f}", served, met
+        long, most = f"{mark}{out / 60:.2f}", f"{allowed / 60:.2f}"
+        yield out, (service, source, long, most, served, met)
 
 
 def _crossing(facts: Facts, terms: ReportTerms) -> Iterator[str | PageTable | Plot]:
@@ -193,9 +202,10 @@ def _crossing(facts: Facts, terms: ReportTerms) -> Iterator[str | PageTable | Pl
         size, exact = total(counts)
         cost = (f"{size / GIGA * (terms.price or 0):,.2f}",) if priced else ()
         mark = "" if exact else "≈ "
-        rows.append((service, source, destination, f"{mark}{size / GIGA:,.6f}", *cost))
+        row = (service, source, destination, f"{mark}{size / GIGA:,.6f}", *cost)
+        rows.append((size, row))
     head = ("Service", "Clients in", "Served by", "GB", *(("Cost",) if priced else ()))
-    yield PageTable(head=head, rows=tuple(rows), numbers=frozenset({3, 4}))
+    yield from bounded(head, rows, (3, 4), "with the most bytes")
     yield (
         "GB are 10^9 bytes of response bodies, as the logs say. Requests, headers and encryption "
         "come on top."
@@ -247,11 +257,6 @@ def _crossings(facts: Facts) -> Iterator[Counted]:
 
 def _crossed(facts: Facts) -> float:
     return total(_crossings(facts))[0] / GIGA
-
-
-def _number_of(counts: Iterable[Counted]) -> str:
-    value, exact = total(counts)
-    return number(value, exact=exact)
 
 
 def _of(counts: Iterable[Counted], locality: Locality) -> list[Counted]:

@@ -54,6 +54,8 @@ class Facts:
     outages: list[Counted] = field(default_factory=list)
     moves: list[ReportedMove] = field(default_factory=list)
     moves_counted: float = 0.0
+    moves_left_out: int = 0
+    """Services, each seen from one cluster, whose moves were not asked for: too many moved."""
     coverage: list[Coverage] = field(default_factory=list)
     resets: int = 0
     """Counters that were reset in the window."""

@@ -17,6 +17,8 @@ from exporter.commands.report.samples import (
 
 MAX_RAW = 200
 """Counters with resets whose samples are all fetched. Of more, `increase()` is taken."""
+MAX_MOVED = 200
+"""Services, each seen from one cluster, whose moves are listed: those that moved last."""
 POINTS = 200
 """Of each curve."""
 _CLUSTERS = 'source_cluster!~"external|unknown|vtep"'
@@ -45,8 +47,10 @@ async def gather(client: Prometheus, since: float, until: float) -> Facts:
     facts.outages = await counters.count("clusterset_service_outage_seconds_total", zeros=True)
     facts.resets = counters.resets
     moved = f"max_over_time(clusterset_failover_last_timestamp_seconds{window}) >= {since}"
-    for service in services(await client.instant(moved)):
+    found = services(await client.instant(moved))
+    for service in found[:MAX_MOVED]:
         await _add_moves(client, facts, service, window)
+    facts.moves_left_out = max(0, len(found) - MAX_MOVED)
     facts.moves.sort(key=lambda move: move.unix)
     await _add_curves(client, facts)
     facts.warnings = tuple(sorted(client.warnings))
@@ -76,8 +80,12 @@ class _Counters:
         first = _values(await self._client.instant(f"min_over_time({name}{window}){some}"))
         reset = _values(await self._client.instant(f"resets({name}{window}) > 0"))
         self.resets += len(reset)
+        increases: dict[TargetLabels, float] = {}
+        if self._raw + len(reset) > MAX_RAW:
+            # One query for all, because each costs a round trip and a restart resets thousands.
+            increases = _values(await self._client.instant(f"increase({name}{window})"))
         return [
-            await self._over_resets(name, each.labels)
+            await self._over_resets(name, each.labels, increases)
             if _key(each.labels) in reset
             else self._difference(each, first)
             for each in last
@@ -88,14 +96,14 @@ class _Counters:
         baseline = 0.0 if young else first.get(_key(last.labels), 0.0)
         return Counted(last.labels, last.samples[-1][1] - baseline, exact=True)
 
-    async def _over_resets(self, name: str, labels: SeriesLabels) -> Counted:
-        selector = _selector(name, labels) + self._window
+    async def _over_resets(
+        self, name: str, labels: SeriesLabels, increases: dict[TargetLabels, float]
+    ) -> Counted:
         self._raw += 1
         if self._raw > MAX_RAW:
-            found = await self._client.instant(f"increase({selector})")
-            return Counted(labels, sum(each.samples[-1][1] for each in found), exact=False)
+            return Counted(labels, increases.get(_key(labels), 0.0), exact=False)
         baseline = 0.0 if replica(labels) in self._young else None
-        found = await self._client.instant(selector)
+        found = await self._client.instant(_selector(name, labels) + self._window)
         total = sum(counted(each.samples, baseline=baseline) for each in found)
         return Counted(labels, total, exact=True)
 

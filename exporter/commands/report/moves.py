@@ -1,6 +1,6 @@
 """Failovers out of the series that show the newest one; pure."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from exporter.commands.report.facts import ReportedMove
 from exporter.commands.report.samples import (
@@ -112,6 +112,10 @@ def _move(
     )
 
 
-def services(found: Iterable[SampledSeries]) -> Iterator[MoveKey]:
-    """Yield each service of *found* once, in order."""
-    yield from sorted({key_of(each.labels) for each in found})
+def services(found: Iterable[SampledSeries]) -> list[MoveKey]:
+    """Return each service of *found* once; the one whose newest move is the latest is first."""
+    newest: dict[MoveKey, float] = {}
+    for each in found:
+        key, unix = key_of(each.labels), each.samples[-1][1]
+        newest[key] = max(unix, newest.get(key, unix))
+    return sorted(newest, key=lambda key: (-newest[key], key))

@@ -1,6 +1,11 @@
 """The page as values: sections of sentences, tables and plots. Nothing in it is escaped yet."""
 
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+
+MAX_ROWS = 200
+"""Rows of one table: a page with thousands of rows is read by nobody."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,3 +41,30 @@ class ReportPage:
 
     title: str
     sections: tuple[PageSection, ...]
+
+
+def bounded(
+    head: tuple[str, ...],
+    rows: Sequence[tuple[float, tuple[str, ...]]],
+    numbers: Iterable[int],
+    which: str,
+) -> Iterator[str | PageTable]:
+    """
+    Yield a table of the rows with the greatest weight, in their order, and how many are left out.
+
+    Args:
+        head: Of the table.
+        rows: The weight of each row, and its cells.
+        numbers: The columns that hold numbers.
+        which: Says which rows are shown, after "those".
+    """
+    weights = sorted((weight for weight, _ in rows), reverse=True)[:MAX_ROWS]
+    places = Counter(weights)
+    kept = []
+    for weight, row in rows:
+        if places[weight]:
+            places[weight] -= 1
+            kept.append(row)
+    yield PageTable(head=head, rows=tuple(kept), numbers=frozenset(numbers))
+    if len(rows) > len(kept):
+        yield f"Shown are those {which}. {len(rows) - len(kept):,} more rows are left out."
