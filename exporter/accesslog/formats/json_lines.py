@@ -184,6 +184,8 @@ def _sent_row(row: Callable[[Any], Row]) -> Callable[[Any], Row]:
         if made is _OTHER:
             return _OTHER_SENT
         upstream, status = values[-2:]
+        if upstream.__class__ is list:
+            upstream = upstream[0] if upstream else None
         return (*made, _raw(upstream) if upstream.__class__ is str else b"", _status(status))
 
     return sent_row
