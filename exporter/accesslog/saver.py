@@ -3,6 +3,7 @@ When it is saved how far logs were read: with the counts that a scrape exposes.
 
 Counters begin at 0 in each process. What a process counted after its last scrape is known to nobody
 if it is killed. So the next one reads on from where that scrape was, and sums over both are whole.
+What a scrape brings is marked when its text is made, and saved when that was sent.
 """
 
 import asyncio
@@ -29,8 +30,11 @@ T = TypeVar("T")
 class Exposed(Protocol):
     """What is told of each scrape."""
 
+    def mark(self) -> None:
+        """Take note of what was counted until now, because a scrape will bring it."""
+
     async def expose(self) -> None:
-        """Take in that all that was counted until now is exposed."""
+        """Take in that what was marked last was brought."""
 
 
 class Exposures:
@@ -47,8 +51,13 @@ class Exposures:
         """Tell whoever has this *name* of no more scrapes."""
         self._told.pop(name, None)
 
+    def mark(self) -> None:
+        """Have all take note of what was counted until now, because a scrape will bring it."""
+        for one in tuple(self._told.values()):
+            one.mark()
+
     async def expose(self) -> None:
-        """Have all places saved at the end of a scrape. A slow disk holds no scrape up."""
+        """Have what was marked saved, because it was sent. A slow disk holds nothing up."""
         with suppress(TimeoutError):
             async with asyncio.timeout(PATIENCE):
                 for one in tuple(self._told.values()):
@@ -84,6 +93,8 @@ class Saver(Generic[T]):
         self._chosen: T | None = None
         """What was to be saved last."""
         self._saved: T | None = None
+        self._marked: T | None = None
+        """What the next scrape to be sent brings; None if that is saved."""
         self._turn = 0
         self._exposed = -inf
 
@@ -114,10 +125,17 @@ class Saver(Generic[T]):
         finally:
             self._exposures.forget(self._name)
 
+    def mark(self) -> None:
+        """Take note of what was counted until now, because a scrape will bring it."""
+        if self._places is not None:
+            self.note(self._places())
+        self._marked = self._newest
+
     async def expose(self) -> None:
-        """Save now, because what was counted is exposed. A process after this one goes on here."""
+        """Save what was marked, because a scrape brought it. A process after this goes on there."""
         self._exposed = asyncio.get_running_loop().time()
-        await self.save()
+        marked, self._marked = self._marked, None
+        await self._replace(marked)
 
     async def save(self) -> None:
         """Save now, if there is something new."""

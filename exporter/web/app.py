@@ -56,7 +56,7 @@ _JSON_HEADERS = {
 }
 
 
-def _nothing() -> None:
+async def _nothing() -> None:
     pass
 
 
@@ -66,8 +66,8 @@ class Pages:
 
     metrics: Callable[[bool], AsyncGenerator[bytes, None]]
     """Given whether OpenMetrics is wanted, yields the text in pieces."""
-    asked: Callable[[str], Callable[[], None]] = lambda _: _nothing
-    """Told who asks for the metrics; returns what is called once they were sent."""
+    asked: Callable[[str], Callable[[], Awaitable[None]]] = lambda _: _nothing
+    """Told who asks for the metrics; returns what is waited for once they were sent."""
     status: Callable[[], Awaitable[Mapping[str, Any]]]
     page: Callable[[Mapping[str, Any]], str]
     not_ready: Callable[[], str | None]
@@ -190,7 +190,7 @@ class _Answers:
         made = await self._scrapes[openmetrics].get()
         pieces, size = (made.packed, made.packed_size) if packed else (made.unpacked(), made.size)
         answer = await send(request, pieces, size, headers)
-        sent()
+        await sent()
         return answer
 
     def _text(self, openmetrics: bool) -> AsyncGenerator[bytes, None]:

@@ -45,6 +45,11 @@ class Kept:
         self.saved, self.turn = kept, turn
 
 
+async def scrape(exposures):
+    exposures.mark()
+    await exposures.expose()
+
+
 async def test_places_are_saved_with_each_scrape_and_not_between_two():
     """So lines that no scrape exposed are counted again by the process after a crash."""
     kept, exposures = Kept(), Exposures()
@@ -54,7 +59,7 @@ async def test_places_are_saved_with_each_scrape_and_not_between_two():
     await asyncio.sleep(2 * SAVE_EVERY)
     assert kept.saved == places(1), "nobody scrapes yet"
     saver.note(places(2))
-    await exposures.expose()
+    await scrape(exposures)
     assert kept.saved == places(2)
     saver.note(places(3))
     await asyncio.sleep(SCRAPED / 2)
@@ -64,7 +69,7 @@ async def test_places_are_saved_with_each_scrape_and_not_between_two():
     running.cancel()
     await asyncio.wait([running])
     saver.note(places(4))
-    await exposures.expose()
+    await scrape(exposures)
     assert kept.saved == places(3), "it ended"
 
 
@@ -73,14 +78,34 @@ async def test_what_came_after_the_newest_scrape_is_saved_with_where_it_began():
     saver = Saver(kept, print, exposures, lambda: dict(now), lambda held, new: new | held)
     running = asyncio.create_task(saver.run())
     await asyncio.sleep(0)
-    await exposures.expose()
+    await scrape(exposures)
     now |= places(2, other=0)
     await asyncio.sleep(2 * SAVE_EVERY)
     now |= places(3, other=9)
     await asyncio.sleep(2 * SAVE_EVERY)
     assert kept.saved == places(1, other=0)
-    await exposures.expose()
+    await scrape(exposures)
     assert kept.saved == places(3, other=9)
+    running.cancel()
+
+
+async def test_only_what_was_sent_is_saved_with_a_scrape():
+    """Who is killed while it sends, or counts meanwhile, has these lines counted again."""
+    kept, exposures = Kept(), Exposures()
+    saver = Saver(kept, print, exposures)
+    running = asyncio.create_task(saver.run())
+    await asyncio.sleep(0)
+    saver.note(places(1))
+    await scrape(exposures)
+    saver.note(places(2))
+    exposures.mark()
+    saver.note(places(3))
+    assert kept.saved == places(1)
+    await exposures.expose()
+    assert kept.saved == places(2)
+    # The same text was sent to another one, too.
+    await exposures.expose()
+    assert kept.saved == places(2)
     running.cancel()
 
 
@@ -112,19 +137,19 @@ async def test_at_an_orderly_end_it_saves_what_a_scrape_brought():
         saver.note(places(1))
         await asyncio.sleep(2 * SAVE_EVERY)
         if scraped:
-            await exposures.expose()
+            await scrape(exposures)
         running.cancel()
         await asyncio.wait([running])
         saver.note(places(2))
         await saver.end()
         assert kept.saved == places(1 if scraped else 2)
     # A leader that ends waits for one more scrape.
-    await exposures.expose()
+    await scrape(exposures)
     assert kept.saved == places(2)
     # After a reload another saver goes on.
     saver.note(places(3))
     following = asyncio.create_task(Saver(Kept(), print, exposures, name="log").run())
     await asyncio.sleep(SAVE_EVERY)
-    await exposures.expose()
+    await scrape(exposures)
     assert kept.saved == places(2)
     following.cancel()

@@ -253,6 +253,7 @@ async def test_what_a_leader_that_died_had_counted_since_its_last_scrape_is_miss
 ):
     day = Day().see("aa")
     leader, scraped = handover(day, None), UNIX + day.now
+    leader.mark()
     await leader.expose()
     day.now += later
     taken = handover(Day(), None)

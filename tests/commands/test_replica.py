@@ -62,7 +62,7 @@ PROMETHEUS, SECOND, CURL = "10.0.0.1 Prometheus/3.0", "10.0.0.2 Prometheus/3.0",
 async def scraped(scene, who=PROMETHEUS):
     sent = scene.scrape.asked(who)
     text = b"".join([piece async for piece in scene.render(False)]).decode()
-    sent()
+    await sent()
     return text
 
 
@@ -86,7 +86,7 @@ async def test_the_last_scrape_is_one_that_was_asked_for_after_the_last_count():
     await scraped(scene)
     sent_late = scene.scrape.asked(PROMETHEUS)
     task = await ending(scene)
-    sent_late()
+    await sent_late()
     assert await waits(task)
     await scraped(scene)
     await asyncio.wait_for(task, 5)
@@ -98,7 +98,7 @@ async def test_a_scrape_counts_once_it_was_sent():
     task = await ending(scene)
     sent = scene.scrape.asked(PROMETHEUS)
     assert await waits(task)
-    sent()
+    await sent()
     await asyncio.wait_for(task, 5)
 
 

@@ -58,7 +58,9 @@ class Walk:
 
     async def counted(self, name="clusterset_requests_total"):
         """Return the children of a series, by labels, as a scrape shows them."""
+        sent = self.daemon.pages.asked("somebody")
         text = b"".join([piece async for piece in self.daemon.pages.metrics(False)]).decode()
+        await sent()
         return {
             tuple(sample.labels.values()): sample.value
             for family in families(text)

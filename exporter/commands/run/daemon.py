@@ -114,7 +114,7 @@ class Daemon:
         self._reader = Reader(parts.logs, keeper)
         self._reader.configure(loaded.logs)
         self._enter_cluster(client, replica, parts, end)
-        scrape = parts.scrape(self._cluster or Alone(), self._reader.exposures.expose)
+        scrape = parts.scrape(self._cluster or Alone(), self._reader.exposures)
         self.pages = parts.pages(scrape, self._reloads.ask, partial(_probe_now, self._probing))
         self.last_scrape = scrape.last
         self._settle = partial(Readiness(self.pages.not_ready).beside, self.monitor.settle)

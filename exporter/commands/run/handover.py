@@ -58,6 +58,8 @@ class Handover:
         self._reads_pod_logs, self._begun = reads_pod_logs, time.time()
         self._exposed = self._begun
         """When what was counted until then had been scraped, in unix seconds."""
+        self._marked: float | None = None
+        """When the text of the scrape that is sent next was made."""
         self._unread = False
         """The leader before read no logs of pods."""
         self._alive: float | None = None
@@ -82,9 +84,13 @@ class Handover:
         left = msgspec.json.encode(_LeftWord(self._reads_pod_logs(), exposed)).decode()
         return f"{text[:-1]},{left[1:]}"
 
+    def mark(self) -> None:
+        """Take note that a scrape will bring all that was counted until now."""
+        self._marked = self._moment().unix
+
     async def expose(self) -> None:
-        """Take in that all that was counted until now is scraped."""
-        self._exposed = self._moment().unix
+        """Take in that what was marked last was scraped."""
+        self._exposed, self._marked = self._marked or self._exposed, None
 
     def unread_since(self, free_since: float | None) -> float | None:
         """

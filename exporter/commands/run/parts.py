@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterable
 
+from exporter.accesslog.saver import Exposures
 from exporter.commands.run.changes import Changes
 from exporter.commands.run.clients import Clients
 from exporter.commands.run.heartbeats import Heartbeats
@@ -13,7 +14,7 @@ from exporter.commands.run.monitor_settings import Current, MonitorSettings
 from exporter.commands.run.name_servers import NameServers
 from exporter.commands.run.page_data import PageData
 from exporter.commands.run.problems import Problems
-from exporter.commands.run.scrape import Scrape, nothing
+from exporter.commands.run.scrape import Scrape
 from exporter.commands.run.staleness import Staleness
 from exporter.commands.run.standing import Standing
 from exporter.commands.run.supervisor import Supervisor
@@ -115,12 +116,10 @@ class Parts:
         """Return the cluster that *address* of *service* leads to now, None if nobody's."""
         return self.verdicts.owner(service, address, self._moment().at)
 
-    def scrape(
-        self, standing: Standing, exposed: Callable[[], Awaitable[None]] = nothing
-    ) -> Scrape:
-        """Return what makes the text of `/metrics`; *exposed* is waited for after each scrape."""
+    def scrape(self, standing: Standing, exposures: Exposures | None = None) -> Scrape:
+        """Return what makes the text of `/metrics`, and tells *exposures* of it."""
         exposition = Exposition(self.store)
-        return Scrape(self.verdicts, self.metrics, exposition, standing, self._moment, exposed)
+        return Scrape(self.verdicts, self.metrics, exposition, standing, self._moment, exposures)
 
     def pages(
         self,

@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 
 import structlog
 
+from exporter.accesslog.saver import Exposures
 from exporter.commands.run.scrapers import Scrapers
 from exporter.commands.run.standing import Standing
 from exporter.judge.service_verdicts import ServiceVerdicts
@@ -22,10 +23,6 @@ SHOWN = 5
 log = structlog.get_logger()
 
 
-async def nothing() -> None:
-    """Wait for nothing."""
-
-
 class Scrape:
     """
     Makes the text of `/metrics`.
@@ -36,7 +33,7 @@ class Scrape:
         exposition: Makes the text of all series.
         standing: The API server and leadership.
         moment: Returns the time now.
-        exposed: Waited for at the end of each scrape, which brought what was counted by then.
+        exposures: Are told when a text is made, and when it was sent; None: nobody is.
     """
 
     def __init__(
@@ -46,10 +43,10 @@ class Scrape:
         exposition: Exposition,
         standing: Standing,
         moment: Callable[[], Moment],
-        exposed: Callable[[], Awaitable[None]] = nothing,
+        exposures: Exposures | None = None,
     ) -> None:
         self._verdicts, self._metrics, self._exposition = verdicts, metrics, exposition
-        self.standing, self._moment, self._exposed = standing, moment, exposed
+        self.standing, self._moment, self._exposures = standing, moment, exposures or Exposures()
         self._scrapers = Scrapers(lambda: moment().at)
         self._missing: set[str] | None = None
         """Who has not come since the last count; None while counting goes on."""
@@ -82,7 +79,7 @@ class Scrape:
                 within_seconds=within,
             )
 
-    def asked(self, who: str) -> Callable[[], None]:
+    def asked(self, who: str) -> Callable[[], Awaitable[None]]:
         """
         Take in that *who* asks for the text of `/metrics`, which is begun after this.
 
@@ -91,7 +88,9 @@ class Scrape:
         """
         after_the_last_count = self._missing is not None
 
-        def sent() -> None:
+        async def sent() -> None:
+            # Who is killed before this has not saved what nobody may have got.
+            await self._exposures.expose()
             self._scrapers.came(who)
             if after_the_last_count and self._missing is not None:
                 self._missing.discard(who)
@@ -113,6 +112,7 @@ class Scrape:
             self._metrics.set_gauge(series.LEADER, float(leadership[0]))
         self._metrics.init_stages_to_zero()
         self._metrics.measure_store()
+        # What is counted while the text is made may be in it, and is counted again after a crash.
+        self._exposures.mark()
         async for piece in self._exposition.stream(openmetrics=openmetrics):
             yield piece
-        await self._exposed()
