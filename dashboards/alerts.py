@@ -135,7 +135,7 @@ class Alert:
 @cache
 def _panels() -> Mapping[tuple[str, str], int]:
     """Return the id of each panel by its board and title."""
-    boards = [each.board("") for each in (overview, service, exporter)]
+    boards = [each.board(Thresholds()) for each in (overview, service, exporter)]
     return {
         (board.uid, panel["title"]): panel["id"]
         for board in boards

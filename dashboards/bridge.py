@@ -12,6 +12,7 @@ from typing import Any
 
 from grafanalib import core
 
+from dashboards import look
 from dashboards.look import PLAIN, Step
 
 SCHEMA_VERSION = 42
@@ -93,6 +94,11 @@ class Variable:
     many: bool = False
     regex: str | None = None
     hidden: bool = False
+
+
+def constant(name: str, value: str) -> Variable:
+    """Return a variable that nobody sees and nobody changes."""
+    return Variable(name=name, label=name, query=value, kind="constant", hidden=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,8 +202,6 @@ def _panel(panel: Panel, number: int, at: core.GridPos) -> Json:
 
 
 def _defaults(panel: Panel) -> Json:
-    # The base step's null value says "from the least on" and must stay.
-    steps = [{"value": value, "color": colour} for value, colour in panel.steps]
     return {
         "unit": panel.unit,
         "decimals": panel.decimals,
@@ -206,7 +210,7 @@ def _defaults(panel: Panel) -> Json:
         "noValue": panel.empty,
         "color": dict(panel.color),
         "mappings": list(panel.mappings),
-        "thresholds": {"mode": "absolute", "steps": steps},
+        "thresholds": look.steps(*panel.steps),
         "links": list(panel.links),
         "custom": dict(panel.custom),
     }
@@ -241,7 +245,10 @@ def _variable(variable: Variable) -> Json:
         allValue=".*" if variable.many else None,
         regex=variable.regex or "",
         sort=core.SORT_ALPHA_ASC,
+        hide=core.HIDE_VARIABLE if variable.hidden else core.SHOW,
     ).to_json_data()
+    # What is hidden follows from the data, and an address of the board would keep what was.
+    made["skipUrlSync"] = variable.hidden
     gone = {"auto", "auto_count", "auto_min", "tagsQuery", "tagValuesQuery", "useTags", "current"}
     kept = {key: value for key, value in made.items() if key not in gone}
     everything = {"selected": True, "text": ["All"], "value": ["$__all"]}
@@ -265,6 +272,7 @@ def _pruned(value: Any) -> Any:  # noqa: ANN401 - JSON
         return {
             key: _pruned(each)
             for key, each in value.items()
+            # The value of the base step, which says "from the least on", is null.
             if each is not None or (key == "value" and "color" in value)
         }
     return [_pruned(each) for each in value] if isinstance(value, list) else value

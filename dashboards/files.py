@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import yaml
@@ -32,7 +33,12 @@ _WIDE = 10_000
 _NAME = "clusterset-exporter"
 _LINK = re.compile(r"(?m)^( +)((?:runbook|dashboard)_url: .*\{\{ (\.Values\.\w+\.\w+Url) \}\}.*)$")
 RUNBOOKS = "RUNBOOK_URL"
-"""Stands for the address of the runbooks in the boards of a chart, which replaces it."""
+IN_CHARTS = {
+    "runbook_url": RUNBOOKS,
+    "slo": "OBJECTIVE_OF_SUCCESS",
+    "slo_locality": "OBJECTIVE_OF_LOCALITY",
+}
+"""What stands in the boards of a chart for its values, which replace it."""
 
 
 def files() -> dict[str, str]:
@@ -47,9 +53,9 @@ def files() -> dict[str, str]:
     )
 
 
-def boards(runbooks: str = Thresholds().runbook_url) -> list[Board]:
-    """Return all boards; *runbooks* is where the alerts' pages are, or empty."""
-    return [overview.board(runbooks), service.board(runbooks), exporter.board(runbooks)]
+def boards(to: Thresholds) -> list[Board]:
+    """Return all boards; *to* holds the objectives, and where the alerts' pages are."""
+    return [overview.board(to), service.board(to), exporter.board(to)]
 
 
 def alerts(to: Thresholds) -> list[Alert]:
@@ -112,7 +118,11 @@ def as_json(value: object) -> str:
 
 
 def _boards() -> Iterator[tuple[str, str]]:
-    for folder, made in (("boards", boards()), ("chart/boards", boards(RUNBOOKS))):
+    plain = Thresholds()
+    for folder, made in (
+        ("boards", boards(plain)),
+        ("chart/boards", boards(replace(plain, **IN_CHARTS))),
+    ):
         for board in made:
             others = [link(each) for each in made if each is not board]
             yield f"{folder}/{board.uid}.json", as_json(board.as_json(others))

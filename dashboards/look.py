@@ -1,4 +1,9 @@
-"""Colours and words: each colour stands beside a text; colour-blind people tell them apart."""
+"""
+Colours and words: each colour stands beside a text; colour-blind people tell them apart.
+
+A colour means one thing on a board, see docs/decisions/0016-colours.md: a state or a locality, a
+cluster, or nothing (`TEXT` and the shades of `KINDS`).
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,8 +20,11 @@ GREEN, SKY, ORANGE, PURPLE, VERMILLION, BLUE, YELLOW, GREY = (
     "#D55E00",
     "#0072B2",
     "#F0E442",
-    "#999999",
+    # Its own grey, #999999, is its purple for people who are green-blind.
+    "#CACACA",
 )
+# That palette has no more colours: these two differ from it for the colour-blind too.
+WINE, INDIGO = "#962D4B", "#4B00FF"
 
 MODES = {
     Mode.LOCAL: GREEN,
@@ -31,19 +39,45 @@ LOCALITIES = {
     Locality.LOCAL: GREEN,
     Locality.REMOTE: SKY,
     Locality.FAILOVER: ORANGE,
-    Locality.PINNED: PURPLE,
-    Locality.SPREAD: YELLOW,
+    Locality.PINNED: WINE,
+    Locality.SPREAD: INDIGO,
     Locality.LEAK: VERMILLION,
     Locality.EXTERNAL: BLUE,
     Locality.UNKNOWN: GREY,
 }
+
+CLUSTERS = (
+    "#5A2DC3",
+    "#A5B45A",
+    "#784B00",
+    "#9696FF",
+    "#78871E",
+    "#4B4B69",
+    "#784BFF",
+    "#7878C3",
+    "#4B7869",
+    "#B4A5B4",
+)
+"""Of the clusters of a board in alphabetical order; the first ones differ most."""
+TEXT = "text"
+"""Grafana's own colour of texts, for what is neither a state nor a cluster."""
+KINDS = {"mode": "shades", "fixedColor": "#004BA5"}
+"""Of lines that are told apart by kind, such as an outcome: shades of one colour."""
 
 Step = tuple[float | None, str]
 """From which value on a colour holds; None: from the least."""
 
 GOOD_IF_ZERO: tuple[Step, ...] = ((None, GREEN), (1, VERMILLION))
 WARN_IF_ANY: tuple[Step, ...] = ((None, GREEN), (1, ORANGE))
-PLAIN: tuple[Step, ...] = ((None, BLUE),)
+PLAIN: tuple[Step, ...] = ((None, TEXT),)
+
+
+def steps(*given: Step) -> dict[str, Any]:
+    """Return thresholds as an override gives them."""
+    return {
+        "mode": "absolute",
+        "steps": [{"value": value, "color": colour} for value, colour in given],
+    }
 
 
 def words(values: Mapping[Any, tuple[str, str]]) -> list[dict[str, Any]]:
@@ -63,25 +97,32 @@ def yes_no(yes: str, no: str, *, bad: str = VERMILLION) -> list[dict[str, Any]]:
     return words({1: (yes, GREEN), 0: (no, bad)})
 
 
-def coloured(name: str, colour: str) -> dict[str, Any]:
+def coloured(name: str, colour: str, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - as below
     """Return an override that gives a series of this name its colour."""
-    return override(name, color={"mode": "fixed", "fixedColor": colour})
+    return override(name, color={"mode": "fixed", "fixedColor": colour}, **more)
 
 
 def override(column: str, **properties: Any) -> dict[str, Any]:  # noqa: ANN401 - Grafana's values
     """Return an override of one column or series; `custom__x` stands for custom.x."""
+    return _override("byName", column, properties)
+
+
+def override_of(pattern: str, **properties: Any) -> dict[str, Any]:  # noqa: ANN401 - as above
+    """Return an override of what a regular expression finds; it stands between slashes."""
+    return _override("byRegexp", pattern, properties)
+
+
+def _override(matcher: str, of: str, properties: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        "matcher": {"id": "byName", "options": column},
+        "matcher": {"id": matcher, "options": of},
         "properties": [
             {"id": name.replace("__", "."), "value": value} for name, value in properties.items()
         ],
     }
 
 
-NO_CELL = {
-    "matcher": {"id": "byRegexp", "options": "/.*/"},
-    "properties": [{"id": "noValue", "value": "-"}],
-}
+DASHES = {"fill": "dash", "dash": [8, 6]}
+NO_CELL = override_of("/.*/", noValue="-")
 """In a table, a cell without a value; what a panel says when all is empty would stand there."""
 
 LOCALITY_COLOURS = [coloured(str(locality), colour) for locality, colour in LOCALITIES.items()]

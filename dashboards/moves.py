@@ -52,14 +52,12 @@ def table(matchers: str, *, of_all: bool, **words: Any) -> Panel:  # noqa: ANN40
     queries = [
         f"({by} ({moved}) * 1000 > $__from){only}",
         *(f"{by} ({took % stage}){only}" for stage in FailoverStage),
-        f"{by} ({accuracy}){only}",
+        *(() if of_all else [f"{by} ({accuracy})"]),
         f"max by ({who}, {_HOW}) ({_new(matchers, '$__interval')})",
     ]
-    columns = {
-        name: shown
-        for name, shown in _COLUMNS.items()
-        if of_all or not name.startswith("destination_service")
-    }
+    # The columns of all services leave no room for how accurate the times are.
+    gone = "Value #E" if of_all else "destination_service"
+    columns = {name: shown for name, shown in _COLUMNS.items() if not name.startswith(gone)}
     return panels.table(
         "Moves",
         "Each move to another cluster within the range, failbacks included. It shows the "
@@ -69,14 +67,14 @@ def table(matchers: str, *, of_all: bool, **words: Any) -> Panel:  # noqa: ANN40
         "No service moved in this range" if of_all else "This service did not move in this range",
         *(Query(expr=expr, table=True, each=True) for expr in queries),
         width=24,
-        transformations=_rows(columns),
+        transformations=_rows(columns, gone=[f"Value #{chr(ord('A') + len(queries) - 1)}"]),
         unit="s",
         decimals=2,
         **words,
     )
 
 
-def _rows(columns: Mapping[str, str]) -> list[dict[str, Any]]:
+def _rows(columns: Mapping[str, str], gone: Sequence[str]) -> list[dict[str, Any]]:
     """Return the steps that make a row of each move: its values where its time was new."""
     keys = {"clients in", "namespace", "service", "moved at"}
     fields = {
@@ -86,7 +84,7 @@ def _rows(columns: Mapping[str, str]) -> list[dict[str, Any]]:
         for name in columns.values()
     }
     organize = {
-        "excludeByName": {"Time": True, "Value #F": True},
+        "excludeByName": {"Time": True, **dict.fromkeys(gone, True)},
         "indexByName": {},
         "renameByName": dict(columns),
     }
@@ -104,7 +102,15 @@ def _rows(columns: Mapping[str, str]) -> list[dict[str, Any]]:
     ]
 
 
-TIME_COLUMN = look.override("moved at", unit="dateTimeAsLocal", custom__width=200)
+COLUMNS = [
+    look.override("moved at", unit="dateTimeAsLocal", custom__width=165),
+    look.override("reason", custom__width=95),
+    *(
+        look.override(name, custom__width=100)
+        for name in ("new answer after", "served after", "outage", "accuracy")
+    ),
+]
+"""Widths that leave room for the names of clusters and services at 1400 pixels."""
 
 
 def marks(matchers: str, alerts: str, *, of_all: bool) -> Sequence[Mapping[str, Any]]:

@@ -130,7 +130,7 @@ LOCALITY = Objective(
     all=f'{queries.SERVICE_REQUEST_RATE}{{locality=~"local|leak"}}',
     target=lambda to: to.slo_locality,
     alert="ClustersetLocalityBudgetBurn",
-    panel="Requests by locality",
+    panel="Leak ratio",
     summary="More requests of a service go to another cluster than its objective allows, although "
     "their own is ready.",
     happened="went to another cluster although their own was ready",

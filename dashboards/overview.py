@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from dashboards import look, moves, panels
+from dashboards import lines, look, moves, panels
 from dashboards import overview_parts as parts
-from dashboards.bridge import Board, Panel, Query, Section, Variable
+from dashboards.bridge import Board, Panel, Query, Section, Variable, constant
 from dashboards.look import GREEN, ORANGE, VERMILLION
 from dashboards.overview_parts import CROSSING, HERE, NO_TRAFFIC, OF_CLUSTERS, SERVICE_CELL, SOURCE
 from dashboards.queries import (
@@ -17,6 +17,7 @@ from dashboards.queries import (
     TROUBLE,
     over,
 )
+from dashboards.thresholds import Thresholds
 from exporter.model.verdicts import Locality, Mode
 
 _STEPS = 100
@@ -24,8 +25,8 @@ _STEPS = 100
 _NO_MODES = "No probes, or the rules of local.yaml are not loaded"
 
 
-def board(runbooks: str) -> Board:
-    """Return the board; *runbooks* is where the alerts' pages are."""
+def board(to: Thresholds) -> Board:
+    """Return the board; *to* says where the alerts' pages are."""
     return Board(
         uid="clusterset-overview",
         title="Clusterset / Overview",
@@ -45,21 +46,20 @@ def board(runbooks: str) -> Board:
                 "clusterset_service_exported",
                 "destination_service_namespace",
             ),
-            Variable(
-                name="runbooks", label="Runbooks", query=runbooks, kind="constant", hidden=True
-            ),
+            constant("runbooks", to.runbook_url),
+            *lines.variables("clusterset_gateway_connected", "destination_cluster"),
         ],
         sections=[
             Section(
-                title="Who is served where, and is that right?", lines=[[parts.served(), *_stats()]]
+                title="Who is served where, and is that right?", lines=[[parts.served()], _stats()]
             ),
             Section(
                 title="What changed, and what needs attention",
-                lines=[[_moves()], [_timeline()], [_alerts(runbooks)]],
+                lines=[[_moves()], [_timeline()], [_alerts(to.runbook_url)]],
             ),
             Section(title="Traffic", lines=[parts.traffic(), [parts.errors()]]),
             Section(title="Services", lines=[[parts.services()]]),
-            Section(title="Tunnels", lines=[parts.tunnels()]),
+            Section(title="Tunnels", lines=parts.tunnels()),
         ],
         annotations=moves.marks(HERE, 'source_cluster=~"$source_cluster|"', of_all=True),
     )
@@ -69,10 +69,9 @@ def _variable(name: str, label: str, series: str, of: str) -> Variable:
     return Variable(name=name, label=label, query=f"label_values({series}, {of})", many=True)
 
 
-def _stats() -> list[list[Panel]]:
-    """Return two columns beside the matrix."""
-    every = [replace(panel, width=4, height=3) for panel in _numbers()]
-    return [every[::2], every[1::2]]
+def _stats() -> list[Panel]:
+    """Return the numbers, in one line."""
+    return [replace(panel, width=3, height=3) for panel in _numbers()]
 
 
 def _numbers() -> list[Panel]:
@@ -128,7 +127,7 @@ def _numbers() -> list[Panel]:
             "Exporters that report, and clusters that they know. If there are fewer exporters "
             "than clusters, nobody watches some cluster.",
             "No exporter is scraped",
-            Query(expr="count(count by (source_cluster) (clusterset_info))", legend="report"),
+            Query(expr="count(count by (source_cluster) (clusterset_info))", legend="reporting"),
             Query(
                 expr="count(count by (destination_cluster) (clusterset_gateway_connected))",
                 legend="clusters",
@@ -200,7 +199,7 @@ def _moves() -> Panel:
     return moves.table(
         HERE,
         of_all=True,
-        height=8,
+        height=9,
         points=_STEPS,
-        overrides=[moves.TIME_COLUMN, look.override("service", links=SERVICE_CELL)],
+        overrides=[*moves.COLUMNS, look.override("service", links=SERVICE_CELL)],
     )

@@ -2,6 +2,7 @@
 
 from dashboards import look, panels
 from dashboards.bridge import Panel, Query
+from dashboards.lines import OF_PAIRS, OF_SOURCES
 from dashboards.look import GREEN, ORANGE, VERMILLION
 from dashboards.queries import (
     AT_HOME,
@@ -41,13 +42,13 @@ def served() -> Panel:
         "to 100 %. Requests outside the diagonal crossed.",
         NO_TRAFFIC,
         Query(expr=f"{part} / on (source_cluster) group_left () ({whole} > 0)", table=True),
-        width=16,
-        height=12,
+        width=24,
+        height=panels.TEN,
         unit="percentunit",
         decimals=1,
         least=0,
         most=1,
-        color={"mode": "continuous-blues"},
+        color=panels.AMOUNTS,
     )
 
 
@@ -59,7 +60,7 @@ def errors() -> Panel:
         NO_TRAFFIC,
         Query(expr=over(_mean(FAILURE_RATE, PAIR), _mean(REQUEST_RATE, PAIR)), table=True),
         width=24,
-        height=12,
+        height=panels.TEN,
         unit="percentunit",
         decimals=2,
         least=0,
@@ -86,7 +87,8 @@ def traffic() -> list[Panel]:
             "Share that crosses, by cluster of the clients",
             "Share of each cluster's requests that another cluster served.",
             NO_TRAFFIC,
-            Query(expr=over(crossing, whole), legend="{{source_cluster}}"),
+            OF_SOURCES.query(over(crossing, whole)),
+            lines=OF_SOURCES,
             unit="percentunit",
             most=1,
         ),
@@ -115,7 +117,7 @@ def services() -> Panel:
         "No services: no exporter is scraped, or the rules of local.yaml are not loaded",
         *(Query(expr=expr, table=True) for expr in queries),
         width=24,
-        height=8,
+        height=11,
         transformations=panels.merged(
             {
                 "destination_service_namespace": "namespace",
@@ -131,11 +133,12 @@ def services() -> Panel:
             sort="worst mode",
         ),
         overrides=[
-            look.override("service", links=SERVICE_CELL),
+            look.override("namespace", custom__width=170),
+            look.override("service", links=SERVICE_CELL, custom__width=270),
             look.override(
                 "worst mode",
                 mappings=look.MODE_WORDS,
-                color=panels.FIXED,
+                color=panels.PLAIN,
                 custom__cellOptions={"type": "color-background", "mode": "basic"},
             ),
             look.override("requests", unit="reqps"),
@@ -145,39 +148,39 @@ def services() -> Panel:
     )
 
 
-def tunnels() -> list[Panel]:
+def tunnels() -> list[list[Panel]]:
     """Return what joins the clusters."""
     up = f'clusterset_gateway_connected{{view="strict",{SOURCE}}}'
     return [
-        panels.matrix(
-            "Tunnels",
-            "Whether each cluster has a live tunnel to each other, now.",
-            "No exporter reports tunnels",
-            Query(expr=f"min by ({PAIR}) ({up})", table=True),
-            width=8,
-            mappings=look.yes_no("✓ up", "✕ down"),
-        ),
-        panels.graph(
-            "Round trip through the tunnels",
-            "Round-trip time that Submariner's gateways measure.",
-            "No gateway reports it: this needs an inventory from Kubernetes",
-            Query(
-                expr=f"max by ({PAIR}) (clusterset_gateway_latency_seconds{{{SOURCE}}})",
-                legend="{{source_cluster}} → {{destination_cluster}}",
+        [
+            panels.matrix(
+                "Tunnels",
+                "Whether each cluster has a live tunnel to each other, now.",
+                "No exporter reports tunnels",
+                Query(expr=f"min by ({PAIR}) ({up})", table=True),
+                width=24,
+                height=panels.TEN,
+                mappings=look.yes_no("✓ up", "✕ down"),
+            )
+        ],
+        [
+            panels.graph(
+                "Round trip through the tunnels",
+                "Round-trip time that Submariner's gateways measure. A line has the colour of the "
+                "cluster at its other end.",
+                "No gateway reports it: this needs an inventory from Kubernetes",
+                OF_PAIRS.query(f"max by ({PAIR}) (clusterset_gateway_latency_seconds{{{SOURCE}}})"),
+                lines=OF_PAIRS,
+                unit="s",
             ),
-            width=8,
-            unit="s",
-        ),
-        panels.graph(
-            "Time to a reply, by pair",
-            "Time within which 95 of 100 probes got their reply, by source and destination "
-            "cluster.",
-            "No probe got a reply, or the rules of local.yaml are not loaded",
-            Query(
-                expr=f"max by ({PAIR}) ({REPLY_P95}{{{SOURCE}}})",
-                legend="{{source_cluster}} → {{destination_cluster}}",
+            panels.graph(
+                "Time to a reply, by pair",
+                "Time within which 95 of 100 probes got their reply (p95), by pair of clusters. "
+                "A line has the colour of the cluster that replied.",
+                "No probe got a reply, or the rules of local.yaml are not loaded",
+                OF_PAIRS.query(f"max by ({PAIR}) ({REPLY_P95}{{{SOURCE}}})"),
+                lines=OF_PAIRS,
+                unit="s",
             ),
-            width=8,
-            unit="s",
-        ),
+        ],
     ]

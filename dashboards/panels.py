@@ -5,12 +5,19 @@ from typing import Any, TypedDict, Unpack
 
 from dashboards import look
 from dashboards.bridge import Panel, Query
+from dashboards.lines import Lines
 from dashboards.look import Step
 
-FIXED = {"mode": "fixed", "fixedColor": "text"}
-"""A state timeline coloured by thresholds would not heed its value mappings."""
-PALETTE = {"mode": "palette-classic"}
-"""The only one for any number of series that each Grafana from 10 on knows."""
+PLAIN = {"mode": "fixed", "fixedColor": look.TEXT}
+"""Also of states: a timeline coloured by thresholds would not heed its value mappings."""
+AMOUNTS = {"mode": "continuous-blues"}
+"""In a matrix: the darker, the more."""
+NARROWEST = 90
+"""Pixels of a column. Grafana's own 150 would hide the last ones of a table behind a scrollbar."""
+TEN = 13
+"""Height at which a matrix shows ten clusters, with long names, without a scrollbar."""
+_NAME = 250
+"""Pixels of a long name. It is not wrapped: rows of several lines would be too high for ten."""
 SERVICE_LINK = (
     "/d/clusterset-service?${datasource:queryparam}&${__url_time_range}"
     "&var-namespace=%s&var-service=%s"
@@ -81,11 +88,24 @@ def graph(
     description: str,
     empty: str,
     *queries: Query,
+    lines: Lines | None = None,
     stacked: bool = False,
     reach: float | None = None,
     **words: Unpack[Words],
 ) -> Panel:
-    """Return lines over time, or areas on top of each other; the axis goes to *reach* at least."""
+    """
+    Return lines over time.
+
+    Args:
+        title: Of the panel.
+        description: What it answers.
+        empty: Why it may be empty.
+        queries: Of the lines; if these are named after clusters, made by *lines*.
+        lines: What gives them their colour. If absent, they are of kinds, and have shades.
+        stacked: Whether they are areas on top of each other.
+        reach: The least end of the axis.
+        words: As of any panel. Their overrides count more than those of *lines*.
+    """
     options = {
         "legend": {"calcs": [], "displayMode": "list", "placement": "bottom", "showLegend": True},
         "tooltip": {"mode": "multi", "sort": "desc"},
@@ -101,7 +121,10 @@ def graph(
         "axisSoftMin": 0,
         **({} if reach is None else {"axisSoftMax": reach}),
     }
-    filled: Words = {"width": 12, "height": 8, "color": PALETTE, **words}
+    color = look.KINDS if lines is None else PLAIN
+    filled: Words = {"width": 12, "height": 8, "color": color, **words}
+    own = () if lines is None else lines.overrides()
+    filled["overrides"] = [*own, *filled.get("overrides", ())]
     return _panel("timeseries", (title, description, empty), queries, options, custom, filled)
 
 
@@ -119,7 +142,7 @@ def timeline(
         "tooltip": {"mode": "single", "sort": "none"},
     }
     custom = {"fillOpacity": 85, "lineWidth": 0}
-    filled: Words = {"width": 24, "height": 8, "color": FIXED, **words}
+    filled: Words = {"width": 24, "height": 8, "color": PLAIN, **words}
     return _panel("state-timeline", (title, description, empty), queries, options, custom, filled)
 
 
@@ -128,22 +151,26 @@ def table(
     description: str,
     empty: str,
     *queries: Query,
-    sort: str | None = None,
+    paged: bool = True,
     **words: Unpack[Words],
 ) -> Panel:
-    """Return a table; *sort* is the column by which it is sorted, the largest first."""
+    """Return a table, with pages or all on one."""
     options = {
         "cellHeight": "sm",
-        "enablePagination": True,
+        "enablePagination": paged,
         "frameIndex": 0,
         "showHeader": True,
-        "sortBy": [] if sort is None else [{"displayName": sort, "desc": True}],
+        "sortBy": [],
     }
     custom = {
         "align": "auto",
         "cellOptions": {"type": "auto"},
         "filterable": False,
         "inspect": False,
+        "minWidth": NARROWEST,
+        "wrapHeaderText": True,
+        # What is cut off could be what tells two names apart.
+        "wrapText": True,
     }
     filled: Words = {"width": 12, "height": 8, **words}
     filled["overrides"] = [look.NO_CELL, *filled.get("overrides", ())]
@@ -155,7 +182,9 @@ def matrix(title: str, description: str, empty: str, query: Query, **words: Unpa
     corner = look.override(
         "source_cluster\\destination_cluster",
         displayName="clients in ↓ served by →",
+        custom__align="left",
         custom__cellOptions={"type": "auto"},
+        custom__width=_NAME,
         unit="string",
     )
     options = {
@@ -184,7 +213,8 @@ def matrix(title: str, description: str, empty: str, query: Query, **words: Unpa
             "align": "center",
             "inspect": False,
             # The usual 150 pixels would give ten clusters a scrollbar.
-            "minWidth": 50,
+            "minWidth": 40,
+            "wrapHeaderText": True,
             "cellOptions": {"type": "color-background", "mode": "basic"},
         },
         cells,

@@ -152,7 +152,8 @@ def test_the_exporter_knows_nothing_of_its_boards():
 
 
 @pytest.mark.parametrize("path", sorted(BOARDS.glob("*.py")), ids=lambda path: path.stem)
-def test_boards_are_made_of_the_nouns_alone(path):
+def test_boards_are_short_and_made_of_the_nouns_alone(path):
+    assert path.read_text().count("\n") <= MAX_MODULE
     for name in imports(path):
         top = name.split(".")[0]
         assert is_in(name, MADE_OF) or top in sys.stdlib_module_names, f"{path}: {name}"

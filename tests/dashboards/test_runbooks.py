@@ -29,7 +29,7 @@ def test_alerts_link_to_their_runbook_and_their_board():
         links = alert.as_rule(LINKED)["annotations"]
         assert (FOLDER / links["runbook_url"].rpartition("/")[2]).exists()
         uid = re.search(r"/d/([\w-]+)", links["dashboard_url"])[1]
-        assert uid in {board.uid for board in files.boards()}
+        assert uid in {board.uid for board in files.boards(Thresholds())}
 
 
 def test_without_addresses_they_link_to_nothing():
@@ -39,12 +39,12 @@ def test_without_addresses_they_link_to_nothing():
             "description",
             "command",
         }
-    for board in files.boards():
+    for board in files.boards(Thresholds()):
         assert '"title": "Runbook"' not in files.as_json(board.as_json([]))
 
 
 def test_links_of_alerts_set_variables_that_their_boards_have():
-    boards = {board.uid: board for board in files.boards()}
+    boards = {board.uid: board for board in files.boards(Thresholds())}
     for alert in ALERTS:
         uid, _, query = alert.board.partition("?")
         known = {variable.name for variable in boards[uid].variables}
@@ -61,7 +61,7 @@ def test_pages_have_the_four_sections_and_commands_to_copy(path):
 
 
 def test_links_of_alerts_show_a_panel_of_their_board():
-    boards = {board.uid: board.as_json([]) for board in files.boards()}
+    boards = {board.uid: board.as_json([]) for board in files.boards(Thresholds())}
     for alert in ALERTS:
         link = alert.as_rule(LINKED)["annotations"]["dashboard_url"]
         uid, number = re.fullmatch(r".*/d/([\w-]+)\?.*viewPanel=(\d+)", link).groups()

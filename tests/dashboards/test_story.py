@@ -136,7 +136,16 @@ def test_every_query_answers_and_no_panel_is_empty_but_those_listed(view):
 
 
 def test_every_variable_has_values(view):
-    assert all(view.options.values())
+    # Those that hold the names of clusters for their colours are as many as ten clusters need.
+    shown = {name: each for name, each in view.options.items() if not name.startswith("colour_")}
+    assert all(shown.values())
+
+
+def test_the_variables_of_colours_hold_each_name_once(view):
+    held = [value for name, value in view.values.items() if name.startswith("colour_")]
+    assert held[: len(IDS)] == view.options["colour_0"]
+    assert len(set(held)) == len(IDS) + 1
+    assert set(held[len(IDS) :]) == {""}
 
 
 def test_the_moves_are_marked_when_they_happened(story):

@@ -163,7 +163,12 @@ def test_alerts_and_boards_lead_nowhere_that_nobody_named():
 
 
 def test_alerts_and_boards_lead_to_the_values():
-    to = {"runbookUrl": "https://docs.test/r", "dashboardUrl": "https://g.test"}
+    to = {
+        "runbookUrl": "https://docs.test/r",
+        "dashboardUrl": "https://g.test",
+        "slo": "0.95",
+        "sloLocality": "0.9",
+    }
     found = objects({**ALL, "alerts": to})
     for each in alerts(found):
         links = each["annotations"]
@@ -172,7 +177,10 @@ def test_alerts_and_boards_lead_to_the_values():
     config = yaml.safe_load(one(found, "ConfigMap", "clusterset-exporter")["data"]["config.yaml"])
     assert config["runbook_url"] == "https://docs.test/r"
     assert config["dashboard_url"] == "https://g.test/d/clusterset-service"
-    _, texts = boards(found)
+    made, texts = boards(found)
+    constants = {it["name"]: it["query"] for it in made["clusterset-service"]["templating"]["list"]}
+    assert constants["objective_success"] == "0.95"
+    assert constants["objective_locality"] == "0.9"
     assert '"url": "${runbooks}/${__value.text}.md"' in texts
     assert "https://docs.test/r" in texts
     assert RUNBOOKS not in texts

@@ -5,12 +5,27 @@ import re
 from pathlib import Path
 
 from dashboards import files
+from dashboards.thresholds import Thresholds
 
 GENERATED = Path(__file__).parents[2] / "dashboards" / "generated"
 BOARDS = {path.stem: json.loads(path.read_text()) for path in sorted(GENERATED.glob("boards/*"))}
 RUNBOOKS = "https://docs.test/runbooks"
+VALUES = {
+    files.IN_CHARTS["runbook_url"]: RUNBOOKS,
+    files.IN_CHARTS["slo"]: Thresholds().slo,
+    files.IN_CHARTS["slo_locality"]: Thresholds().slo_locality,
+}
+
+
+def filled(text):
+    """Return a board of a chart as the chart fills it in."""
+    for place, value in VALUES.items():
+        text = text.replace(place, value)
+    return text
+
+
 LINKED = {
-    path.stem: json.loads(path.read_text().replace(files.RUNBOOKS, RUNBOOKS))
+    path.stem: json.loads(filled(path.read_text()))
     for path in sorted(GENERATED.glob("chart/boards/*"))
 }
 """The boards with links to runbooks, as a chart makes them that knows the address."""

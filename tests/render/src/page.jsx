@@ -41,11 +41,11 @@ function prepare() {
   standardFieldConfigEditorRegistry.setInit(standardFields);
 }
 
-function variable({ type, name, label, query, multi, includeAll, allValue, refresh, sort, hide }) {
+function variable({ type, name, label, query, multi, includeAll, allValue, refresh, sort, hide, skipUrlSync }) {
   if (type === 'datasource') return new DataSourceVariable({ name, label, pluginId: query, value: 'prometheus', text: 'Prometheus' });
   if (type === 'constant') return new ConstantVariable({ name, value: query, hide });
   const all = includeAll ? { value: ['$__all'], text: ['All'] } : {};
-  return new QueryVariable({ name, label, query, isMulti: multi, includeAll, allValue, refresh, sort, datasource: { uid: 'prometheus', type: 'prometheus' }, ...all });
+  return new QueryVariable({ name, label, query, isMulti: multi, includeAll, allValue, refresh, sort, hide, skipUrlSync, datasource: { uid: 'prometheus', type: 'prometheus' }, ...all });
 }
 
 function item(panel) {

@@ -99,7 +99,9 @@ const PROCESSORS = {
   color: identityOverrideProcessor, mappings: valueMappingsOverrideProcessor, thresholds: thresholdsOverrideProcessor, noValue: stringOverrideProcessor, links: dataLinksOverrideProcessor,
 };
 const property = (id, process, more) => ({ id, path: id, name: id, editor: () => null, override: () => null, process, shouldApply: () => true, settings: {}, ...more });
-export const standardFields = () => Object.entries(PROCESSORS).map(([id, process]) => property(id, process));
+/** As Grafana's own fields: a name may hold variables, such as labels of its series. */
+export const standardFields = () =>
+  Object.entries(PROCESSORS).map(([id, process]) => property(id, process, id === 'displayName' ? { settings: { expandTemplateVars: true } } : {}));
 
 /** Grafana drops custom options that no plugin registers, so what a board uses is registered. */
 export function pluginsFor(board) {
