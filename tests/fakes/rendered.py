@@ -23,9 +23,9 @@ def need_bundle():
 
 
 @asynccontextmanager
-async def page_of(uid, prometheus, folder, *, start, end, scale=1):
-    """Yield a tab that shows a board from *start* to *end*, scraped every second."""
-    job = {"board": LINKED[uid], "start": start, "end": end, "scrape": 1}
+async def page_of(uid, prometheus, folder, *, start, end, scale=1, scrape=1):
+    """Yield a tab that shows a board from *start* to *end*, scraped every *scrape* seconds."""
+    job = {"board": LINKED[uid], "start": start, "end": end, "scrape": scrape}
     async with (
         _served(job, prometheus) as url,
         browser(need("chromium"), folder / f"profile-{uid}") as tab,
