@@ -9,6 +9,7 @@ from exporter.judge.hazards import hazards
 from exporter.judge.report import CheckLine, Level, Report
 from exporter.model.clusterset import UNKNOWN, Inventory, Profile, Service, is_invalid
 from exporter.model.probes import Failure, Probe, Question, Record
+from exporter.model.traffic import Hits
 from exporter.model.verdicts import HAZARD_MEANS, Hazard, Policy, Rule
 
 _BROKEN = {
@@ -29,7 +30,7 @@ def explain(
     *,
     plain: Mapping[str, Probe],
     pinned: Sequence[Probe],
-    logs: Mapping[str, Mapping[str, int]],
+    logs: Mapping[str, Mapping[str, Hits]],
     domain: str,
     replicas: Mapping[str, Probe] = MappingProxyType({}),
     hostless: str = "",
@@ -208,7 +209,7 @@ def _pinned(inventory: Inventory, service: Service, probe: Probe, about: str) ->
 
 
 def _log(
-    inventory: Inventory, service: Service, name: str, requests: Mapping[str, int]
+    inventory: Inventory, service: Service, name: str, requests: Mapping[str, Hits]
 ) -> CheckLine:
     if not requests:
         return CheckLine(Level.OK, name, "no client request among the newest lines")
@@ -218,11 +219,13 @@ def _log(
         if source != inventory.local and _can_serve(inventory, service, source)
     ]
     told = "newest client requests: " + ", ".join(
-        f"{number} from {source}" for source, number in sorted(requests.items())
+        f"{hits.requests} from {source}" + (f", {hits.failures} with 5xx" if hits.failures else "")
+        for source, hits in sorted(requests.items())
     )
     for source in crossed:
         told += f"; {source} is ready itself now"
-    return CheckLine(Level.WARN if crossed else Level.OK, name, told)
+    failing = any(hits.failures for hits in requests.values())
+    return CheckLine(Level.WARN if crossed or failing else Level.OK, name, told)
 
 
 def _hazards(

@@ -9,6 +9,9 @@ from typing import NamedTuple
 from exporter.model.clusterset import ServiceName
 from exporter.model.probes import LATENCIES
 
+RECENT = 300.0
+"""Seconds for which a client request is recent."""
+
 
 class Client(NamedTuple):
     """The clients whose requests are summed together."""

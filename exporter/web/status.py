@@ -14,6 +14,8 @@ from exporter.model.verdicts import Failover, FailoverStage, Locality, ServiceVi
 AT_ONCE = 20
 """Services between two turns of the event loop: about a millisecond of work."""
 Requests = Mapping[ServiceName, list[tuple[str, Locality, Hits]]]
+RecentHits = Mapping[tuple[ServiceName, str, Locality], Hits]
+_NONE = Hits()
 
 
 async def status(
@@ -21,6 +23,7 @@ async def status(
     inventory: Inventory | None,
     views: Iterable[ServiceView],
     requests: Requests,
+    recent: RecentHits,
     lookups: Mapping[ServiceName, list[LookupCounts]],
     failovers: Iterable[Failover],
     failed: Iterable[tuple[Probe, str | None]],
@@ -42,17 +45,17 @@ async def status(
         for id_ in inventory.clusters
     ]
     shown["services"] = [
-        _service(view, inventory, requests.get(view.service.name, []), domain, now)
+        _service(view, inventory, domain, now)
+        | _requests(view.service.name, requests, recent)
         | {"lookups": [each._asdict() for each in lookups.get(view.service.name, ())]}
         async for view in _in_turns(views)
     ]
-    shown["failovers"] = [
-        _failover(each) for each in failovers if each.service in inventory.services
-    ]
+    known = inventory.services
+    shown["failovers"] = [_failover(each) for each in failovers if each.service in known]
     shown["failed_probes"] = [
         _probe(probe, destination, domain)
         for probe, destination in failed
-        if probe.question.service in inventory.services
+        if probe.question.service in known
     ]
     return shown
 
@@ -64,13 +67,7 @@ async def _in_turns(views: Iterable[ServiceView]) -> AsyncIterator[ServiceView]:
             await asyncio.sleep(0)
 
 
-def _service(
-    view: ServiceView,
-    inventory: Inventory,
-    requests: list[tuple[str, Locality, Hits]],
-    domain: str,
-    now: Moment,
-) -> dict[str, Any]:
+def _service(view: ServiceView, inventory: Inventory, domain: str, now: Moment) -> dict[str, Any]:
     service = view.service
     destination = None
     if view.plain is not None and view.plain.answer.addresses:
@@ -91,18 +88,24 @@ def _service(
         "standby_clusters": len(view.standbys),
         "hazards": sorted(view.hazards),
         "clusters": [_cluster(id_, service, view, inventory) for id_ in inventory.clusters],
-        "requests": [
-            {
-                "source_cluster": source,
-                "locality": locality,
-                "requests": hits.requests,
-                "failures": hits.failures,
-                "bytes": hits.bytes,
-            }
-            for source, locality, hits in requests
-        ],
         "last_probe": None if view.plain is None else _probe(view.plain, destination, domain),
     }
+
+
+def _requests(service: ServiceName, requests: Requests, recent: RecentHits) -> dict[str, Any]:
+    rows = [
+        {
+            "source_cluster": source,
+            "locality": locality,
+            "requests": hits.requests,
+            "failures": hits.failures,
+            "bytes": hits.bytes,
+            "recent_requests": (newest := recent.get((service, source, locality), _NONE)).requests,
+            "recent_failures": newest.failures,
+        }
+        for source, locality, hits in requests.get(service, ())
+    ]
+    return {"requests": rows}
 
 
 def _cluster(id_: str, service: Service, view: ServiceView, inventory: Inventory) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import pytest
 
 from exporter.accesslog.counter import Counter
 from exporter.accesslog.formats.compile import compile_log
+from exporter.judge.calibrate import ENOUGH, WINDOW
 from exporter.model.clusterset import ServiceName
 from exporter.model.traffic import LogCounts, ProbeHit
 from tests.commands.test_monitor import samples
@@ -190,3 +191,42 @@ async def test_a_cluster_that_joins_is_believed_from_then_on():
     )
     seen(scene, signed("e", ms(scene), "1"))
     assert await samples(scene, HITS) == {("e", "a", *NGINX, "true"): 1}
+
+
+def problems(scene):
+    return {each["what"]: each["message"] for each in scene.parts.problems.shown(())}
+
+
+async def test_probes_with_addresses_of_another_cluster_are_a_problem_until_they_agree():
+    scene = scene_with(SECRET)
+
+    def arrive(number, source, begin):
+        agents = [signed("b", ms(scene), f"{begin}{each}") for each in range(number)]
+        seen(scene, *agents, source=source)
+
+    arrive(ENOUGH - 1, "external", "x")
+    assert problems(scene) == {}
+    arrive(1, "external", "y")
+    assert problems(scene) == {
+        "probes from b": "they arrive with addresses of external, so CIDRs are wrong, or something "
+        "rewrites addresses; leaks of both are not counted"
+    }
+    arrive(WINDOW // 2, "b", "z")
+    assert problems(scene)
+    arrive(WINDOW, "b", "q")
+    assert problems(scene) == {}
+
+
+async def test_one_probe_with_a_wrong_address_is_no_problem():
+    scene = scene_with(SECRET)
+    seen(scene, *(signed("b", ms(scene), str(each)) for each in range(WINDOW)))
+    seen(scene, signed("b", ms(scene), "other"), source="external")
+    assert problems(scene) == {}
+
+
+async def test_probes_of_a_cluster_that_is_gone_are_no_problem():
+    scene = scene_with(SECRET)
+    seen(scene, *(signed("b", ms(scene), str(each)) for each in range(ENOUGH)), source="external")
+    assert problems(scene)
+    scene.inventory(clusters="a", exported="a", ready="a")
+    assert problems(scene) == {}

@@ -69,9 +69,9 @@ class Scene:
         self.logs.logged(LOG, LogCounts(read=total + 18, access=total, other=18, clients=clients))
 
 
-def steady():
+def steady(**settings):
     """All is well: a serves, b stands by."""
-    scene = Scene()
+    scene = Scene(**settings)
     scene.inventory()
     scene.wait(60)
     scene.probes("a", "a", {"by": "a", "pinned": "a"}, {"by": "b", "pinned": "b"})

@@ -9,6 +9,7 @@ from exporter.judge.explain import explain, why
 from exporter.judge.report import Level
 from exporter.model.clusterset import Condition, Profile
 from exporter.model.probes import Failure, Record
+from exporter.model.traffic import Hits
 from exporter.model.verdicts import Policy
 from tests.fakes.nouns import NGINX, inventory, probe
 
@@ -157,7 +158,9 @@ def test_what_was_seen(look, told):
 
 
 def test_what_the_logs_say():
-    made = report(probe(0, by="a"), WELL, logs={"old.log": {}, "new.log": {"a": 12, "c": 1}})
+    made = report(
+        probe(0, by="a"), WELL, logs={"old.log": {}, "new.log": {"a": Hits(12), "c": Hits(1)}}
+    )
     assert [each for each in texts(made, Level.OK) if ".log" in each] == [
         "old.log: no client request among the newest lines",
         "new.log: newest client requests: 12 from a, 1 from c",
@@ -165,9 +168,16 @@ def test_what_the_logs_say():
 
 
 def test_clients_of_a_cluster_that_is_ready_itself_are_worth_a_look():
-    made = report(probe(0, by="a"), WELL, logs={"new.log": {"a": 12, "b": 3}})
+    made = report(probe(0, by="a"), WELL, logs={"new.log": {"a": Hits(12), "b": Hits(3)}})
     told = "new.log: newest client requests: 12 from a, 3 from b; b is ready itself now"
     assert texts(made, Level.WARN) == [told]
+
+
+def test_client_requests_that_fail_are_worth_a_look():
+    made = report(probe(0, by="a"), WELL, logs={"new.log": {"a": Hits(12, 3), "c": Hits(1)}})
+    told = "new.log: newest client requests: 12 from a, 3 with 5xx, 1 from c"
+    assert texts(made, Level.WARN) == [told]
+    assert made.level is Level.WARN
 
 
 def test_a_clusterset_ip_is_served_by_who_knows_whom():

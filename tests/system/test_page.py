@@ -154,11 +154,13 @@ async def test_two_hundred_services_are_usable_on_a_phone(tmp_path):
 
 async def test_it_says_that_the_exporter_is_gone(tmp_path):
     async with browser(need("chromium"), tmp_path) as tab:
-        async with served(scenes.steady()) as url:
+        async with served(scenes.steady(runbook_url="https://docs.example")) as url:
             await tab.open(url)
             assert await tab.value("document.getElementById('lost').hidden")
         await tab.until("!document.getElementById('lost').hidden")
         assert "The exporter does not answer since" in await tab.text()
+        link = await tab.value("document.querySelector('#lost a').href")
+        assert link == "https://docs.example/ClustersetExporterDown.md"
 
 
 async def test_what_a_name_server_or_backend_says_cannot_make_html(tmp_path):

@@ -11,14 +11,12 @@ from dashboards.thresholds import Thresholds
 from exporter.accesslog.readers.gaps import GAPS
 from exporter.commands.run.problems import STALE_INVENTORY
 from exporter.model.probes import Failure, Lookup
+from exporter.model.traffic import RECENT, Client, Hits, LogCounts
 from exporter.model.verdicts import Locality, Mode, Reason
-from exporter.web.page import words
+from exporter.web.page import runbooks, words
 from exporter.web.page.render import (
-    _MODE_RUNBOOKS,
-    _PROBLEM_RUNBOOKS,
     MAX_OPEN,
     MAX_SERVICES,
-    _problem_runbook,
     board,
     clock,
     date,
@@ -30,7 +28,7 @@ from exporter.web.page.render import (
     span,
 )
 from tests.fakes import scenes
-from tests.fakes.nouns import probe
+from tests.fakes.nouns import NGINX, probe
 from tests.fakes.turns import whole
 
 
@@ -207,7 +205,7 @@ RUNBOOKS = Path(__file__).parents[2] / "docs" / "runbooks"
 def test_what_is_wrong_links_to_its_runbook():
     scene = scenes.failover()
     bare = whole(scene.page_data.status())
-    assert "unbook" not in page(bare).replace("runbook_", "")
+    assert "unbook" not in page(bare).split("<script>")[0]
     status = bare | {
         "runbook_url": "https://docs.example/runbooks/",
         "problems": [{"what": "gaps in logs", "message": "x", "since": 0.0}],
@@ -220,9 +218,84 @@ def test_what_is_wrong_links_to_its_runbook():
     ]
 
 
+@pytest.mark.parametrize(
+    ("what", "name"),
+    [
+        ("checkpoint of access.log", "ClustersetExporterLogsLost"),
+        ("probes from b", "ClustersetAttributionMismatch"),
+        ("stuck_name_server 10.0.0.1:53", "ClustersetNameServerStuck"),
+        ("resolvers_disagree nginx-test/nginx", "ClustersetResolversDisagree"),
+        ("clock_skew cluster b", "ClustersetClockSkew"),
+        ("stale_gateway gateway x", "ClustersetTunnelDown"),
+    ],
+)
+def test_a_problem_links_to_the_runbook_of_its_alert(what, name):
+    status = {"runbook_url": "https://docs.example"}
+    assert runbooks.of_problem(status, what) == f"https://docs.example/{name}.md"
+    assert runbooks.of_problem({"runbook_url": None}, what) is None
+
+
+def crossing(scene):
+    """Return the status after clients of b, which is ready, were served in a."""
+    scene.hits(b=37)
+    scene.settle()
+    return whole(scene.page_data.status()) | {"runbook_url": "https://docs.example"}
+
+
+def test_leaks_are_said_first_while_they_are_new():
+    scene = scenes.steady()
+    status = crossing(scene)
+    said = "37 requests of clients in b leaked here in the last 5 minutes"
+    assert told(status) == ("problem", f"nginx-test/nginx is served in this cluster, but {said}.")
+    text = page(status)
+    assert f"✕ {said}." in text
+    assert text.count("https://docs.example/ClustersetCrossClusterLeakage.md") == 1
+    (service,) = status["services"]
+    leak = next(each for each in service["requests"] if each["locality"] == "leak")
+    assert (leak["recent_requests"], leak["recent_failures"]) == (37, 0)
+    scene.wait(RECENT)
+    scene.probes("a", "a", {"by": "b", "pinned": "b"})
+    calm = whole(scene.page_data.status())
+    assert told(calm).tone == "local"
+    assert "leaked" not in page(calm).split("<h2>Words</h2>")[0]
+
+
+@pytest.mark.parametrize(("failures", "tone"), [(0, "local"), (9, "local"), (10, "problem")])
+def test_client_requests_that_fail_are_said_first_from_one_in_a_hundred(failures, tone):
+    scene = scenes.Scene()
+    scene.inventory()
+    scene.wait(60)
+    scene.probes("a", "a", {"by": "a", "pinned": "a"}, {"by": "b", "pinned": "b"})
+    clients = {Client(NGINX, "a"): Hits(requests=1000, failures=failures)}
+    scene.logs.logged(scenes.LOG, LogCounts(read=1000, access=1000, clients=clients))
+    status = whole(scene.page_data.status()) | {"runbook_url": "https://docs.example"}
+    assert told(status).tone == tone
+    said = "10 of 1,000 requests of clients got 5xx in the last 5 minutes"
+    assert (said in page(status)) == (tone == "problem")
+    links = "https://docs.example/ClustersetErrorBudgetBurn.md"
+    assert (links in page(status)) == (tone == "problem")
+
+
+def test_services_with_such_trouble_come_first_and_are_counted():
+    (well,) = whole(scenes.steady().page_data.status())["services"]
+    status = crossing(scenes.steady())
+    (bad,) = status["services"]
+    many = [well | {"name": "a"}, bad | {"name": "b"}, bad | {"name": "c"}]
+    text = page(status | {"services": many})
+    assert text.index("nginx-test/b") < text.index("nginx-test/a")
+    assert "in the last 5 minutes; 1 service has such trouble, too." in text
+
+
+def test_the_page_knows_the_runbook_for_the_time_when_the_exporter_is_gone():
+    status = whole(scenes.steady().page_data.status())
+    assert "data-runbook" not in page(status)
+    link = 'data-runbook="https://docs.example/ClustersetExporterDown.md"'
+    assert link in page(status | {"runbook_url": "https://docs.example/"})
+
+
 def test_each_runbook_of_the_page_exists():
-    named = {*_MODE_RUNBOOKS.values(), *(name for _, name in _PROBLEM_RUNBOOKS)}
-    named |= {"ClustersetStandbyMissing", "ClustersetServiceHazard"}
+    named = {*runbooks.MODES.values(), *(name for _, name in runbooks.PROBLEMS), runbooks.GONE}
+    named |= {runbooks.STANDBY, runbooks.HAZARD, runbooks.LEAK, runbooks.FAILING}
     assert not {name for name in named if not (RUNBOOKS / f"{name}.md").is_file()}
 
 
@@ -232,7 +305,7 @@ def test_the_runbook_of_a_mode_is_that_of_its_alert():
         mode: {name for name, expr in exprs.items() if f'service_mode{{mode="{mode}"}}' in expr}
         for mode in Mode
     }
-    assert {mode: {name} for mode, name in _MODE_RUNBOOKS.items()} == {
+    assert {mode: {name} for mode, name in runbooks.MODES.items()} == {
         mode: names for mode, names in asked.items() if names
     }
 
@@ -246,18 +319,18 @@ def test_the_runbook_of_a_mode_is_that_of_its_alert():
         ("watch of services", "WatchFailing", "cannot list or watch"),
         (f"{GAPS} of ingress with app=nginx", "LogsLost", "while nobody followed it"),
         ("lines of /var/log/nginx/access.log", "LogFormatWrong", "were no access lines"),
-        ("log /var/log/nginx/access.log", "LogsBehind", "newest line of a log"),
+        ("log /var/log/nginx/access.log", "LogsLost", "a log could not be read"),
     ],
 )
 def test_the_runbook_of_a_problem_is_about_it(what, runbook, words):
     status = {"runbook_url": "https://docs.example"}
-    found = _problem_runbook(status, what)
+    found = runbooks.of_problem(status, what)
     assert found == f"https://docs.example/ClustersetExporter{runbook}.md"
     assert words in " ".join((RUNBOOKS / found.rpartition("/")[2]).read_text().split())
 
 
 def test_a_format_without_host_leads_to_the_runbook_that_speaks_of_it():
-    found = _problem_runbook({"runbook_url": ""}, "log format of access.log")
+    found = runbooks.of_problem({"runbook_url": ""}, "log format of access.log")
     assert found == "/ClustersetCrossClusterLeakage.md"
     assert "`$host`" in (RUNBOOKS / found[1:]).read_text()
 

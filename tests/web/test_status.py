@@ -22,6 +22,7 @@ def test_other_work_runs_between_services():
         inventory=verdicts.inventory,
         views=views(),
         requests={},
+        recent={},
         lookups={},
         failovers=(),
         failed=(),

@@ -14,7 +14,7 @@ from exporter.files.regular import open_regular
 from exporter.judge.attribute import Attribution
 from exporter.judge.named_services import named_service
 from exporter.model.clusterset import Inventory, ServiceName
-from exporter.model.traffic import LogCounts
+from exporter.model.traffic import Hits, LogCounts
 
 TAIL_BYTES = 128 << 10
 """Bytes at the end of each access log that are read."""
@@ -22,7 +22,7 @@ TAIL_BYTES = 128 << 10
 
 def newest_requests(
     loaded: RuntimeConfig, inventory: Inventory, service: ServiceName
-) -> Iterator[tuple[str, dict[str, int]]]:
+) -> Iterator[tuple[str, dict[str, Hits]]]:
     """Yield each log file of *service*, with its newest client requests by source cluster."""
     proxies = [proxy.network for proxy in loaded.settings.attribution.trusted_proxies]
     source_of = Attribution(inventory, proxies).source
@@ -31,10 +31,10 @@ def newest_requests(
         if mine and source.files != (STDIN,):
             for name in sorted({path for each in source.files for path in glob(each)}):  # noqa: PTH207 - as the daemon does
                 counts = _newest(loaded, inventory, source, source_of, name)
-                requests: dict[str, int] = {}
+                requests: dict[str, Hits] = {}
                 for client, hits in counts.clients.items():
                     if client.service == service:
-                        requests[client.source] = requests.get(client.source, 0) + hits.requests
+                        requests.setdefault(client.source, Hits()).add(hits)
                 yield name, requests
 
 

@@ -48,6 +48,8 @@ class Clients:
         self._calibration, self._skew = Calibration(), ClockSkew()
         self._skewed: set[str] = set()
         """Clusters whose clocks are shown as a finding."""
+        self._mistaken: set[str] = set()
+        """Clusters whose probes arrive with addresses of another."""
         for reason in Forgery:
             metrics.count(series.FORGERIES, (reason,), 0)
 
@@ -59,6 +61,8 @@ class Clients:
         for gone in self._skewed - inventory.clusters.keys():
             self._skew.forget(gone)
             self._show_skew(gone)
+        for gone in self._mistaken - inventory.clusters.keys():
+            self._not_mistaken(gone)
 
     def is_known(self, service: ServiceName) -> bool:
         """Return whether *service* is in the inventory; show a problem while it is not."""
@@ -137,6 +141,7 @@ class Clients:
             self._calibration.saw(origin.cluster, hit.source)
             for cluster in {origin.cluster, hit.source}:
                 self._metrics.agreed(cluster, self._calibration.agreement(cluster))
+            self._show_mistaken(origin.cluster, hit.source)
             if hit.at is not None:
                 self._skew.saw(origin.cluster, origin.made, hit.at)
                 self._show_skew(origin.cluster)
@@ -160,6 +165,30 @@ class Clients:
             self._skewed.discard(cluster)
             self._problems.solved(what)
         self._metrics.found({CLOCK_SKEW: len(self._skewed)})
+
+    def _show_mistaken(self, claimed: str, attributed: str) -> None:
+        """Show that probes of a cluster arrive as those of another, until most of them agree."""
+        if self.trusts(claimed):
+            self._not_mistaken(claimed)
+        elif claimed != attributed:
+            self._mistaken.add(claimed)
+            what = f"probes from {claimed}"
+            message = (
+                f"they arrive with addresses of {attributed}, so CIDRs are wrong, or something "
+                "rewrites addresses; leaks of both are not counted"
+            )
+            if not self._problems.is_shown(what, message):
+                log.warning(
+                    "probes were attributed to another cluster",
+                    cluster=claimed,
+                    attributed=attributed,
+                )
+            self._problems.problem(what, message)
+
+    def _not_mistaken(self, cluster: str) -> None:
+        if cluster in self._mistaken:
+            self._mistaken.discard(cluster)
+            self._problems.solved(f"probes from {cluster}")
 
     def _show_conflicts(self, conflicts: Mapping[Network, frozenset[str]]) -> None:
         message = "; ".join(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import structlog
 
 from exporter.commands.run.clients import Clients
+from exporter.commands.run.recent_requests import RecentRequests
 from exporter.judge.locality import LEAKS
 from exporter.judge.service_verdicts import ServiceVerdicts
 from exporter.metrics.record import Metrics
@@ -45,6 +46,7 @@ class Leaks:
         verdicts: Judges the locality of requests.
         clients: Says which services are known, and which attribution is trusted.
         metrics: Counts the requests.
+        recent: Keeps those of the last minutes.
         clock: Returns seconds of the monotonic clock.
         look: Called before anything is settled: notices that the process was paused.
         leaked: Called with the client and the number of requests that leaked.
@@ -56,12 +58,14 @@ class Leaks:
         clients: Clients,
         metrics: Metrics,
         *,
+        recent: RecentRequests,
         clock: Callable[[], float],
         look: Callable[[], None],
         leaked: Callable[[Client, int], None],
     ) -> None:
         self._verdicts, self._clients, self._metrics = verdicts, clients, metrics
         self._clock, self._look, self._leaked = clock, look, leaked
+        self._recent = recent
         self._waiting: deque[ClientHits] = deque()
         self._localities: dict[tuple[ServiceName, str], Locality] = {}
         """What was counted last for the clients of a service in one cluster."""
@@ -131,6 +135,7 @@ class Leaks:
             _log_decision("leak was withheld because signed probes disagree", hit, locality)
             locality = Locality.UNKNOWN
         self._metrics.hit(service, source, locality, hit.hits)
+        self._recent.add(service, source, locality, hit.hits)
         if locality is Locality.LEAK:
             self._leaked(hit.client, hit.hits.requests)
         if not hit.client.pinned:

@@ -8,6 +8,7 @@ from exporter.commands.run.history import ProbeHistory
 from exporter.commands.run.logs import LogMonitor
 from exporter.commands.run.monitor_settings import Current
 from exporter.commands.run.problems import Problems
+from exporter.commands.run.recent_requests import RecentRequests
 from exporter.commands.run.standing import Standing
 from exporter.judge.service_verdicts import ServiceVerdicts
 from exporter.metrics.record import Metrics
@@ -28,6 +29,7 @@ class PageData:
         metrics: What was counted since the start.
         problems: What hinders.
         history: The newest probes and failovers.
+        recent: The client requests of the last minutes.
         logs: The lines that were read, and the logs that were not looked at yet.
         standing: The API server and leadership.
         moment: Returns the time on both clocks.
@@ -41,13 +43,14 @@ class PageData:
         metrics: Metrics,
         problems: Problems,
         history: ProbeHistory,
+        recent: RecentRequests,
         logs: LogMonitor,
         standing: Standing,
         moment: Callable[[], Moment],
     ) -> None:
         self._current, self._verdicts, self._metrics = current, verdicts, metrics
         self._problems, self._history, self._logs = problems, history, logs
-        self._standing, self._moment = standing, moment
+        self._standing, self._moment, self._recent = standing, moment, recent
         self._started = moment().unix
 
     def not_ready(self) -> str | None:
@@ -84,6 +87,7 @@ class PageData:
                 inventory=self._verdicts.inventory,
                 views=self._verdicts.views(now.at),
                 requests=self._metrics.requests(),
+                recent=self._recent.sums(),
                 lookups=self._metrics.lookups(),
                 failovers=self._history.failovers,
                 failed=self._history.failed,

@@ -14,6 +14,7 @@ from exporter.commands.run.monitor_settings import Current, MonitorSettings
 from exporter.commands.run.name_servers import NameServers
 from exporter.commands.run.page_data import PageData
 from exporter.commands.run.problems import Problems
+from exporter.commands.run.recent_requests import RecentRequests
 from exporter.commands.run.scrape import Scrape
 from exporter.commands.run.staleness import Staleness
 from exporter.commands.run.standing import Standing
@@ -72,16 +73,10 @@ class Parts:
         self.staleness = Staleness(self.verdicts.unseen, self.problems, self.metrics, moment)
         self.history = ProbeHistory()
         self.changes = Changes(self.verdicts, moment)
+        self.recent = RecentRequests(self._clock)
         clients = Clients(current, self.verdicts, self.metrics, self.problems)
         self.monitor = self._make_monitor(clients, accelerate)
-        self.leaks = Leaks(
-            self.verdicts,
-            clients,
-            self.metrics,
-            clock=self._clock,
-            look=self.monitor.look,
-            leaked=self.changes.leaked,
-        )
+        self.leaks = self._make_leaks(clients)
         self.logs = self._make_logs(clients, logs)
 
     def _make_monitor(self, clients: Clients, accelerate: Callable[[ServiceName], None]) -> Monitor:
@@ -97,6 +92,17 @@ class Parts:
             changes=self.changes,
             moment=self._moment,
             accelerate=accelerate,
+        )
+
+    def _make_leaks(self, clients: Clients) -> Leaks:
+        return Leaks(
+            self.verdicts,
+            clients,
+            self.metrics,
+            recent=self.recent,
+            clock=self._clock,
+            look=self.monitor.look,
+            leaked=self.changes.leaked,
         )
 
     def _make_logs(self, clients: Clients, titles: Iterable[str]) -> LogMonitor:
@@ -150,6 +156,7 @@ class Parts:
             metrics=self.metrics,
             problems=self.problems,
             history=self.history,
+            recent=self.recent,
             logs=self.logs,
             standing=standing,
             moment=self._moment,

@@ -44,8 +44,16 @@ async function refresh() {
     document.title = fresh.title;
     filter();
   } catch (error) {
-    if (lost.hidden) lost.textContent =
-      `! The exporter does not answer since ${new Date().toISOString().slice(11, 19)} UTC; what is below is old.`;
+    if (lost.hidden) {
+      lost.textContent =
+        `! The exporter does not answer since ${new Date().toISOString().slice(11, 19)} UTC; what is below is old.`;
+      if (lost.dataset.runbook) {
+        const link = document.createElement("a");
+        link.href = lost.dataset.runbook;
+        link.textContent = "Runbook";
+        lost.append(" ", link);
+      }
+    }
     lost.hidden = false;
   }
   setTimeout(refresh, document.hidden ? 10000 : 2000);

@@ -1,7 +1,7 @@
 """The status page: what `/api/v1/status` says, for a person at night."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache, partial
 from pathlib import Path
@@ -10,7 +10,8 @@ from urllib.parse import urlencode
 
 from exporter.model.probes import Lookup
 from exporter.model.verdicts import HAZARD_MEANS, Mode
-from exporter.web.page import words
+from exporter.web.page import runbooks, words
+from exporter.web.page.trouble import in_trouble, lacks_standby, recent
 
 MAX_SERVICES = 250
 """Services shown; the JSON has all of them."""
@@ -47,26 +48,6 @@ _SYMBOLS = {
     Mode.REMOTE: "↗",
     Mode.LOCAL: "✓",
 }
-_MODE_RUNBOOKS = {
-    Mode.BLACKOUT: "ClustersetServiceBlackout",
-    Mode.DEGRADED: "ClustersetServiceDegraded",
-    Mode.MIXED: "ClustersetServiceMixed",
-    Mode.FAILOVER: "ClustersetServiceFailover",
-}
-_PROBLEM_RUNBOOKS = (
-    ("configuration", "ClustersetExporterReloadFailed"),
-    ("inventory is stale", "ClustersetExporterInventoryStale"),
-    ("inventory", "ClustersetExporterReloadFailed"),
-    ("watch of ", "ClustersetExporterWatchFailing"),
-    ("gaps in logs", "ClustersetExporterLogsLost"),
-    ("pods behind exported services", "ClustersetExporterLogsBehind"),
-    ("lines of ", "ClustersetExporterLogFormatWrong"),
-    ("log format of ", "ClustersetCrossClusterLeakage"),
-    ("log ", "ClustersetExporterLogsBehind"),
-    ("address ranges", "ClustersetAttributionMismatch"),
-    ("name servers", "ClustersetNameServerStuck"),
-)
-"""Runbooks of problems, by how their `what` begins; the first one counts."""
 _LOOKUPS = {
     Lookup.A: "for an address",
     Lookup.CLIENT: "as clients ask",
@@ -86,7 +67,12 @@ def page(status: Mapping[str, Any]) -> str:
     """Return the page that shows *status*, as the monitor makes it."""
     services = sorted(
         status["services"],
-        key=lambda s: (_WORST_FIRST.index(s["mode"]), not _lacks(s), s["namespace"], s["name"]),
+        key=lambda s: (
+            _WORST_FIRST.index(s["mode"]),
+            not recent(s).any,
+            not lacks_standby(s),
+            (s["namespace"], s["name"]),
+        ),
     )
     values = dict(
         status,
@@ -101,18 +87,15 @@ def page(status: Mapping[str, Any]) -> str:
         means_lookup=_LOOKUPS,
         hazards=HAZARD_MEANS,
         symbols=_SYMBOLS,
-        lacks_standby=_lacks,
+        lacks_standby=lacks_standby,
+        recent=recent,
         in_trouble=in_trouble,
         board=partial(board, status),
-        runbooks=partial(runbooks, status),
-        runbook_of=partial(_problem_runbook, status),
+        runbooks=partial(runbooks.of_service, status),
+        runbook_of=partial(runbooks.of_problem, status),
+        gone_runbook=runbooks.url(status, runbooks.GONE),
     )
     return _rendered(values)
-
-
-def in_trouble(service: Mapping[str, Any]) -> bool:
-    """Return whether somebody should look at *service*."""
-    return service["mode"] != Mode.LOCAL or bool(service["hazards"]) or _lacks(service)
 
 
 def failed_groups(probes: Sequence[Mapping[str, Any]]) -> list[tuple[int, Mapping[str, Any]]]:
@@ -125,28 +108,6 @@ def failed_groups(probes: Sequence[Mapping[str, Any]]) -> list[tuple[int, Mappin
             newest[key] = each
     shown = sorted(newest.items(), key=lambda item: -item[1]["at"])
     return [(counts[key], each) for key, each in shown]
-
-
-def runbooks(status: Mapping[str, Any], service: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield the name and the URL of each runbook about what is wrong with *service*."""
-    if status["runbook_url"] is None:
-        return
-    names = [_MODE_RUNBOOKS.get(service["mode"])]
-    names.append("ClustersetStandbyMissing" if _lacks(service) else None)
-    names.append("ClustersetServiceHazard" if service["hazards"] else None)
-    for name in filter(None, names):
-        yield name, _runbook(status, name)
-
-
-def _problem_runbook(status: Mapping[str, Any], what: str) -> str | None:
-    for begin, name in _PROBLEM_RUNBOOKS:
-        if status["runbook_url"] is not None and what.startswith(begin):
-            return _runbook(status, name)
-    return None
-
-
-def _runbook(status: Mapping[str, Any], name: str) -> str:
-    return f"{status['runbook_url'].rstrip('/')}/{name}.md"
 
 
 def board(status: Mapping[str, Any], service: Mapping[str, Any]) -> str:
@@ -182,8 +143,15 @@ def headline(status: Mapping[str, Any], services: Sequence[Mapping[str, Any]]) -
 
 
 def _all_local(services: Sequence[Mapping[str, Any]]) -> Headline:
+    newest = recent(services[0])
+    if newest.any:
+        name = f"{services[0]['namespace']}/{services[0]['name']}"
+        others = sum(recent(service).any for service in services) - 1
+        more = f"; {_many(others, 'has', 'have')} such trouble, too" if others else ""
+        text = f"{name} is served in this cluster, but {next(newest.words())}{more}."
+        return Headline("problem", text)
     well = f"All well: {_many(len(services), 'is', 'are')} served in this cluster"
-    if alone := sum(map(_lacks, services)):
+    if alone := sum(map(lacks_standby, services)):
         return Headline("mixed", f"{well}, but {_many(alone, 'has', 'have')} no standby.")
     return Headline("local", f"{well}, and another would take over.")
 
@@ -242,11 +210,6 @@ def clock(unix: float, now: float) -> str:
 def date(unix: float) -> str:
     """Write a moment as machines do."""
     return datetime.fromtimestamp(unix, UTC).isoformat(timespec="milliseconds")
-
-
-def _lacks(service: Mapping[str, Any]) -> bool:
-    """Return whether a service is served, and nobody would take over."""
-    return bool(service["serving"]) and not service["standby_clusters"]
 
 
 def _many(number: int, one: str, more: str) -> str:
