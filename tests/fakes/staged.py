@@ -75,8 +75,8 @@ async def staged(folder):
         part, url = parts.prometheus(sites, folder)
         made, told = Staged(url), []
         async with webhook(sites[0].exporter, told) as target:
-            alerting = _alertmanager(sites[0], folder, target)
-            _add_rules(folder, f"{sites[0].exporter}:{ALERTMANAGER_PORT}")
+            alerting = alertmanager_at(sites[0], folder, target)
+            add_rules(folder, sites[0], QUICK)
             async with AsyncExitStack() as stack:
                 async with clusterset(sites, folder) as set_:
                     # As somebody would who finds all running; it outlives what it has scraped.
@@ -112,20 +112,24 @@ async def _scraped(url):
         await until(holds, "prometheus has scraped all exporters")
 
 
-def _add_rules(folder, target):
+def add_rules(folder, site, thresholds, shorten=str):
+    """Let the Prometheus of *folder* evaluate all rules and tell the Alertmanager at *site*."""
+    target = f"{site.exporter}:{ALERTMANAGER_PORT}"
     path = folder / "prometheus.yml"
     config = yaml.safe_load(path.read_text())
     names = []
     for scope in Scope:
         names.append(f"{scope}.rules.yml")
-        (folder / names[-1]).write_text(files.text({"groups": files.groups(scope, QUICK)}))
+        text = files.text({"groups": files.groups(scope, thresholds)})
+        (folder / names[-1]).write_text(shorten(text))
     config["global"]["evaluation_interval"] = "1s"
     config["rule_files"] = names
     config["alerting"] = {"alertmanagers": [{"static_configs": [{"targets": [target]}]}]}
     path.write_text(yaml.safe_dump(config))
 
 
-def _alertmanager(site, folder, target):
+def alertmanager_at(site, folder, target):
+    """Return an Alertmanager with our example, whose receivers are paths of *target*."""
     config = yaml.safe_load(files.text(alertmanager.example()))
     config["route"] |= {"group_wait": "0s", "group_interval": "1s", "repeat_interval": "1h"}
     for receiver in config["receivers"]:
