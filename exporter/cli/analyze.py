@@ -24,7 +24,7 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
-@click.command(name="analyze")
+@click.command(name="analyze", short_help="Count in past access logs who was served where.")
 @click.option(
     "--inventory",
     "inventory_file",
@@ -138,8 +138,8 @@ def _print(report: dict[str, Any], *, as_json: bool) -> None:
 
         print_report(report)
         _tell_formats(report)
-    for warning in report.get("warnings", ()):
-        click.echo(f"clusterset-exporter: {warning}", err=True)
+    for each in (*report.get("warnings", ()), *report.get("hints", ())):
+        click.echo(f"clusterset-exporter: {each}", err=True)
 
 
 def _tell_formats(report: dict[str, Any]) -> None:

@@ -27,7 +27,7 @@ Watching = Callable[
 INTERRUPTED = 130
 
 
-@click.command(name="check")
+@click.command(name="check", short_help="Check now if a service is served where it should be.")
 @options.config_optional
 @options.cluster
 @options.kubeconfig

@@ -18,7 +18,7 @@ def command() -> None:
     """Check, describe and show the configuration."""
 
 
-@command.command()
+@command.command(short_help="Read the configuration and all files that it names.")
 @options.config_required
 @options.cluster
 def check(config_file: Path, cluster: str | None) -> None:

@@ -45,7 +45,7 @@ class ConsoleNarrator:
         self._console.print(table)
 
 
-@click.command(name="demo")
+@click.command(name="demo", short_help="Build a clusterset on this machine, break it, and compare.")
 @click.option(
     "--clusters",
     type=click.IntRange(2, 3),

@@ -29,7 +29,7 @@ Drilling = Callable[[asyncio.Event], Coroutine[Any, Any, DrillReport]]
 INTERRUPTED = 130
 
 
-@click.command(name="drill")
+@click.command(name="drill", short_help="Watch a rehearsed failover of a service, and report it.")
 @options.config_optional
 @options.cluster
 @options.kubeconfig

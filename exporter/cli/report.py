@@ -18,7 +18,7 @@ INTERRUPTED = 130
 _ENDINGS = {".html": ReportForm.HTML, ".htm": ReportForm.HTML, ".md": ReportForm.MARKDOWN}
 
 
-@click.command(name="report")
+@click.command(name="report", short_help="Write the past days on one page, from a Prometheus.")
 @click.option(
     "--prometheus",
     "url",

@@ -39,7 +39,8 @@ def print_report(report: dict[str, Any]) -> None:
     _upstreams(console, report.get("upstreams", []))
     if "course" in report:
         _course(console, report["course"])
-    counted = ", ".join(f"{number:,} {what}" for what, number in report["lines"].items())
+    means = {"foreign": "of other services or times"}
+    counted = ", ".join(f"{n:,} {means.get(what, what)}" for what, n in report["lines"].items())
     span = f" from {report['from']} to {report['to']}" if report["from"] else ""
     _print(console, f"lines: {counted}{span}")
 

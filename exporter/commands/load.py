@@ -257,7 +257,14 @@ def check_config(path: Path | None, cluster: str | None) -> tuple[str, list[str]
 
 
 def _hints(loaded: RuntimeConfig, inventory: Inventory) -> Iterator[str]:
+    for rule in loaded.settings.probe.services:
+        if not any(rule.matches(service) for service in inventory.services):
+            yield f"probe.services: {rule.match} matches no service of the inventory"
     for source in loaded.logs:
+        if source.service is not None and source.service not in inventory.services:
+            known = ", ".join(map(str, inventory.services)) or "none"
+            why = f"{source.service} is not in the inventory: not counted; known are {known}"
+            yield f"log {source.title}: {why}"
         for name, service in source.names:
             if service not in inventory.services:
                 yield f"log {source.title}: {name}: {service} is not in the inventory: not counted"

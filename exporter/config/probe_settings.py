@@ -56,6 +56,10 @@ class ServiceRule(
         """Refuse a pattern that can never match."""
         require("/" in self.match, f"match {self.match!r} should be namespace/name; * is allowed")
 
+    def matches(self, service: ServiceName) -> bool:
+        """Return whether this rule is about *service*."""
+        return fnmatchcase(str(service), self.match)
+
 
 class ServiceProbe(NamedTuple):
     """How one service is probed."""
@@ -168,7 +172,7 @@ class ProbeSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         enabled, http, policy, grace = True, self.http, Policy.LOCAL, None
         tcp, interval = self.tcp, self.interval
         for rule in self.services:
-            if not fnmatchcase(str(service), rule.match):
+            if not rule.matches(service):
                 continue
             if rule.http is None:
                 http = tcp = None

@@ -18,6 +18,17 @@ MAX_KEY = 80
 """Characters of a key that a message shows."""
 MAX_MESSAGE = 1000
 
+_TYPES = {
+    "object": "a mapping",
+    "array": "a list",
+    "str": "text",
+    "bool": "true or false",
+    "int": "a number",
+    "float": "a number",
+}
+"""What msgspec calls types, in words."""
+_BARE = {"bool", "int", "float"}
+
 T = TypeVar("T")
 YamlPath = tuple[str | int, ...]
 
@@ -240,10 +251,10 @@ def _in_words(message: str) -> str:
     if missing := re.fullmatch(r"Object missing required field `(.*)`", message):
         return f"the key {missing[1]} is missing"
     if wrong := re.fullmatch(r"Expected `(.*)`, got `(.*)`", message):
-        wanted = wrong[1].replace("object", "mapping").replace("array", "list")
-        wanted = wanted.replace("str", "text").replace("bool", "true or false")
-        got = wrong[2].replace("object", "a mapping").replace("array", "a list")
-        return f"should be {wanted.replace(' | ', ' or ')}, not {got.replace('str', 'text')}"
+        wanted = [_TYPES.get(each, each) for each in wrong[1].split(" | ")]
+        # YAML reads no, on and 1 as something else than text.
+        quotes = "; put it in quotes" if "text" in wanted and wrong[2] in _BARE else ""
+        return f"should be {' or '.join(wanted)}, not {_TYPES.get(wrong[2], wrong[2])}{quotes}"
     if bounded := re.fullmatch(r"Expected `(.*)` (.*)", message):
         return f"should be {bounded[1]} {bounded[2]}"
     if enum := re.fullmatch(r"Invalid enum value (.*)", message):

@@ -148,3 +148,9 @@ def test_a_daemon_does_not_hold_the_library_of_tables():
         "print('structlog' in sys.modules, 'rich' in sys.modules)"
     )
     assert subprocess.check_output([sys.executable, "-c", program], text=True) == "True False\n"
+
+
+@pytest.mark.parametrize("group", [[], ["config"]])
+def test_no_command_is_described_by_half_a_sentence(group):
+    done = CliRunner().invoke(cli, [*group, "--help"], terminal_width=80)
+    assert "..." not in done.stdout.partition("Commands:")[2]

@@ -461,3 +461,36 @@ def test_a_listen_address_that_is_none(tmp_path, listen):
     assert said(["run"], done.stderr) == (
         f"--web.listen-address: {listen!r} is not host:port; for example :9877 or [::1]:9877"
     )
+
+
+def hints(folder, text):
+    done = CliRunner().invoke(
+        cli, ["config", "check", "--config.file", str(write(folder, config=text))]
+    )
+    assert done.exit_code == 0
+    return [line.partition("config.yaml: ")[2] for line in done.stdout.splitlines()[1:]]
+
+
+HOSTED = CONFIG.replace("main", WITH_HOST)
+
+
+def test_a_log_of_a_service_that_nobody_knows_is_worth_a_hint(tmp_path):
+    (hint,) = hints(tmp_path, HOSTED.replace("nginx-test/nginx", "nginx-test/ngnix"))
+    assert hint.endswith(
+        "nginx-test/ngnix is not in the inventory: not counted; known are nginx-test/nginx"
+    )
+
+
+def test_a_rule_that_matches_no_service_is_worth_a_hint(tmp_path):
+    rules = "services: [{match: 'ngnix-test/*', policy: spread}, {match: 'nginx-test/*'}]"
+    told = "probe.services: ngnix-test/* matches no service of the inventory"
+    assert hints(tmp_path, HOSTED.replace("timeout: 1s", f"timeout: 1s, {rules}")) == [told]
+
+
+@pytest.mark.parametrize(
+    ("value", "got"), [("no", "true or false"), ("1", "a number"), ("1.5", "a number")]
+)
+def test_text_that_yaml_takes_for_something_else_wants_quotes(tmp_path, value, got):
+    write(tmp_path, config=CONFIG.replace("cluster: east", f"cluster: {value}"))
+    told = f"config.yaml:1: cluster: should be text or null, not {got}; put it in quotes"
+    refused(tmp_path, told)

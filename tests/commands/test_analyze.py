@@ -116,6 +116,11 @@ def test_a_service_that_the_inventory_does_not_know_is_exported_by_nobody(tmp_pa
     (tmp_path / "log").write_text(line("10.2.0.1"))
     made = report(inventory, tmp_path / "log", service="shop/cart")
     assert made["services"][0]["sources"][0]["locality"] == "remote"
+    why = f"shop/cart is not in {inventory}, so nobody is taken to export it"
+    assert made["hints"] == [f"{why}; known are nginx-test/nginx"]
+    done = call(inventory, tmp_path / "log", service="shop/cart")
+    assert f"clusterset-exporter: {why}" in done.stderr
+    assert "hints" not in report(inventory, tmp_path / "log", service="nginx-test/nginx")
 
 
 def test_probes_and_health_checks_are_no_clients(tmp_path, inventory):

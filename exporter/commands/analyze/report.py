@@ -72,7 +72,18 @@ def analyze(
     for (cluster, part), (_, counts) in zip(tasks, made, strict=True):
         found.counts[cluster].add(counts)
         fit.add(part.name, counts)
-    return _report(found, request) | told(formats, fit)
+    return _report(found, request) | told(formats, fit) | _hints(found, request)
+
+
+def _hints(found: _Found, request: AnalyzeRequest) -> dict[str, Any]:
+    """Return a hint if the service is not in an inventory that has services."""
+    if request.service is None or not found.exporters:
+        return {}
+    if ServiceName.parse(request.service) in found.exporters:
+        return {}
+    known = ", ".join(map(str, found.exporters))
+    why = f"{request.service} is not in {request.inventory_file}, so nobody is taken to export it"
+    return {"hints": [f"{why}; known are {known}"]}
 
 
 def _is_bare(request: AnalyzeRequest, formats: Formats, name: str) -> bool:
