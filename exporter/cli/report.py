@@ -77,7 +77,7 @@ def command(
             length=float(round(duration("--since", since) or 0)),
             terms=ReportTerms(objective=_share(objective), price=price_per_gb),
             form=_form(form, output),
-            output=output,
+            output=_place(output),
         )
     if request.length < 1:
         msg = f"--since: {since} is too short; write for example 7d"
@@ -123,6 +123,14 @@ def _share(text: str) -> float:
         return share
     msg = f"--objective: {text!r} should be a percentage of the time, such as 99.9%"
     raise UsageMistakeError(msg)
+
+
+def _place(output: Path | None) -> Path | None:
+    """Return *output*; a mistake if it could not be written after all the questions."""
+    if output is not None and not output.parent.is_dir():
+        msg = f"--output: {output.parent}: there is no such folder"
+        raise UsageMistakeError(msg)
+    return output
 
 
 def _form(form: str | None, output: Path | None) -> ReportForm:

@@ -80,6 +80,10 @@ def test_as_a_module_and_as_a_script_it_is_the_same():
         (["report", "--prometheus", "prometheus:9090"], "--prometheus: should be a URL such as"),
         (["report", "--prometheus", "http://x", "--objective", "2 nines"], "'2 nines' should be"),
         (["report", "--prometheus", "http://x", "--since", "250ms"], "250ms is too short"),
+        (
+            ["report", "--prometheus", "http://x", "--output", "absent/x.html"],
+            "--output: absent: there is no such folder",
+        ),
         (["demo", "--clusters", "9"], "9 is not in the range 2<=x<=3"),
         (["analyze", "--cluster", "east", "x.log"], "Missing option '--inventory'"),
     ],

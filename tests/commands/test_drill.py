@@ -223,17 +223,22 @@ def test_a_service_that_flaps_does_not_fill_the_memory():
     assert f"{made.course.untold} more events were not kept" in as_text(made.report())
 
 
-def options():
-    return DrillOptions(command=None, timeout=1.0, tell=lambda _: None, saw=lambda _: None)
+def options(tell=lambda _: None):
+    return DrillOptions(command=None, timeout=1.0, tell=tell, saw=lambda _: None)
 
 
 async def test_in_a_cluster_the_inventory_is_discovered(tmp_path, monkeypatch):
     monkeypatch.setattr(watch, "BEGIN_WITHIN", 0.5)
+    said = []
     async with member_in(tmp_path) as member:
-        found = await drill_in_cluster(*await asked(member), options(), asyncio.Event())
+        wanted = options(said.append)
+        found = await drill_in_cluster(*await asked(member), wanted, asyncio.Event())
     assert found.local == "cluster1"
     (finding,) = found.findings
     assert finding.startswith("The drill did not begin: ")
+    (waiting,) = said
+    assert waiting.startswith("Waiting for 0.5 s at most until ")
+    assert "Nothing was counted, because the drill did not begin." in as_text(found)
 
 
 async def test_the_report_says_for_how_long_changes_were_not_seen(tmp_path):

@@ -448,7 +448,7 @@ def test_a_prometheus_that_is_not_there_is_exit_code_1():
         url = f"http://127.0.0.1:{held.getsockname()[1]}"
     done = CliRunner().invoke(cli, ["report", "--prometheus", url])
     assert (done.exit_code, done.stdout, done.stderr.count("\n")) == (1, "", 1)
-    assert f"{url}: cannot be asked" in done.stderr
+    assert f"{url}: cannot be asked: connection refused\n" in done.stderr
 
 
 @real

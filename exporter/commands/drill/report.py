@@ -154,6 +154,9 @@ def _moves(moves: Iterable[DrillMove]) -> Iterator[str]:
 
 def _lost(report: DrillReport) -> Iterator[str]:
     course = report.course
+    if course.home is None:
+        yield _wrapped("Nothing was counted, because the drill did not begin.")
+        return
     reasons = ", ".join(f"{number} {reason}" for reason, number in sorted(course.failed.items()))
     yield _wrapped(
         f"{course.failed.total()} of {course.probes} probes failed"

@@ -151,6 +151,9 @@ class Drill:
 
     async def _until_well(self) -> str | None:
         """Wait until the service stands as it should; return what is wrong if it does not."""
+        self._options.tell(
+            f"Waiting for {BEGIN_WITHIN:g} s at most until {self._service} is as it should be."
+        )
         end, trouble = self._clock() + BEGIN_WITHIN, "nothing is known yet"
         while self._clock() < end and not self._stop.is_set():
             await self._runner.ended(SETTLE_EVERY)

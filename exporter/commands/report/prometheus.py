@@ -1,6 +1,7 @@
 """A client of Prometheus' HTTP API, with limits on time and size."""
 
 import json
+import os
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -67,7 +68,7 @@ class Prometheus:
             msg = f"{self.title}: no answer within {WITHIN:g} s; a shorter --since asks for less"
             raise PrometheusError(msg) from error
         except (aiohttp.ClientError, OSError) as error:
-            msg = f"{self.title}: cannot be asked: {error}"
+            msg = f"{self.title}: cannot be asked: {_reason(error)}"
             raise PrometheusError(msg) from error
         if status in _REFUSED:
             msg = (
@@ -130,3 +131,12 @@ async def prometheus(url: str, token: str | None, at: float) -> AsyncIterator[Pr
     limit = aiohttp.ClientTimeout(total=WITHIN)
     async with aiohttp.ClientSession(timeout=limit, trust_env=True) as session:
         yield Prometheus(session, url, token, at)
+
+
+def _reason(error: Exception) -> str:
+    """Return why nobody can be reached, without what aiohttp says of its own settings."""
+    plain = (aiohttp.ClientConnectorError, aiohttp.ClientConnectorDNSError)
+    if type(error) not in plain or not isinstance(error, aiohttp.ClientConnectorError):
+        return str(error)
+    code = error.os_error.errno or 0
+    return os.strerror(code).lower() if code > 0 else str(error.os_error.strerror or error)
