@@ -10,12 +10,7 @@ from dashboards.rules import Pace, Recording, Scope
 from dashboards.thresholds import Thresholds
 
 LONGEST = "3d"
-_SUMS = {
-    "5m": "{}",
-    **{window: f"sum_over_time({{}}[{window}])" for window in ("30m", "1h", "6h")},
-    # Rates over five minutes, each five minutes: nothing is left out, and a tenth of it is read.
-    LONGEST: f"sum_over_time({{}}[{LONGEST}:5m])",
-}
+_SUMS = {"5m": "{}"} | {window: f"sum_over_time({{}}[{window}])" for window in ("30m", "1h", "6h")}
 """
 How the sum over each window is made of a recorded rate.
 
@@ -77,16 +72,18 @@ class Objective:
 
     def recordings(self) -> list[Recording]:
         """Return the rules that record the share over each window."""
-        return [
-            Recording(
-                record=self.ratio(window),
-                expr=queries.over(
-                    *(f"sum by ({SERVICE}) ({form.format(rate)})" for rate in (self.bad, self.all))
-                ),
-                scope=Scope.GLOBAL,
-                pace=Pace.SLOW if window == LONGEST else Pace.NORMAL,
-            )
+        sums = {
+            window: [f"sum by ({SERVICE}) ({form.format(rate)})" for rate in (self.bad, self.all)]
             for window, form in _SUMS.items()
+        }
+        # Days are summed up from hours, one series for each service instead of one for each pair
+        # of clusters and locality: reading three days of all of them would take seconds.
+        hours = [f"{self.record}:{part}_sum1h" for part in ("bad", "all")]
+        days = queries.over(*(f"sum_over_time({hour}[{LONGEST}:1h])" for hour in hours))
+        return [
+            *(_global(self.ratio(window), queries.over(*each)) for window, each in sums.items()),
+            *(_global(hour, each, Pace.SLOW) for hour, each in zip(hours, sums["1h"], strict=True)),
+            _global(self.ratio(LONGEST), days, Pace.SLOW),
         ]
 
     def alerts(self, to: Thresholds) -> list[Alert]:
@@ -112,6 +109,10 @@ class Objective:
             description=f"In the last {burn.long}, {{{{ $value | humanizePercentage }}}} of the "
             f"requests for {WHAT} {self.happened}.",
         )
+
+
+def _global(record: str, expr: str, pace: Pace = Pace.NORMAL) -> Recording:
+    return Recording(record=record, expr=expr, scope=Scope.GLOBAL, pace=pace)
 
 
 SUCCESS = Objective(

@@ -140,6 +140,17 @@ def test_nothing_is_longer_than_one_can_read(name):
             assert node.end_lineno - node.lineno + 1 <= most, node.name
 
 
+ALERTS = sorted((ROOT.parent / "dashboards").glob("alerts*.py"))
+
+
+@pytest.mark.parametrize("path", ALERTS, ids=lambda path: path.stem)
+def test_each_alert_is_made_in_one_short_function(path):
+    assert path.read_text().count("\n") <= MAX_MODULE
+    for node in ast.walk(parsed(path)):
+        if isinstance(node, ast.FunctionDef):
+            assert node.end_lineno - node.lineno + 1 <= MAX_FUNCTION, node.name
+
+
 BOARDS = ROOT.parent / "dashboards"
 MADE_OF = {"dashboards", "exporter.model", "grafanalib", "yaml"}
 """Besides the standard library: what the boards may be made of."""

@@ -20,10 +20,18 @@ groups:
 - name: clusterset-exporter-global-slow-recordings
   interval: 2m
   rules:
+  - record: service:clusterset_request_failures_per_requests:bad_sum1h
+    expr: sum by (destination_service_namespace, destination_service_name) (sum_over_time(destination_service:clusterset_request_failures:rate5m[1h]))
+  - record: service:clusterset_request_failures_per_requests:all_sum1h
+    expr: sum by (destination_service_namespace, destination_service_name) (sum_over_time(destination_service_locality:clusterset_requests:rate5m[1h]))
   - record: service:clusterset_request_failures_per_requests:ratio_rate3d
-    expr: sum by (destination_service_namespace, destination_service_name) (sum_over_time(destination_service:clusterset_request_failures:rate5m[3d:5m])) / (sum by (destination_service_namespace, destination_service_name) (sum_over_time(destination_service_locality:clusterset_requests:rate5m[3d:5m])) > 0)
+    expr: sum_over_time(service:clusterset_request_failures_per_requests:bad_sum1h[3d:1h]) / (sum_over_time(service:clusterset_request_failures_per_requests:all_sum1h[3d:1h]) > 0)
+  - record: service:clusterset_leaks_per_requests:bad_sum1h
+    expr: sum by (destination_service_namespace, destination_service_name) (sum_over_time(destination_service_locality:clusterset_requests:rate5m{locality="leak"}[1h]))
+  - record: service:clusterset_leaks_per_requests:all_sum1h
+    expr: sum by (destination_service_namespace, destination_service_name) (sum_over_time(destination_service_locality:clusterset_requests:rate5m{locality=~"local|leak"}[1h]))
   - record: service:clusterset_leaks_per_requests:ratio_rate3d
-    expr: sum by (destination_service_namespace, destination_service_name) (sum_over_time(destination_service_locality:clusterset_requests:rate5m{locality="leak"}[3d:5m])) / (sum by (destination_service_namespace, destination_service_name) (sum_over_time(destination_service_locality:clusterset_requests:rate5m{locality=~"local|leak"}[3d:5m])) > 0)
+    expr: sum_over_time(service:clusterset_leaks_per_requests:bad_sum1h[3d:1h]) / (sum_over_time(service:clusterset_leaks_per_requests:all_sum1h[3d:1h]) > 0)
 - name: clusterset-exporter-global-alerts
   rules:
   - alert: ClustersetServiceNotRedundant
