@@ -6,19 +6,16 @@ import shutil
 import sys
 from collections.abc import Callable, Coroutine
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import click
 
-from exporter.cli import options
 from exporter.cli.errors import mistakes
+from exporter.cli.wanted_service import WantedService, of_a_service
 from exporter.commands.check import cluster as checkcluster
 from exporter.commands.check import service as checking
 from exporter.commands.check import text
 from exporter.commands.check.watch import Change, Watched, watch_service
-from exporter.commands.load import load
-from exporter.commands.refuse import refuse_reach
 from exporter.commands.run.log_output import no_log
 
 Watching = Callable[
@@ -28,10 +25,7 @@ INTERRUPTED = 130
 
 
 @click.command(name="check", short_help="Check now if a service is served where it should be.")
-@options.config_optional
-@options.cluster
-@options.kubeconfig
-@options.context
+@of_a_service
 @click.option(
     "--json",
     "as_json",
@@ -41,17 +35,7 @@ INTERRUPTED = 130
 @click.option(
     "--watch", "watches", is_flag=True, help="Probe again and again, and print each change."
 )
-@click.argument("service", metavar="NS/NAME")
-def command(
-    *,
-    config_file: Path | None,
-    cluster: str | None,
-    kubeconfig: str | None,
-    context: str | None,
-    as_json: bool,
-    watches: bool,
-    service: str,
-) -> None:
+def command(*, wanted: WantedService, as_json: bool, watches: bool) -> None:
     """
     Check now whether a service is served where it should be from here, and explain why.
 
@@ -62,16 +46,13 @@ def command(
     no_log()
     try:
         with mistakes():
-            name = checking.parse_service(service)
-            loaded = load(config_file, cluster)
-            refuse_reach(loaded, kubeconfig=kubeconfig, context=context)
+            name, loaded, reach = wanted.name, wanted.load(), wanted.reach
             if loaded.settings.inventory.kubernetes is not None:
-                reach = checkcluster.Reach(kubeconfig=kubeconfig, context=context)
                 if watches:
                     _watch(partial(checkcluster.watch_in_cluster, loaded, name, reach), as_json)
                 look = asyncio.run(checkcluster.look_in_cluster(loaded, name, reach))
             else:
-                read = partial(checking.read_files, config_file, cluster)
+                read = partial(checking.read_files, wanted.config_file, wanted.cluster)
                 if watches:
                     _watch(partial(watch_service, read, name), as_json)
                 look = asyncio.run(checking.look(*read(), name))

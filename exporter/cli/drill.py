@@ -6,23 +6,18 @@ import signal
 import sys
 from collections.abc import Callable, Coroutine
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import click
 
-from exporter.cli import options
 from exporter.cli.errors import mistakes
+from exporter.cli.wanted_service import WantedService, of_a_service
 from exporter.cli.words import duration
-from exporter.commands.check.cluster import Reach
-from exporter.commands.check.service import parse_service
 from exporter.commands.drill import report as text
 from exporter.commands.drill.cluster import drill_in_cluster
 from exporter.commands.drill.files import drill_with_file
 from exporter.commands.drill.report import DrillReport
 from exporter.commands.drill.watch import DrillOptions
-from exporter.commands.load import load
-from exporter.commands.refuse import refuse_reach
 from exporter.commands.run.log_output import no_log
 
 Drilling = Callable[[asyncio.Event], Coroutine[Any, Any, DrillReport]]
@@ -30,10 +25,7 @@ INTERRUPTED = 130
 
 
 @click.command(name="drill", short_help="Watch a rehearsed failover of a service, and report it.")
-@options.config_optional
-@options.cluster
-@options.kubeconfig
-@options.context
+@of_a_service
 @click.option(
     "--exec",
     "line",
@@ -47,18 +39,7 @@ INTERRUPTED = 130
     help="Time limit for each step of the drill, and for the command.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
-@click.argument("service", metavar="NS/NAME")
-def command(
-    *,
-    config_file: Path | None,
-    cluster: str | None,
-    kubeconfig: str | None,
-    context: str | None,
-    line: str | None,
-    timeout: str,
-    as_json: bool,
-    service: str,
-) -> None:
+def command(*, wanted: WantedService, line: str | None, timeout: str, as_json: bool) -> None:
     """
     Watch a service while a cluster is taken away and brought back, and report the failover.
 
@@ -68,17 +49,14 @@ def command(
     usage.
     """
     no_log()
-    wanted = _options(line, timeout)
+    options = _options(line, timeout)
     try:
         with mistakes():
-            name = parse_service(service)
-            loaded = load(config_file, cluster)
-            refuse_reach(loaded, kubeconfig=kubeconfig, context=context)
+            name, loaded = wanted.name, wanted.load()
             if loaded.settings.inventory.kubernetes is not None:
-                reach = Reach(kubeconfig=kubeconfig, context=context)
-                drilling: Drilling = partial(drill_in_cluster, loaded, name, reach, wanted)
+                drilling: Drilling = partial(drill_in_cluster, loaded, name, wanted.reach, options)
             else:
-                drilling = partial(drill_with_file, loaded, name, wanted)
+                drilling = partial(drill_with_file, loaded, name, options)
             report = asyncio.run(_until_signal(drilling))
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
