@@ -10,7 +10,6 @@ from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 
-import aiohttp
 import pytest
 
 from exporter.demo import parts
@@ -18,6 +17,7 @@ from exporter.demo.clusterset import clusterset, until
 from exporter.demo.compare import SLACK
 from exporter.demo.layout import claim
 from exporter.demo.story import Story
+from tests.fakes.demoscene import watched_demo
 from tests.fakes.exposed import shapes
 from tests.fakes.narrator import Silent
 from tests.fakes.tools import need
@@ -53,50 +53,34 @@ def mentioned(folder):
     return [line for line in lines if str(folder) in line]
 
 
-async def query(session, url, expression):
-    async with session.get(f"{url}api/v1/query", params={"query": expression}) as reply:
-        return (await reply.json())["data"]["result"]
-
-
 async def exposed(session, site):
     async with session.get(f"{site.url}metrics") as reply:
         return await reply.text()
 
 
 async def test_prometheus_awk_and_the_story_agree_and_the_series_are_those_listed(tmp_path):
-    need("prometheus")
-    with claim(["k8s-node4", "k8s-node5"], tmp_path) as sites:
-        part, url = parts.prometheus(sites, tmp_path)
-        async with (
-            clusterset(sites, tmp_path) as made,
-            parts.running([part]),
-            aiohttp.ClientSession() as session,
-        ):
-            story = Story(made, Silent())
-            await story.play()
-            assert [row for row in story.rows if not row.equal] == []
-            wanted = made.requests.total()
+    async with watched_demo(tmp_path) as scene:
+        made, story = scene.made, Story(scene.made, Silent())
+        await story.play()
+        assert [row for row in story.rows if not row.equal] == []
+        wanted = made.requests.total()
 
-            async def scraped():
-                part.check()
-                try:
-                    result = await query(session, url, "sum(clusterset_requests_total)")
-                except aiohttp.ClientConnectionError:
-                    return False
-                return bool(result) and float(result[0]["value"][1]) == wanted
+        async def scraped():
+            return await scene.number("sum(clusterset_requests_total)") == wanted
 
-            await until(scraped, f"prometheus has {wanted} requests")
-            series = await query(session, url, "clusterset_requests_total > 0")
-            size = await query(session, url, "clusterset_response_bytes_total > 0")
-            moves = await query(session, url, "clusterset_failovers_total > 0")
-            newest = await query(session, url, "clusterset_failover_last_timestamp_seconds")
-            texts = [await exposed(session, site) for site in sites]
-            by_others = {
-                site.id: await asyncio.to_thread(count_with_awk, site.access_log) for site in sites
-            }
+        await until(scraped, f"prometheus has {wanted} requests")
+        series = await scene.ask("clusterset_requests_total > 0")
+        size = await scene.ask("clusterset_response_bytes_total > 0")
+        moves = await scene.ask("clusterset_failovers_total > 0")
+        newest = await scene.ask("clusterset_failover_last_timestamp_seconds")
+        texts = [await exposed(scene.session, site) for site in scene.sites]
+        by_others = {
+            site.id: await asyncio.to_thread(count_with_awk, site.access_log)
+            for site in scene.sites
+        }
     listed = [line for line in shapes(*texts) if not line.startswith(SKIPPED)]
     assert listed == SERIES.read_text().splitlines()
-    ids = {site.net: site.id for site in sites}
+    ids = {site.net: site.id for site in scene.sites}
     requests, sizes = Counter(), Counter()
     for sample in series:
         at = sample["metric"]
@@ -110,7 +94,7 @@ async def test_prometheus_awk_and_the_story_agree_and_the_series_are_those_liste
         (ids[net], id_): both for id_, counted in by_others.items() for net, both in counted.items()
     } == {pair: (requests[pair], sizes[pair]) for pair in requests}
     # One failover for each change that was staged, and none besides.
-    a, b = (site.id for site in sites)
+    a, b = (site.id for site in scene.sites)
     assert {
         (each["metric"]["from_cluster"], each["metric"]["to_cluster"], each["metric"]["reason"]): (
             each["value"][1]

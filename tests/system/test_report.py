@@ -4,17 +4,13 @@ import asyncio
 import re
 import sys
 
-import aiohttp
 import pytest
 
-from exporter.demo import parts
-from exporter.demo.clusterset import clusterset, until
+from exporter.demo.clusterset import until
 from exporter.demo.compare import SLACK
-from exporter.demo.layout import claim
 from exporter.demo.story import Story
+from tests.fakes.demoscene import watched_demo
 from tests.fakes.narrator import Silent
-from tests.fakes.tools import need
-from tests.system.test_demo import query
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
 
@@ -42,41 +38,29 @@ def percent(text):
 
 
 async def test_the_page_is_what_was_staged(tmp_path):
-    need("prometheus")
-    with claim(["k8s-node4", "k8s-node5"], tmp_path) as sites:
-        part, url = parts.prometheus(sites, tmp_path)
-        async with (
-            clusterset(sites, tmp_path) as made,
-            parts.running([part]),
-            aiohttp.ClientSession() as session,
-        ):
-            # What was counted before the first sample is in no difference.
-            async def watched():
-                part.check()
-                try:
-                    first = await query(session, url, "count(clusterset_requests_total)")
-                    up = await query(session, url, "sum(up)")
-                except aiohttp.ClientError:  # not yet, or not ready
-                    return False
-                return first and up and float(up[0]["value"][1]) == len(sites)
+    async with watched_demo(tmp_path) as scene:
+        made = scene.made
 
-            await until(watched, "prometheus has a sample of each exporter")
-            story = Story(made, Silent())
-            await story.play()
-            wanted = made.requests.total()
+        # What was counted before the first sample is in no difference.
+        async def watched():
+            first = await scene.number("count(clusterset_requests_total)")
+            return first and await scene.number("sum(up)") == len(scene.sites)
 
-            async def scraped():
-                part.check()
-                # Some seconds ago, so that the end of the report is behind it.
-                result = await query(session, url, "sum(clusterset_requests_total offset 5s)")
-                moves = await query(session, url, "sum(clusterset_failovers_total offset 5s)")
-                counted = result and float(result[0]["value"][1]) == wanted
-                return counted and moves and float(moves[0]["value"][1]) == len(story.moves)
+        await until(watched, "prometheus has a sample of each exporter")
+        story = Story(made, Silent())
+        await story.play()
+        wanted = made.requests.total()
 
-            await until(scraped, f"prometheus has {wanted} requests and all moves")
-            text = await report(url, tmp_path / "page.md")
-            page = await report(url, tmp_path / "page.html")
-    here, there = (site.id for site in sites)
+        async def scraped():
+            # Some seconds ago, so that the end of the report is behind it.
+            counted = await scene.number("sum(clusterset_requests_total offset 5s)")
+            moves = await scene.number("sum(clusterset_failovers_total offset 5s)")
+            return counted == wanted and moves == len(story.moves)
+
+        await until(scraped, f"prometheus has {wanted} requests and all moves")
+        text = await report(scene.url, tmp_path / "page.md")
+        page = await report(scene.url, tmp_path / "page.html")
+    here, there = (site.id for site in scene.sites)
     by = made.requests
     mine = sum(number for (source, _, _), number in by.items() if source == here)
     leaks = by[here, there, "leak"]
