@@ -14,7 +14,9 @@ from statistics import median
 
 from daemon import free_port
 from gateway_lines import HOST, WRITE
-from logs import INVENTORY, ROUNDS, requests
+from log_follow import INVENTORY
+from log_lines import requests
+from logs import ROUNDS
 from measure import Bars, Run, machine
 
 LINES = 1_000_000
