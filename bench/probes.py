@@ -7,166 +7,21 @@ Needs root: the others take their name server from /etc/resolv.conf, in a mount 
 import os
 import re
 import subprocess
-import sys
 import tempfile
-import threading
 import time
-import urllib.request
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
-from http.client import HTTPConnection
+from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 
-import trustme
 from measure import Bars, free_port, machine
+from probe_peers import blackbox, plain
+from probe_world import NAMES, PYTHON, SECONDS, SERVER, Subject, measured, scraped, wait_for, world
 
-from exporter.demo.parts import find_nginx
-
-SERVER = "127.7.7.7"
-SECONDS = float(os.environ.get("BENCH_SECONDS", "10"))
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
-PYTHON = os.environ.get("BENCH_PYTHON", sys.executable)
-"""Runs ours and the plain stack: the image's Python is an optimised build, many are not."""
-WARM = 3.0
 CASES = os.environ.get("BENCH_CASES", "many http https a srv").split()
 RATES = (20, 100, None)
-NAMES = 1000
 MIX = NAMES * 5 // 15
 """Probes a second of 1,000 services at 15 s: a plain and three pinned names, and a look-up."""
-SUBJECT, OTHERS = "0", "1"
-ZONE = "clusterset.local"
-KNOT = """\
-server:
-  rundir: {folder}/run
-  listen: {server}@53
-  udp-workers: 1
-  tcp-workers: 1
-  background-workers: 1
-database:
-  storage: {folder}/db
-zone:
-  - domain: {zone}
-    file: {folder}/zone
-"""
-NGINX = """\
-daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/error.log;
-events {{ worker_connections 4096; }}
-http {{
-  access_log off; client_body_temp_path {folder}/t; proxy_temp_path {folder}/t;
-  fastcgi_temp_path {folder}/t; uwsgi_temp_path {folder}/t; scgi_temp_path {folder}/t;
-  ssl_certificate {folder}/cert.pem; ssl_certificate_key {folder}/key.pem;
-  server {{ listen 127.0.0.1:{http} backlog=4096; listen 127.0.0.1:{https} ssl backlog=4096;
-    location / {{ return 200 "all is well, says this server\\n"; }} }}
-}}
-"""
-BLACKBOX = """\
-modules:
-  http:
-    prober: http
-    timeout: 2s
-    http:
-      preferred_ip_protocol: ip4
-      ip_protocol_fallback: false
-      tls_config: {{ca_file: {folder}/ca.pem}}
-  a:
-    prober: dns
-    timeout: 2s
-    dns: {{query_name: svc-1.shop.svc.{zone}, query_type: A, preferred_ip_protocol: ip4}}
-  srv:
-    prober: dns
-    timeout: 2s
-    dns: {{query_name: svc-1.shop.svc.{zone}, query_type: SRV, preferred_ip_protocol: ip4}}
-"""
-
-
-class Subject:
-    """A process under measurement."""
-
-    def __init__(self, command, cpu=SUBJECT, *, folder=None):
-        if folder is not None:
-            # A resolv.conf of its own.
-            mount = f'mount --bind {folder}/resolv.conf /etc/resolv.conf && exec "$@"'
-            command = ["unshare", "-m", "sh", "-c", mount, "-", *command]
-        self.process = subprocess.Popen(
-            ["taskset", "-c", cpu, *map(str, command)], stdout=subprocess.DEVNULL
-        )
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.terminate()
-        self.process.wait(20)
-
-    def cpu(self):
-        """Return the CPU seconds of all its threads so far."""
-        total = 0
-        for path in Path(f"/proc/{self.process.pid}/task").glob("*/schedstat"):
-            total += int(path.read_text().split()[0])
-        return total / 1e9
-
-    def rss(self):
-        """Return the memory it holds, in MB."""
-        rows = Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(re.search(r"VmRSS:\s+(\d+)", rows)[1]) / 1024
-
-
-def wait_for(url):
-    for _ in range(200):
-        try:
-            with urllib.request.urlopen(url, timeout=5) as reply:
-                return reply.read().decode()
-        except OSError:
-            time.sleep(0.05)
-    raise TimeoutError(url)
-
-
-@contextmanager
-def world(folder):
-    """Run the name server and the server that is probed; yield the ports."""
-    ports = {"http": free_port(), "https": free_port()}
-    ca = trustme.CA()
-    cert = ca.issue_cert(f"*.shop.svc.{ZONE}")
-    (folder / "ca.pem").write_bytes(ca.cert_pem.bytes())
-    (folder / "cert.pem").write_bytes(b"".join(each.bytes() for each in cert.cert_chain_pems))
-    (folder / "key.pem").write_bytes(cert.private_key_pem.bytes())
-    (folder / "resolv.conf").write_text(f"nameserver {SERVER}\noptions ndots:1\n")
-    soa = f"@ SOA ns.{ZONE}. admin.{ZONE}. 1 60 60 60 5"
-    rows = [f"$ORIGIN {ZONE}.\n$TTL 5\n{soa}\n@ NS ns\nns A {SERVER}\n"]
-    for n in range(NAMES):
-        name = f"svc-{n}.shop.svc"
-        rows.append(f"{name} A 127.0.0.1\n*.{name} A 127.0.0.1\n")
-        rows.append(f"{name} SRV 0 50 {ports['http']} {name}\n")
-    (folder / "zone").write_text("".join(rows))
-    for each in ("run", "db", "t"):
-        (folder / each).mkdir()
-    (folder / "knot.conf").write_text(KNOT.format(folder=folder, server=SERVER, zone=ZONE))
-    (folder / "nginx.conf").write_text("user root;\n" + NGINX.format(folder=folder, **ports))
-    (folder / "blackbox.yaml").write_text(BLACKBOX.format(folder=folder, zone=ZONE))
-    os.environ["PATH"] += ":/usr/sbin"
-    with (
-        Subject(["knotd", "-c", folder / "knot.conf"], OTHERS),
-        Subject([find_nginx(), "-p", folder, "-c", folder / "nginx.conf"], OTHERS),
-    ):
-        wait_for(f"http://127.0.0.1:{ports['http']}/")
-        yield ports
-
-
-def measured(subject, count):
-    """Return CPU per 1,000 probes, probes a second, memory."""
-    time.sleep(WARM)
-    # The scrape at the end counts, the one at the start does not.
-    probes, cpu, began = count(), subject.cpu(), time.monotonic()
-    time.sleep(SECONDS)
-    probes, took = count() - probes, time.monotonic() - began
-    return 1000 * (subject.cpu() - cpu) / max(1, probes), probes / took, subject.rss()
-
-
-def scraped(text, pattern):
-    return sum(float(each) for each in re.findall(pattern, text))
-
-
 OURS = """\
 cluster: east
 inventory: {{static: inventory.yaml}}
@@ -273,90 +128,6 @@ def delay(text, first=""):
     before = {bound: int(n) for bound, n in re.findall(pattern, first)}
     rows = [(bound, int(n) - before.get(bound, 0)) for bound, n in re.findall(pattern, text)]
     return next(1000 * float(bound) for bound, n in rows if n >= 0.99 * rows[-1][1])
-
-
-def plain(folder, case, rate, ports):
-    """Measure the plain stack."""
-    port = free_port()
-    command = [PYTHON, Path(__file__).with_name("plain_prober.py"), case]
-    command += ["--names", rate or NAMES, "--port", ports.get(case, 0), "--listen", port]
-    command += ["--server", SERVER, *(["--rate", rate] if rate else [])]
-    command += ["--ca", folder / "ca.pem"] if case == "https" else []
-    url = f"http://127.0.0.1:{port}/metrics"
-
-    def count():
-        text = wait_for(url)
-        assert scraped(text, r"\nprobe_failures_total\{.*\} (\S+)") == 0, "probes failed"
-        return scraped(text, r"\nprobes_total\{.*\} (\S+)")
-
-    with Subject(command, folder=folder) as subject:
-        wait_for(url)
-        return *measured(subject, count), None
-
-
-class Pacer:
-    """Asks blackbox_exporter for a probe at a rate, over kept-alive connections."""
-
-    def __init__(self, port, path, rate):
-        self.port, self.path, self.rate = port, path, rate
-        self.done = self.failed = 0
-        self.stop = threading.Event()
-
-    def work(self, n, workers):
-        connection = HTTPConnection("127.0.0.1", self.port)
-        due, turn = time.monotonic() + n / self.rate, n
-        while not self.stop.is_set():
-            time.sleep(max(0, due - time.monotonic()))
-            connection.request("GET", self.path(turn % self.rate))
-            well = b"\nprobe_success 1\n" in connection.getresponse().read()
-            self.done, self.failed = self.done + 1, self.failed + (not well)
-            due, turn = due + workers / self.rate, turn + workers
-
-    @contextmanager
-    def running(self, workers=4):
-        with ThreadPoolExecutor(workers) as pool:
-            futures = [pool.submit(self.work, n, workers) for n in range(workers)]
-            try:
-                yield
-            finally:
-                self.stop.set()
-        for each in futures:
-            each.result()
-        assert not self.failed, "blackbox's probes failed"
-
-
-def blackbox(folder, case, rate, ports):
-    """Measure blackbox_exporter."""
-    port = free_port()
-    base = f"127.0.0.1:{port}"
-
-    def path(n):
-        # Of "many" four probes in five are by HTTP.
-        what = case if case != "many" else ("a" if isinstance(n, int) and n % 5 == 4 else "http")
-        if what in ports:
-            target = f"{what}://svc-{n}.shop.svc.{ZONE}:{ports[what]}/"
-            return f"/probe?module=http&target={target}"
-        return f"/probe?module={what}&target={SERVER}:53"
-
-    command = ["prometheus-blackbox-exporter", f"--config.file={folder}/blackbox.yaml"]
-    command += [f"--web.listen-address={base}", "--log.level=error"]
-    # As many threads as it has cores, as operators set it.
-    with Subject(["env", "GOMAXPROCS=1", *command], folder=folder) as subject:
-        assert "probe_success 1" in wait_for(f"http://{base}{path(1)}")
-        if rate:
-            pacer = Pacer(port, path, rate)
-            with pacer.running():
-                return *measured(subject, lambda: pacer.done), None
-        script = folder / "wrk.lua"
-        script.write_text(
-            f"local n = 0\nrequest = function() n = (n + 1) % {NAMES}\n"
-            f'return wrk.format("GET", (string.gsub("{path("N")}", "svc%-N", "svc-" .. n))) end\n'
-        )
-        wrk = ["wrk", "-t1", "-c16", f"-d{WARM + SECONDS:.0f}s", "-s", script, f"http://{base}/"]
-        cpu, began = subject.cpu(), time.monotonic()
-        told = subprocess.check_output(["taskset", "-c", OTHERS, *map(str, wrk)], text=True)
-        took, done = time.monotonic() - began, int(re.search(r"(\d+) requests in", told)[1])
-        return 1000 * (subject.cpu() - cpu) / done, done / took, subject.rss(), None
 
 
 TOOLS = {"ours": ours, "blackbox": blackbox, "plain": plain}
