@@ -103,12 +103,13 @@ HAZARD_MEANS: Mapping[Hazard, str] = {
     Hazard.HEADLESS_NO_LOCAL: "a headless service has no local preference",
     Hazard.OLD_LIGHTHOUSE_SILENT_NXDOMAIN: "this Lighthouse does not reply to unknown names; "
     "clients wait until they give up",
-    Hazard.NO_PINNED_NAMES: "so no standby is put to the test",
-    Hazard.SINGLE_CLUSTER: "exports it; there is none to move to",
-    Hazard.NO_HOST_IN_LOG: "so a request for this cluster's pinned name counts as a leak; add "
-    "$host to log_format in nginx and to the format of the log here",
+    Hazard.NO_PINNED_NAMES: "pinned names are not probed, so no standby is tested",
+    Hazard.SINGLE_CLUSTER: "only one cluster exports it, so there is none to move to",
+    Hazard.NO_HOST_IN_LOG: "the log here does not tell for which name a request was, so one for "
+    "the pinned name of this cluster counts as a leak; add $host to log_format in nginx and to "
+    "the format of the log here",
 }
-"""The meaning of each hazard: the rest of a sentence that begins with its name."""
+"""The meaning of each hazard, as a sentence that stands after its name."""
 
 
 class Policy(StrEnum):

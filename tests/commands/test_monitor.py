@@ -652,3 +652,13 @@ async def test_failures_enter_no_histogram():
     scene.inventory()
     scene.probes({"by": "a", "reply": Failure.REPLY_TIMEOUT}, {"answer": Failure.TIMEOUT})
     assert await samples(scene, "clusterset_probe_duration_seconds_count") == {("a", "a", "dns"): 1}
+
+
+def test_an_inventory_that_is_right_again_is_logged():
+    scene = scenes.steady()
+    with capture_logs() as logged:
+        scene.inventory()
+        scene.monitor.inventory_failed("inventory.yaml: is gone")
+        scene.inventory()
+    events = [each["event"] for each in logged]
+    assert events == ["inventory rejected", "inventory accepted again"]

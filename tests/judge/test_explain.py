@@ -134,12 +134,14 @@ def test_a_standby_that_would_not_serve():
 
 def test_nobody_to_move_to():
     made = report(probe(0, by="a"), WELL[:1], ready="a", exported="a")
-    assert "single_cluster: exports it; there is none to move to" in texts(made, Level.WARN)
+    told = "single_cluster: only one cluster exports it, so there is none to move to"
+    assert told in texts(made, Level.WARN)
 
 
 def test_pinned_names_that_are_not_asked():
     made = report(probe(0, by="a"))
-    assert "no_pinned_names: so no standby is put to the test" in texts(made, Level.WARN)
+    told = "no_pinned_names: pinned names are not probed, so no standby is tested"
+    assert told in texts(made, Level.WARN)
 
 
 @pytest.mark.parametrize(
@@ -228,7 +230,8 @@ def test_an_export_that_the_name_server_does_not_know_is_a_warning():
 
 def test_hazards_are_warnings():
     made = report(probe(0, by="a"), WELL[:1], ready="a", exported="a")
-    assert texts(made, Level.WARN) == ["single_cluster: exports it; there is none to move to"]
+    told = "single_cluster: only one cluster exports it, so there is none to move to"
+    assert texts(made, Level.WARN) == [told]
 
 
 def test_a_log_without_host_is_a_warning_that_says_which_and_what_would_work():

@@ -141,7 +141,9 @@ class Monitor:
         self._changes.keep(inventory.services)
         self._metrics.set_gauge(series.INVENTORY_OK, 1)
         self._metrics.set_gauge(series.INVENTORY_TIME, now.unix)
-        self._problems.solved("inventory")
+        if self._problems.shows("inventory"):
+            log.info("inventory accepted again")
+            self._problems.solved("inventory")
         for service in () if first else changed:
             log.info("inventory changed", service=str(service))
             self._accelerate(service)

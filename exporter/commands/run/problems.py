@@ -51,6 +51,10 @@ class Problems:
         """Stop showing a problem."""
         self._held.pop(what, None)
 
+    def shows(self, what: str) -> bool:
+        """Return whether there is a problem called *what* now."""
+        return what in self._held
+
     def is_shown(self, what: str, message: str) -> bool:
         """Return whether this problem is shown in these words."""
         return self._held.get(what, ("",))[0] == message
