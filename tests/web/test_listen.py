@@ -371,10 +371,12 @@ async def test_the_address_with_the_most_connections_makes_room(page):
 
 
 async def test_the_places_of_closed_connections_are_free_again(page):
+    """The time limit that closes them is of bodies, which those that come then do not have."""
     limits = {"connections": 4, "connections_by_address": 4, "health_connections": 0}
+    half = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nhalf"
     async with (
-        open_to(page, head_seconds=0.05, **limits) as where,
-        silent(where, 4) as held,
+        open_to(page, body_seconds=0.05, **limits) as where,
+        silent(where, 4, half) as held,
         asyncio.timeout(LIMIT),
     ):
         for reader, _ in held:
