@@ -10,10 +10,10 @@ from structlog.testing import capture_logs
 
 from exporter.apiserver.client import ApiClient
 from exporter.apiserver.container import ContainerRef
-from exporter.apiserver.errors import ApiError
+from exporter.apiserver.errors import ApiError, ErrorKind
 from exporter.apiserver.log_place import BEGINNING, LogPlace, since
 from exporter.apiserver.new_lines import NewLines
-from exporter.apiserver.pod_log import MAX_LINE, PodLog
+from exporter.apiserver.pod_log import FAILED_LONGEST, MAX_LINE, PodLog
 from exporter.model.lines import LineSplitter
 from tests.fakes import apifaults as faults
 from tests.fakes.apiaccess import Fixed
@@ -333,19 +333,35 @@ async def test_a_kubelet_that_is_away_is_told_by_its_pods_until_their_logs_are_r
     assert told[1]["seconds"] >= 50
 
 
-async def test_a_kubelet_that_is_away_is_asked_again_within_seconds(server):
+class NoKubelet:
+    """A client whose requests fail at once, so that only the waits between them take time."""
+
+    def __init__(self):
+        self.asked = []
+
+    async def read(self, *_, **__):
+        self.asked.append(asyncio.get_running_loop().time())
+        raise ApiError(ErrorKind.SERVER, "500 Internal Server Error", status=500)
+
+    @asynccontextmanager
+    async def stream(self, *_, **__):
+        yield await self.read()
+
+
+@pytest.mark.parametrize(
+    ("uniform", "longest"), [(min, FAILED_LONGEST / 2), (max, FAILED_LONGEST)], ids=["min", "max"]
+)
+async def test_a_kubelet_that_is_away_is_asked_again_within_seconds(uniform, longest):
     """When it comes back it may rotate the log away."""
-    log = server.log("shop", "web")
-    log.write(b"one", BEGIN)
-    async with reading(server) as reader:
-        await reader.until_lines(b"one")
-        server.faults = [Fault(faults.status(500), verb="get", plural="pods")]
-        reader.server.asked[-1].request.transport.abort()
-        await asyncio.sleep(300)
-        assert 30 <= len(server.asked) <= 90
-        server.faults.clear()
-        log.write(b"two", BEGIN + 300)
-        await until(lambda: reader.lines == [b"one", b"two"], within=10.5)
+    client = NoKubelet()
+    log = PodLog(client, WEB, place=since(BEGIN), uniform=uniform)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(300), aclosing(log.blocks()) as blocks:
+            await anext(blocks)
+    waits = [round(b - a, 3) for a, b in itertools.pairwise(client.asked)]
+    assert max(waits) == longest
+    assert waits == sorted(waits)
+    assert waits[-20:] == [longest] * 20
 
 
 async def not_found_log(server, asked):
