@@ -37,6 +37,8 @@ class LogSource:
     """Whose pods are followed; None for those behind exported services, and for other sources."""
     by_pod: bool = False
     """True for files whose names tell which pods wrote them."""
+    after_lease: str | None = None
+    """Namespace and name of the Lease of exporters that may read the same lines; None for none."""
     ignore_user_agents: tuple[str, ...] = ()
     """Requests with a user agent that begins with one of these are not counted."""
     ignore_paths: tuple[str, ...] = ()

@@ -18,6 +18,7 @@ from exporter.apiserver.client import ApiClient
 from exporter.apiserver.errors import ApiError, ErrorKind, one_line
 from exporter.apiserver.lease_note import note_of, renewed_at, with_note, with_owner
 from exporter.apiserver.lease_spec import (
+    RENEW_DEADLINE,
     Lease,
     Rival,
     Term,
@@ -83,7 +84,7 @@ class Election:
         name: str,
         identity: str,
         lease_duration: float = 15.0,
-        renew_deadline: float = 10.0,
+        renew_deadline: float = RENEW_DEADLINE,
         retry_period: float = 2.0,
         note: Callable[[], str] = str,
         owner: Owner = _nobody,

@@ -8,6 +8,8 @@ from typing import Any
 
 from exporter.apiserver.lease_note import renewed_at
 
+RENEW_DEADLINE = 10.0
+"""Seconds after which a leader that could not renew its Lease is not certain any more."""
 MAX_COUNT = 1 << 31
 """More changes of the holder than this cannot be; a Lease has 32 bits for them."""
 

@@ -213,6 +213,7 @@ def _compiled(entry: LogSettings, settings: Settings) -> LogSource:
         pods=None if entry.pods is None else entry.pods.limit,
         match=_match(entry),
         by_pod=entry.by_pod,
+        after_lease=entry.after_lease,
         names=tuple((plain_name(name), service) for name, service in entry.names),
         by_upstream=entry.by_upstream,
         gateway=entry.told_by_line and not entry.by_pod,

@@ -145,6 +145,14 @@ class LogSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
             "whose service is known, and with services."
         ),
     ] = None
+    after_lease: Annotated[
+        str | None,
+        Meta(
+            description="Lease, as namespace/name, of exporters that may read the same lines with "
+            "pods: {}. While its holder does, files are not read, and then from where it stopped. "
+            "For {pod: true} with wrapper: cri."
+        ),
+    ] = None
     services: Annotated[
         dict[str, str],
         Meta(
@@ -183,6 +191,11 @@ class LogSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         if self.by_pod:
             require(self.files and "-" not in self.files, "service: {pod: true} is for files")
             require(self.wrapper != "none", "wrapper is missing; write wrapper: cri, or docker")
+        lease = self.after_lease
+        told = "after_lease needs service: {pod: true} and wrapper: cri"
+        require(lease is None or (self.by_pod and self.wrapper == "cri"), told)
+        told = f"after_lease {lease!r} should be namespace/name of a Lease"
+        require(lease is None or re.fullmatch(rf"{LABEL}/{LABEL}(\.{LABEL})*", lease), told)
         if isinstance(self.service, str):
             named = ServiceName.parse(self.service) is not None
             require(named, f"service {self.service!r} should be namespace/name")

@@ -47,7 +47,7 @@ CONFIG_MISTAKES = {
         CONFIG.replace("format: main", "formt: main"),
         (
             "config.yaml:5: logs[0]: unknown key 'formt'; did you mean 'format'? allowed here: "
-            "files, syslog, pods, format, wrapper, service, services"
+            "files, syslog, pods, format, wrapper, service, after_lease, services"
         ),
     ),
     "tab": (
@@ -140,6 +140,16 @@ CONFIG_MISTAKES = {
             "service: nginx-test/nginx", "wrapper: cri, service: {pod: true}"
         ),
         "config.yaml:5: logs[0]: service: {pod: true} is for files",
+    ),
+    "a lease for files that tell no pods": (
+        CONFIG.replace("service: nginx-test/nginx", "service: a/b, after_lease: a/b"),
+        "config.yaml:5: logs[0]: after_lease needs service: {pod: true} and wrapper: cri",
+    ),
+    "a lease without a namespace": (
+        CONFIG.replace(
+            "service: nginx-test/nginx", "wrapper: cri, service: {pod: true}, after_lease: mine"
+        ),
+        "config.yaml:5: logs[0]: after_lease 'mine' should be namespace/name of a Lease",
     ),
     "service by pod without an API server": (
         CONFIG.replace("service: nginx-test/nginx", "wrapper: cri, service: {pod: true}"),

@@ -9,6 +9,7 @@ import time
 import pytest
 from structlog.testing import capture_logs
 
+from exporter.apiserver.left_word import ReadUntil, left_word
 from exporter.commands.run.handover import FILE, ON_THE_WAY, SCRAPED, UPGRADE, Handover
 from exporter.judge.handover import read
 from exporter.model.moment import Moment
@@ -228,7 +229,7 @@ def test_a_link_in_its_place_is_replaced_and_what_it_names_stays(tmp_path):
 )
 def test_a_leader_leaves_word_whether_it_read_logs_of_pods(reads, left, unread):
     began = time.time()
-    text = handover(Day().see("aa"), None, reads_pod_logs=lambda: reads).for_lease()
+    text = handover(Day().see("aa"), None, reads_pod_logs=lambda: (reads, reads)).for_lease()
     assert NGINX in read(text)
     taken = handover(Day(), None)
     assert taken.unread_since(UNIX) is None
@@ -260,6 +261,49 @@ async def test_what_a_leader_that_died_had_counted_since_its_last_scrape_is_miss
     taken.offer(leader.for_lease(), UNIX + day.now)
     found = taken.unread_since(None if free is None else UNIX + day.now + free)
     assert found == (None if since is None else scraped + since)
+
+
+def leave(reads, *, behind_services, taken=None):
+    """Return what is left by a leader that reads, maybe after it took over."""
+    made = taken or handover(Day().see("aa"), None)
+    made._reads_pod_logs = lambda: (reads, behind_services)
+    return made.for_lease()
+
+
+def until_of(text):
+    found = left_word(text)
+    return found.service_pods, found.service_pods_until
+
+
+def test_a_leader_that_reads_no_pods_says_until_when_one_before_it_did():
+    assert until_of(leave(True, behind_services=True)) == (True, None)
+    # Pods of a gateway are other ones.
+    assert until_of(leave(True, behind_services=False)) == (False, None)
+    left = leave(True, behind_services=True)
+    for _ in range(3):
+        taken = handover(Day().see("aa"), None)
+        taken.offer(left, UNIX, UNIX)
+        left = leave(False, behind_services=False, taken=taken)
+        assert until_of(left) == (False, ReadUntil(UNIX, UNIX))
+
+
+@pytest.mark.parametrize("free", [UNIX + 10, None], ids=["another one", "the same replica"])
+async def test_of_one_that_died_it_is_known_until_its_last_scrape(free):
+    day = Day().see("aa")
+    leader = handover(day, None)
+    leader.mark()
+    await leader.expose()
+    scraped = UNIX + day.now
+    taken = handover(Day().see("aa"), None)
+    taken.offer(leader.for_lease(), scraped, free and scraped + 10)
+    left = leave(False, behind_services=False, taken=taken)
+    assert until_of(left) == (False, ReadUntil(scraped + 10, scraped - ON_THE_WAY))
+
+
+def test_of_an_older_leader_nothing_is_known():
+    taken = handover(Day().see("aa"), None)
+    taken.offer('{"pod_logs":true}', UNIX, UNIX)
+    assert until_of(leave(False, behind_services=False, taken=taken)) == (False, None)
 
 
 @pytest.mark.parametrize(("exposed", "since"), [("-1e300", -SCRAPED), ("1e300", 0.0)])

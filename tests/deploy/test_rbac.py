@@ -5,7 +5,7 @@ import yaml
 
 from exporter.discover.parse_submariner import LIGHTHOUSE_DNS, OPERATOR_NAMESPACE
 from exporter.discover.resources import RESOURCES, Scope
-from tests.fakes.charts import MATRIX, NODE_LOGS, NODE_LOGS_BY_POD, ROOT, objects, one
+from tests.fakes.charts import MATRIX, NAMESPACE, NODE_LOGS, NODE_LOGS_BY_POD, ROOT, objects, one
 
 pytestmark = pytest.mark.slow
 
@@ -57,6 +57,27 @@ def test_the_role_is_the_own_config_map_and_the_lease():
     assert of({"shards": 2}, "Role") == {OWN, NUMBER}
     on_nodes = one(objects(NODE_LOGS), "Role", "clusterset-exporter-node-logs")
     assert rights([on_nodes]) == {("", "configmaps", "get", "clusterset-exporter-node-logs")}
+
+
+@pytest.mark.parametrize(
+    ("values", "lease"),
+    [
+        ({}, "clusterset-exporter"),
+        ({"config": {"inventory": {"kubernetes": {"lease": "other"}}}}, "other"),
+        ({"shards": 2}, None),
+        ({"config": {"inventory": {"kubernetes": {"lease": None}}}}, None),
+        (NODE_LOGS, None),
+    ],
+    ids=["by default", "another Lease", "shards", "no Lease", "files that tell no pods"],
+)
+def test_node_logs_may_see_the_lease_that_tells_who_reads_the_same_lines(values, lease):
+    found = objects({**NODE_LOGS_BY_POD, **values})
+    on_nodes = "clusterset-exporter-node-logs"
+    told = yaml.safe_load(one(found, "ConfigMap", on_nodes)["data"]["config.yaml"])["logs"]
+    expected = None if lease is None else f"{NAMESPACE}/{lease}"
+    assert [each.get("after_lease") for each in told] == [expected]
+    given = in_namespaces({**NODE_LOGS_BY_POD, **values}).get((on_nodes, NAMESPACE), set())
+    assert given == (set() if lease is None else {("coordination.k8s.io", "leases", "get", lease)})
 
 
 KEY = "clusterset-exporter-probe-key"
@@ -185,7 +206,7 @@ def test_on_nodes_the_same_namespaces_are_read_and_no_log_from_the_api_server():
     given = in_namespaces(MATRIX["two namespaces on nodes and by Karmada"])
     on_nodes = "clusterset-exporter-node-logs"
     has = {where: has for (who, where), has in given.items() if who == on_nodes}
-    assert has.keys() == {"shop", "submariner-operator", on_nodes}
+    assert has.keys() == {"shop", "submariner-operator", NAMESPACE, on_nodes}
     assert ("", "pods", "get", None) in has["shop"]
     assert ("", "pods/log", "get", None) not in has["shop"]
 

@@ -30,11 +30,12 @@ class NodeLog:
         link.symlink_to(self.file)
         self.links.append(link)
 
-    def write(self, *texts, whole=True):
-        """Add lines, or a part of one, as a runtime does."""
+    def write(self, *texts, whole=True, at=None):
+        """Add lines, or a part of one, as a runtime does, by default now; *at* in unix seconds."""
         with self.file.open("a") as file:
             for text in texts:
-                stamp = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}000Z"
+                now = datetime.now(UTC) if at is None else datetime.fromtimestamp(at, UTC)
+                stamp = f"{now:%Y-%m-%dT%H:%M:%S.%f}000Z"
                 file.write(f"{stamp} stdout {'F' if whole else 'P'} {text}\n")
 
     def rotate(self, removed=None):

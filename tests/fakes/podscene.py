@@ -50,7 +50,7 @@ class PodScene:
             ends=ends,
         )
         self.gateways = PodReaders(client, self.workloads, sink, reader, unix)
-        self.nodes = NodeReader(self.workloads, sink, reader)
+        self.nodes = NodeReader(client, self.workloads, sink, reader)
 
     def want(self, *pods, **more):
         """Say which pods stand behind nginx."""

@@ -7,10 +7,11 @@ is read from its beginning: it may serve before we are told of it.
 """
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from exporter.accesslog.pod_logs import WantedLogs, read_file_name
 from exporter.accesslog.readers.paths import Id
+from exporter.apiserver.left_word import ReadUntil
 
 
 class Chosen:
@@ -23,6 +24,10 @@ class Chosen:
         logs: The containers wanted.
         known: Those of *names* of which it is known which containers are wanted.
         present: Those of *names* that have a file here.
+        after: If reading begins anew: from which line on. None: each file is read from its end on.
+        before: Until when somebody else read these lines; None: nobody did.
+        missing: Called by `tell_gaps` with a path, and two times between which its lines may be
+            missing, in unix seconds.
     """
 
     def __init__(self) -> None:
@@ -31,11 +36,18 @@ class Chosen:
         self.logs: WantedLogs = {}
         self.known: Collection[tuple[str, str]] = frozenset()
         self.present: frozenset[tuple[str, str]] = frozenset()
+        self.after: ReadUntil | None = None
+        self.before: ReadUntil | None = None
+        self.missing: Callable[[str, float, float], None] = lambda *_: None
         self._sizes: dict[str, tuple[Id, int]] = {}
         """At the newest look, of files that are not open."""
         self._at_first: dict[str, tuple[Id, int]] = {}
         """At the first look, if files are read from their end on."""
         self.freeze()
+
+    def begin_after(self, before: ReadUntil | None, began: float) -> None:
+        """Begin where somebody else stopped; if nobody read before, at *began* in unix seconds."""
+        self.before, self.after = before, before or ReadUntil(began, began)
 
     def freeze(self) -> None:
         """Go by what is told now until this is called again: one look has to go by one thing."""

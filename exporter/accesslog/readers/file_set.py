@@ -4,7 +4,9 @@ import os
 from collections.abc import Sequence
 from contextlib import suppress
 
+from exporter.accesslog.readers.begin_after import later_files
 from exporter.accesslog.readers.choose import Chosen
+from exporter.accesslog.readers.first_line import offset_after
 from exporter.accesslog.readers.open_file import (
     MAX_LINE,
     FilePlace,
@@ -14,6 +16,8 @@ from exporter.accesslog.readers.open_file import (
     last_line_end,
 )
 from exporter.accesslog.readers.paths import Id, expand, id_of, near, rotated, was_rotated
+from exporter.apiserver.left_word import ReadUntil
+from exporter.apiserver.log_place import since
 from exporter.files.regular import open_regular
 from exporter.model.lines import LineSplitter
 
@@ -33,6 +37,10 @@ class FileSet:
     ) -> None:
         self._patterns, self._resume, self._chosen = patterns, places, chosen
         self._first = True
+        self._unopened: set[str] = set()
+        """Paths that were there at the first look and could not be opened yet."""
+        self._gaps: dict[str, tuple[float, float]] = {}
+        """What may be missing of files of which it is not known if they are read."""
         self._paths: dict[str, Id] = {}
         self.files: dict[Id, OpenFile] = {}
         self.dropped: frozenset[str] = frozenset()
@@ -77,8 +85,10 @@ class FileSet:
                 continue
             shown[path] = id_
             poll.rotations += path in self._paths and self._paths[path] != id_
+        self._unopened = {each for each in paths if self._is_new(each) and each not in shown}
         self._paths = shown
         self._settle(shown, now, poll)
+        self._tell_gaps(poll)
 
     def _settle(self, shown: dict[str, Id], now: float, poll: Poll) -> None:
         """Take note of which files have a path still."""
@@ -132,6 +142,13 @@ class FileSet:
 
     def _open_rotated(self, path: str, now: float, poll: Poll) -> None:
         """Open what a kubelet rotated away from *path* before anybody looked, if it is there."""
+        if self._after is not None and self._resume is None and self._is_new(path):
+            later, gap = later_files(path, self._after, self.files)
+            for id_, descriptor, offset in later:
+                self.files[id_] = OpenFile(path, descriptor, offset, active=now)
+            if gap is not None:
+                self._gaps[path] = gap
+            return
         before = {place.path: (place.device, place.inode) for place in self._resume or ()}
         known = before.get(path) if self._first else self._paths.get(path)
         if known is None or (known not in self.files and not self._first):
@@ -140,17 +157,18 @@ class FileSet:
         last = max((n for n, (_, id_) in enumerate(files) if id_ in self.files), default=-1)
         if files and last < 0 and not self._first:
             poll.errors.append(f"{path}: was rotated more than twice in one look; lines are lost")
-        for name, id_ in files[last + 1 :]:
-            if id_ is not None and not name.endswith(".gz"):
+        for name, known_id in files[last + 1 :]:
+            if known_id is not None and not name.endswith(".gz"):
                 with suppress(OSError):
-                    self.files[id_] = OpenFile(path, open_regular(name), 0, active=now)
+                    self.files[known_id] = OpenFile(path, open_regular(name), 0, active=now)
 
     def _paths_now(self) -> list[str]:
         """Return the paths to read."""
         paths = expand(self._patterns)
         if self._chosen is None:
             return paths
-        picked = self._chosen.pick(paths, from_end=self._first and self._resume is None)
+        from_end = self._first and self._resume is None and self._after is None
+        picked = self._chosen.pick(paths, from_end=from_end)
         self.dropped = frozenset(paths).difference(picked)
         return picked
 
@@ -168,7 +186,27 @@ class FileSet:
         if self._chosen is not None:
             begin = min(self._chosen.begin(path, id_), seen.st_size)
         offset = last_line_end(descriptor, begin) if begin else 0
+        if self._after is not None and self._resume is None:
+            stamp = since(self._after.at).stamp
+            offset = max(offset, offset_after(descriptor, seen.st_size, stamp))
         self.files[id_] = OpenFile(path, descriptor, offset, active=now)
+
+    @property
+    def _after(self) -> ReadUntil | None:
+        return None if self._chosen is None else self._chosen.after
+
+    def _is_new(self, path: str) -> bool:
+        """Return whether *path* was there at the first look and was not opened before."""
+        return self._first or path in self._unopened
+
+    def _tell_gaps(self, poll: Poll) -> None:
+        """Tell what may be missing of files that are read, once that is known."""
+        for path, gap in list(self._gaps.items()):
+            if self._chosen is None or self._chosen.is_wanted(path):
+                poll.gaps.append((path, *gap))
+            elif self._chosen.is_waiting(path):
+                continue
+            del self._gaps[path]
 
     def trouble(self, path: str, error: OSError, poll: Poll) -> None:
         """Report what hinders the reading of *path*, once."""

@@ -116,6 +116,12 @@ class Follower:
             if now - file.active <= IDLE_AFTER
         )
 
+    def tell_gaps(self, poll: Poll) -> None:
+        """Tell whoever chooses what may be missing, in the thread that called for *poll*."""
+        if self._chosen is not None:
+            for path, start, end in poll.gaps:
+                self._chosen.missing(path, start, end)
+
     def is_idle(self, now: float) -> bool:
         """Return whether there is nothing to do at the moment *now*."""
         return self._busy_until < now < self._look_at

@@ -1,6 +1,7 @@
 """The log files of a node, each read as the pod is known that writes it, as a stage."""
 
 import asyncio
+import time
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -11,11 +12,15 @@ from exporter.accesslog.formats.log_format import FormatError
 from exporter.accesslog.line_reader import Lines
 from exporter.accesslog.pod_logs import LogKey, WantedLog, WantedLogs, read_file_name
 from exporter.accesslog.readers.choose import Chosen
+from exporter.accesslog.readers.gaps import Gaps
+from exporter.accesslog.readers.open_file import Poll
 from exporter.accesslog.readers.paths import expand
 from exporter.accesslog.readers.reader import Reader
 from exporter.accesslog.readers.workloads import Workloads, source_of
 from exporter.accesslog.sink import LogProblems, Sink
 from exporter.accesslog.source import LogSource
+from exporter.apiserver.client import ApiClient
+from exporter.apiserver.read_until import LeaseReader
 from exporter.model.stages import UNKEPT, UNWATCHED, Keeper, Pulse, StageName
 from exporter.model.traffic import LogCounts
 
@@ -28,6 +33,7 @@ class NodeReader:
     Reads the files of the pods behind exported services, and no others.
 
     Args:
+        client: Has been entered.
         workloads: The pods.
         sink: Takes problems.
         reader: Reads and counts.
@@ -35,14 +41,21 @@ class NodeReader:
     """
 
     def __init__(
-        self, workloads: Workloads, sink: Sink, reader: Reader, keeper: Keeper = UNKEPT
+        self,
+        client: ApiClient,
+        workloads: Workloads,
+        sink: Sink,
+        reader: Reader,
+        keeper: Keeper = UNKEPT,
     ) -> None:
-        self._workloads, self._sink, self._reader = workloads, sink, reader
-        self._keeper = keeper
+        self._client, self._workloads, self._sink, self._reader = client, workloads, sink, reader
+        self._keeper, self._gaps = keeper, Gaps(sink, time.time, " of files")
 
     async def read(self, source: LogSource, pulse: Pulse = UNWATCHED) -> None:
         """Read the files of *source* until cancelled."""
         chosen, problems = Chosen(), self._sink.problem_group(f"pods in {source.title}")
+        chosen.missing = partial(self._missing, source.title)
+        await self._wait_for_leader(source, chosen, pulse)
         with _counting(self._reader, source) as lines:
             chosen.late, chosen.names = self._workloads.late, self._workloads.names
             chosen.look(await asyncio.to_thread(expand, source.files))
@@ -55,6 +68,27 @@ class NodeReader:
                     await self._reader.follow(source, lines, chosen, pulse=pulse)
             finally:
                 problems.keep(())
+                self._gaps.hide()
+
+    async def _wait_for_leader(self, source: LogSource, chosen: Chosen, pulse: Pulse) -> None:
+        """Wait as long as a leader reads these lines from the API server; begin where it ended."""
+        if source.after_lease is None:
+            return
+        pulse.rest()
+        began, what = time.time(), f"files {source.title}"
+        # The lines are counted meanwhile, so nobody has to wait for this exporter to be ready.
+        self._sink.polled(source.title, Poll())
+        waits = partial(self._sink.problem, what)
+        lease = LeaseReader(self._client, source.after_lease, waits=waits, unix=time.time)
+        try:
+            chosen.begin_after(await lease.read_until(), began)
+        finally:
+            self._sink.solved(what)
+        pulse.beat()
+
+    def _missing(self, title: str, path: str, start: float, end: float) -> None:
+        if (file := read_file_name(path)) is not None:
+            self._gaps.add(title, f"{file.namespace}/{file.pod}", start, end)
 
     async def _keep_choosing(
         self, chosen: Chosen, lines: "_NodeLines", problems: LogProblems, pulse: Pulse
@@ -63,6 +97,7 @@ class NodeReader:
         pulse.rest()
         while True:
             chosen.late, chosen.names = self._workloads.late, self._workloads.names
+            self._gaps.look()
             await self._choose(chosen, lines, problems)
             await asyncio.sleep(CHOOSE_EVERY)
 

@@ -62,6 +62,8 @@ class Poll:
     """A bug that ended this poll early. What was read before it is to be counted."""
     troubled: list[str] = field(default_factory=list)
     """What hinders reading, as long as it does."""
+    gaps: list[tuple[str, float, float]] = field(default_factory=list)
+    """Paths, with two times in unix seconds between which lines may be missing."""
 
 
 @dataclass(slots=True)

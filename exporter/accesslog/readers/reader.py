@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import time
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -25,6 +26,7 @@ from exporter.accesslog.saver import Exposures, Saver
 from exporter.accesslog.sink import Sink
 from exporter.accesslog.source import LogSource, compile_source
 from exporter.accesslog.upstream_counter import Sent, UpstreamCounter
+from exporter.apiserver.left_word import ReadUntil
 from exporter.config.paths import STDIN
 from exporter.model.clusterset import ServiceName
 from exporter.model.stages import UNKEPT, UNWATCHED, Keeper, Pulse, StageName
@@ -79,7 +81,7 @@ class Reader:
         sources = tuple(sources)
         self._titles = frozenset(source.title for source in sources)
         for source in sources:
-            if source.pods is not None:
+            if source.pods is not None or source.after_lease is not None:
                 # Also while another replica reads, so that increase() sees the first gap.
                 self._sink.may_have_gaps(source.title)
         self.forget()
@@ -159,7 +161,8 @@ class Reader:
         """
         directory, title = source.state_directory, source.title
         keeper = None if directory is None else Checkpoint(directory, title, FilePlaces)
-        places, parts = await self._places(source, keeper) or (None, {})
+        before = None if chosen is None else chosen.before
+        places, parts = await self._places(source, keeper, before) or (None, {})
         for path, held in parts.items():
             lines.restore(path, held)
         follower = Follower(source.files, places, chosen)
@@ -183,6 +186,7 @@ class Reader:
 
         def polled(poll: Poll) -> None:
             self._sink.polled(title, poll)
+            follower.tell_gaps(poll)
             lines.keep(follower.paths)
             if saver.is_due(counted=bool(counted)):
                 saver.note(_read_to(follower, lines))
@@ -201,19 +205,14 @@ class Reader:
             self._sink.log_gone(title)
 
     async def _places(
-        self, source: LogSource, keeper: Checkpoint[FilePlaces] | None
+        self, source: LogSource, keeper: Checkpoint[FilePlaces] | None, before: ReadUntil | None
     ) -> FilePlaces | None:
         """Return how far a source was read before: by this process, else by the one before."""
         title = source.title
         if title in self._read_to or keeper is None:
             return self._read_to.get(title)
-        age = await asyncio.to_thread(keeper.age)
-        if source.by_pod and age > OUTDATED:
-            seconds = round(age)
-            log.warning("checkpoint is outdated, reading begins anew", log=title, seconds=seconds)
-            return None
         try:
-            return await asyncio.to_thread(keeper.load)
+            return await asyncio.to_thread(_load, keeper, source, before)
         except CheckpointError as error:
             self._sink.checkpoint_failed(title, str(error))
             return None
@@ -254,6 +253,27 @@ class Reader:
                 await self._keeper.keep(StageName.LOG, title, read)
             log.info("log ended", log=title)
             await asyncio.Event().wait()
+
+
+def _load(
+    keeper: Checkpoint[FilePlaces], source: LogSource, before: ReadUntil | None
+) -> FilePlaces | None:
+    """
+    Return what the process before left, unless somebody else has read on since. Blocks.
+
+    Args:
+        keeper: Has it.
+        source: Of files.
+        before: Until when somebody else read the same lines.
+    """
+    age = keeper.age()
+    read_on = before is not None and before.at > time.time() - age
+    if source.by_pod and (age > OUTDATED or read_on):
+        log.warning(
+            "checkpoint is outdated, reading begins anew", log=source.title, seconds=round(age)
+        )
+        return None
+    return keeper.load()
 
 
 def _read_to(follower: Follower, lines: Streams) -> FilePlaces:

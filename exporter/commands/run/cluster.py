@@ -67,7 +67,7 @@ class Successor(Protocol):
     def for_lease(self) -> str:
         """Return what is left on the Lease."""
 
-    def offer(self, text: str, alive: float | None) -> None:
+    def offer(self, text: str, alive: float | None, free_since: float | None) -> None:
         """Take in what a predecessor left that worked until *alive*, in unix seconds."""
 
     def unread_since(self, free_since: float | None) -> float | None:
@@ -132,7 +132,7 @@ class LocalCluster:
         unread_since = lambda: handover.unread_since(_free_since(self._election))  # noqa: E731 - as short
         ends = lambda: _leads_until(self._election)  # noqa: E731 - as short
         self._pods = make(taken_over=taken_over, unread_since=unread_since, ends=ends)
-        self._nodes = NodeReader(known, sink, reader, keeper)
+        self._nodes = NodeReader(client, known, sink, reader, keeper)
 
     @property
     def works(self) -> bool:
@@ -210,7 +210,7 @@ class LocalCluster:
     def _started(self) -> None:
         log.info("this replica became the leader", replica=self._replica)
         if self._election is not None:
-            self._handover.offer(*self._election.inherited)
+            self._handover.offer(*self._election.inherited, self._election.free_since)
         self._take()
 
     def _stopped(self) -> None:

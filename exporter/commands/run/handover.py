@@ -12,6 +12,8 @@ from pathlib import Path
 import msgspec
 import structlog
 
+from exporter.apiserver.lease_spec import RENEW_DEADLINE
+from exporter.apiserver.left_word import LeftWord, ReadUntil, left_word
 from exporter.commands.load import RuntimeConfig
 from exporter.files.regular import UnsuitableFileError, read_regular
 from exporter.files.replace import replace_file, set_aside
@@ -42,7 +44,8 @@ class Handover:
         moment: Returns the time on both clocks.
         accelerate: Called with each service that should be probed more often for a while.
         directory: Where a process that is started again finds it; None: nowhere.
-        reads_pod_logs: Returns whether this replica reads logs of pods while it leads.
+        reads_pod_logs: Returns whether this replica reads logs of pods while it leads, and whether
+            it reads those of pods behind services.
     """
 
     def __init__(
@@ -51,7 +54,7 @@ class Handover:
         moment: Callable[[], Moment],
         accelerate: Callable[[ServiceName], None],
         directory: Path | None,
-        reads_pod_logs: Callable[[], bool] = lambda: True,
+        reads_pod_logs: Callable[[], tuple[bool, bool]] = lambda: (True, True),
     ) -> None:
         self._verdicts, self._moment, self._accelerate = verdicts, moment, accelerate
         self._path = None if directory is None else directory / FILE
@@ -62,6 +65,8 @@ class Handover:
         """When the text of the scrape that is sent next was made."""
         self._unread = False
         """The leader before read no logs of pods."""
+        self._read_until: ReadUntil | None = None
+        """Until when leaders before read logs of pods behind services."""
         self._alive: float | None = None
         self._exposed_before: float | None = None
         """When the leader before renewed its Lease last, and had been scraped last."""
@@ -79,10 +84,14 @@ class Handover:
         """Return what is left on the Lease."""
         now = self._moment()
         text = self._verdicts.snapshot(now.at, now.unix, limit=LEASE_BYTES)
-        # Replicas of older versions pass this key over.
-        exposed = self._exposed if now.unix - self._exposed <= SCRAPED else None
-        left = msgspec.json.encode(_LeftWord(self._reads_pod_logs(), exposed)).decode()
-        return f"{text[:-1]},{left[1:]}"
+        any_, behind_services = self._reads_pod_logs()
+        word = LeftWord(
+            pod_logs=any_,
+            exposed=self._exposed if now.unix - self._exposed <= SCRAPED else None,
+            service_pods=behind_services,
+            service_pods_until=None if behind_services else self._read_until,
+        )
+        return f"{text[:-1]},{msgspec.json.encode(word).decode()[1:]}"
 
     def mark(self) -> None:
         """Take note that a scrape will bring all that was counted until now."""
@@ -104,8 +113,9 @@ class Handover:
             free_since: When the leader before stopped being certain, in unix seconds. It is later
                 than its last renewal if it did not release its Lease.
         """
-        if self._unread:
-            return self._begun - UPGRADE
+        return self._begun - UPGRADE if self._unread else self._lost_since(free_since)
+
+    def _lost_since(self, free_since: float | None) -> float | None:
         if self._exposed_before is None or free_since is None or self._alive is None:
             return None
         # Its clock, or whatever wrote the note, may say anything.
@@ -137,12 +147,24 @@ class Handover:
         else:
             self.offer(text, alive)
 
-    def offer(self, text: str, alive: float | None) -> None:
-        """Take in what a predecessor left that worked until *alive*; the newest is used."""
+    def offer(self, text: str, alive: float | None, free_since: float | None = None) -> None:
+        """
+        Take in what a predecessor left that worked until *alive*; the newest is used.
+
+        Args:
+            text: What it left.
+            alive: When it worked last, in unix seconds; None if there was none.
+            free_since: As for `unread_since`; None if it was this replica.
+        """
         self._succeeds = self._succeeds or alive is not None
-        if alive is not None and (left := _left_word(text)) is not None:
+        if alive is not None and (left := left_word(text)) is not None:
             self._unread = self._unread or not left.pod_logs
             self._alive, self._exposed_before = alive, left.exposed
+            self._read_until = left.service_pods_until
+            if left.service_pods:
+                at = alive + RENEW_DEADLINE if free_since is None else free_since
+                lost = self._lost_since(at)
+                self._read_until = ReadUntil(at, at if lost is None else min(lost, at))
         if text and alive is not None and (self._best is None or alive > self._best[0]):
             self._best = (alive, text)
 
@@ -214,24 +236,11 @@ def handover(
 ) -> Handover:
     """Return what an exporter with this configuration leaves and takes over."""
 
-    def reads_pod_logs() -> bool:
-        return any(source.pods is not None for source in loaded().logs)
+    def reads_pod_logs() -> tuple[bool, bool]:
+        read = [source for source in loaded().logs if source.pods is not None]
+        return bool(read), any(source.match is None for source in read)
 
     return Handover(verdicts, moment, accelerate, loaded().state_directory, reads_pod_logs)
-
-
-class _LeftWord(msgspec.Struct):
-    """What a leader left word of beside its snapshot."""
-
-    pod_logs: bool = True
-    exposed: float | None = None
-
-
-def _left_word(text: str) -> _LeftWord | None:
-    try:
-        return msgspec.json.decode(text, type=_LeftWord)
-    except (ValueError, RecursionError):
-        return None
 
 
 def write_file(path: Path, text: str) -> None:

@@ -1,12 +1,17 @@
 """Files of a node, read as the API server says of the pods that wrote them."""
 
 import asyncio
+import json
 import os
+import time
 
 import pytest
 from structlog.testing import capture_logs
 
 from exporter.accesslog.readers.reader import OUTDATED
+from exporter.apiserver.lease_note import ANNOTATION
+from exporter.apiserver.lease_spec import micro_time
+from exporter.metrics import families as series
 from tests.fakes import apifaults as faults
 from tests.fakes.apifaults import Fault
 from tests.fakes.apiserver import ApiServer, running
@@ -154,6 +159,93 @@ async def test_another_pod_goes_on_where_the_one_before_it_stopped_not_long_ago(
             await scene.until_counted(3 if away < OUTDATED else 1)
     outdated = [each for each in told if each["event"].startswith("checkpoint is outdated")]
     assert len(outdated) == (away > OUTDATED)
+
+
+def say_who_reads(server, **word):
+    """Let the Lease say until when a leader read the same lines."""
+    store, key = server.store, ("coordination.k8s.io", "leases", "mon")
+    meta = {"name": "switched", "annotations": {ANNOTATION: json.dumps(word)}}
+    body = {"metadata": meta, "spec": {"holderIdentity": "one", "renewTime": micro_time()}}
+    if store.objects[key[:2]]:
+        store.update(*key, "switched", body)
+    else:
+        store.create(*key, body)
+
+
+def until_now(server):
+    now = time.time()
+    word = {"at": now, "sure": now}
+    say_who_reads(server, service_pods=False, service_pods_until=word)
+
+
+@pytest.fixture
+def after(config):
+    """Write a configuration that goes by a Lease."""
+    text = config.read_text().replace("{pod: true}", "{pod: true}, after_lease: mon/switched")
+    config.write_text(text)
+    return config
+
+
+async def test_files_are_read_from_where_a_leader_stopped(server, after, node):
+    make_pod(server, "one")
+    log = node.log(WHERE, "one")
+    say_who_reads(server, service_pods=True)
+    log.write(LINE)
+    async with pod_scene(server, after) as scene:
+        scene.want("one")
+        scene.begin()
+        await until(lambda: scene.problems)
+        # An upgrade waits for it to be ready, and it waits for the upgrade.
+        assert scene.page_data.not_ready() is None
+        log.write(LINE, LINE)
+        until_now(server)
+        log.write(LINE, LINE, LINE)
+        await scene.until_counted(3)
+        assert scene.problems == {}
+        assert not any(gaps for _, gaps in scene.store.series[series.LOG_GAPS].items())
+
+
+@pytest.mark.parametrize("read_on", [True, False])
+async def test_a_checkpoint_is_not_used_if_a_leader_has_read_on_since(server, after, node, read_on):
+    make_pod(server, "one")
+    log = node.log(WHERE, "one")
+    until_now(server)
+    async with pod_scene(server, after) as scene:
+        scene.want("one")
+        scene.begin()
+        await looked(scene)
+        log.write(LINE)
+        await scene.until_counted(1)
+    (kept,) = await asyncio.to_thread(list, (after.parent / "state").iterdir())
+    ended = kept.stat().st_mtime - 60
+    os.utime(kept, (ended, ended))
+    log.write(LINE, LINE)
+    if read_on:
+        until_now(server)
+    else:
+        say_who_reads(server, service_pods=False)
+    log.write(LINE, LINE, LINE)
+    async with pod_scene(server, after) as scene:
+        scene.want("one")
+        scene.begin()
+        await scene.until_counted(3 if read_on else 5)
+
+
+async def test_what_a_leader_that_died_had_counted_is_told(server, after, node):
+    make_pod(server, "one")
+    log = node.log(WHERE, "one")
+    now = time.time()
+    word = {"at": now - 5, "sure": now - 30}
+    say_who_reads(server, service_pods=False, service_pods_until=word)
+    log.write(LINE)
+    with capture_logs() as logs:
+        async with pod_scene(server, after) as scene:
+            scene.want("one")
+            scene.begin()
+            await scene.until_counted(1)
+            await until(lambda: "gaps in logs of files" in scene.problems)
+    (gap,) = [each for each in logs if each["event"] == "log lines may be missing"]
+    assert (gap["pod"], gap["seconds"]) == (f"{WHERE}/one", 25.0)
 
 
 def parts(scene):

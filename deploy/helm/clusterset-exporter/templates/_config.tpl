@@ -80,6 +80,11 @@
 {{- range .Values.nodeLogs.logs }}{{ if kindIs "map" .service }}{{ if .service.pod }}true{{ end }}{{ end }}{{ end -}}
 {{- end }}
 
+{{- /* Name of the Lease of the exporters that lead; nothing without an election. */}}
+{{- define "clusterset-exporter.lease" -}}
+{{- dig "inventory" "kubernetes" "lease" "" (include "clusterset-exporter.config" . | fromYaml) | default "" -}}
+{{- end }}
+
 {{- define "clusterset-exporter.config" -}}
 {{- $name := include "clusterset-exporter.fullname" . -}}
 {{- $kubernetes := dict "config_map" $name -}}
@@ -106,7 +111,14 @@
 {{- $_ := unset $made.inventory.kubernetes "events" -}}
 {{- $_ := set $made "probe" (dict "services" (list (dict "match" "*/*" "enabled" false))) -}}
 {{- $logs := list -}}
-{{- range .Values.nodeLogs.logs }}{{ $logs = append $logs (merge (deepCopy .) (dict "wrapper" "cri")) }}{{ end -}}
+{{- $lease := include "clusterset-exporter.lease" . -}}
+{{- range .Values.nodeLogs.logs }}
+{{- $log := merge (deepCopy .) (dict "wrapper" "cri") -}}
+{{- if and $lease (kindIs "map" .service) (eq $log.wrapper "cri") }}{{ if .service.pod -}}
+{{- $log = merge $log (dict "after_lease" (printf "%s/%s" (include "clusterset-exporter.namespace" $) $lease)) -}}
+{{- end }}{{ end -}}
+{{- $logs = append $logs $log -}}
+{{- end -}}
 {{- $_ := set $made "logs" $logs -}}
 {{- $_ := set $made "state_directory" "/var/lib/clusterset-exporter" -}}
 {{- toYaml $made -}}
