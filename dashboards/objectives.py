@@ -76,8 +76,8 @@ class Objective:
             window: [f"sum by ({SERVICE}) ({form.format(rate)})" for rate in (self.bad, self.all)]
             for window, form in _SUMS.items()
         }
-        # Days are summed up from hours, one series for each service instead of one for each pair
-        # of clusters and locality: reading three days of all of them would take seconds.
+        # Days are summed up from hours, with one series for each service. To read three days of all
+        # pairs of clusters and localities would take seconds.
         hours = [f"{self.record}:{part}_sum1h" for part in ("bad", "all")]
         days = queries.over(*(f"sum_over_time({hour}[{LONGEST}:1h])" for hour in hours))
         return [
