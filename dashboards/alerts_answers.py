@@ -6,7 +6,7 @@ from dashboards.queries import REPLICA
 from dashboards.thresholds import Thresholds
 
 _SOURCE = "{{ $labels.source_cluster }}"
-_ME = "{{ $labels.instance }}"
+_ME = "the exporter {{ $labels.instance }}"
 
 
 def alerts(to: Thresholds) -> list[Alert]:

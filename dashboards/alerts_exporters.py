@@ -5,7 +5,7 @@ from dashboards.alerts import Alert, Board, Command, Severity
 from dashboards.rules import Scope
 from dashboards.thresholds import Thresholds
 
-_ME = "{{ $labels.instance }}"
+_ME = "The exporter {{ $labels.instance }}"
 
 
 def alerts(to: Thresholds) -> list[Alert]:
@@ -105,8 +105,8 @@ def _reload(to: Thresholds) -> Alert:
         "clusterset_exporter_inventory_last_reload_successful == 0",
         wait=to.reload_for,
         summary="An exporter runs with an old configuration or inventory.",
-        description=f"The newest configuration or inventory of {_ME} is broken, so the old one "
-        "stays in use.",
+        description=f"{_ME} goes on with an old configuration or inventory, because the newest one "
+        "is broken.",
     )
 
 
@@ -156,8 +156,9 @@ def _wrong_format(to: Thresholds) -> Alert:
         expr=f"{queries.over(other, read)} > {to.format_ratio} and {other} > {to.format_lines}",
         wait=to.format_for,
         summary="Most lines of a log are not in the format that is configured.",
-        description=f"{{{{ $value | humanizePercentage }}}} of the lines that {_ME} reads from the "
-        "log {{ $labels.log }} are not in the format that is configured.",
+        description="{{ $value | humanizePercentage }} of the lines that the exporter "
+        "{{ $labels.instance }} reads from the log {{ $labels.log }} are not in the format that is "
+        "configured.",
     )
 
 
@@ -172,7 +173,7 @@ def _behind(to: Thresholds) -> Alert:
         wait=to.log_for,
         summary="An exporter counts log lines late.",
         description="The newest line of the log {{ $labels.log }} was "
-        f"{{{{ $value | humanizeDuration }}}} old when {_ME} read it.",
+        "{{ $value | humanizeDuration }} old when the exporter {{ $labels.instance }} read it.",
     )
 
 

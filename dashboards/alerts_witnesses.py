@@ -4,7 +4,7 @@ from dashboards.alerts import Alert, Board, Command, Severity
 from dashboards.queries import REPLICA
 from dashboards.thresholds import Thresholds
 
-_ME = "{{ $labels.instance }}"
+_ME = "the exporter {{ $labels.instance }}"
 _SOURCE = "{{ $labels.source_cluster }}"
 _DESTINATION = "{{ $labels.destination_cluster }}"
 

@@ -50,8 +50,8 @@ CASES = [
         fires=12,
         labels={**ME, "kind": "resolvers_disagree"},
         gone=NO_SERVICE,
-        says="The name servers that 10.1.0.9:9877 uses lead to different clusters (services "
-        "concerned: 1).",
+        says="The name servers that the exporter 10.1.0.9:9877 uses lead to different "
+        "clusters (services concerned: 1).",
         must_not=exporter("findings", "0x20", ',kind="resolvers_disagree"'),
     ),
     Case(
@@ -61,8 +61,8 @@ CASES = [
         fires=7,
         labels={**ME, "kind": "stuck_name_server"},
         gone=NO_SERVICE,
-        says="The clusterset's name server that 10.1.0.9:9877 asks keeps naming wrong clusters, "
-        "though nothing changes (replicas concerned: 1).",
+        says="The clusterset's name server that the exporter 10.1.0.9:9877 asks keeps "
+        "naming wrong clusters, though nothing changes (replicas concerned: 1).",
         must_not=exporter("findings", "0x20", ',kind="stuck_name_server"')
         | exporter("findings", "1x20", ',kind="stale_gateway"'),
     ),

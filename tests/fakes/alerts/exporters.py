@@ -66,7 +66,8 @@ CASES = [
         fires=12,
         labels=ME,
         gone=NO_SERVICE,
-        says="10.1.0.9:9877 has not been able to see changes of its cluster for 11m 0s.",
+        says="The exporter 10.1.0.9:9877 has not been able to see changes of its cluster "
+        "for 11m 0s.",
         must_not=exporter("inventory_stale_since_timestamp_seconds", "_x9 540x20"),
     ),
     Case(
@@ -76,8 +77,8 @@ CASES = [
         fires=7,
         labels=ME,
         gone=NO_SERVICE,
-        says="The newest configuration or inventory of 10.1.0.9:9877 is broken, so the old one "
-        "stays in use.",
+        says="The exporter 10.1.0.9:9877 goes on with an old configuration or inventory, "
+        "because the newest one is broken.",
         must_not=exporter("config_last_reload_successful", "1x20")
         | exporter("inventory_last_reload_successful", "1x20"),
     ),
@@ -88,8 +89,8 @@ CASES = [
         fires=7,
         labels={**ME, "resource": "endpointslices", "state": "forbidden"},
         gone=NO_SERVICE,
-        says="10.1.0.9:9877 cannot read endpointslices from the API server (state of the watch: "
-        "forbidden).",
+        says="The exporter 10.1.0.9:9877 cannot read endpointslices from the API server "
+        "(state of the watch: forbidden).",
         must_not=exporter("watch_state", "1x20", ',resource="endpointslices",state="synced"'),
     ),
     Case(
@@ -101,8 +102,8 @@ CASES = [
         fires=10,
         labels={**ME, "resource": "endpointslices"},
         gone=NO_SERVICE,
-        says="10.1.0.9:9877 has received nothing about endpointslices from the API server for "
-        "10m 0s.",
+        says="The exporter 10.1.0.9:9877 has received nothing about endpointslices from "
+        "the API server for 10m 0s.",
         must_not=exporter(
             "watch_last_received_timestamp_seconds", "-299+60x20", ',resource="endpointslices"'
         ),
@@ -114,8 +115,8 @@ CASES = [
         fires=20,
         labels={**ME, "log": "nginx"},
         gone=NO_SERVICE,
-        says="90% of the lines that 10.1.0.9:9877 reads from the log nginx are not in the format "
-        "that is configured.",
+        says="90% of the lines that the exporter 10.1.0.9:9877 reads from the log nginx "
+        "are not in the format that is configured.",
         # The notices of a server that starts are few.
         must_not=lines("0 20x40", "0x40"),
     ),
@@ -126,7 +127,8 @@ CASES = [
         fires=7,
         labels={**ME, "log": "nginx"},
         gone=NO_SERVICE,
-        says="The newest line of the log nginx was 2m 0s old when 10.1.0.9:9877 read it.",
+        says="The newest line of the log nginx was 2m 0s old when the exporter "
+        "10.1.0.9:9877 read it.",
         must_not=exporter("log_behind_seconds", "59x20", ',log="nginx"'),
     ),
     Case(
@@ -136,8 +138,8 @@ CASES = [
         fires=8,
         labels={**ME, "log": "syslog"},
         gone=NO_SERVICE,
-        says="10.1.0.9:9877 misses lines of the log syslog, cannot read it, or cannot save its "
-        "place in it.",
+        says="The exporter 10.1.0.9:9877 misses lines of the log syslog, cannot read it, "
+        "or cannot save its place in it.",
         must_not=exporter("log_drops_total", "7x20", ',log="syslog"'),
     ),
     Case(
@@ -147,8 +149,8 @@ CASES = [
         fires=8,
         labels={**ME, "log": "pods"},
         gone=NO_SERVICE,
-        says="10.1.0.9:9877 misses lines of the log pods, cannot read it, or cannot save its place "
-        "in it.",
+        says="The exporter 10.1.0.9:9877 misses lines of the log pods, cannot read it, or "
+        "cannot save its place in it.",
         must_not=exporter("log_gaps_total", "0x20", ',log="pods"'),
     ),
     Case(
@@ -158,8 +160,8 @@ CASES = [
         fires=9,
         labels={**ME, "log": "pods"},
         gone=NO_SERVICE,
-        says="10.1.0.9:9877 misses lines of the log pods, cannot read it, or cannot save its place "
-        "in it.",
+        says="The exporter 10.1.0.9:9877 misses lines of the log pods, cannot read it, or "
+        "cannot save its place in it.",
         must_not=exporter("log_gaps_total", "0x20", ',log="pods"'),
     ),
     Case(
@@ -169,7 +171,7 @@ CASES = [
         fires=6,
         labels=ME,
         gone=NO_SERVICE,
-        says="10.1.0.9:9877 skipped 120 probes within 15m.",
+        says="The exporter 10.1.0.9:9877 skipped 120 probes within 15m.",
         must_not=exporter("probes_skipped_total", "0 0 5x20"),
     ),
     Case(
@@ -181,7 +183,7 @@ CASES = [
         fires=6,
         labels=ME,
         gone=NO_SERVICE,
-        says="10.1.0.9:9877 skipped 30 probes within 15m.",
+        says="The exporter 10.1.0.9:9877 skipped 30 probes within 15m.",
         must_not=exporter("probes_not_made_total", "0 0 0 5x20")
         | exporter("probes_skipped_total", "_ _ _ 5x20", ',reason="in_flight"'),
     ),
@@ -192,8 +194,8 @@ CASES = [
         fires=17,
         labels=ME,
         gone=NO_SERVICE,
-        says="10.1.0.9:9877 has little or no room for new series, and what does not fit is not "
-        "counted.",
+        says="The exporter 10.1.0.9:9877 has little or no room for new series, and what "
+        "does not fit is not counted.",
         must_not=exporter("series", "89x30") | exporter("series_limit", "100x31"),
     ),
 ]

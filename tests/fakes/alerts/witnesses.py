@@ -42,8 +42,8 @@ CASES = [
         fires=5,
         labels={**ME, "reason": "bad_signature"},
         gone=NO_SERVICE,
-        says="20 requests in the logs of 10.1.0.9:9877 claim to be probes and cannot be trusted: "
-        "bad_signature.",
+        says="20 requests in the logs of the exporter 10.1.0.9:9877 claim to be probes and "
+        "cannot be trusted: bad_signature.",
         must_not=exporter("probe_forgeries_total", "0 0 0 2x20", ',reason="bad_signature"'),
     ),
     Case(
@@ -55,8 +55,8 @@ CASES = [
         fires=5,
         labels={**ME, "reason": "see the board"},
         gone=NO_SERVICE,
-        says="20 requests in the logs of 10.1.0.9:9877 claim to be probes and cannot be trusted: "
-        "see the board.",
+        says="20 requests in the logs of the exporter 10.1.0.9:9877 claim to be probes and "
+        "cannot be trusted: see the board.",
         must_not=exporter("probe_forgeries_total", "_ _ _ 2x20", ',reason="bad_signature"')
         | exporter("probes_forged_total", "0 0 0 2x20"),
     ),

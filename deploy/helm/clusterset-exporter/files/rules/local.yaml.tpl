@@ -286,7 +286,7 @@ groups:
       severity: warning
     annotations:
       summary: It depends on the name server that is asked to which cluster a service leads.
-      description: 'The name servers that {{`{{ $labels.instance }}`}} uses lead to different clusters (services concerned: {{`{{ $value }}`}}).'
+      description: 'The name servers that the exporter {{`{{ $labels.instance }}`}} uses lead to different clusters (services concerned: {{`{{ $value }}`}}).'
       command: kubectl get --raw /api/v1/namespaces/{{ .Values.alerts.namespace }}/pods/{{`{{ $labels.pod }}`}}:9877/proxy/api/v1/status
       {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetResolversDisagree.md'
@@ -301,7 +301,7 @@ groups:
       severity: warning
     annotations:
       summary: A replica of the clusterset's name server keeps giving old answers.
-      description: 'The clusterset''s name server that {{`{{ $labels.instance }}`}} asks keeps naming wrong clusters, though nothing changes (replicas concerned: {{`{{ $value }}`}}).'
+      description: 'The clusterset''s name server that the exporter {{`{{ $labels.instance }}`}} asks keeps naming wrong clusters, though nothing changes (replicas concerned: {{`{{ $value }}`}}).'
       command: kubectl get --raw /api/v1/namespaces/{{ .Values.alerts.namespace }}/pods/{{`{{ $labels.pod }}`}}:9877/proxy/api/v1/status
       {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetNameServerStuck.md'
@@ -346,7 +346,7 @@ groups:
       severity: warning
     annotations:
       summary: Requests claim to be probes of an exporter, and cannot be trusted.
-      description: '{{`{{ $value | humanize }}`}} requests in the logs of {{`{{ $labels.instance }}`}} claim to be probes and cannot be trusted: {{`{{ $labels.reason }}`}}.'
+      description: '{{`{{ $value | humanize }}`}} requests in the logs of the exporter {{`{{ $labels.instance }}`}} claim to be probes and cannot be trusted: {{`{{ $labels.reason }}`}}.'
       command: kubectl get --raw /api/v1/namespaces/{{ .Values.alerts.namespace }}/pods/{{`{{ $labels.pod }}`}}:9877/proxy/metrics
       {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetProbesForged.md'
@@ -406,7 +406,7 @@ groups:
       severity: warning
     annotations:
       summary: An exporter does not see changes of its cluster.
-      description: '{{`{{ $labels.instance }}`}} has not been able to see changes of its cluster for {{`{{ $value | humanizeDuration }}`}}.'
+      description: The exporter {{`{{ $labels.instance }}`}} has not been able to see changes of its cluster for {{`{{ $value | humanizeDuration }}`}}.
       command: kubectl get --raw /api/v1/namespaces/{{ .Values.alerts.namespace }}/pods/{{`{{ $labels.pod }}`}}:9877/proxy/api/v1/status
       {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetExporterInventoryStale.md'
@@ -421,7 +421,7 @@ groups:
       severity: warning
     annotations:
       summary: An exporter runs with an old configuration or inventory.
-      description: The newest configuration or inventory of {{`{{ $labels.instance }}`}} is broken, so the old one stays in use.
+      description: The exporter {{`{{ $labels.instance }}`}} goes on with an old configuration or inventory, because the newest one is broken.
       command: kubectl --namespace {{ .Values.alerts.namespace }} exec {{`{{ $labels.pod }}`}} -- clusterset-exporter config check --config.file=/etc/clusterset-exporter/config.yaml
       {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetExporterReloadFailed.md'
@@ -436,7 +436,7 @@ groups:
       severity: warning
     annotations:
       summary: An exporter cannot read what it needs from the API server.
-      description: '{{`{{ $labels.instance }}`}} cannot read {{`{{ $labels.resource }}`}} from the API server (state of the watch: {{`{{ $labels.state }}`}}).'
+      description: 'The exporter {{`{{ $labels.instance }}`}} cannot read {{`{{ $labels.resource }}`}} from the API server (state of the watch: {{`{{ $labels.state }}`}}).'
       command: kubectl get --raw /api/v1/namespaces/{{ .Values.alerts.namespace }}/pods/{{`{{ $labels.pod }}`}}:9877/proxy/api/v1/status
       {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetExporterWatchFailing.md'
@@ -451,7 +451,7 @@ groups:
       severity: warning
     annotations:
       summary: An exporter has received nothing from the API server for a long time.
-      description: '{{`{{ $labels.instance }}`}} has received nothing about {{`{{ $labels.resource }}`}} from the API server for {{`{{ $value | humanizeDuration }}`}}.'
+      description: The exporter {{`{{ $labels.instance }}`}} has received nothing about {{`{{ $labels.resource }}`}} from the API server for {{`{{ $value | humanizeDuration }}`}}.
       command: kubectl get --raw /api/v1/namespaces/{{ .Values.alerts.namespace }}/pods/{{`{{ $labels.pod }}`}}:9877/proxy/api/v1/status
       {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetExporterStale.md'
@@ -466,7 +466,7 @@ groups:
       severity: warning
     annotations:
       summary: Most lines of a log are not in the format that is configured.
-      description: '{{`{{ $value | humanizePercentage }}`}} of the lines that {{`{{ $labels.instance }}`}} reads from the log {{`{{ $labels.log }}`}} are not in the format that is configured.'
+      description: '{{`{{ $value | humanizePercentage }}`}} of the lines that the exporter {{`{{ $labels.instance }}`}} reads from the log {{`{{ $labels.log }}`}} are not in the format that is configured.'
       command: kubectl get --raw /api/v1/namespaces/{{ .Values.alerts.namespace }}/pods/{{`{{ $labels.pod }}`}}:9877/proxy/api/v1/status
       {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetExporterLogFormatWrong.md'
@@ -481,7 +481,7 @@ groups:
       severity: warning
     annotations:
       summary: An exporter counts log lines late.
-      description: The newest line of the log {{`{{ $labels.log }}`}} was {{`{{ $value | humanizeDuration }}`}} old when {{`{{ $labels.instance }}`}} read it.
+      description: The newest line of the log {{`{{ $labels.log }}`}} was {{`{{ $value | humanizeDuration }}`}} old when the exporter {{`{{ $labels.instance }}`}} read it.
       command: kubectl get --raw /api/v1/namespaces/{{ .Values.alerts.namespace }}/pods/{{`{{ $labels.pod }}`}}:9877/proxy/metrics
       {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetExporterLogsBehind.md'
@@ -496,7 +496,7 @@ groups:
       severity: warning
     annotations:
       summary: An exporter misses log lines, or cannot read a log or save its place in it.
-      description: '{{`{{ $labels.instance }}`}} misses lines of the log {{`{{ $labels.log }}`}}, cannot read it, or cannot save its place in it.'
+      description: The exporter {{`{{ $labels.instance }}`}} misses lines of the log {{`{{ $labels.log }}`}}, cannot read it, or cannot save its place in it.
       command: kubectl get --raw /api/v1/namespaces/{{ .Values.alerts.namespace }}/pods/{{`{{ $labels.pod }}`}}:9877/proxy/api/v1/status
       {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetExporterLogsLost.md'
@@ -511,7 +511,7 @@ groups:
       severity: warning
     annotations:
       summary: An exporter does not make all its probes.
-      description: '{{`{{ $labels.instance }}`}} skipped {{`{{ $value | humanize }}`}} probes within {{ .Values.alerts.probesWindow }}.'
+      description: The exporter {{`{{ $labels.instance }}`}} skipped {{`{{ $value | humanize }}`}} probes within {{ .Values.alerts.probesWindow }}.
       command: kubectl get --raw /api/v1/namespaces/{{ .Values.alerts.namespace }}/pods/{{`{{ $labels.pod }}`}}:9877/proxy/metrics
       {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetExporterProbesSkipped.md'
@@ -526,7 +526,7 @@ groups:
       severity: warning
     annotations:
       summary: An exporter has reached its limit of series, or soon will.
-      description: '{{`{{ $labels.instance }}`}} has little or no room for new series, and what does not fit is not counted.'
+      description: The exporter {{`{{ $labels.instance }}`}} has little or no room for new series, and what does not fit is not counted.
       command: kubectl get --raw /api/v1/namespaces/{{ .Values.alerts.namespace }}/pods/{{`{{ $labels.pod }}`}}:9877/proxy/metrics
       {{- if .Values.alerts.runbookUrl }}
       runbook_url: '{{ .Values.alerts.runbookUrl }}/ClustersetExporterSeriesLimit.md'
