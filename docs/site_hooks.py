@@ -46,12 +46,14 @@ def outside(label, link, page):
 
 
 def on_page_markdown(markdown, page, **_):
-    """Lead links to files outside docs/ to the forge, or name the files; show bars in code of tables."""
+    """Lead links to files outside docs/ to the forge, or name the files; show commands and bars as they are."""
     markdown = re.sub(
         r"\[([^\]]*)\]\((\.\./[^)\s]*)\)",
         lambda found: outside(found[1], found[2], page) or found[0],
         markdown,
     )
+    # Commands have no prompt, so the colours of a session would take them for output.
+    markdown = markdown.replace("```console\n", "```bash\n")
     # In a table GitHub wants a bar in code as \|, and this Markdown wants it as it is.
     return "".join(
         re.sub(r"`[^`]*`", lambda code: code[0].replace(r"\|", "|"), line) if line.startswith("|") else line

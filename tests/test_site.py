@@ -70,3 +70,8 @@ def test_files_of_the_repository_are_linked_where_it_is(site):
     address = "https://forge.test/us/exporter/blob/main/deploy/examples/central/prometheus-hub.yaml"
     assert f'href="{address}"' in text
     assert not any(path.suffix == ".py" for path in site.rglob("*"))
+
+
+def test_commands_and_bars_in_tables_look_as_they_are_typed(site):
+    assert '<span class="go">' not in (site / "tutorial.html").read_text()
+    assert "<code>outbound|80||HOST</code>" in (site / "log-formats.html").read_text()
