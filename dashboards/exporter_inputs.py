@@ -88,6 +88,7 @@ def lines() -> list[Panel]:
                 Query(expr=f"sum(increase({each(series)}[$__rate_interval]))", legend=word)
                 for word, series in troubles.items()
             ),
+            reach=1,
         ),
     ]
 
@@ -144,5 +145,6 @@ def witnesses() -> list[Panel]:
             Query(expr=rate(forged, "reason"), legend="probes: {{reason}}"),
             Query(expr=f"sum(rate({each(withheld)}[$__rate_interval]))", legend="leaks withheld"),
             unit="suffix: lines/s",
+            reach=1,
         ),
     ]

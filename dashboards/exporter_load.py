@@ -25,6 +25,7 @@ def probes() -> list[Panel]:
             OF_EXPORTERS.query(rate("clusterset_exporter_probes_not_made_total")),
             lines=OF_EXPORTERS,
             unit="suffix: probes/s",
+            reach=1,
         ),
     ]
 
@@ -77,6 +78,7 @@ def series() -> list[Panel]:
             OF_EXPORTERS.query(rate("clusterset_exporter_series_dropped_total")),
             lines=OF_EXPORTERS,
             unit="suffix: updates/s",
+            reach=1,
         ),
     ]
 

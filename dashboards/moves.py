@@ -103,7 +103,7 @@ def _rows(columns: Mapping[str, str], gone: Sequence[str]) -> list[dict[str, Any
 
 
 COLUMNS = [
-    look.override("moved at", unit="dateTimeAsLocal", custom__width=165),
+    look.override("moved at", unit="dateTimeAsLocal", custom__width=190),
     look.override("reason", custom__width=95),
     *(
         look.override(name, custom__width=100)
