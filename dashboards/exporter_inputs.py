@@ -71,7 +71,7 @@ def lines() -> list[Panel]:
     return [
         panels.graph(
             "Lines read",
-            "Log lines per second by outcome. Many other lines may mean a wrong format.",
+            "Log lines per second by outcome. Many of the outcome other may mean a wrong format.",
             NO_LOGS,
             Query(
                 expr=rate("clusterset_exporter_log_lines_total", "outcome"), legend="{{outcome}}"

@@ -20,7 +20,11 @@ def promises() -> list[Panel]:
     return [
         panels.graph(
             "Promises broken",
-            "Share of probes that found a promise broken, among those that could check it.",
+            "Share of probes that found a promise broken, among those that could check it. "
+            "local_first: the cluster of the clients serves if it can. fails_over: another one "
+            "serves if it cannot. connected_only: only clusters with a live tunnel are named. "
+            "pins: a pinned name leads to its cluster. resolves: the name has an address. "
+            "reachable: the address answers. spreads: answers are even over equal clusters.",
             "No probe could check a promise",
             _PROMISES.query(over(checked("violations"), checked("checks"))),
             lines=_PROMISES,
