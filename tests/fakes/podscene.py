@@ -49,7 +49,13 @@ class PodScene:
             unread_since=lambda: unread,
             ends=ends,
         )
-        self.gateways = PodReaders(client, self.workloads, sink, reader, unix)
+        self.gateways = PodReaders(
+            client,
+            self.workloads,
+            sink,
+            unix,
+            lambda pods: PodReader(client, pods, sink, reader, unix),
+        )
         self.nodes = NodeReader(client, self.workloads, sink, reader)
 
     def want(self, *pods, **more):

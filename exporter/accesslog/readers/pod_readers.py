@@ -4,19 +4,25 @@ from collections.abc import Callable
 
 from exporter.accesslog.readers.matched_pods import MatchedPods
 from exporter.accesslog.readers.pods import PodReader
-from exporter.accesslog.readers.reader import Reader
 from exporter.accesslog.readers.workloads import KnownPods, Workloads
 from exporter.accesslog.sink import Sink
 from exporter.accesslog.source import LogSource, PodMatch
 from exporter.apiserver.client import ApiClient
-from exporter.model.stages import UNKEPT, UNWATCHED, Keeper, Pulse
+from exporter.model.stages import UNWATCHED, Pulse
 
 
 class PodReaders:
     """
-    Follows the logs of all pods that are wanted; see `PodReader` for the arguments.
+    Follows the logs of all pods that are wanted.
 
     A reader is kept, because it knows how far it read.
+
+    Args:
+        client: Has been entered.
+        workloads: The pods behind exported services.
+        sink: Takes problems.
+        unix: Tells the time.
+        make: Returns a reader of these pods.
     """
 
     def __init__(
@@ -24,27 +30,9 @@ class PodReaders:
         client: ApiClient,
         workloads: Workloads,
         sink: Sink,
-        reader: Reader,
         unix: Callable[[], float],
-        *,
-        taken_over: Callable[[], float | None] = lambda: None,
-        unread_since: Callable[[], float | None] = lambda: None,
-        ends: Callable[[], float] | None = None,
-        keeper: Keeper = UNKEPT,
+        make: Callable[[KnownPods], PodReader],
     ) -> None:
-        def make(pods: KnownPods) -> PodReader:
-            return PodReader(
-                client,
-                pods,
-                sink,
-                reader,
-                unix,
-                taken_over=taken_over,
-                unread_since=unread_since,
-                ends=ends,
-                keeper=keeper,
-            )
-
         self._client, self._sink, self._unix, self._make = client, sink, unix, make
         self._behind_services = make(workloads)
         self._of_gateways: dict[PodMatch, tuple[MatchedPods, PodReader]] = {}

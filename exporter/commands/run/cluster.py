@@ -11,6 +11,7 @@ import structlog
 
 from exporter.accesslog.readers.nodes import NodeReader
 from exporter.accesslog.readers.pod_readers import PodReaders
+from exporter.accesslog.readers.pods import PodReader
 from exporter.accesslog.readers.reader import Reader
 from exporter.accesslog.readers.workloads import Workloads
 from exporter.accesslog.sink import Sink
@@ -127,11 +128,12 @@ class LocalCluster:
         self._discovers: tuple[KubernetesSettings, str] | None = None
         """What *_discovery* was made for."""
         self._workloads = known = Workloads(client, sink, time.time)
-        make = partial(PodReaders, client, known, sink, reader, time.time, keeper=keeper)
+        make = partial(PodReader, client, sink=sink, reader=reader, unix=time.time, keeper=keeper)
         taken_over = lambda: _free_since(self._election)  # noqa: E731 - as short
         unread_since = lambda: handover.unread_since(_free_since(self._election))  # noqa: E731 - as short
         ends = lambda: _leads_until(self._election)  # noqa: E731 - as short
-        self._pods = make(taken_over=taken_over, unread_since=unread_since, ends=ends)
+        make = partial(make, taken_over=taken_over, unread_since=unread_since, ends=ends)
+        self._pods = PodReaders(client, known, sink, time.time, make)
         self._nodes = NodeReader(client, known, sink, reader, keeper)
 
     @property
