@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from exporter import __version__
 from exporter.cli.main import cli
-from tests.fakes.files import CONFIG, write
+from tests.fakes.files import CONFIG, INVENTORY, write
 
 COMMANDS = [
     [],
@@ -108,6 +108,13 @@ def test_an_api_server_that_is_not_asked_cannot_be_named(tmp_path, command, flag
 def test_the_schema_is_json_that_describes_the_configuration():
     schema = json.loads(call("config", "schema").stdout)
     jsonschema.Draft202012Validator(schema).validate(yaml.safe_load(CONFIG))
+
+
+def test_the_schema_of_the_inventory_describes_the_inventory():
+    schema = json.loads(call("config", "schema", "--inventory").stdout)
+    validator = jsonschema.Draft202012Validator(schema)
+    validator.validate(yaml.safe_load(INVENTORY))
+    assert not validator.is_valid(yaml.safe_load(CONFIG))
 
 
 def test_show_prints_what_takes_effect(tmp_path):
