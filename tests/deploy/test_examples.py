@@ -23,6 +23,7 @@ DOCS = (
     ROOT / "docs" / "tutorial.md",
     *OPERATIONS,
     ROOT / "docs" / "getting-started.md",
+    *sorted((ROOT / "docs" / "how-to").glob("*.md")),
     ROOT / "docs" / "openshift.md",
     ROOT / "docs" / "configuration.md",
     ROOT / "docs" / "check.md",
@@ -33,14 +34,14 @@ DOCS = (
 )
 FIRST = {
     *("oc", "kubectl", "make", "docker", "curl", "helm", "promtool", "clusterset-exporter"),
-    *("export", "python3", ".", "pip"),
+    *("export", "python3", ".", "pip", "logger", "tail", "zcat"),
 }
 MEMBERS = {"k8s-node4", "k8s-node5"}
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 WITH_VALUE = {"--context", "--namespace", "-n", "-k", "-f", "-o", "-l", "--output", "--selector"}
 VERBS = {
     *("apply", "create", "delete", "get", "label", "logs", "port-forward", "rollout", "diff"),
-    *("exec", "auth", "describe", "kustomize", "patch"),
+    *("annotate", "auth", "describe", "exec", "kustomize", "patch"),
 }
 
 
