@@ -11,8 +11,9 @@ class Made:
         self.now = 0.0
         self.recent = RecentRequests(lambda: self.now)
 
-    def add(self, requests, failures=0):
-        self.recent.add(*KEY, Hits(requests=requests, failures=failures, bytes=5))
+    def add(self, requests, failures=0, age=0.0):
+        hits = Hits(requests=requests, failures=failures, bytes=5)
+        self.recent.add(*KEY, hits, self.now - age)
 
     @property
     def sum(self):
@@ -30,6 +31,13 @@ def test_requests_are_summed_and_then_forgotten():
     assert made.sum == (4, 0)
     made.now = 2 * RECENT
     assert made.recent.sums() == {}
+
+
+def test_requests_of_long_ago_that_are_read_now_are_not_recent():
+    made = Made()
+    made.add(3, age=RECENT + 1)
+    made.add(4, age=RECENT - 1)
+    assert made.sum == (4, 0)
 
 
 def test_what_is_asked_twice_is_counted_once():

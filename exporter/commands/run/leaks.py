@@ -135,7 +135,7 @@ class Leaks:
             _log_decision("leak was withheld because signed probes disagree", hit, locality)
             locality = Locality.UNKNOWN
         self._metrics.hit(service, source, locality, hit.hits)
-        self._recent.add(service, source, locality, hit.hits)
+        self._recent.add(service, source, locality, hit.hits, hit.end)
         if locality is Locality.LEAK:
             self._leaked(hit.client, hit.hits.requests)
         if not hit.client.pinned:

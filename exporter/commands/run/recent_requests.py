@@ -29,9 +29,14 @@ class RecentRequests:
         self._parts: deque[tuple[float, dict[RecentKey, Hits]]] = deque(maxlen=PARTS)
         """Each with the time at which it began, the newest last."""
 
-    def add(self, service: ServiceName, source: str, locality: Locality, hits: Hits) -> None:
-        """Take in requests that were counted now."""
+    def add(
+        self, service: ServiceName, source: str, locality: Locality, hits: Hits, served: float
+    ) -> None:
+        """Take in requests that are counted now, unless they were *served* long ago."""
         now = self._clock()
+        # After a start, hours of a log may be read at once.
+        if served < now - RECENT:
+            return
         if not self._parts or now - self._parts[-1][0] >= RECENT / PARTS:
             self._parts.append((now, {}))
         sums = self._parts[-1][1].setdefault((service, source, locality), Hits())
