@@ -30,11 +30,19 @@ def test_an_upgrade_that_overrides_the_value_takes_the_right_away():
     assert not of(values, "ClusterRole") & EVENTS
 
 
-def test_pods_on_nodes_write_none_and_may_not():
-    values = {"events": True, **NODE_LOGS}
-    assert "events" not in config(values, f"{OURS}-node-logs")["inventory"]["kubernetes"]
-    binding = one(objects(values), "ClusterRoleBinding", f"{OURS}-events")
-    assert [each["name"] for each in binding["subjects"]] == [OURS]
+@pytest.mark.parametrize("events", [True, False])
+def test_pods_on_nodes_write_them_too_and_may(events):
+    """Only they see leaks that node files show."""
+    values = {"events": events, **NODE_LOGS}
+    found = config(values, f"{OURS}-node-logs")["inventory"]["kubernetes"]
+    assert found.get("events", False) == events
+    bindings = [
+        each
+        for each in objects(values)
+        if (each["kind"], each["metadata"]["name"]) == ("ClusterRoleBinding", f"{OURS}-events")
+    ]
+    subjects = [each["name"] for binding in bindings for each in binding["subjects"]]
+    assert subjects == ([OURS, f"{OURS}-node-logs"] if events else [])
 
 
 def test_in_some_namespaces_events_are_allowed_there_only_and_karmada_distributes_that():

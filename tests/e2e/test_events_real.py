@@ -14,6 +14,7 @@ from tests.e2e.test_deploy_real import kubeconfig
 from tests.fakes.apiaccess import ADMIN
 from tests.fakes.described import NAMESPACE, happened, until_told, writing
 from tests.fakes.tools import need
+from tests.system.test_events import test_a_leak_in_the_files_of_a_node_is_told_and_its_end  # noqa: F401 - the test, run here too
 
 
 async def test_kubectl_describe_shows_them(api, cart, tmp_path):

@@ -3,17 +3,24 @@
 import pytest
 
 from tests.apiserver.conftest import FakeAccess
-from tests.e2e.day import LIMIT, MODE, Day, NameServer
+from tests.e2e.day import LIMIT, MODE, Day, NameServer, access_line
 from tests.fakes import certs
 from tests.fakes.apiaccess import EXPORTER
 from tests.fakes.apiserver import ApiServer, running
 from tests.fakes.members import RULES, Member
+from tests.fakes.nodelogs import Node
 from tests.fakes.servers import udp
 from tests.system.test_cluster import listed
+from tests.system.test_cluster_life import NODE_CONFIG, PODS
 
 pytestmark = pytest.mark.timeout(240)
 EVENTS = "/api/v1/namespaces/nginx-test/events"
 RIGHTS = [("create", "events"), ("patch", "events")]
+FILES = f"""\
+{NODE_CONFIG.replace("kubernetes: {}", "kubernetes: {KUBERNETES}")}
+leak_grace: 1s
+"""
+ENDS_SOON = "from exporter.commands.run import changes; changes.LEAK_ENDS = 1.0"
 LEASE = [(verb, "leases") for verb in ("get", "create", "update")]
 
 
@@ -68,6 +75,36 @@ async def test_the_leader_tells_of_a_failover_at_the_service(day):
     for each in (await day.member.api.done("GET", EVENTS))["items"]:
         assert each["involvedObject"]["uid"] == service["metadata"]["uid"]
         assert each["message"].startswith("Clients in cluster cluster1 are now served by ")
+
+
+async def test_a_leak_in_the_files_of_a_node_is_told_and_its_end(day, tmp_path, monkeypatch):
+    monkeypatch.setenv("POD_NAME", "node-logs-x7k2p")
+    await day.member.api.grant(*RULES, *RIGHTS)
+    await day.member.api.pod("nginx-test", PODS[0])
+    node = Node(tmp_path)
+    log, config = node.log("nginx-test", PODS[0]), FILES.replace("FILES", node.glob)
+    wanted = {"kubernetes": "events: true", "config": config, "token": EXPORTER}
+    async with day.gateways_speak(), day.member.exporter(before=ENDS_SOON, **wanted) as exporter:
+        # A change may have been a moment ago, so the first requests may be right still.
+        async def leaks():
+            log.write(access_line("cluster2"))
+            return "LeakBegan" in await told(day)
+
+        await exporter.until(leaks, within=LIMIT)
+
+        async def ended():
+            return "LeakEnded" in await told(day)
+
+        await exporter.until(ended, within=LIMIT)
+        assert "events" not in await problems(exporter)
+    found = (await day.member.api.done("GET", EVENTS))["items"]
+    texts = {each["reason"]: each["message"] for each in found}
+    for reason, begin in (
+        ("LeakBegan", "Clients in cluster cluster2 are served by cluster1 although"),
+        ("LeakEnded", "No client in cluster cluster2 was wrongly served by cluster1 for"),
+    ):
+        assert texts[reason].startswith(begin)
+        assert texts[reason].endswith(". Seen in the logs of one node by node-logs-x7k2p")
 
 
 async def test_a_missing_right_is_a_problem_and_everything_else_goes_on(day):

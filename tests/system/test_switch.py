@@ -1,6 +1,7 @@
 """Logs of pods are read by a leader, and then as files of a node; also run on a real API server."""
 
 import asyncio
+import itertools
 import signal
 import time
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -15,11 +16,10 @@ from tests.system.test_cluster_life import NAME, NODE_CONFIG, PODS, REQUESTS, ap
 
 pytestmark = pytest.mark.timeout(240)
 LIMIT = 60.0
-LEASE = "lease: switched"
 LINES, PODS_FOLLOWED = "clusterset_exporter_log_lines_total", "clusterset_exporter_pod_logs"
 GAPS = "clusterset_exporter_log_gaps_total"
 WITHOUT_LOGS = CONFIG[: CONFIG.index("logs:")]
-AFTER = NODE_CONFIG.replace("{pod: true}", "{pod: true}, after_lease: mon/switched")
+AFTER = NODE_CONFIG.replace("{pod: true}", "{pod: true}, after_lease: mon/LEASE")
 EVERY = 0.01
 HERE, THERE = line("10.1.0.9", end=""), line("10.2.0.9", end="")
 
@@ -27,8 +27,12 @@ HERE, THERE = line("10.1.0.9", end=""), line("10.2.0.9", end="")
 class Runtime:
     """Writes each line to the file on the node, and has the API server know it."""
 
+    _serial = itertools.count(1)
+
     def __init__(self, log, file):
         self.log, self.file, self.written = log, file, 0
+        # On a real API server that of another test is there still.
+        self.lease = f"switched-{next(self._serial)}"
 
     def write(self, text=THERE):
         at = time.time()
@@ -56,12 +60,14 @@ class Runtime:
 async def runtime(member, tmp_path, monkeypatch):  # noqa: F811 - the fixture
     # A leader in a pod is there until its last counts were scraped.
     monkeypatch.setenv("POD_NAME", "exporter-1")
+    await member.api.call("POST", "/api/v1/namespaces", {"metadata": {"name": "mon"}})
     log = await member.api.pod("nginx-test", PODS[0])
     return Runtime(log, Node(tmp_path).log("nginx-test", PODS[0]))
 
 
-def node_config(runtime, config=AFTER):
-    return config.replace("FILES", str(runtime.file.node / "containers" / "*.log"))
+def node_config(runtime):
+    files = str(runtime.file.node / "containers" / "*.log")
+    return AFTER.replace("FILES", files).replace("LEASE", runtime.lease)
 
 
 async def counted_until_its_end(exporter):
@@ -90,15 +96,16 @@ async def leader_reads(exporter, runtime):
 
 @pytest.mark.parametrize("successor", [True, False], ids=["another leads", "nobody leads"])
 async def test_no_line_is_lost_or_counted_twice(member, runtime, successor):  # noqa: F811
+    elects = f"lease: {runtime.lease}"
     async with (
         member.gateways_speak(),
-        member.exporter(kubernetes=LEASE) as leader,
+        member.exporter(kubernetes=elects) as leader,
         member.exporter(config=node_config(runtime)) as files,
         AsyncExitStack() as stack,
     ):
         await leader_reads(leader, runtime)
         if successor:
-            without = member.exporter(kubernetes=LEASE, config=WITHOUT_LOGS)
+            without = member.exporter(kubernetes=elects, config=WITHOUT_LOGS)
             other = await stack.enter_async_context(without)
         async with runtime.writing():
             await more(leader, 50)

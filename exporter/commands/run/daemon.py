@@ -145,7 +145,7 @@ class Daemon:
             end=end,
         )
         self._reader.exposures.tell(self._handover, "handover")
-        self._events = event_writer(client, replica, parts)
+        self._events = event_writer(client, replica, parts, lambda: self.loaded)
 
     async def prepare(self) -> None:
         """Take over what a process before left, and read the inventory file if there is one."""

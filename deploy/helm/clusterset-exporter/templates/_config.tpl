@@ -108,7 +108,6 @@
 {{- $made := include "clusterset-exporter.config" . | fromYaml -}}
 {{- $_ := set $made.inventory.kubernetes "config_map" (printf "%s-node-logs" (include "clusterset-exporter.fullname" .)) -}}
 {{- $_ := unset $made.inventory.kubernetes "lease" -}}
-{{- $_ := unset $made.inventory.kubernetes "events" -}}
 {{- $_ := set $made "probe" (dict "services" (list (dict "match" "*/*" "enabled" false))) -}}
 {{- $logs := list -}}
 {{- $lease := include "clusterset-exporter.lease" . -}}
