@@ -46,14 +46,16 @@ class Loads(HTMLParser):
             self.found.append(given.get(LOADED[tag]) or "")
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("site")
-    assert "WARNING" not in build(folder, PROJECT_URL="https://forge.test/us/exporter")
-    return folder
+def test_the_site(tmp_path):
+    """One build for all that is said of it, because a build takes seconds."""
+    site = tmp_path / "site"
+    assert "WARNING" not in build(site, PROJECT_URL="https://forge.test/us/exporter")
+    pages_load_nothing_from_elsewhere(site)
+    files_of_the_repository_are_linked_where_it_is(site)
+    commands_and_bars_in_tables_look_as_they_are_typed(site)
 
 
-def test_pages_load_nothing_from_elsewhere(site):
+def pages_load_nothing_from_elsewhere(site):
     pages = list(site.rglob("*.html"))
     assert len(pages) > 80
     for page in pages:
@@ -65,13 +67,13 @@ def test_pages_load_nothing_from_elsewhere(site):
         assert not re.search(r"(?:@import|url\()\s*[\"']?(?:https?:)?//", sheet.read_text()), sheet
 
 
-def test_files_of_the_repository_are_linked_where_it_is(site):
+def files_of_the_repository_are_linked_where_it_is(site):
     text = (site / "central-view.html").read_text()
     address = "https://forge.test/us/exporter/blob/main/deploy/examples/central/prometheus-hub.yaml"
     assert f'href="{address}"' in text
     assert not any(path.suffix == ".py" for path in site.rglob("*"))
 
 
-def test_commands_and_bars_in_tables_look_as_they_are_typed(site):
+def commands_and_bars_in_tables_look_as_they_are_typed(site):
     assert '<span class="go">' not in (site / "tutorial.html").read_text()
     assert "<code>outbound|80||HOST</code>" in (site / "log-formats.html").read_text()
