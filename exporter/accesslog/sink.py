@@ -31,6 +31,7 @@ class Sink(Protocol):
         names: Mapping[str, ServiceName],
         *,
         by_upstream: bool,
+        by_route: bool,
     ) -> tuple[ServiceName, bool] | None:
         """
         Return the service that a request was for, and whether its host names this cluster.
@@ -40,6 +41,7 @@ class Sink(Protocol):
             fixed: The service that the log belongs to; None if the host has to tell.
             names: Services by hosts, or by names of upstreams.
             by_upstream: Whether *host* is the name of an upstream.
+            by_route: Whether HTTPRoutes and Ingresses tell the service of a host.
         """
 
     def sent_to(
@@ -50,6 +52,7 @@ class Sink(Protocol):
         names: Mapping[str, ServiceName],
         *,
         by_upstream: bool,
+        by_route: bool,
     ) -> Sent | None:
         """
         Return which service a gateway was asked for, and the cluster of the server that it asked.
@@ -60,6 +63,7 @@ class Sink(Protocol):
             fixed: The service that the log belongs to.
             names: Services by names.
             by_upstream: Whether *host* is the name of an upstream.
+            by_route: Whether HTTPRoutes and Ingresses tell the service of a host.
         """
 
     def source_of(self, remote: str, forwarded: str) -> str:

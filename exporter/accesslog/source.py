@@ -49,6 +49,8 @@ class LogSource:
     """Hosts, or names of upstreams, and the services that they stand for."""
     by_upstream: bool = False
     """True if the upstream's own name tells the service, and not the host."""
+    by_route: bool = False
+    """True if HTTPRoutes and Ingresses tell the service of a host, too."""
     gateway: bool = True
     """False for what stands behind services: whom that asks is asked for another service."""
     state_directory: Path | None = None

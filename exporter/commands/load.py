@@ -51,6 +51,16 @@ class RuntimeConfig:
         return self.settings.probe.for_service(service).policy
 
     @property
+    def told_hosts(self) -> frozenset[str] | None:
+        """
+        Return the hosts whose services all logs by HTTPRoutes and Ingresses are told.
+
+        It is None if there is no such log, so that these objects are not needed.
+        """
+        told = [{name for name, _ in each.names} for each in self.logs if each.by_route]
+        return frozenset(set.intersection(*told)) if told else None
+
+    @property
     def inventory_file(self) -> Path:
         """Return the path of the inventory file."""
         return Path(self.settings.inventory.static or "")
@@ -216,6 +226,7 @@ def _compiled(entry: LogSettings, settings: Settings) -> LogSource:
         after_lease=entry.after_lease,
         names=tuple((plain_name(name), service) for name, service in entry.names),
         by_upstream=entry.by_upstream,
+        by_route=entry.by_route,
         gateway=entry.told_by_line and not entry.by_pod,
         ignore_user_agents=ignore.user_agents,
         ignore_paths=ignore.paths,

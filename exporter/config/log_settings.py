@@ -72,11 +72,21 @@ class ServiceSource(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     upstream: Annotated[
         bool, Meta(description="By the name that a gateway has for the upstream of each request.")
     ] = False
+    route: Annotated[
+        bool,
+        Meta(
+            description="By the HTTPRoutes and Ingresses of the cluster, which lead from the host "
+            "of each request to a service."
+        ),
+    ] = False
 
     def __post_init__(self) -> None:
         """Require exactly one way."""
-        told = "write one of host: true, pod: true and upstream: true, or namespace/name instead"
-        require(sum((self.host, self.pod, self.upstream)) == 1, told)
+        told = (
+            "write one of host: true, pod: true, upstream: true and route: true, or namespace/name "
+            "instead"
+        )
+        require(sum((self.host, self.pod, self.upstream, self.route)) == 1, told)
 
 
 class PodLogSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -140,9 +150,9 @@ class LogSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     service: Annotated[
         str | ServiceSource | None,
         Meta(
-            description="namespace/name of the service, {host: true}, {upstream: true} for a "
-            "gateway, or {pod: true} for the files of a node; null for pods behind services, "
-            "whose service is known, and with services."
+            description="namespace/name of the service, {host: true}, {upstream: true} or "
+            "{route: true} for a gateway, or {pod: true} for the files of a node; null for pods "
+            "behind services, whose service is known, and with services."
         ),
     ] = None
     after_lease: Annotated[
@@ -224,6 +234,11 @@ class LogSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     def by_upstream(self) -> bool:
         """Return True if the name that a gateway has for the upstream tells the service."""
         return isinstance(self.service, ServiceSource) and self.service.upstream
+
+    @property
+    def by_route(self) -> bool:
+        """Return True if HTTPRoutes and Ingresses tell the service of a host."""
+        return isinstance(self.service, ServiceSource) and self.service.route
 
     @property
     def names(self) -> tuple[tuple[str, ServiceName], ...]:

@@ -71,6 +71,7 @@ _URL = whole("https?://[!-~]+")
 PORT: SchemaPart = {"minimum": 1, "maximum": MAX_PORT}
 
 _BY_POD = has("service", {"type": "object", **has("pod", {"const": True})})
+_BY_ROUTE = has("service", {"type": "object", **has("route", {"const": True})})
 _PODS = _set("pods")
 _LABELLED_PODS = has("pods", {"type": "object", **_set("selector")})
 _PODS_OF_SERVICES: SchemaPart = {"allOf": [_PODS, {"not": _LABELLED_PODS}]}
@@ -144,7 +145,7 @@ _RULES: Mapping[type, tuple[SchemaPart, ...]] = {
             runbook_url=_URL,
             logs={"contains": _PODS_OF_SERVICES, "minContains": 0, "maxContains": 1},
         ),
-        _when(has("logs", {"contains": {"anyOf": [_PODS, _BY_POD]}}), _KUBERNETES),
+        _when(has("logs", {"contains": {"anyOf": [_PODS, _BY_POD, _BY_ROUTE]}}), _KUBERNETES),
     ),
     InventorySettings: (
         values(static={"minLength": 1}),

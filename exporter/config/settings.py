@@ -169,6 +169,9 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         by_pod = any(entry.by_pod for entry in self.logs)
         told = "logs: service: {pod: true} needs inventory: {kubernetes: {}}"
         require(not by_pod or self.inventory.kubernetes is not None, told)
+        by_route = any(entry.by_route for entry in self.logs)
+        told = "logs: service: {route: true} needs inventory: {kubernetes: {}}"
+        require(not by_route or self.inventory.kubernetes is not None, told)
 
     @property
     def compared(self) -> tuple[tuple[Vantage, Lookup], ...]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from exporter.apiserver.json_fields import LabelPairs
 from exporter.model.clusterset import Address, Condition, Network, Port, ServiceName, Version
+from exporter.model.routes import Route
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +154,13 @@ class Submariner:
     broker_namespace: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteObject:
+    """An HTTPRoute or an Ingress: which hosts it routes, and where to."""
+
+    routes: tuple[Route, ...]
+
+
 Kept = (
     ServiceExport
     | ServiceImport
@@ -164,4 +172,5 @@ Kept = (
     | TunnelEnd
     | Gateway
     | Submariner
+    | RouteObject
 )

@@ -25,6 +25,7 @@ from exporter.discover.identity import Identity
 from exporter.discover.installation import Installation, installation, name_servers
 from exporter.discover.parse_submariner import LIGHTHOUSE_MANAGER
 from exporter.discover.resources import Found, Objects
+from exporter.discover.routes import host_routes, route_findings
 from exporter.discover.services import Rules, ServiceParts, build, gather, workload
 from exporter.model.clusterset import Address, Cluster, Inventory, Service, ServiceName, Workload
 
@@ -46,6 +47,18 @@ class Discovered:
     def with_findings(self, more: Iterable[Finding]) -> "Discovered":
         """Return the same with *more* findings."""
         return replace(self, findings=self.findings | frozenset(more))
+
+    def with_routes(self, objects: Objects, told: frozenset[str]) -> "Discovered":
+        """
+        Return the same with what HTTPRoutes and Ingresses say.
+
+        Args:
+            objects: As for `inventory`.
+            told: Hosts whose services the configuration tells.
+        """
+        routes = host_routes(Found(objects))
+        made = replace(self, inventory=replace(self.inventory, routes=routes))
+        return made.with_findings(route_findings(routes, self.inventory.services, told))
 
 
 def inventory(

@@ -16,6 +16,8 @@ class FindingKind(StrEnum):
     UNKNOWN_LOCAL = "unknown_local"
     STUCK_NAME_SERVER = "stuck_name_server"
     RESOLVERS_DISAGREE = "resolvers_disagree"
+    SHARED_HOST = "shared_host"
+    ROUTE_WITHOUT_HOST = "route_without_host"
 
 
 class Finding(NamedTuple):

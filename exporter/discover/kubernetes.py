@@ -1,6 +1,7 @@
 """Watches the local cluster's API server, and makes a new inventory when objects change."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from functools import partial
 
@@ -11,7 +12,7 @@ from exporter.discover.assemble import Discovered, inventory
 from exporter.discover.findings import Finding, FindingKind
 from exporter.discover.identity import Identity, IdentityError
 from exporter.discover.local_identity import LocalIdentity, Locate
-from exporter.discover.resources import EVERYWHERE, RESOURCES, Found, Home, Objects, Scope
+from exporter.discover.resources import EVERYWHERE, RESOURCES, ROUTES, Found, Home, Objects, Scope
 from exporter.discover.watched_resource import WatchedResource
 from exporter.model.stages import UNKEPT, UNWATCHED, Keeper, Pulse
 from exporter.model.watches import Watch, WatchState
@@ -21,6 +22,9 @@ COALESCE = 0.02
 REBUILD_INTERVAL = 5.0
 """Seconds after which the inventory is made again without a change, because a gateway that falls
 silent changes no object."""
+ROUTES_WITHIN = 10.0
+"""Seconds for which the first inventory waits for HTTPRoutes and Ingresses, because verdicts do not
+need them."""
 
 
 def _ignore(*_: object) -> None:
@@ -43,6 +47,8 @@ class KubernetesInventory:
         locate: Returns namespace and name of that ConfigMap, if it may be elsewhere.
         selection: The services wanted.
         scope: The namespaces that are read.
+        told_hosts: Hosts whose services the configuration tells, where HTTPRoutes and Ingresses
+            tell those of others; None where they are not needed.
         unix: Returns the time, unix seconds.
         changed: Awaited with each new inventory.
         became_stale: Called at the first failure of a watch that verdicts depend on, with the
@@ -61,6 +67,7 @@ class KubernetesInventory:
         locate: Locate | None = None,
         selection: Selection,
         scope: Scope = EVERYWHERE,
+        told_hosts: frozenset[str] | None = None,
         unix: Callable[[], float],
         changed: Callable[[Discovered], Awaitable[None]],
         became_stale: Callable[[str, float], None] = _ignore,
@@ -70,7 +77,7 @@ class KubernetesInventory:
         self._client, self._selection = client, selection
         self._local = LocalIdentity(client, setting, config_map, locate)
         self._unix, self._publish = unix, changed
-        self._recovered, self._scope = recovered, scope
+        self._recovered, self._scope, self._told = recovered, scope, told_hosts or frozenset()
         self._due = asyncio.Event()
         self._previous: Discovered | None = None
         self._watched = [
@@ -82,9 +89,10 @@ class KubernetesInventory:
                 became_stale=partial(became_stale, wanted.name) if wanted.decides else _ignore,
                 keeper=keeper,
             )
-            for wanted in RESOURCES
+            for wanted in (*RESOURCES, *(() if told_hosts is None else ROUTES))
             if (namespaces := scope.of(wanted))
         ]
+        self._routes = [each for each in self._watched if each.wanted in ROUTES]
         self._arrival = Arrival(self._watched)
 
     @property
@@ -124,7 +132,8 @@ class KubernetesInventory:
 
     def waits_for(self) -> str:
         """Return a text about resources that are not listed yet; empty if all are listed."""
-        waiting = [each for each in self._watched if not each.settled]
+        needed = (each for each in self._watched if each not in self._routes)
+        waiting = [each for each in needed if not each.settled]
         if not waiting:
             return ""
         why = next((each.problem for each in waiting if each.problem), self._client.problem)
@@ -134,7 +143,12 @@ class KubernetesInventory:
     async def _make_inventories(self, pulse: Pulse) -> None:
         pulse.rest()
         for each in self._watched:
-            await each.settle()
+            if each not in self._routes:
+                await each.settle()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(ROUTES_WITHIN):
+                for each in self._routes:
+                    await each.settle()
         loop = asyncio.get_running_loop()
         while True:
             self._due.clear()
@@ -154,7 +168,7 @@ class KubernetesInventory:
         objects: dict[str, Mapping[str, object]] = {}
         for each in self._watched:
             seen = each.objects()
-            if seen is not None:
+            if seen is not None and (each not in self._routes or self._sees_routes()):
                 objects[each.wanted.name] = seen
         first = self._previous is None
         if first:
@@ -176,6 +190,10 @@ class KubernetesInventory:
         for name in _not_stale(self._watched) if first else ():
             self._recovered(name)
 
+    def _sees_routes(self) -> bool:
+        """Return whether all is seen that may route a host; a part of it would mislead."""
+        return all(each.settled and each.state is not WatchState.FORBIDDEN for each in self._routes)
+
     def _inventory(self, objects: Objects, identity: Identity) -> Discovered:
         made = inventory(
             objects,
@@ -184,7 +202,7 @@ class KubernetesInventory:
             previous=self._previous,
             selection=self._selection,
         )
-        return made.with_findings(self._broken())
+        return made.with_routes(objects, self._told).with_findings(self._broken())
 
     def _broken(self) -> Iterator[Finding]:
         for each in self._watched:

@@ -15,6 +15,7 @@ from exporter.discover.parse_mcs import (
     parse_import,
     parse_imported_slice,
 )
+from exporter.discover.parse_routes import parse_http_route, parse_ingress
 from exporter.discover.parse_submariner import (
     parse_gateway,
     parse_member,
@@ -173,7 +174,26 @@ RESOURCES = (
         parse=parse_submariner,
     ),
 )
-_NAMES = frozenset(wanted.name for wanted in RESOURCES)
+ROUTES = (
+    Wanted(
+        name="httproutes",
+        group="gateway.networking.k8s.io",
+        versions=("v1", "v1beta1"),
+        plural="httproutes",
+        decides=False,
+        parse=parse_http_route,
+    ),
+    Wanted(
+        name="ingresses",
+        group="networking.k8s.io",
+        versions=("v1",),
+        plural="ingresses",
+        decides=False,
+        parse=parse_ingress,
+    ),
+)
+"""Watched only where a log needs them."""
+_NAMES = frozenset(wanted.name for wanted in (*RESOURCES, *ROUTES))
 
 
 K = TypeVar("K", bound=Kept)

@@ -10,8 +10,12 @@ from exporter.judge.report import CheckLine, Level
 ApiObject = dict[str, Any]
 MCS = "multicluster.x-k8s.io"
 MCS_KINDS = ("serviceexports", "serviceimports")
+HTTP_ROUTES = "httproutes.gateway.networking.k8s.io"
+INGRESSES = "ingresses.networking.k8s.io"
 SUBMARINER_KINDS = ("clusters", "endpoints", "gateways", "submariners")
 IN_NAMESPACE = " in "
+_LIST_PODS = f"list pods{IN_NAMESPACE}"
+"""Only the pods of a gateway are listed."""
 NOT_LOOKED_AT = "not looked at"
 FORBIDDEN = "403"
 
@@ -65,6 +69,8 @@ class ClusterRead:
     """The findings of discovery: what each is about, and its text."""
     dns: Dns | None
     """None where Submariner is not installed."""
+    by_route: bool = False
+    """Whether HTTPRoutes and Ingresses tell the service of a host in a log."""
 
 
 def diagnose(cluster: ClusterRead, domain: str) -> Iterator[CheckLine]:
@@ -105,6 +111,14 @@ def _kinds(cluster: ClusterRead) -> Iterator[CheckLine]:
         yield CheckLine(Level.FAIL, "submariner.io", f"not installed: {', '.join(absent)}")
     else:
         yield CheckLine(Level.OK, "submariner.io", "all CRDs are installed")
+    if cluster.by_route:
+        versions = cluster.served.get(HTTP_ROUTES)
+        text = (
+            f"served as {', '.join(versions)}"
+            if versions
+            else "not installed; only Ingresses count"
+        )
+        yield CheckLine(Level.OK, HTTP_ROUTES, text)
 
 
 def _rights(cluster: ClusterRead) -> Iterator[CheckLine]:
@@ -137,9 +151,21 @@ def _roles(missing: tuple[str, ...]) -> str:
 def _values(missing: tuple[str, ...]) -> str:
     """Return which values of the chart grant these rights."""
     plurals = {each.split()[1].partition("/")[0] for each in missing}
-    values = ("events: true",) if "events" in plurals else ()
-    values = (*values, "podLogs.enabled: true") if "pods" in plurals else values
-    return " and ".join(("rbac.create: true", *values))
+    gateways = [each.partition(IN_NAMESPACE)[2] for each in missing if each.startswith(_LIST_PODS)]
+    values = ["rbac.create: true"]
+    if "events" in plurals:
+        values.append("events: true")
+    if any(each.partition(IN_NAMESPACE)[2] not in gateways for each in missing if _of_pods(each)):
+        values.append("podLogs.enabled: true")
+    if gateways:
+        values.append(f"gatewayLogs.namespaces: [{', '.join(gateways)}]")
+    if plurals & {HTTP_ROUTES, INGRESSES}:
+        values.append("gatewayLogs.routes: true")
+    return " and ".join(values)
+
+
+def _of_pods(right: str) -> bool:
+    return right.split()[1].partition("/")[0] == "pods"
 
 
 def _with_value(line: CheckLine) -> CheckLine:

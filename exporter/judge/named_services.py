@@ -23,7 +23,13 @@ def plain_name(text: str) -> str:
 
 
 def named_service(
-    text: str, names: ServicesByName, inventory: Inventory, domain: str, *, by_upstream: bool
+    text: str,
+    names: ServicesByName,
+    inventory: Inventory,
+    domain: str,
+    *,
+    by_upstream: bool,
+    by_route: bool = False,
 ) -> Question | None:
     """
     Return the service that *text* names, and the cluster if it names one, too; None for neither.
@@ -34,12 +40,17 @@ def named_service(
         inventory: A service that is not in it is none.
         domain: The zone of the clusterset names.
         by_upstream: Whether *text* is the name of an upstream.
+        by_route: Whether the routes of the inventory tell the service of a host, too.
     """
     told = names.get(plain_name(text)) if names else None
     if told is not None:
         asked: Question | None = Question(told)
     elif by_upstream:
         asked = _of_upstream(text.partition("@")[0], inventory, domain)
+    elif by_route and (routed := inventory.routes.services(plain_name(text))):
+        # A route counts before a clusterset name, because the gateway sends by it.
+        only = next(iter(routed)) if len(routed) == 1 else None
+        asked = None if only is None else Question(only)
     else:
         asked = Question.of_name(text, domain)
     return asked if asked is not None and asked.service in inventory.services else None

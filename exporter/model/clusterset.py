@@ -7,6 +7,8 @@ from functools import cached_property
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import NamedTuple
 
+from exporter.model.routes import HostRoutes
+
 Address = IPv4Address | IPv6Address
 
 
@@ -177,6 +179,8 @@ class Inventory:
     """Karmada's name of the local cluster; empty if Karmada sent nothing here."""
     lighthouse: tuple[tuple[Address, int], ...] = ()
     """Address and port of each replica of the clusterset's name server in the local cluster."""
+    routes: HostRoutes = field(default_factory=HostRoutes)
+    """Where gateways of the local cluster send requests; empty if no log needs that."""
 
     @cached_property
     def connected(self) -> frozenset[str]:

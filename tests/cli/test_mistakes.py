@@ -155,11 +155,15 @@ CONFIG_MISTAKES = {
         CONFIG.replace("service: nginx-test/nginx", "wrapper: cri, service: {pod: true}"),
         "config.yaml: logs: service: {pod: true} needs inventory: {kubernetes: {}}",
     ),
+    "service by routes without an API server": (
+        CONFIG.replace("service: nginx-test/nginx", "service: {route: true}"),
+        "config.yaml: logs: service: {route: true} needs inventory: {kubernetes: {}}",
+    ),
     "service told by nothing": (
         CONFIG.replace("service: nginx-test/nginx", "service: {host: false}"),
         (
-            "config.yaml:5: logs[0].service: write one of host: true, pod: true and "
-            "upstream: true, or namespace/name instead"
+            "config.yaml:5: logs[0].service: write one of host: true, pod: true, upstream: true "
+            "and route: true, or namespace/name instead"
         ),
     ),
     "services beside the service of all lines": (

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from exporter.judge.corefile import Forwarding, forwarding, operator_forwarding
-from exporter.judge.diagnosis import ClusterRead, Dns, ObjectRead, diagnose
+from exporter.judge.diagnosis import HTTP_ROUTES, ClusterRead, Dns, ObjectRead, diagnose
 
 ZONE = "clusterset.local"
 COREFILE = """\
@@ -95,6 +95,38 @@ def corefile(text):
             "fail rights: may not patch events, get pods/log; grant them in a ClusterRole; the "
             "chart does so with rbac.create: true and events: true and podLogs.enabled: true",
             id="rights that values of the chart grant",
+        ),
+        pytest.param(
+            replace(
+                WELL,
+                missing=(
+                    "list httproutes.gateway.networking.k8s.io",
+                    "list pods in ingress",
+                    "get pods/log in ingress",
+                ),
+            ),
+            "fail rights: may not list httproutes.gateway.networking.k8s.io, list pods in ingress, "
+            "get pods/log in ingress; grant them in a ClusterRole, or in a Role of the namespace "
+            "that is named; the chart does so with rbac.create: true and gatewayLogs.namespaces: "
+            "[ingress] and gatewayLogs.routes: true",
+            id="rights for the log of a gateway",
+        ),
+        pytest.param(
+            replace(WELL, missing=("list pods in ingress", "get pods in shop")),
+            "fail rights: may not list pods in ingress, get pods in shop; grant them in Roles of "
+            "these namespaces; the chart does so with rbac.create: true and podLogs.enabled: true "
+            "and gatewayLogs.namespaces: [ingress]",
+            id="rights for the logs of pods and of a gateway",
+        ),
+        pytest.param(
+            replace(WELL, by_route=True),
+            "ok httproutes.gateway.networking.k8s.io: not installed; only Ingresses count",
+            id="no Gateway API",
+        ),
+        pytest.param(
+            replace(WELL, by_route=True, served=SERVED | {HTTP_ROUTES: ("v1", "v1beta1")}),
+            "ok httproutes.gateway.networking.k8s.io: served as v1, v1beta1",
+            id="the Gateway API",
         ),
         pytest.param(
             replace(WELL, unsure=("list serviceimports.net.gke.io",), unread="GET /apis: 403"),

@@ -8,6 +8,7 @@ from structlog.testing import capture_logs
 from exporter.commands.run.changes import LEAK_ENDS
 from exporter.commands.run.monitor_settings import monitor_settings
 from exporter.metrics.families import UPSTREAM_FAILURES, UPSTREAM_REQUESTS
+from exporter.model.routes import HostRoutes, Route
 from exporter.model.service_events import EventReason
 from exporter.model.traffic import Client, Hits, LogCounts
 from tests.commands.test_monitor import samples
@@ -177,6 +178,19 @@ def test_a_name_of_an_upstream_tells_the_service_of_clients_too():
     assert scene.logs.service_of(text, None, {}, by_upstream=False) is None
     told = scene.logs.sent_to(text, "10.1.0.9", None, {}, by_upstream=True)
     assert told == (NGINX, "a", "a", False)
+
+
+def test_a_route_tells_the_service_of_clients_and_of_what_was_sent():
+    scene, host = scenes.steady(), "shop.example.com"
+    route = Route(origin="x", gateway="x", host=host, services=frozenset({NGINX}), whole=True)
+    scene.inventory()
+    known = replace(scene.monitor.inventory, routes=HostRoutes((route,)))
+    scene.monitor.inventory_changed(known)
+    by_route = {"by_upstream": False, "by_route": True}
+    assert scene.logs.service_of(host, None, {}, **by_route) == (NGINX, False)
+    told = scene.logs.sent_to(host, "10.2.0.9", None, {}, **by_route)
+    assert told == (NGINX, "a", "b", False)
+    assert scene.logs.sent_to(host, "10.2.0.9", None, {}, by_upstream=False) is None
 
 
 def test_an_address_is_attributed_anew_once_the_inventory_changed():

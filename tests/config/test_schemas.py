@@ -163,6 +163,7 @@ RIGHT = [
     logs({"pods": {}}, {"pods": GATEWAY, "service": {"host": True}}),
     logs({"pods": GATEWAY, "services": {"shop.example.com": "shop/cart"}}),
     logs({"files": ["*.log"], "wrapper": "cri", "service": {"pod": True}}),
+    logs({"files": ["*.log"], "service": {"route": True}, "services": {"a.example": "shop/cart"}}),
     probe(resolvers=["127.0.0.1", "127.0.0.1:00053", "[::1]:53", "[fe80::1%eth0]:53"]),
     probe(source_address="::1", lighthouse=[], jitter="1s", tcp={"port": 80}),
     probe(services=[{"match": "*/*", "http": None}, {"match": "a/b", "http": {"host": None}}]),
@@ -210,6 +211,8 @@ WRONG = [
     log(files=[], **CART),
     log(files=["a"], wrapper="podman", **CART),
     log(files=["a"], service={"pod": True}, wrapper="cri"),
+    log(files=["a"], service={"route": True}),
+    log(files=["a"], service={"route": True, "host": True}),
     logs({"files": ["-"], "service": {"pod": True}, "wrapper": "cri"}),
     logs({"files": ["a"], "service": {"pod": True}}),
     logs({"syslog": "udp://127.0.0.1:514", "service": {"pod": True}, "wrapper": "cri"}),
@@ -381,7 +384,9 @@ VALUES = (
     st.sampled_from([None, True, False, 0, 1, -1, 80, 65536, 1.5, 2.0, [], {}, "", "-", "shop"])
     | st.sampled_from(["shop/cart", "15s", "0s", "400d", "10.1.0.0/16", "10.1.0.1", "::1", "\n"])
     | st.sampled_from(["cri", "none", "client", "gke", "https", "x:1", "http://x", {"host": True}])
-    | st.sampled_from([{"pod": True}, {"upstream": True}, ["-"], ["a"], ["10.1.0.1:53"]])
+    | st.sampled_from(
+        [{"pod": True}, {"upstream": True}, {"route": True}, ["-"], ["a"], ["10.1.0.1:53"]]
+    )
     | st.sampled_from(PARTS)
     | st.text(max_size=3)
     | st.from_regex(r"([0-9]{1,4}(d|h|m|s|ms)){1,2}", fullmatch=True)

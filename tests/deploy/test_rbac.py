@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from exporter.discover.parse_submariner import LIGHTHOUSE_DNS, OPERATOR_NAMESPACE
-from exporter.discover.resources import RESOURCES, Scope
+from exporter.discover.resources import RESOURCES, ROUTES, Scope
 from tests.fakes.charts import MATRIX, NAMESPACE, NODE_LOGS, NODE_LOGS_BY_POD, ROOT, objects, one
 
 pytestmark = pytest.mark.slow
@@ -229,6 +229,46 @@ def test_karmada_spreads_the_roles_of_each_namespace():
     assert outside
     assert outside <= spread
     assert {name for name in spread if name[0] in kinds} == outside
+
+
+ROUTED = {(r.group, r.plural, verb, None) for r in ROUTES for verb in ("list", "watch")}
+GATEWAY_PODS = LOGS | {("", "pods", "list", None)}
+OF_GATEWAY = {"pods": {"namespace": "ingress", "selector": "app=x"}, "service": {"route": True}}
+
+
+def test_routes_may_be_read_only_where_a_value_says_so():
+    assert not ROUTED & of({"config": {"logs": [OF_GATEWAY]}}, "ClusterRole", "Role")
+    assert of({"gatewayLogs": {"routes": True}}, "ClusterRole") == WATCHED | LOGS | ROUTED
+    some = {"watchNamespaces": ["shop"], "gatewayLogs": {"routes": True}}
+    assert not ROUTED & of(some, "ClusterRole")
+    given = in_namespaces(some)
+    assert {where for (_, where), has in given.items() if has & ROUTED} == {"shop"}
+    assert given["clusterset-exporter", "shop"] >= ROUTED
+
+
+def test_pods_of_a_gateway_may_be_listed_in_its_namespaces_only():
+    values = {"config": {"logs": [OF_GATEWAY]}}
+    # Such an entry alone needs no log of any other pod.
+    assert of(values, "ClusterRole") == WATCHED
+    values["gatewayLogs"] = {"namespaces": ["ingress", "traefik"]}
+    assert of(values, "ClusterRole") == WATCHED
+    given = in_namespaces(values)
+    for namespace in ("ingress", "traefik"):
+        assert given["clusterset-exporter", namespace] == GATEWAY_PODS
+    off = {**values, "rbac": {"create": False}}
+    assert of(off, "ClusterRole", "Role") == set()
+
+
+def test_karmada_spreads_the_roles_of_gateways():
+    found = objects(MATRIX["logs of gateways by Karmada"])
+    policy = one(found, "ClusterPropagationPolicy", "clusterset-exporter")
+    name = "clusterset-exporter-gateway-logs"
+    spread = {
+        (each["kind"], each["namespace"])
+        for each in policy["spec"]["resourceSelectors"]
+        if each.get("name") == name
+    }
+    assert spread == {("Role", "shop"), ("RoleBinding", "shop")}
 
 
 def test_tokens_may_be_reviewed_only_where_that_is_asked_for():

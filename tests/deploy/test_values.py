@@ -35,6 +35,11 @@ METRICS = f"{SCRAPED}.metricRelabelings"
 AFFINITY = "spec.placement.clusterAffinity.labelSelector"
 OPENSHIFT = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
 KEY_VOLUME = {"name": "probe-key", "secret": {"secretName": "k", "defaultMode": 0o440}}
+ROUTES = {
+    "apiGroups": ["gateway.networking.k8s.io"],
+    "resources": ["httproutes"],
+    "verbs": ["list", "watch"],
+}
 LOGS = [{"files": ["/x/*.log"], "service": "a/b"}]
 OTHER = ("Deployment", "other")
 PLACED = {"clusterAffinity": {"clusterNames": ["east"]}}
@@ -207,6 +212,14 @@ FEW = [
     ("watchNamespaces", ["shop"], ("Role", "other-discovery"), "metadata.namespace", "shop"),
     ("submarinerNamespace", "sub", ("ConfigMap", "other"), "data.config", "namespace: sub"),
     ("podLogs.namespaces", ["shop"], ("Role", "other-pod-logs"), "metadata.namespace", "shop"),
+    (
+        "gatewayLogs.namespaces",
+        ["edge"],
+        ("Role", "other-gateway-logs"),
+        "metadata.namespace",
+        "edge",
+    ),
+    ("gatewayLogs.routes", True, ("Role", "other-discovery"), "rules", ROUTES),
     ("config", {"logs": [{"pods": {}}]}, ("Role", "other-pod-logs"), "kind", "Role"),
     ("events", True, ("Role", "other-events"), "kind", "Role"),
     ("check.rights", True, ("Role", "other-check"), "kind", "Role"),

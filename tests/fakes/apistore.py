@@ -16,6 +16,7 @@ KINDS = {
     ("", "configmaps"): ("ConfigMap", ["v1"]),
     ("", "events"): ("Event", ["v1"]),
     ("discovery.k8s.io", "endpointslices"): ("EndpointSlice", ["v1"]),
+    ("networking.k8s.io", "ingresses"): ("Ingress", ["v1"]),
     ("coordination.k8s.io", "leases"): ("Lease", ["v1"]),
     ("multicluster.x-k8s.io", "serviceexports"): ("ServiceExport", ["v1alpha1"]),
     ("authentication.k8s.io", "tokenreviews"): ("TokenReview", ["v1"]),

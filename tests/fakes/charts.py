@@ -103,6 +103,23 @@ MATRIX = {
         "config": {"logs": [{"pods": {}}]},
         **NODE_LOGS_BY_POD,
     },
+    "logs of gateways": {
+        "gatewayLogs": {"namespaces": ["shop", "nginx-test"], "routes": True},
+        "config": {
+            "logs": [
+                {
+                    "pods": {"namespace": "shop", "selector": "app=x"},
+                    "format": "traefik-json",
+                    "service": {"route": True},
+                }
+            ]
+        },
+    },
+    "logs of gateways by Karmada": {
+        "watchNamespaces": ["nginx-test"],
+        "gatewayLogs": {"namespaces": ["shop"], "routes": True},
+        "karmada": {"enabled": True},
+    },
     "events": {"events": True, **NODE_LOGS_BY_POD},
     "events of two namespaces by Karmada": {
         "watchNamespaces": ["shop", "nginx-test"],

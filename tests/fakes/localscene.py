@@ -10,6 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families as families
 from exporter.accesslog.readers.reader import Reader
 from exporter.commands.load import load
 from exporter.commands.run.cluster import LocalCluster
+from exporter.commands.run.discovery_wanted import discovery_wanted
 from exporter.commands.run.handover import Handover
 from exporter.commands.run.monitor_settings import monitor_settings
 from exporter.commands.run.parts import Parts
@@ -59,7 +60,7 @@ class Local:
         )
         self.page_data = parts.page_data(self.cluster)
         self.render = parts.scrape(self.cluster).render
-        stages = self.cluster.stages(loaded.settings.inventory.kubernetes, loaded.local)
+        stages = self.cluster.stages(discovery_wanted(loaded))
         self.tasks = [
             group.create_task(self.keeper.keep(stage.name, stage.about, stage.run))
             for stage in stages

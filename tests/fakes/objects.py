@@ -7,7 +7,7 @@ import yaml
 
 from exporter.discover.assemble import inventory
 from exporter.discover.identity import Identity, IdentitySource
-from exporter.discover.resources import RESOURCES
+from exporter.discover.resources import RESOURCES, ROUTES
 
 DATA = Path(__file__).parent.parent / "data" / "objects"
 NOW = 1_760_000_000.0
@@ -92,7 +92,7 @@ class Objects:
     def trimmed(self, *, without=()):
         """Return what is kept, by resource."""
         kept = {}
-        for wanted in RESOURCES:
+        for wanted in (*RESOURCES, *ROUTES):
             served = self._served(wanted)
             if wanted.name in without or not any(g == wanted.group for g, _ in self._groups()):
                 continue
@@ -115,7 +115,7 @@ class Objects:
             if (
                 group == wanted.group
                 and version in wanted.versions
-                and each["kind"].lower() + "s" == wanted.plural
+                and wanted.plural in {each["kind"].lower() + end for end in ("s", "es")}
                 and (wanted.label_selector is None or wanted.label_selector in labels)
             ):
                 yield each

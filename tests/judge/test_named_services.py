@@ -6,6 +6,7 @@ import pytest
 
 from exporter.judge.named_services import named_service, plain_name
 from exporter.model.clusterset import Inventory, Port, Service, ServiceName
+from exporter.model.routes import HostRoutes, Route
 
 CART, ADMIN, OTHER = (
     ServiceName(*words) for words in (("shop", "cart"), ("shop", "cart-admin"), ("shop-cart", "x"))
@@ -82,3 +83,60 @@ def test_a_name_that_two_services_may_have_is_nobodys():
 
 def test_a_plain_name_has_no_port():
     assert plain_name("outbound|80||X.svc") == "outbound|80||x.svc"
+
+
+def routed(**hosts):
+    """Return the inventory with routes from hosts of example.com to services."""
+    routes = [
+        Route(
+            origin="HTTPRoute shop/x",
+            gateway="x",
+            host=f"{host}.example.com",
+            services=frozenset(services),
+            whole=True,
+        )
+        for host, services in hosts.items()
+    ]
+    return replace(KNOWN, routes=HostRoutes(tuple(routes)))
+
+
+@pytest.mark.parametrize(
+    ("host", "found"),
+    [
+        ("Shop.example.com:8443", (CART, None)),
+        ("shop.example.com.", (CART, None)),
+        ("two.example.com", None),
+        ("other.example.com", None),
+        ("bucket.example.com", None),
+        ("none.example.com", None),
+        ("told.example.com", (ADMIN, None)),
+        # A clusterset name that nothing routes is one.
+        ("west.cart.shop.svc.clusterset.local", (CART, "west")),
+    ],
+)
+def test_hosts_by_routes(host, found):
+    where = routed(
+        shop=[CART], two=[CART, ADMIN], other=[ServiceName("x", "y")], bucket=[None], told=[CART]
+    )
+    known = named_service(
+        host,
+        {"told.example.com": ADMIN},
+        where,
+        "clusterset.local",
+        by_upstream=False,
+        by_route=True,
+    )
+    assert (known and (known.service, known.pinned)) == found
+
+
+def test_a_route_counts_before_a_clusterset_name_and_only_where_routes_are_asked():
+    host = "cart.shop.svc.clusterset.local"
+    route = Route(origin="x", gateway="x", host=host, services=frozenset({ADMIN}), whole=True)
+    where = replace(KNOWN, routes=HostRoutes((route,)))
+
+    def service(*, by_route):
+        ways = {"by_upstream": False, "by_route": by_route}
+        return named_service(host, {}, where, "clusterset.local", **ways).service
+
+    assert service(by_route=True) == ADMIN
+    assert service(by_route=False) == CART

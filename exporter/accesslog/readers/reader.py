@@ -128,12 +128,13 @@ class Reader:
         self, source: LogSource, log_format: LogFormat, span_of: SpanOf | None = None
     ) -> Counter:
         sink, fixed, names = self._sink, source.service, dict(source.names)
+        how = {"by_upstream": source.by_upstream, "by_route": source.by_route}
 
         def service_of(host: str) -> tuple[ServiceName, bool] | None:
-            return sink.service_of(host, fixed, names, by_upstream=source.by_upstream)
+            return sink.service_of(host, fixed, names, **how)
 
         def sent_to(host: str, server: str) -> Sent | None:
-            return sink.sent_to(host, server, fixed, names, by_upstream=source.by_upstream)
+            return sink.sent_to(host, server, fixed, names, **how)
 
         if log_format.upstream:
             return UpstreamCounter(log_format, sink.source_of, service_of, sent_to, span_of)

@@ -221,6 +221,7 @@ def _discovery(client: ApiClient, loaded: RuntimeConfig, newest: Newest) -> Kube
         locate=partial(own_config_map, client, wanted.config_map),
         selection=Selection(namespaces=wanted.namespaces, labels=wanted.requirements()),
         scope=scope_of(wanted),
+        told_hosts=loaded.told_hosts,
         unix=time.time,
         changed=newest.take,
         became_stale=newest.became_stale,

@@ -10,7 +10,7 @@ from exporter.commands.load import RuntimeConfig, scope_of
 from exporter.config.settings import KubernetesSettings
 from exporter.discover.findings import Finding as Noticed
 from exporter.discover.parse_submariner import LIGHTHOUSE_DNS, OPERATOR_NAMESPACE
-from exporter.discover.resources import RESOURCES
+from exporter.discover.resources import RESOURCES, ROUTES, Wanted
 from exporter.judge.diagnosis import IN_NAMESPACE, ClusterRead, Dns, ObjectRead
 from exporter.model.clusterset import Inventory, Profile
 
@@ -19,7 +19,7 @@ WITHIN = 10.0
 REQUESTS_AT_ONCE = 8
 """Requests that run at the same time."""
 _OPENSHIFT = "/apis/operator.openshift.io/v1"
-_BUILT_IN = frozenset({"", "discovery.k8s.io"})
+_BUILT_IN = frozenset({"", "discovery.k8s.io", "networking.k8s.io"})
 """API groups that every API server has."""
 
 
@@ -50,7 +50,7 @@ async def read_cluster(
         inventory: What was discovered; None if nothing was.
         noticed: The findings of discovery.
     """
-    served, unread = await _served(client)
+    served, unread = await _served(client, _wanted(loaded))
     rights_unread, missing, unsure = "", None, tuple[str, ...]()
     try:
         lacking = await _missing(client, list(_needed(client, loaded, set(served), set(unread))))
@@ -66,6 +66,7 @@ async def read_cluster(
         unsure=unsure,
         rights_unread=rights_unread,
         noticed=tuple(sorted((each.about, each.text) for each in noticed)),
+        by_route=loaded.told_hosts is not None,
         dns=await _dns(client, loaded) if _has_lighthouse(inventory, served) else None,
     )
 
@@ -76,9 +77,15 @@ def _has_lighthouse(inventory: Inventory | None, served: Iterable[str]) -> bool:
     return any(title.endswith(".submariner.io") for title in served)
 
 
-async def _served(client: ApiClient) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
+def _wanted(loaded: RuntimeConfig) -> tuple[Wanted, ...]:
+    return RESOURCES if loaded.told_hosts is None else (*RESOURCES, *ROUTES)
+
+
+async def _served(
+    client: ApiClient, wanted: tuple[Wanted, ...]
+) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
     """Return the served versions of each resource, and why those of some groups are unknown."""
-    groups = dict.fromkeys((each.group, v) for each in RESOURCES for v in each.versions)
+    groups = dict.fromkeys((each.group, v) for each in wanted for v in each.versions)
     found: dict[str, tuple[str, ...]] = {}
     unread: dict[str, str] = {}
     for group, version in groups:
@@ -100,7 +107,7 @@ def _needed(
     scope = scope_of(kubernetes)
     wanted = dict.fromkeys(
         (each.group, each.plural, namespace or "")
-        for each in RESOURCES
+        for each in _wanted(loaded)
         for namespace in scope.of(each)
     )
     for group, plural, namespace in wanted:
@@ -109,10 +116,10 @@ def _needed(
                 yield Right(verb, group, plural, namespace=namespace)
     for namespace in kubernetes.watch_namespaces or ("",):
         yield from _beside_watches(loaded, kubernetes, namespace)
-    for match in {source.match for source in loaded.logs if source.match is not None}:
+    for namespace in sorted({each.match.namespace for each in loaded.logs if each.match}):
         for verb in ("list", "get"):
-            yield Right(verb, "", "pods", namespace=match.namespace)
-        yield Right("get", "", "pods", "log", match.namespace)
+            yield Right(verb, "", "pods", namespace=namespace)
+        yield Right("get", "", "pods", "log", namespace)
     if kubernetes.lease is not None:
         lease = Right("create", "coordination.k8s.io", "leases", "", client.namespace)
         # A rule cannot name an object that does not exist yet.

@@ -50,7 +50,9 @@ def _newest(
     def service_of(host: str) -> tuple[ServiceName, bool] | None:
         if source.service is not None:
             return source.service, False
-        asked = named_service(host, names, inventory, domain, by_upstream=source.by_upstream)
+        asked = named_service(
+            host, names, inventory, domain, by_upstream=source.by_upstream, by_route=source.by_route
+        )
         return None if asked is None else (asked.service, False)
 
     counter = Counter(compile_source(source), source_of, service_of)

@@ -81,6 +81,7 @@ class Clients:
         names: ServicesByName = NO_NAMES,
         *,
         by_upstream: bool = False,
+        by_route: bool = False,
     ) -> tuple[ServiceName, bool] | None:
         """
         Return the service that a request was for, and whether its host names this cluster.
@@ -90,12 +91,13 @@ class Clients:
             fixed: The service that the log belongs to; None if the host has to tell.
             names: Services by hosts, or by names of upstreams.
             by_upstream: Whether *host* is the name of an upstream.
+            by_route: Whether HTTPRoutes and Ingresses tell the service of a host.
         """
         inventory = self._verdicts.inventory
         if fixed is None:
             domain = self._current.settings.domain
             named = inventory and named_service(
-                host, names, inventory, domain, by_upstream=by_upstream
+                host, names, inventory, domain, by_upstream=by_upstream, by_route=by_route
             )
             return (named.service, named.pinned == self._current.local) if named else None
         asked = Question.of_name(host, self._current.settings.domain)

@@ -19,10 +19,10 @@ from exporter.accesslog.source import LogSource
 from exporter.apiserver.client import ApiClient
 from exporter.apiserver.lease import Election
 from exporter.commands.load import scope_of
+from exporter.commands.run.discovery_wanted import DiscoveryWanted
 from exporter.commands.run.renewals import LoggedSilence
 from exporter.commands.run.stages import WantedStage
 from exporter.config.label_selector import Selection
-from exporter.config.settings import KubernetesSettings
 from exporter.discover.assemble import Discovered
 from exporter.discover.findings import Finding
 from exporter.discover.identity import IdentityChangedError, IdentityError
@@ -125,7 +125,7 @@ class LocalCluster:
             lambda since: staleness.became_stale(LEASES, since), lambda: staleness.recovered(LEASES)
         )
         self._discovery: KubernetesInventory | None = None
-        self._discovers: tuple[KubernetesSettings, str] | None = None
+        self._discovers: DiscoveryWanted | None = None
         """What *_discovery* was made for."""
         self._workloads = known = Workloads(client, sink, time.time)
         make = partial(PodReader, client, sink=sink, reader=reader, unix=time.time, keeper=keeper)
@@ -166,20 +166,14 @@ class LocalCluster:
         election = self._election
         return None if election is None else (election.leading, election.holder or "nobody yet")
 
-    def stages(self, wanted: KubernetesSettings, setting: str) -> Iterator[WantedStage]:
-        """
-        Yield the stages that run whether this replica is active or stands by.
-
-        Args:
-            wanted: What to discover.
-            setting: The local cluster by the settings; empty if it is to be discovered.
-        """
-        if wanted.lease is not None:
+    def stages(self, wanted: DiscoveryWanted) -> Iterator[WantedStage]:
+        """Yield the stages that run whether this replica is active or stands by."""
+        lease = wanted.settings.lease
+        if lease is not None:
             if self._election is None:
-                self._election = self._candidate(wanted.lease)
-            yield WantedStage(StageName.LEASE, self._elect, wanted.lease)
-        discover = partial(self._discover, wanted, setting)
-        yield WantedStage(StageName.DISCOVERY, discover, (wanted, setting))
+                self._election = self._candidate(lease)
+            yield WantedStage(StageName.LEASE, self._elect, lease)
+        yield WantedStage(StageName.DISCOVERY, partial(self._discover, wanted), wanted)
 
     def may_read(self, source: LogSource) -> bool:
         """Return whether no other replica reads *source* now."""
@@ -221,10 +215,10 @@ class LocalCluster:
         holder = self._election.holder if self._election is not None else ""
         self._end(ConnectionError(f"another replica leads: {holder or 'somebody'}"))
 
-    async def _discover(self, wanted: KubernetesSettings, setting: str, pulse: Pulse) -> None:
-        if self._discovery is None or self._discovers != (wanted, setting):
-            self._discovery = self._make_discovery(wanted, setting)
-            self._discovers = wanted, setting
+    async def _discover(self, wanted: DiscoveryWanted, pulse: Pulse) -> None:
+        if self._discovery is None or self._discovers != wanted:
+            self._discovery = self._make_discovery(wanted)
+            self._discovers = wanted
         try:
             await self._discovery.run(pulse)
         except* (IdentityError, IdentityChangedError) as errors:
@@ -232,14 +226,16 @@ class LocalCluster:
         pulse.rest()
         await asyncio.Event().wait()
 
-    def _make_discovery(self, wanted: KubernetesSettings, setting: str) -> KubernetesInventory:
-        selection = Selection(namespaces=wanted.namespaces, labels=wanted.requirements())
+    def _make_discovery(self, wanted: DiscoveryWanted) -> KubernetesInventory:
+        settings = wanted.settings
+        selection = Selection(namespaces=settings.namespaces, labels=settings.requirements())
         return KubernetesInventory(
             self._client,
-            setting=setting,
-            config_map=wanted.config_map,
+            setting=wanted.local,
+            config_map=settings.config_map,
             selection=selection,
-            scope=scope_of(wanted),
+            scope=scope_of(settings),
+            told_hosts=wanted.told_hosts,
             unix=time.time,
             changed=self._discovered,
             became_stale=self._staleness.became_stale,

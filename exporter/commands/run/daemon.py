@@ -8,12 +8,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
-from msgspec.structs import replace as replace_field
 
 from exporter.accesslog.readers.reader import Reader
 from exporter.accesslog.source import LogSource
 from exporter.commands.load import RuntimeConfig
 from exporter.commands.refuse import refuse_change
+from exporter.commands.run.discovery_wanted import discovery_wanted
 from exporter.commands.run.handover import handover
 from exporter.commands.run.monitor_settings import settings_of
 from exporter.commands.run.parts import Parts
@@ -221,8 +221,7 @@ class Daemon:
         else:
             yield WantedStage(StageName.ARRANGEMENT, on_event(self._rearranged, self._rearrange))
             kubernetes = _kubernetes(loaded)
-            # Discovery does not begin anew because events are wanted.
-            yield from self._cluster.stages(replace_field(kubernetes, events=False), loaded.local)
+            yield from self._cluster.stages(discovery_wanted(loaded))
             if not self._cluster.works:
                 return
             if kubernetes.events:

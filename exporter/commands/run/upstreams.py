@@ -34,6 +34,7 @@ class Upstreams:
         names: ServicesByName,
         *,
         by_upstream: bool,
+        by_route: bool = False,
     ) -> tuple[ServiceName, str, str, bool] | None:
         """
         Return the service that was asked for, where it was sent, and whether the host says so.
@@ -44,6 +45,7 @@ class Upstreams:
             fixed: The service that the log belongs to; None if *host* has to tell.
             names: Services by hosts, or by names of upstreams.
             by_upstream: Whether *host* is the name of an upstream.
+            by_route: Whether HTTPRoutes and Ingresses tell the service of a host.
 
         Returns:
             The service, the local cluster, the cluster of the server or one of NOT_CLUSTERS, and
@@ -52,7 +54,9 @@ class Upstreams:
         inventory, domain = self._verdicts.inventory, self._current.settings.domain
         if inventory is None:
             return None
-        asked = named_service(host, names, inventory, domain, by_upstream=by_upstream)
+        asked = named_service(
+            host, names, inventory, domain, by_upstream=by_upstream, by_route=by_route
+        )
         if fixed is not None:
             asked = asked if asked is not None and asked.service == fixed else Question(fixed)
         if asked is None:

@@ -37,9 +37,9 @@
 {{- if and .Values.podLogs.enabled (not .Values.nodeLogs.enabled) }}true{{ end -}}
 {{- end }}
 
-{{- /* True, or nothing: whether the whole configuration asks for logs of pods. */}}
+{{- /* True, or nothing: whether the whole configuration asks for logs of pods behind exported services. */}}
 {{- define "clusterset-exporter.readsPodLogs" -}}
-{{- range (include "clusterset-exporter.config" . | fromYaml).logs }}{{ if hasKey . "pods" }}true{{ end }}{{ end -}}
+{{- range (include "clusterset-exporter.config" . | fromYaml).logs }}{{ if hasKey . "pods" }}{{ if not (dig "selector" "" (.pods | default dict)) }}true{{ end }}{{ end }}{{ end -}}
 {{- end }}
 
 {{- /* Namespaces with pods whose logs are read, as a JSON list; an empty one stands for all. */}}
