@@ -192,7 +192,7 @@ deploy: $(DEV)/.made
 # The documentation as a site, in build/site. With PROJECT_URL, links to other files of the repository lead there.
 docs: $(SITE)/.made
 	NO_MKDOCS_2_WARNING=1 $(SITE)/bin/mkdocs build --strict --site-dir build/site
-	@echo 'build/site/index.html'
+	@echo 'build/site/index.html; for the search: $(PYTHON) -m http.server --directory build/site'
 
 generate: $(DEV)/.made
 	$(DEV)/bin/python docs/generate.py
