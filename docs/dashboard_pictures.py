@@ -1,100 +1,54 @@
-"""Take the pictures of the boards during the demo's story: small PNGs of 256 colours."""
+"""Take the pictures of the boards: of the demo's story, and of ten clusters that are made up."""
 
 import asyncio
-import struct
 import tempfile
-import zlib
-from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
+from dashboards.look import CLUSTERS, LOCALITIES, MODES
+from docs.pictures import DOCS, TEN, sources
+from docs.png import small, stamped
 from tests.fakes.boards import BOARDS
+from tests.fakes.crowd import END, EVERY, TEN_CLUSTERS, blocks_of, served
 from tests.fakes.rendered import page_of
 from tests.fakes.staged import staged
 
-DOCS = Path(__file__).parent
+COLOURS = {*MODES.values(), *LOCALITIES.values(), *CLUSTERS}
+"""Lines are thin, and the nearest colour of a large area would mean something else."""
 BEFORE = 10
 SCALE = 0.7
-COLOURS = 256
-SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
-def chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Yield the chunks of a PNG."""
-    at = len(SIGNATURE)
-    while at < len(png):
-        (length,) = struct.unpack_from(">I", png, at)
-        yield png[at + 4 : at + 8], png[at + 8 : at + 8 + length]
-        at += length + 12
+def keep(name: str, picture: bytes) -> None:
+    """Write a picture with the hash of what it shows."""
+    made = stamped(small(picture, COLOURS), sources()[name])
+    (DOCS / name).write_bytes(made)
+    print(f"{name}: {len(made):,} bytes", flush=True)
 
 
-def chunk(kind: bytes, body: bytes) -> bytes:
-    """Return a chunk as it stands in a file."""
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+async def of_the_story(folder: Path) -> None:
+    """Play the story and take the pictures of its end."""
+    async with staged(folder) as story:
+        # The clusters are gone by now: "now" is the last moment at which all was well again.
+        span = {"start": story.begun - BEFORE, "end": story.ended - 2}
+        for uid in BOARDS:
+            async with page_of(uid, story.url, folder, scale=SCALE, **span) as tab:
+                keep(f"{uid}.png", await tab.picture())
 
 
-def unfiltered(raw: bytes, width: int, height: int, size: int) -> list[bytes]:
-    """Return the lines of an image of *size* bytes a pixel, its filters undone."""
-    stride, lines, above = width * size, [], bytearray(width * size)
-    for row in range(height):
-        start = row * (stride + 1)
-        kind, line = raw[start], bytearray(raw[start + 1 : start + 1 + stride])
-        for i in range(stride if kind else 0):
-            left = line[i - size] if i >= size else 0
-            corner = above[i - size] if i >= size else 0
-            line[i] = (line[i] + guess(kind, left, above[i], corner)) & 255
-        lines.append(bytes(line))
-        above = line
-    return lines
-
-
-def guess(kind: int, left: int, up: int, corner: int) -> int:
-    """Return what a filter expected of a byte. Source: PNG specification, section 9."""
-    if kind < 4:
-        return (0, left, up, (left + up) // 2)[kind]
-    base = left + up - corner
-    return min((left, up, corner), key=lambda each: abs(base - each))
-
-
-def small(png: bytes) -> bytes:
-    """Return a PNG with its colours reduced to a palette."""
-    parts = list(chunks(png))
-    width, height, _, kind = struct.unpack_from(">IIBB", parts[0][1])
-    size = 4 if kind == 6 else 3
-    raw = zlib.decompress(b"".join(body for name, body in parts if name == b"IDAT"))
-    pixels = [
-        [line[i : i + 3] for i in range(0, len(line), size)] for line in unfiltered(raw, width, height, size)
-    ]
-    counted = Counter(pixel for line in pixels for pixel in line)
-    # A thin line has few pixels, and its colour is what tells it from the others.
-    weight = {colour: number * (1 + max(colour) - min(colour)) for colour, number in counted.items()}
-    palette = sorted(counted, key=weight.__getitem__, reverse=True)[:COLOURS]
-    places = {colour: place for place, colour in enumerate(palette)}
-    for colour in counted.keys() - places.keys():
-        far = [sum((a - b) ** 2 for a, b in zip(colour, each, strict=True)) for each in palette]
-        places[colour] = far.index(min(far))
-    body = b"".join(b"\0" + bytes(map(places.__getitem__, line)) for line in pixels)
-    return (
-        SIGNATURE
-        + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0))
-        + chunk(b"PLTE", b"".join(palette))
-        + chunk(b"IDAT", zlib.compress(body, 9))
-        + chunk(b"IEND", b"")
-    )
+async def of_ten_clusters(folder: Path) -> None:
+    """Take the picture of the overview of ten clusters."""
+    blocks_of(folder, TEN_CLUSTERS)
+    span = {"start": TEN_CLUSTERS.start, "end": END - EVERY, "scrape": EVERY}
+    with served(folder) as url:
+        async with page_of("clusterset-overview", url, folder, scale=SCALE, **span) as tab:
+            keep(TEN, await tab.picture())
 
 
 async def main() -> None:
-    """Play the story and take the pictures."""
-    with tempfile.TemporaryDirectory(prefix="clusterset-demo-") as name:
-        folder = Path(name)
-        async with staged(folder) as story:
-            # The clusters are gone by now: "now" is the last moment at which all was well again.
-            span = {"start": story.begun - BEFORE, "end": story.ended - 2}
-            for uid in BOARDS:
-                async with page_of(uid, story.url, folder, scale=SCALE, **span) as tab:
-                    picture = small(await tab.picture())
-                (DOCS / f"{uid}.png").write_bytes(picture)
-                print(f"{uid}: {len(picture):,} bytes")
+    """Take all pictures."""
+    for take in (of_ten_clusters, of_the_story):
+        with tempfile.TemporaryDirectory(prefix="clusterset-demo-") as name:
+            await take(Path(name))
 
 
 asyncio.run(main())

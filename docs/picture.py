@@ -5,12 +5,12 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from docs.pictures import DOCS, PAGE, sources
+from docs.png import small, stamped
 from exporter.demo.clusterset import clusterset, until
 from exporter.demo.layout import claim
 from exporter.model.verdicts import Locality
 from tests.fakes.browser import browser
-
-TARGET = Path(__file__).parent / "status-page.png"
 
 
 async def main() -> None:
@@ -32,7 +32,8 @@ async def main() -> None:
             profile = Path(name) / "profile"
             async with browser(shutil.which("chromium") or "chromium", profile) as tab:
                 await tab.open(here.url, width=900, height=760)
-                TARGET.write_bytes(await tab.picture())
+                picture = stamped(small(await tab.picture()), sources()[PAGE])
+                (DOCS / PAGE).write_bytes(picture)
 
 
 asyncio.run(main())
