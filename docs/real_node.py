@@ -1,8 +1,9 @@
-"""Write the table and the picture of docs/real-node.md from what `make e2e-node` left."""
+"""Write table, logs and picture of docs/real-node.md from what `make e2e-node` left."""
 
 import argparse
 import asyncio
 import json
+import re
 import shutil
 import sys
 import tempfile
@@ -16,6 +17,27 @@ from tests.fakes.browser import browser
 DOCS = Path(__file__).parent
 PAGE, PICTURE = DOCS / "real-node.md", DOCS / "real-node-upgrade.png"
 BEGIN, END = "<!-- rows: written by make real-node-page -->", "<!-- end of rows -->"
+LED, GAP = "this replica became the leader", "log lines may be missing"
+LOGS = {
+    "the leader is deleted": ("stopping", LED),
+    "the leader is killed": ("started", LED, GAP),
+    "kubelet is killed for 8 s at": ("pod log cannot be read", "pod log is read again", GAP),
+    "API server is killed": (
+        "lease request failed",
+        "API server requests recovered",
+        "lease requests recovered",
+        GAP,
+    ),
+}
+"""Of which rows the page shows what events; a row by the beginning of its title."""
+SHOWN = re.compile(r"(<!-- log: ([^\n]+) -->\n)(?:```text\n.*?```\n)?", re.DOTALL)
+SHORTER = (
+    (re.compile(r"\d{4}-\d\d-\d\dT(\d\d:\d\d:\d\d(?:\.\d{1,3})?)\d*Z"), r"\1Z"),
+    (re.compile(r"\?follow=[^\s\"\\]*"), "?..."),
+    (re.compile(r"(GET|PUT) /apis?/\S*/(pods|leases)/"), r"\1 .../\2/"),
+    (re.compile(r"\bclusterset-exporter-[a-z0-9]+-([a-z0-9]{5})(?![a-z0-9])"), r"...-\1"),
+    (re.compile(r"\b(nginx)-[a-z0-9]+-([a-z0-9]{5})\b"), r"\1-...-\2"),
+)
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 860, 330, 46, 60, 14
 COLOURS = ("#3b6fd4", "#d4883b", "#3ba272", "#a85fc4", "#c44d58", "#777777")
 TICK_EVERY, LINE_EVERY = 30, 20
@@ -41,6 +63,33 @@ def table(rows: list[Row], day: str) -> str:
         figures = f"{row['answered']:,} | {row['counted']:,.0f}"
         lines.append(f"| {row['title']} | {figures} | {told} |")
     return "\n".join(lines)
+
+
+def event_of(message: str) -> str:
+    """Return what an exporter's log line is about."""
+    found = re.search(r'\bevent=(?:"([^"]*)"|(\S+))', message)
+    return "" if found is None else found[1] or found[2]
+
+
+def log_of(messages: list[str], events: tuple[str, ...]) -> str:
+    """Return the first line about each of *events* as a block of text, shortened for a page."""
+    first: dict[str, str] = {}
+    for each in messages:
+        first.setdefault(event_of(each), each)
+    kept = [message for event, message in first.items() if event in events]
+    for pattern, short in SHORTER:
+        kept = [pattern.sub(short, each) for each in kept]
+    return "".join(["```text\n", *(f"{each}\n" for each in kept), "```\n"])
+
+
+def with_logs(text: str, rows: list[Row]) -> str:
+    """Return the text of the page with what was logged in these rows."""
+
+    def block(found: re.Match[str]) -> str:
+        row = next((row for row in rows if row["title"].startswith(found[2])), None)
+        return found[0] if row is None else found[1] + log_of(row["messages"], LOGS[found[2]])
+
+    return SHOWN.sub(block, text)
 
 
 def lines_of(graph: dict[str, list[list[float]]]) -> dict[str, list[tuple[float, float]]]:
@@ -111,7 +160,7 @@ async def draw(graph: dict[str, list[list[float]]]) -> None:
 
 
 def main() -> None:
-    """Write the page's table, and the picture if a row has a graph."""
+    """Write the page's table and logs, and the picture if a row has a graph."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, help="what make e2e-node wrote")
     parser.add_argument("--print", action="store_true", help="print the table, and write nothing")
@@ -123,7 +172,8 @@ def main() -> None:
         return
     before, _, rest = PAGE.read_text().partition(BEGIN)
     after = rest.partition(END)[2]
-    PAGE.write_text(f"{before}{BEGIN}\n\n{table(rows, day)}\n\n{END}{after}")
+    text = f"{before}{BEGIN}\n\n{table(rows, day)}\n\n{END}{after}"
+    PAGE.write_text(with_logs(text, rows))
     if graphs := [row["graph"] for row in rows if row["graph"]]:
         asyncio.run(draw(graphs[-1]))
 

@@ -14,6 +14,7 @@ import yaml
 
 import exporter
 from dashboards.renamed import FORMER
+from docs.real_node import LOGS, with_logs
 from exporter import __version__
 from exporter.apiserver.annotations import LOG_CONTAINER, LOG_FORMAT
 from exporter.config.schema import config_schema
@@ -248,3 +249,17 @@ def test_commands_name_the_version_of_this_checkout():
         found = re.findall(named, (ROOT / "docs" / page).read_text())
         assert found, page
         assert set(found) == {__version__}, page
+
+
+def test_the_page_on_the_real_node_shows_the_log_of_each_row_that_it_names():
+    text = (ROOT / "docs" / "real-node.md").read_text()
+    assert re.findall(r"<!-- log: (.*) -->\n```text\n", text) == list(LOGS)
+    said = (
+        "ts=2026-11-29T10:58:49.602123Z level=info event=other",
+        "ts=2026-11-29T10:58:49.602123Z level=info event=stopping pod=shop/nginx-5b-abcde",
+        "ts=2026-11-29T10:58:50.602123Z level=info event=stopping",
+    )
+    page = "<!-- log: the leader is deleted -->\n```text\nold\n```\n<!-- log: gone -->\n"
+    rows = [{"title": "the leader is deleted", "messages": said}]
+    new = "ts=10:58:49.602Z level=info event=stopping pod=shop/nginx-...-abcde"
+    assert with_logs(page, rows) == page.replace("old", new)

@@ -22,6 +22,7 @@ from tests.node.servers import STRANGER
 
 ROOT = Path(__file__).parents[2]
 RELEASE = "clusterset-exporter"
+LOGS = f"{RELEASE}*/exporter/*.log*"
 LEASE = f"/apis/coordination.k8s.io/v1/namespaces/{RELEASE}/leases/{RELEASE}"
 NGINX_DEPLOYMENT = "/apis/apps/v1/namespaces/nginx-test/deployments/nginx"
 CLIENT = "10.1.0.250"
@@ -43,6 +44,7 @@ class Cluster:
         self.scene, self.clients = Objects("scene"), []
         self.namespaces = [RELEASE]
         """Where the exporters' pods are."""
+        self._held = []
 
     def fill(self):
         """Give the API server what Submariner and Karmada would, and the nginx."""
@@ -167,13 +169,27 @@ class Cluster:
 
         It is read from the node, because the API server may be away and pods may be gone.
         """
-        found = []
-        for path in Path("/var/log/pods").glob(f"{RELEASE}*/exporter/*.log*"):
+        found = set()
+        for path in Path("/var/log/pods").glob(LOGS):
             opened = gzip.open if path.suffix == ".gz" else open
             with suppress(FileNotFoundError), opened(path, "rt", errors="replace") as file:
-                found += [each.rstrip("\n").split(" ", 3) for each in file]
-        lines = [(datetime.fromisoformat(parts[0]).timestamp(), parts[3]) for parts in found]
+                found |= set(file)
+        for file in self._held:
+            file.seek(0)
+            found |= set(file)
+        split = [each.rstrip("\n").split(" ", 3) for each in found]
+        lines = [(datetime.fromisoformat(parts[0]).timestamp(), parts[3]) for parts in split]
         return sorted(each for each in lines if each[0] >= since)
+
+    def hold_messages(self):
+        """Open what the exporters log now, because the files of a pod go with it."""
+        self.let_go_of_messages()
+        paths = Path("/var/log/pods").glob(LOGS)
+        self._held = [each.open(errors="replace") for each in paths if each.suffix == ".log"]
+
+    def let_go_of_messages(self):
+        while self._held:
+            self._held.pop().close()
 
     def page_problems(self):
         """Return what the pages of the exporters call a problem."""

@@ -41,6 +41,7 @@ def cluster(node):
             running = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
             stack.callback(running.wait, 10)
             stack.callback(running.kill)
+        stack.callback(made.let_go_of_messages)
         made.nginx_ready()
         made.join_client()
         keep_addresses()

@@ -38,6 +38,7 @@ class Row:
         self.totals, self.begun = Totals(cluster), time.time()
 
     def __enter__(self):
+        self.cluster.hold_messages()
         self.totals.__enter__()
         return self
 

@@ -33,6 +33,7 @@ def summed(exporters, prometheus):
     def compare(title, event, count):
         prometheus.scraped(time.time())
         begun = time.time()
+        exporters.hold_messages()
         client = exporters.start_client(count, 100)
         until(lambda: prometheus.added(begun) > 0, "Prometheus saw requests")
         event()
