@@ -15,8 +15,9 @@ def start_threads() -> None:
     keep_memory_together()
     # A pool starts one more whenever all are busy, so it would grow at some moment in the first
     # days. What looks like a leak is none, but nobody can see that from outside.
-    pool, begun = ThreadPoolExecutor(THREADS, "blocking"), Barrier(THREADS + 1)
+    pool, begun = ThreadPoolExecutor(THREADS, "blocking"), Barrier(THREADS)
     for _ in range(THREADS):
+        # They wait for each other, so none is free for the next call before all are there. The
+        # event loop waits for none of them.
         pool.submit(begun.wait)
-    begun.wait()
     asyncio.get_running_loop().set_default_executor(pool)
