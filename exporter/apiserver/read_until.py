@@ -23,6 +23,8 @@ AHEAD = 60.0
 """Seconds by which the clock of a leader may be ahead."""
 MAX_UNSURE = 310.0
 """Seconds of the longest time for which it is not known what a leader that died had counted."""
+NOTED_WITHIN = 5.0
+"""Seconds after which the leader of a Lease that is new has left word on it."""
 PATIENCE = 30.0
 """Seconds for which an API server that does not answer is asked again."""
 _FINAL = frozenset({ErrorKind.NOT_FOUND, ErrorKind.FORBIDDEN})
@@ -61,7 +63,7 @@ class LeaseReader:
         This takes as long as a leader reads them.
         """
         clock = asyncio.get_running_loop().time
-        answered = clock()
+        began = answered = clock()
         while True:
             try:
                 lease = await self._client.read(self._path)
@@ -70,15 +72,20 @@ class LeaseReader:
                     self._unknown(error)
                     return None
             else:
-                answered, word = clock(), left_word(note_of(lease))
-                if word is None or word.service_pods is None:
+                answered, note = clock(), note_of(lease)
+                word = left_word(note)
+                if not note and answered - began < NOTED_WITHIN:
+                    # The Lease is new, and its leader leaves word with the first renewal.
+                    pass
+                elif word is None or word.service_pods is None:
                     log.info("Lease does not say who reads logs of pods", lease=self._lease)
                     return None
-                if not word.service_pods:
+                elif not word.service_pods:
                     return self._usable(word.service_pods_until)
-                if (until := self._end(lease, word)) is not None:
+                elif (until := self._end(lease, word)) is not None:
                     return self._usable(until)
-                self._wait_for(spec_of(lease).get("holderIdentity"))
+                else:
+                    self._wait_for(spec_of(lease).get("holderIdentity"))
             await asyncio.sleep(ASK_EVERY)
 
     def _end(self, lease: Lease, word: LeftWord) -> ReadUntil | None:

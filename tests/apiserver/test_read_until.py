@@ -76,6 +76,14 @@ async def test_an_older_version_says_nothing_of_it(scene, note):
     assert scene.events == ["Lease does not say who reads logs of pods"]
 
 
+async def test_a_leader_that_has_just_begun_is_given_time_to_say_it(scene):
+    scene.write("")
+    until = {"at": UNIX - 1, "sure": UNIX - 1}
+    word = {"service_pods": False, "service_pods_until": until}
+    asyncio.get_running_loop().call_later(2, scene.write, word)
+    assert await scene.read() == ReadUntil(UNIX - 1, UNIX - 1)
+
+
 @pytest.mark.parametrize(
     ("at", "sure", "found"),
     [
