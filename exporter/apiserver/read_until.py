@@ -68,7 +68,10 @@ class LeaseReader:
             try:
                 lease = await self._client.read(self._path)
             except ApiError as error:
-                if error.kind in _FINAL or clock() - answered > PATIENCE:
+                if self._told:
+                    # It has counted lines since we came, and only the Lease tells how many.
+                    self._waits(f"waits for {self._told}, and cannot ask: {error.message}")
+                elif error.kind in _FINAL or clock() - answered > PATIENCE:
                     self._unknown(error)
                     return None
             else:

@@ -157,6 +157,27 @@ async def test_one_that_died_may_have_read_until_its_deadline(scene, scraped):
     assert found == ReadUntil(UNIX + RENEW_DEADLINE, UNIX - 20 if scraped else UNIX)
 
 
+@pytest.mark.parametrize("code", [404, 503])
+async def test_once_a_leader_was_seen_to_read_only_the_lease_tells_its_end(scene, code):
+    scene.write({"service_pods": True})
+    faults_ = scene.api.server.faults
+
+    async def goes():
+        await asyncio.sleep(5)
+        reason = {404: "NotFound"}.get(code, "")
+        what = faults.status(code, reason=reason)
+        faults_.append(Fault(what, verb="get", plural="leases"))
+        await asyncio.sleep(PATIENCE + 60)
+        until = {"at": UNIX + 7, "sure": UNIX + 7}
+        scene.write({"service_pods": False, "service_pods_until": until}, holder="two")
+        faults_.clear()
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(goes())
+        assert await scene.read() == ReadUntil(UNIX + 7, UNIX + 7)
+    assert any(each.startswith("waits for one, and cannot ask: GET ") for each in scene.waits)
+
+
 @pytest.mark.parametrize("away", [PATIENCE - 5, PATIENCE + 5])
 async def test_an_api_server_that_is_away_is_waited_for_a_while(scene, away):
     until = {"at": UNIX - 1, "sure": UNIX - 1}
