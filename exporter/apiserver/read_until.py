@@ -81,7 +81,10 @@ class LeaseReader:
                     # The Lease is new, and its leader leaves word with the first renewal.
                     pass
                 elif word is None or word.service_pods is None:
-                    log.info("Lease does not say who reads logs of pods", lease=self._lease)
+                    log.info(
+                        "Lease was found, and does not say who reads logs of pods",
+                        lease=self._lease,
+                    )
                     return None
                 elif not word.service_pods:
                     return self._usable(word.service_pods_until)
@@ -116,7 +119,7 @@ class LeaseReader:
         who = one_line(str(holder))
         self._waits(f"waits for {who}, which reads the same lines from the API server")
         if who != self._told:
-            log.info("leader reads the same lines", leader=who, lease=self._lease)
+            log.info("a leader was found that reads the same lines", leader=who, lease=self._lease)
         self._told = who
 
     def _unknown(self, error: ApiError) -> None:

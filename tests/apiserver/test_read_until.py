@@ -73,7 +73,7 @@ async def test_without_a_right_it_is_not_known_and_told(scene):
 async def test_an_older_version_says_nothing_of_it(scene, note):
     scene.write(note)
     assert await scene.read() is None
-    assert scene.events == ["Lease does not say who reads logs of pods"]
+    assert scene.events == ["Lease was found, and does not say who reads logs of pods"]
 
 
 async def test_a_leader_that_has_just_begun_is_given_time_to_say_it(scene):
