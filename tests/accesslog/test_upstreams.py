@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from exporter.accesslog.counter import Counter
 from exporter.accesslog.formats.compile import compile_log
-from exporter.accesslog.formats.log_format import FormatError
+from exporter.accesslog.formats.log_format import FormatError, is_access
 from exporter.accesslog.formats.upstreams import MAX_TRIES, Try, read_tries
 from exporter.accesslog.pod_logs import WantedLog
 from exporter.accesslog.readers.workloads import source_of
@@ -345,3 +345,10 @@ def test_the_name_of_the_upstream_can_stand_in_for_the_host(form, text, name):
 def test_a_format_without_the_name_of_the_upstream_is_refused(form):
     with pytest.raises(FormatError, match=r"(?i)upstream|balancer|name of a service"):
         compile_log(form, by_upstream=True)
+
+
+@pytest.mark.parametrize("form", ["json", "envoy-gateway", "traefik-json", "ingress-nginx"])
+def test_a_line_of_another_format_is_told_from_an_access_line(form):
+    log_format = compile_log(form, upstream=True)
+    assert log_format.upstream
+    assert not is_access(log_format, b'10.1.0.9 - - "GET / HTTP/1.1" 200 615')

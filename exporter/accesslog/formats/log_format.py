@@ -76,5 +76,5 @@ def other_lines(log_format: LogFormat, block: bytes, number: int) -> Iterator[by
 def is_access(log_format: LogFormat, line: bytes) -> bool:
     """Return whether *line* is an access line of this format."""
     if log_format.rows is not None:
-        return not log_format.rows(line + b"\n")[0][-1]
+        return not log_format.rows(line + b"\n")[0][FIELDS.index("line")]
     return log_format.line is not None and log_format.line.fullmatch(line) is not None
