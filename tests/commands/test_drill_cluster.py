@@ -72,7 +72,7 @@ async def drill(folder, rehearse):
             running_drill = tasks.create_task(
                 drill_in_cluster(loaded, NGINX, reach, options, asyncio.Event())
             )
-            await until(lambda: told, within=30)
+            await until(lambda: any(each.startswith("Take") for each in told), within=30)
             await rehearse(member, names, seen)
         return as_json(running_drill.result())
 

@@ -89,6 +89,13 @@ async def more(exporter, than):
     await exporter.until(holds, within=LIMIT)
 
 
+async def says(exporter, problem):
+    async def holds():
+        return problem in str((await exporter.status())["problems"])
+
+    await exporter.until(holds, within=LIMIT)
+
+
 async def leader_reads(exporter, runtime):
     await exporter.until_value(1, PODS_FOLLOWED, within=LIMIT)
     await asyncio.wait_for(runtime.log.followed.wait(), LIMIT)
@@ -110,7 +117,7 @@ async def test_no_line_is_lost_or_counted_twice(member, runtime, successor):  # 
         async with runtime.writing():
             await more(leader, 50)
             # It is ready, so an upgrade goes on, and says what it waits for.
-            assert "reads the same lines" in str((await files.status())["problems"])
+            await says(files, "reads the same lines")
             assert await files.value(LINES, outcome="access") == 0
             by_leader = await counted_until_its_end(leader)
             await more(files, 50)
