@@ -14,6 +14,7 @@ from tests.system.test_cluster import listed
 from tests.system.test_cluster_life import NODE_CONFIG, PODS
 
 pytestmark = pytest.mark.timeout(240)
+SERVICE = "/api/v1/namespaces/nginx-test/services/nginx"
 EVENTS = "/api/v1/namespaces/nginx-test/events"
 RIGHTS = [("create", "events"), ("patch", "events")]
 FILES = f"""\
@@ -35,9 +36,17 @@ async def day(tmp_path):
 
 async def told(day):
     """Return the reason of each event, and how often it happened."""
-    items = (await day.member.api.done("GET", EVENTS))["items"]
-    # A real API server may have Events of others, who need not count.
-    ours = [each for each in items if each["source"].get("component") == "clusterset-exporter"]
+    api = day.member.api
+    uid = (await api.done("GET", SERVICE))["metadata"]["uid"]
+    items = (await api.done("GET", EVENTS))["items"]
+    # A real API server may have Events of others, who need not count, and about the service as it
+    # was in another test.
+    ours = [
+        each
+        for each in items
+        if each["source"].get("component") == "clusterset-exporter"
+        and each["involvedObject"]["uid"] == uid
+    ]
     return {each["reason"]: each["count"] for each in ours}
 
 
