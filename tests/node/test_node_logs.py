@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
@@ -101,6 +102,33 @@ def test_a_rollout_of_the_reader_of_node_files_loses_no_line(readers):
     (after,) = (pod for pod in readers.pods() if pod.namespace == NODE_LOGS_NAME)
     assert after.uid != before.uid
     assert row.counted == sent > 5000
+
+
+def test_lines_that_were_compressed_while_nobody_read_them_are_counted(readers):
+    with Row(readers, "node files: no pod reads them until the kubelet compressed one") as row:
+        row.send(12000, 200)
+        row.under_way()
+        readers.kube.patch(DAEMON_SET, placed({"there": "nowhere"}))
+        until(lambda: not node_log_pods(readers), "nobody reads the files")
+        before = compressed()
+        until(lambda: compressed() - before, "a file is compressed")
+        readers.kube.patch(DAEMON_SET, placed({"there": None}))
+        readers.node_logs_ready()
+        sent = row.all_counted()
+    assert row.counted == sent > 10000
+
+
+def placed(labels):
+    """Return a change of the DaemonSet: the labels of the nodes that have a pod."""
+    return {"spec": {"template": {"spec": {"nodeSelector": labels}}}}
+
+
+def node_log_pods(readers):
+    return [pod for pod in readers.pods() if pod.namespace == NODE_LOGS_NAME]
+
+
+def compressed():
+    return set(Path("/var/log/pods").glob("nginx-test_nginx-*/*/*.gz"))
 
 
 def test_a_reader_of_node_files_that_is_killed_loses_no_line(readers):

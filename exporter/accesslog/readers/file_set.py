@@ -2,10 +2,10 @@
 
 import os
 from collections.abc import Sequence
-from contextlib import suppress
 
 from exporter.accesslog.readers.begin_after import later_files
 from exporter.accesslog.readers.choose import Chosen
+from exporter.accesslog.readers.compressed import COMPRESSED, CompressedFiles, is_alone
 from exporter.accesslog.readers.first_line import offset_after
 from exporter.accesslog.readers.open_file import (
     MAX_LINE,
@@ -42,6 +42,7 @@ class FileSet:
         self._gaps: dict[str, tuple[float, float]] = {}
         """What may be missing of files of which it is not known if they are read."""
         self._paths: dict[str, Id] = {}
+        self._compressed = CompressedFiles()
         self.files: dict[Id, OpenFile] = {}
         self.dropped: frozenset[str] = frozenset()
         """Paths that are there and not, or no longer, chosen."""
@@ -115,18 +116,10 @@ class FileSet:
 
     def _go_on(self, place: FilePlace, now: float, poll: Poll) -> None:
         """Open the file of *place* wherever in its folder it is now."""
-        wanted = (place.device, place.inode)
         try:
-            by_kubelet = rotated(place.path)
-            for path in [place.path, *near(place.path, place.inode)]:
-                if id_of(path) == wanted:
-                    descriptor = open_regular(path)
-                    if not by_kubelet or is_of(place, descriptor):
-                        break
-                    # The file was compressed, and another one has its number.
-                    os.close(descriptor)
-            else:
-                raise FileNotFoundError
+            descriptor = _opened_at(place)
+            if descriptor is None:
+                descriptor = self._compressed.find(place)
         except OSError:
             poll.errors.append(
                 f"{place.path}: what was written after it was read last is gone; not counted"
@@ -137,8 +130,8 @@ class FileSet:
     def _resume_at(self, place: FilePlace, descriptor: int, now: float) -> None:
         file = OpenFile(place.path, descriptor, place.offset, tail=place.tail, active=now)
         file.lines = LineSplitter(MAX_LINE, held=place.held, skipping=place.skipping)
-        # Another file may have its number by now, or it was written anew; _read finds out.
-        self.files[place.device, place.inode] = file
+        # It may have been written anew; _read finds out.
+        self.files[_id(descriptor)] = file
 
     def _open_rotated(self, path: str, now: float, poll: Poll) -> None:
         """Open what a kubelet rotated away from *path* before anybody looked, if it is there."""
@@ -153,14 +146,22 @@ class FileSet:
         known = before.get(path) if self._first else self._paths.get(path)
         if known is None or (known not in self.files and not self._first):
             return
-        files = list(rotated(path).items())
-        last = max((n for n, (_, id_) in enumerate(files) if id_ in self.files), default=-1)
+        files, unpacked = rotated(path), self._compressed.opened
+        read = [n for n, id_ in enumerate(files.values()) if id_ in self.files or id_ in unpacked]
+        last = max(read, default=-1)
         if files and last < 0 and not self._first:
             poll.errors.append(f"{path}: was rotated more than twice in one look; lines are lost")
-        for name, known_id in files[last + 1 :]:
-            if known_id is not None and not name.endswith(".gz"):
-                with suppress(OSError):
-                    self.files[known_id] = OpenFile(path, open_regular(name), 0, active=now)
+        for name, known_id in list(files.items())[last + 1 :]:
+            packed = name.endswith(COMPRESSED)
+            if known_id is None or (packed and (last < 0 or not is_alone(name, files))):
+                continue
+            try:
+                unpack = self._compressed.open
+                descriptor = unpack(name, known_id) if packed else open_regular(name)
+            except OSError as error:
+                poll.errors.append(f"{name}: {error.strerror or error}; not counted")
+            else:
+                self.files[_id(descriptor)] = OpenFile(path, descriptor, 0, active=now)
 
     def _paths_now(self) -> list[str]:
         """Return the paths to read."""
@@ -220,3 +221,22 @@ class FileSet:
         file = self.files.pop(id_)
         poll.partial += bool(file.lines.held)
         os.close(file.descriptor)
+
+
+def _id(descriptor: int) -> Id:
+    seen = os.fstat(descriptor)
+    return seen.st_dev, seen.st_ino
+
+
+def _opened_at(place: FilePlace) -> int | None:
+    """Return a descriptor of the file of *place*; None if it is nowhere in its folder."""
+    wanted = (place.device, place.inode)
+    by_kubelet = rotated(place.path)
+    for path in [place.path, *near(place.path, place.inode)]:
+        if id_of(path) == wanted:
+            descriptor = open_regular(path)
+            if not by_kubelet or is_of(place, descriptor):
+                return descriptor
+            # The file was compressed, and another one has its number.
+            os.close(descriptor)
+    return None

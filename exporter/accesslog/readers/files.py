@@ -33,7 +33,8 @@ class Follower:
     Follows files by path or glob.
 
     Files that are there at the first poll are read from their end on, those that appear later from
-    their beginning. Compressed files are left alone.
+    their beginning. Compressed files are left alone, unless a kubelet compressed them while nobody
+    read.
 
     Args:
         patterns: Paths and globs.

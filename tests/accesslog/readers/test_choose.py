@@ -1,8 +1,11 @@
 """Of a node's files those of the pods behind exported services; time is an argument."""
 
+import gzip
+
 import pytest
 
 from exporter.accesslog.pod_logs import WantedLog
+from exporter.accesslog.readers import compressed
 from exporter.accesslog.readers.choose import Chosen
 from exporter.accesslog.readers.files import LINGER, PARKED, Follower
 from exporter.model.clusterset import ServiceName
@@ -301,24 +304,101 @@ def test_more_than_two_are_told(node, life):
     assert ["rotated more than twice" in each for each in life.errors] == [True]
 
 
-@pytest.mark.parametrize("number_again", [True, False])
-def test_a_restart_reads_what_is_not_compressed_and_tells_the_rest(node, life, number_again):
+def stopped(node, life, text="one, which is longer than the others"):
+    """Return a log that was read, and the places where reading stopped."""
     web = node.log("shop", "web-1")
     life.want(WEB)
     life.look()
-    web.write("one, which is longer than the others")
+    web.write(text)
     assert len(life.look()) == 1
-    places = life.follower.places()
-    web.write("lost")
-    removed = web.compress(web.rotate())
-    web.write("two")
-    web.rotate(removed=removed if number_again else None)
-    web.write("three")
+    return web, life.follower.places()
+
+
+def goes_on(node, places):
+    """Return what another process reads from these places on, and what it tells."""
     again = Life(node, places)
     again.want(WEB)
-    assert again.look() == ["two", "three"]
-    assert ["is gone; not counted" in each for each in again.errors] == [True]
+    lines = again.look()
+    assert again.look() == []
     again.follower.close()
+    return lines, again.errors
+
+
+@pytest.mark.parametrize("number_again", [True, False])
+def test_a_restart_reads_what_was_compressed_meanwhile(node, life, number_again):
+    web, places = stopped(node, life)
+    web.write("two")
+    removed = web.compress(web.rotate())
+    web.write("three")
+    web.compress(web.rotate())
+    web.write("four")
+    web.rotate(removed=removed if number_again else None)
+    web.write("five")
+    assert goes_on(node, places) == (["two", "three", "four", "five"], [])
+
+
+def test_what_was_compressed_before_is_not_read_again(node, life):
+    web, _ = stopped(node, life)
+    web.compress(web.rotate())
+    web.write("two, and some more")
+    assert len(life.look()) == 1
+    places = life.follower.places()[-1:]
+    web.write("three")
+    web.compress(web.rotate())
+    web.write("four")
+    assert goes_on(node, places) == (["three", "four"], [])
+
+
+def test_a_file_that_is_just_being_compressed_is_read_once(node, life):
+    web, places = stopped(node, life)
+    web.write("two")
+    old = web.rotate()
+    old.with_name(f"{old.name}.gz").write_bytes(gzip.compress(old.read_bytes()))
+    web.write("three")
+    assert goes_on(node, places) == (["two", "three"], [])
+
+
+def gone(packed):
+    packed.unlink()
+
+
+def broken(packed):
+    packed.write_bytes(packed.read_bytes()[:-12])
+
+
+def no_gzip(packed):
+    packed.write_bytes(b"no gzip")
+
+
+def twins(packed):
+    packed.with_name(f"{packed.name[:-4]}9.gz").write_bytes(packed.read_bytes())
+
+
+@pytest.mark.parametrize("trouble", [gone, broken, no_gzip, twins])
+def test_a_restart_tells_what_cannot_be_read_again(node, life, trouble):
+    web, places = stopped(node, life)
+    web.write("lost")
+    old = web.rotate()
+    web.compress(old)
+    web.write("two")
+    trouble(old.with_name(f"{old.name}.gz"))
+    lines, errors = goes_on(node, places)
+    assert lines == ["two"]
+    assert ["is gone; not counted" in each for each in errors] == [True]
+
+
+def test_so_much_is_compressed_that_it_is_not_held_in_memory(node, life, monkeypatch):
+    web, places = stopped(node, life)
+    web.write("two")
+    web.compress(web.rotate())
+    web.write("three" * 500)
+    web.compress(web.rotate())
+    web.write("four")
+    monkeypatch.setattr(compressed, "MAX_UNPACKED", 1000)
+    lines, errors = goes_on(node, places)
+    assert lines == ["two", "four"]
+    assert len(errors) == 1
+    assert "MiB are compressed; not counted" in errors[0]
 
 
 def test_a_pod_that_came_while_nobody_read_is_read_from_its_beginning(node, life):
