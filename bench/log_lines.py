@@ -62,6 +62,15 @@ def wild_lines(number, addresses=WILD_ADDRESSES):
         yield main_line(shape)
 
 
+def distinct_lines(number):
+    """Yield lines whose clients are all different, IPv4 and IPv6 in turns; fewer than 2 ** 24."""
+    shape = next(requests(1)) | {"agent": AGENTS[0]}
+    for n in range(number):
+        ipv4 = f"10.{n >> 16}.{n >> 8 & 255}.{n & 255}"
+        ipv6 = f"2001:db8:1::{n >> 16:x}:{n & 0xFFFF:x}"
+        yield main_line(shape | {"address": ipv4 if n % 2 else ipv6})
+
+
 def main_line(r):
     return (
         f'{r["address"]} - - [07/Jul/2022:{r["clock"]} +0000] "{r["request"]}" {r["status"]} '

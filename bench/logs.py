@@ -15,7 +15,7 @@ from statistics import median
 
 from daemon import free_port
 from log_follow import INVENTORY, live, rotations
-from log_lines import JSON, TIMED, write
+from log_lines import JSON, TIMED, distinct_lines, write
 from measure import Bars, Run, machine
 
 LINES = 1_500_000
@@ -24,6 +24,7 @@ JOBS_LINES = 6_000_000
 ROUNDS = 3
 HERE = Path(__file__).parent
 WILD = 1_000_000
+DISTINCT = 10_000_000
 TASKS = {"main": ["--format", "main"], "timed": ["--format", TIMED]}
 TASKS |= {"cri": ["--format", "main", "--wrapper", "cri"], "json": ["--format", JSON]}
 TASKS |= {"wild": ["--format", "main"]}
@@ -122,6 +123,20 @@ def jobs(folder, bars):
     bars.ratio("main: time of one process, beside --jobs 2", one, two, at_least=1.8)
 
 
+def distinct(folder, bars):
+    """Measure what is held when no address ever comes again."""
+    log = folder / "distinct.log"
+    with log.open("w") as file:
+        file.writelines(distinct_lines(DISTINCT))
+    command = [sys.executable, "-m", "exporter", "analyze", "--json", "--cluster", "east"]
+    command += ["--inventory", folder / "inventory.yaml", "--service", "shop/cart", "--jobs", "1"]
+    run = Run([*command, log])
+    log.unlink()
+    assert json.loads(run.output)["lines"]["access"] == DISTINCT
+    bars.tell(f"{DISTINCT:,} addresses, each once: a line", f"{1e6 * run.cpu / DISTINCT:.1f} us")
+    bars.show("  memory", f"{run.peak_mb:.0f} MB", "< 100 MB", well=run.peak_mb < 100)
+
+
 def main():
     bars = Bars()
     print(f"access logs: {machine()}")
@@ -130,6 +145,7 @@ def main():
         (folder / "inventory.yaml").write_text(INVENTORY)
         speeds(folder, bars)
         jobs(folder, bars)
+        distinct(folder, bars)
         live(folder, bars)
         rotations(folder, bars)
     bars.end()
