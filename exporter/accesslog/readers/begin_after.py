@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from exporter.accesslog.readers.first_line import offset_after, stamp_at
-from exporter.accesslog.readers.paths import Id, rotated
+from exporter.accesslog.readers.paths import GZIP, Id, rotated
 from exporter.apiserver.left_word import ReadUntil
 from exporter.apiserver.log_place import is_later, since, unix_of
 from exporter.files.regular import open_regular
@@ -44,7 +44,7 @@ def later_files(
     stamp, found, before = since(after.at).stamp, list[Later](), rotated(path)
     oldest = b""
     for name, id_ in before.items():
-        if id_ is None or name.endswith(".gz"):
+        if id_ is None or name.endswith(GZIP):
             continue
         with suppress(OSError):
             descriptor = open_regular(name)

@@ -7,10 +7,9 @@ import zlib
 from contextlib import suppress
 
 from exporter.accesslog.readers.open_file import FilePlace, is_of
-from exporter.accesslog.readers.paths import Id, rotated
+from exporter.accesslog.readers.paths import GZIP, Id, rotated
 from exporter.files.regular import open_regular
 
-COMPRESSED = ".gz"
 MAX_UNPACKED = 32 << 20
 """Bytes unpacked at a start. They are held in memory. A kubelet rotates at 10 MiB by default."""
 _PART = 1 << 20
@@ -90,4 +89,4 @@ class CompressedFiles:
 
 def is_alone(name: str, files: dict[str, Id | None]) -> bool:
     """Return whether *name* is compressed, and what it was made of is not there any more."""
-    return name.endswith(COMPRESSED) and files.get(name.removesuffix(COMPRESSED)) is None
+    return name.endswith(GZIP) and files.get(name.removesuffix(GZIP)) is None

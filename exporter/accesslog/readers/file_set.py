@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from exporter.accesslog.readers.begin_after import later_files
 from exporter.accesslog.readers.choose import Chosen
-from exporter.accesslog.readers.compressed import COMPRESSED, CompressedFiles, is_alone
+from exporter.accesslog.readers.compressed import CompressedFiles, is_alone
 from exporter.accesslog.readers.first_line import offset_after
 from exporter.accesslog.readers.open_file import (
     MAX_LINE,
@@ -15,7 +15,7 @@ from exporter.accesslog.readers.open_file import (
     is_of,
     last_line_end,
 )
-from exporter.accesslog.readers.paths import Id, expand, id_of, near, rotated, was_rotated
+from exporter.accesslog.readers.paths import GZIP, Id, expand, id_of, near, rotated, was_rotated
 from exporter.apiserver.left_word import ReadUntil
 from exporter.apiserver.log_place import since
 from exporter.files.regular import open_regular
@@ -152,7 +152,7 @@ class FileSet:
         if files and last < 0 and not self._first:
             poll.errors.append(f"{path}: was rotated more than twice in one look; lines are lost")
         for name, known_id in list(files.items())[last + 1 :]:
-            packed = name.endswith(COMPRESSED)
+            packed = name.endswith(GZIP)
             if known_id is None or (packed and (last < 0 or not is_alone(name, files))):
                 continue
             try:

@@ -7,7 +7,9 @@ from glob import glob, has_magic
 
 Id = tuple[int, int]
 """Device and inode."""
-_COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
+GZIP = ".gz"
+"""What a kubelet adds to the name of a file that it compressed."""
+_COMPRESSED = (GZIP, ".bz2", ".xz", ".zst")
 _ROTATED = re.compile(r"\.\d{8}-\d{6}")
 """What a kubelet adds to the name of a log file. It compresses all rotated files but the newest."""
 
@@ -42,7 +44,7 @@ def rotated(path: str) -> dict[str, Id | None]:
     found = (
         each
         for each in beside
-        if each.startswith(name) and _ROTATED.fullmatch(each.removesuffix(".gz")[len(name) :])
+        if each.startswith(name) and _ROTATED.fullmatch(each.removesuffix(GZIP)[len(name) :])
     )
     return {path: id_of(path) for path in (os.path.join(folder, each) for each in found)}  # noqa: PTH118
 
